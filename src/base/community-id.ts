@@ -1,0 +1,46 @@
+/** Community ID version 1 (github.com/corelight/community-id-spec): one id for a flow, the same in every tool. */
+import { createHash } from 'node:crypto'
+
+const ICMP = 1
+const ICMPV6 = 58
+
+/** ICMP types that have a counterpart: the pair stands in for the ports. */
+const ICMP_COUNTERPARTS: Readonly<Record<number, number>> = { 8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10 }
+const ICMPV6_COUNTERPARTS: Readonly<Record<number, number>> = { 128: 129, 129: 128, 133: 134, 134: 133, 135: 136, 136: 135, 130: 131, 131: 130, 144: 145, 145: 144, 139: 140, 140: 139 }
+
+/**
+ * `source` and `destination` are addresses of 4 or 16 bytes. For ICMP the ports are type and code of a packet that the source
+ * sent. `hasPorts` is false for other protocols, whose id covers addresses and protocol only. Seed 0.
+ */
+export function communityId(
+  source: Uint8Array,
+  destination: Uint8Array,
+  protocol: number,
+  sourcePort: number,
+  destinationPort: number,
+  hasPorts: boolean,
+): string {
+  let from = source
+  let to = destination
+  let fromPort = sourcePort
+  let toPort = destinationPort
+  let isOneWay = false
+  if (protocol === ICMP || protocol === ICMPV6) {
+    const counterpart = (protocol === ICMP ? ICMP_COUNTERPARTS : ICMPV6_COUNTERPARTS)[sourcePort]
+    isOneWay = counterpart === undefined
+    if (counterpart !== undefined) toPort = counterpart
+  }
+  const order = Buffer.compare(from, to)
+  if (!isOneWay && (order > 0 || (order === 0 && fromPort > toPort))) {
+    ;[from, to] = [to, from]
+    ;[fromPort, toPort] = [toPort, fromPort]
+  }
+  const ports = hasPorts ? [fromPort >> 8, fromPort & 0xff, toPort >> 8, toPort & 0xff] : []
+  const digest = createHash('sha1')
+    .update(Uint8Array.of(0, 0))
+    .update(from)
+    .update(to)
+    .update(Uint8Array.of(protocol, 0, ...ports))
+    .digest('base64')
+  return `1:${digest}`
+}

@@ -1,0 +1,182 @@
+/**
+ * A UDP endpoint (address and port) as a small integer, so that tables are keyed by integers.
+ *
+ * The port belongs to it: several clients behind one NAT address may choose the same tunnel number. An endpoint is kept
+ * while somebody holds it; ids of released endpoints are used again.
+ */
+import { addressText, ipv4Text } from './address.ts'
+import { u32 } from './bytes.ts'
+import { mix32, mixPair } from './hash.ts'
+
+const WORDS = 5 // four of the address (IPv4 as ::ffff:a.b.c.d), one of port and family
+const MAPPED = 0x0000ffff
+const IPV6 = 0x10000
+const EMPTY = -1
+
+export class Endpoints {
+  readonly capacity: number
+  size = 0
+  #words = new Int32Array(1024 * WORDS)
+  #holders = new Int32Array(1024)
+  #free: number[] = []
+  #used = 0
+  #index = new Int32Array(4096).fill(EMPTY)
+  readonly #key = new Int32Array(WORDS)
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+  }
+
+  /** The id of a known endpoint, or -1. `length` is 4 or 16. */
+  find(bytes: Uint8Array, at: number, length: number, port: number): number {
+    this.#readKey(bytes, at, length, port)
+    return this.#index[this.#slot()]
+  }
+
+  /** The id of an endpoint, made known and held once more; -1 if the table is full. */
+  hold(bytes: Uint8Array, at: number, length: number, port: number): number {
+    this.#readKey(bytes, at, length, port)
+    const slot = this.#slot()
+    const known = this.#index[slot]
+    if (known !== EMPTY) {
+      this.#holders[known]++
+      return known
+    }
+    if (this.size >= this.capacity) return -1
+    const id = this.#free.pop() ?? this.#used++
+    if ((id + 1) * WORDS > this.#words.length) this.#growRecords()
+    this.#words.set(this.#key, id * WORDS)
+    this.#holders[id] = 1
+    this.#index[slot] = id
+    this.size++
+    if (this.size * 3 > this.#index.length * 2) this.#growIndex()
+    return id
+  }
+
+  /** Another holder of a known endpoint. */
+  holdAgain(id: number): void {
+    this.#holders[id]++
+  }
+
+  release(id: number): void {
+    if (id === -1 || --this.#holders[id] > 0) return
+    this.#load(id)
+    this.#unlink(this.#slot())
+    this.#free.push(id)
+    this.size--
+  }
+
+  port(id: number): number {
+    return this.#words[id * WORDS + 4] & 0xffff
+  }
+
+  isIpv6(id: number): boolean {
+    return (this.#words[id * WORDS + 4] & IPV6) !== 0
+  }
+
+  /** The address as text. */
+  address(id: number): string {
+    const at = id * WORDS
+    if (!this.isIpv6(id)) return ipv4Text(this.#words[at + 3])
+    return addressText(this.bytes(id), 0, 16)
+  }
+
+  /** The address of an IPv6 endpoint, as 16 fresh bytes. */
+  bytes(id: number): Uint8Array {
+    const bytes = new Uint8Array(16)
+    for (let i = 0; i < 16; i++) bytes[i] = this.#words[id * WORDS + (i >> 2)] >>> (24 - (i & 3) * 8)
+    return bytes
+  }
+
+  /** Whether the endpoint has this address, whatever its port. */
+  hasAddress(id: number, bytes: Uint8Array, at: number, length: number): boolean {
+    const word = id * WORDS
+    if (length === 4) return !this.isIpv6(id) && this.#words[word + 3] === (u32(bytes, at) | 0)
+    if (!this.isIpv6(id)) return false
+    for (let i = 0; i < 4; i++) if (this.#words[word + i] !== (u32(bytes, at + i * 4) | 0)) return false
+    return true
+  }
+
+  #readKey(bytes: Uint8Array, at: number, length: number, port: number): void {
+    const key = this.#key
+    if (length === 4) {
+      key[0] = 0
+      key[1] = 0
+      key[2] = MAPPED
+      key[3] = u32(bytes, at)
+      key[4] = port
+    } else {
+      key[0] = u32(bytes, at)
+      key[1] = u32(bytes, at + 4)
+      key[2] = u32(bytes, at + 8)
+      key[3] = u32(bytes, at + 12)
+      key[4] = port | IPV6
+    }
+  }
+
+  #load(id: number): void {
+    for (let i = 0; i < WORDS; i++) this.#key[i] = this.#words[id * WORDS + i]
+  }
+
+  /** The slot of the key, or the empty one where it would go. */
+  #slot(): number {
+    const key = this.#key
+    const words = this.#words
+    const index = this.#index
+    const mask = index.length - 1
+    let slot = hashKey(key[0], key[1], key[2], key[3], key[4]) & mask
+    for (; ; slot = (slot + 1) & mask) {
+      const id = index[slot]
+      if (id === EMPTY) return slot
+      const at = id * WORDS
+      if (words[at + 3] === key[3] && words[at + 4] === key[4] && words[at + 2] === key[2] && words[at + 1] === key[1] && words[at] === key[0]) {
+        return slot
+      }
+    }
+  }
+
+  #homeOf(id: number, mask: number): number {
+    const words = this.#words
+    const at = id * WORDS
+    return hashKey(words[at], words[at + 1], words[at + 2], words[at + 3], words[at + 4]) & mask
+  }
+
+  #unlink(emptied: number): void {
+    const index = this.#index
+    const mask = index.length - 1
+    let hole = emptied
+    for (let slot = (hole + 1) & mask; index[slot] !== EMPTY; slot = (slot + 1) & mask) {
+      const home = this.#homeOf(index[slot], mask)
+      if (((slot - home) & mask) < ((slot - hole) & mask)) continue
+      index[hole] = index[slot]
+      hole = slot
+    }
+    index[hole] = EMPTY
+  }
+
+  #growIndex(): void {
+    const old = this.#index
+    this.#index = new Int32Array(old.length * 2).fill(EMPTY)
+    const mask = this.#index.length - 1
+    for (const id of old) {
+      if (id === EMPTY) continue
+      let slot = this.#homeOf(id, mask)
+      while (this.#index[slot] !== EMPTY) slot = (slot + 1) & mask
+      this.#index[slot] = id
+    }
+  }
+
+  #growRecords(): void {
+    const words = new Int32Array(this.#words.length * 2)
+    words.set(this.#words)
+    this.#words = words
+    const holders = new Int32Array(this.#holders.length * 2)
+    holders.set(this.#holders)
+    this.#holders = holders
+  }
+}
+
+function hashKey(a: number, b: number, c: number, d: number, e: number): number {
+  // IPv4 keys share the first three words: two mixings instead of four.
+  return (a | b) === 0 && c === MAPPED ? mixPair(d, e) : mixPair(mix32(a ^ Math.imul(b, 31)) ^ c, mixPair(d, e))
+}
