@@ -1,0 +1,91 @@
+/**
+ * The part of a byte stream that is in memory: one reused buffer from which records are read in place.
+ *
+ * A reader takes whole records between `at` and `end`. When the next one is incomplete it says how long it is (`need`)
+ * and returns false; `fill` then moves the rest to the front and reads on. The buffer is one block, and grows only when a
+ * single record is longer than that.
+ */
+import type { ByteStream } from './byte-stream.ts'
+import type { CaptureFault, CaptureFlaw } from './packet.ts'
+
+/** 1 MiB a read: measured, 16 MiB falls out of the processor's cache and costs a third. */
+const BLOCK_BYTES = 0x10_0000
+
+/** Small files get small buffers: hundreds may be open to be merged. */
+const BUFFER_BYTES_MIN = 0x1_0000
+
+/** No record may be longer: such a length is taken for damage. Wireshark's bound for pcapng blocks is the same. */
+export const RECORD_BYTES_MAX = 0x100_0000
+
+export class ByteWindow {
+  bytes: Uint8Array
+  at = 0
+  end = 0
+  fault: CaptureFault | null = null
+  readonly stream: ByteStream
+  #base = 0
+  #needed = 0
+
+  constructor(stream: ByteStream) {
+    this.stream = stream
+    this.bytes = new Uint8Array(Math.min(Math.max(stream.bytesTotal ?? BLOCK_BYTES, BUFFER_BYTES_MIN), BLOCK_BYTES))
+  }
+
+  /** The place in the stream of the byte at `at`. */
+  offsetOf(at: number): number {
+    return this.#base + at
+  }
+
+  /** Says how many bytes from `at` on the reader waits for. */
+  need(length: number): false {
+    this.#needed = length
+    return false
+  }
+
+  /** Sets the fault, once; `at` is a place in the buffer. */
+  fail(name: CaptureFlaw, at: number, message: string): false {
+    this.fault ??= { name, offset: this.offsetOf(at), message }
+    return false
+  }
+
+  /** Brings one block more, unless there are bytes yet that the reader has not found too few; false when there are no more. */
+  async fill(): Promise<boolean> {
+    if (this.fault !== null) return false
+    if (this.#needed === 0 && this.at < this.end) return true
+    this.#makeRoom()
+    const room = Math.min(this.bytes.length - this.end, BLOCK_BYTES)
+    const count = await this.stream.read(this.bytes, this.end, room)
+    this.end += count
+    if (count > 0) {
+      this.#needed = 0
+      return true
+    }
+
+    const { flaw } = this.stream
+    const rest = this.end - this.at
+    if (flaw !== null) this.fail(flaw.name, this.end, flaw.message)
+    else if (rest > 0) {
+      this.fail('capture.truncated', this.at, `the data ends ${rest} bytes into a record of at least ${this.#needed}`)
+    }
+    return false
+  }
+
+  /** Whether the next `length` bytes are there, reading as far as needed. */
+  async require(length: number): Promise<boolean> {
+    while (this.end - this.at < length) {
+      this.need(length)
+      if (!(await this.fill())) return false
+    }
+    return true
+  }
+
+  #makeRoom(): void {
+    const rest = this.end - this.at
+    const from = this.bytes
+    if (this.#needed > from.length) this.bytes = new Uint8Array(this.#needed)
+    if (this.at > 0 || this.bytes !== from) this.bytes.set(from.subarray(this.at, this.end))
+    this.#base += this.at
+    this.at = 0
+    this.end = rest
+  }
+}
