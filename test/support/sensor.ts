@@ -1,0 +1,96 @@
+/**
+ * The whole sensor over packets in memory or over a capture file, and its events as they come out of the bus.
+ */
+import { openCapture } from '../../src/capture/sources.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import type { EventName } from '../../src/events/catalogue.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+import { Sensor } from '../../src/sensor.ts'
+
+export interface SensorOptions {
+  readonly secrets?: readonly string[]
+  readonly track?: Partial<Config['track']>
+  readonly capture?: Partial<Config['capture']>
+}
+
+const LINKTYPE_ETHERNET = 1
+
+function sensorOf(options: SensorOptions): { sensor: Sensor; events: EventDocument[] } {
+  const { config } = loadConfig(undefined, {})
+  const sensor = new Sensor(
+    {
+      ...config,
+      track: { ...config.track, ...options.track },
+      capture: { ...config.capture, ...options.capture },
+      secrets: { ...config.secrets, l2tp: [...(options.secrets ?? [])] },
+    },
+    'test',
+  )
+  const events: EventDocument[] = []
+  sensor.bus.subscribe((document) => events.push(document))
+  return { sensor, events }
+}
+
+/** Takes whole Ethernet frames one by one. */
+export class TestSensor {
+  readonly sensor: Sensor
+  readonly events: EventDocument[]
+  #number = 0
+
+  constructor(options: SensorOptions = {}) {
+    const { sensor, events } = sensorOf(options)
+    this.sensor = sensor
+    this.events = events
+  }
+
+  see(bytes: Uint8Array, timeUs: number): void {
+    const { frame } = this.sensor
+    frame.bytes = bytes
+    frame.start = 0
+    frame.end = bytes.length
+    frame.timeUs = timeUs
+    frame.originalLength = bytes.length
+    frame.linkType = LINKTYPE_ETHERNET
+    frame.number = ++this.#number
+    this.sensor.observe()
+  }
+
+  finish(): readonly EventDocument[] {
+    this.sensor.finish()
+    return this.events
+  }
+}
+
+/** The events of packets in memory. */
+export function eventsOf(
+  packets: Iterable<{ readonly timeUs: number; readonly bytes: Uint8Array }>,
+  options: SensorOptions = {},
+): readonly EventDocument[] {
+  const run = new TestSensor(options)
+  for (const { bytes, timeUs } of packets) run.see(bytes, timeUs)
+  return run.finish()
+}
+
+/** The events of a capture file. */
+export async function eventsOfFile(path: string, options: SensorOptions = {}): Promise<readonly EventDocument[]> {
+  const { sensor, events } = sensorOf(options)
+  const source = await openCapture(path)
+  sensor.frame.capture = source.name
+  while (await source.fill()) while (source.next(sensor.frame)) sensor.observe()
+  sensor.finish(source.fault === null ? [] : [{ capture: source.name, fault: source.fault }])
+  await source.close()
+  return events
+}
+
+export function named(events: readonly EventDocument[], name: EventName): readonly EventDocument[] {
+  return events.filter((event) => event['event.action'] === name)
+}
+
+export function countsOf(events: readonly EventDocument[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const event of events) {
+    const name = String(event['event.action'])
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
