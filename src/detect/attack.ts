@@ -1,0 +1,59 @@
+/** MITRE ATT&CK (Enterprise): names, tactics and links of techniques, from the shipped table. */
+import table from './attack-data.json' with { type: 'json' }
+
+/** The shape of attack-data.json. Techniques that were revoked stand in `revoked` alone, with their successors. */
+export interface AttackData {
+  readonly notice: string
+  readonly version: string
+  readonly techniques: Readonly<Record<string, { readonly name: string; readonly tactics: readonly string[] }>>
+  /** By short name, as tags have it: `credential-access`. */
+  readonly tactics: Readonly<Record<string, { readonly id: string; readonly name: string }>>
+  readonly revoked: Readonly<Record<string, string>>
+}
+
+const DATA: AttackData = table
+
+/** Successors of revoked techniques exist, even where the table was made before they were named. */
+const SUCCESSORS: ReadonlySet<string> = new Set(Object.values(DATA.revoked))
+
+/** True for a technique or sub-technique that may be used: `T1110`, `T1110.001`. */
+export function isTechnique(id: string): boolean {
+  return Object.hasOwn(DATA.techniques, id) || SUCCESSORS.has(id)
+}
+
+/** Undefined if the table has no name for it. */
+export function techniqueName(id: string): string | undefined {
+  return Object.hasOwn(DATA.techniques, id) ? DATA.techniques[id].name : undefined
+}
+
+/** Short names of the tactics that the technique serves. */
+export function techniqueTactics(id: string): readonly string[] {
+  return Object.hasOwn(DATA.techniques, id) ? DATA.techniques[id].tactics : []
+}
+
+/** What took the place of a revoked technique; undefined if `id` is not revoked. */
+export function techniqueSuccessor(id: string): string | undefined {
+  return Object.hasOwn(DATA.revoked, id) ? DATA.revoked[id] : undefined
+}
+
+/** `https://attack.mitre.org/techniques/T1110/001/` */
+export function techniqueUrl(id: string): string {
+  return `https://attack.mitre.org/techniques/${id.replace('.', '/')}/`
+}
+
+/** By short name, as tags have it: `credential-access`. */
+export function tactic(shortName: string): { readonly id: string; readonly name: string } | undefined {
+  return Object.hasOwn(DATA.tactics, shortName) ? DATA.tactics[shortName] : undefined
+}
+
+/** Undefined if `tag` is not about ATT&CK; the rest of the tag in the form of the table otherwise. */
+export function attackTag(
+  tag: string,
+): { readonly kind: 'technique' | 'tactic' | 'other'; readonly id: string } | undefined {
+  if (!tag.startsWith('attack.')) return undefined
+  const rest = tag.slice('attack.'.length)
+  if (/^t\d{4}(\.\d{3})?$/i.test(rest)) return { kind: 'technique', id: rest.toUpperCase() }
+  // Groups and software: ATT&CK has them, the table does not.
+  if (/^[gs]\d{4}$/i.test(rest)) return { kind: 'other', id: rest.toUpperCase() }
+  return { kind: 'tactic', id: rest.replaceAll('_', '-') }
+}

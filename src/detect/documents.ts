@@ -1,0 +1,85 @@
+/** How the rules see event documents: fields, time, log source, and what several events have in common. */
+import type { EventDocument, FieldName } from '../events/fields.ts'
+import type { EventModel } from './sigma/model.ts'
+import type { SigmaLogSource } from './sigma/parse.ts'
+
+/** The log source of a rule for these events; its service is the family of the event, for example `l2tp`. */
+export const PRODUCT = 'borescope'
+
+/** The field by which rules are filed. */
+export const DISCRIMINATOR: FieldName = 'event.action'
+
+/** What an alert takes over from its events, if they agree. */
+const SHARED_FIELDS = [
+  'source.ip',
+  'source.port',
+  'destination.ip',
+  'destination.port',
+  'network.type',
+  'network.transport',
+  'network.protocol',
+  'user.name',
+  'outer.source.ip',
+  'outer.destination.ip',
+  'l2tp.tunnel.uid',
+  'l2tp.session.uid',
+  'flow.uid',
+  'anomaly.name',
+  'l2tp.initiator.host_name',
+  'ppp.authentication.method',
+] as const satisfies readonly FieldName[]
+
+const LINEAGE_MAX = 50
+
+/** Of several events: the shared fields on which all of them agree, and everything that they belong to. */
+export interface Summary {
+  readonly shared: { -readonly [F in (typeof SHARED_FIELDS)[number]]?: EventDocument[F] }
+  readonly lineage: Set<string>
+}
+
+export const DOCUMENTS: EventModel<EventDocument, Summary> = {
+  field: (name) => (document) => (document as Readonly<Record<string, unknown>>)[name],
+  some(document, test) {
+    for (const value of Object.values(document)) {
+      if (Array.isArray(value) ? value.some(test) : test(value)) return true
+    }
+    return false
+  },
+  id: (document) => document['event.id'],
+  timeUs: (document) => parseTimestampUs(document['@timestamp']),
+  fold(summary, document) {
+    if (summary === undefined) {
+      const first: Summary = { shared: {}, lineage: new Set() }
+      for (const name of SHARED_FIELDS) share(first, name, document)
+      addLineage(first, document)
+      return first
+    }
+    for (const name of SHARED_FIELDS) {
+      if (summary.shared[name] !== undefined && summary.shared[name] !== document[name]) delete summary.shared[name]
+    }
+    addLineage(summary, document)
+    return summary
+  },
+}
+
+function share<F extends (typeof SHARED_FIELDS)[number]>(summary: Summary, name: F, document: EventDocument): void {
+  if (document[name] !== undefined) summary.shared[name] = document[name]
+}
+
+function addLineage(summary: Summary, document: EventDocument): void {
+  for (const id of document['borescope.lineage'] ?? []) {
+    if (summary.lineage.size >= LINEAGE_MAX) return
+    summary.lineage.add(id)
+  }
+}
+
+/** `borescope.l2tp` is the service `l2tp`. */
+export function sourceOf(dataset: string | undefined): SigmaLogSource {
+  return { product: PRODUCT, category: undefined, service: dataset?.slice(PRODUCT.length + 1) }
+}
+
+/** Back from the text that `isoMicroseconds` wrote. */
+export function parseTimestampUs(text: string): number {
+  const dot = text.indexOf('.')
+  return Date.parse(`${text.slice(0, dot)}Z`) * 1000 + Number(text.slice(dot + 1, -1))
+}

@@ -1,0 +1,508 @@
+/**
+ * Rules → predicates, built once out of closures.
+ *
+ * Matching is case-insensitive unless `cased`. A list field matches if any of its elements does. Scalars are compared
+ * as text, so that `4624` in a rule meets both the number and the string.
+ */
+import { compileCidr } from './cidr.ts'
+import type { Condition } from './condition.ts'
+import type { EventModel } from './model.ts'
+import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
+import {
+  anyDash,
+  compilePattern,
+  literalPattern,
+  openEnd,
+  openStart,
+  type Pattern,
+  parsePattern,
+  plainText,
+  type TextTest,
+  writeDashes,
+} from './pattern.ts'
+import { SigmaError } from './problem.ts'
+import { compileRegex, RegexError } from './regex.ts'
+
+export type Predicate<E> = (event: E) => boolean
+
+/** Field → the values, in lower case, one of which the field must have for the rule to match. */
+type Requirements = ReadonlyMap<string, ReadonlySet<string>>
+
+const NOTHING: Requirements = new Map()
+
+export interface CompiledRule<E> {
+  readonly rule: SigmaRule
+  readonly matches: Predicate<E>
+  readonly required: Requirements
+}
+
+/** Throws SigmaError. */
+export function compileRule<E>(rule: SigmaRule, model: EventModel<E, unknown>): CompiledRule<E> {
+  const selections = new Map<string, Predicate<E>>()
+  for (const [name, detection] of rule.detections) selections.set(name, compileDetection(detection, model))
+  return {
+    rule,
+    matches: compileCondition(rule.condition, selections),
+    required: requiredBy(rule.condition, rule.detections),
+  }
+}
+
+/** Every field that the rule reads, with the place where it does. */
+export function fieldsOf(rule: SigmaRule): { field: string; key: string; line: number }[] {
+  const fields: { field: string; key: string; line: number }[] = []
+  const visit = (detection: Detection): void => {
+    if (detection.kind !== 'item') {
+      for (const part of detection.parts) visit(part)
+      return
+    }
+    const { field, modifiers, values, key, line } = detection.item
+    if (field !== null) fields.push({ field, key, line })
+    if (modifiers.includes('fieldref')) for (const value of values) fields.push({ field: String(value), key, line })
+  }
+  for (const detection of rule.detections.values()) visit(detection)
+  return fields
+}
+
+function compileCondition<E>(condition: Condition, selections: ReadonlyMap<string, Predicate<E>>): Predicate<E> {
+  if (condition.kind === 'selection') return selections.get(condition.name)!
+  if (condition.kind === 'not') {
+    const operand = compileCondition(condition.operand, selections)
+    return (event) => !operand(event)
+  }
+  const operands = condition.operands.map((operand) => compileCondition(operand, selections))
+  return condition.kind === 'and' ? allOf(operands) : anyOf(operands)
+}
+
+function compileDetection<E>(detection: Detection, model: EventModel<E, unknown>): Predicate<E> {
+  if (detection.kind === 'item') return compileItem(detection.item, model)
+  const parts = detection.parts.map((part) => compileDetection(part, model))
+  return detection.kind === 'all' ? allOf(parts) : anyOf(parts)
+}
+
+function allOf<E>(parts: readonly Predicate<E>[]): Predicate<E> {
+  if (parts.length === 1) return parts[0]
+  const [first, second] = parts
+  if (parts.length === 2) return (event) => first(event) && second(event)
+  return (event) => {
+    for (let i = 0; i < parts.length; i++) if (!parts[i](event)) return false
+    return true
+  }
+}
+
+function anyOf<E>(parts: readonly Predicate<E>[]): Predicate<E> {
+  if (parts.length === 1) return parts[0]
+  const [first, second] = parts
+  if (parts.length === 2) return (event) => first(event) || second(event)
+  return (event) => {
+    for (let i = 0; i < parts.length; i++) if (parts[i](event)) return true
+    return false
+  }
+}
+
+// The values that a rule must find
+
+function requiredBy(condition: Condition, detections: ReadonlyMap<string, Detection>): Requirements {
+  switch (condition.kind) {
+    case 'not':
+      return NOTHING
+    case 'selection':
+      return requiredIn(detections.get(condition.name)!)
+    case 'and':
+      return requiredByAll(condition.operands.map((operand) => requiredBy(operand, detections)))
+    case 'or':
+      return requiredByAny(condition.operands.map((operand) => requiredBy(operand, detections)))
+  }
+}
+
+function requiredIn(detection: Detection): Requirements {
+  if (detection.kind !== 'item') {
+    const parts = detection.parts.map(requiredIn)
+    return detection.kind === 'all' ? requiredByAll(parts) : requiredByAny(parts)
+  }
+  const { field, modifiers, values } = detection.item
+  if (field === null || modifiers.some((modifier) => modifier !== 'cased')) return NOTHING
+  const required = new Set<string>()
+  for (const value of values) {
+    const text = value === null ? null : typeof value === 'string' ? plainText(parsePattern(value)) : String(value)
+    if (text === null) return NOTHING
+    required.add(text.toLowerCase())
+  }
+  return new Map([[field, required]])
+}
+
+function requiredByAll(parts: readonly Requirements[]): Requirements {
+  const all = new Map<string, ReadonlySet<string>>()
+  for (const part of parts) {
+    for (const [field, values] of part) {
+      const known = all.get(field)
+      if (known === undefined || values.size < known.size) all.set(field, values)
+    }
+  }
+  return all
+}
+
+function requiredByAny([first, ...others]: readonly Requirements[]): Requirements {
+  const any = new Map<string, ReadonlySet<string>>()
+  for (const [field, values] of first) {
+    const union = new Set(values)
+    const everywhere = others.every((part) => {
+      for (const value of part.get(field) ?? []) union.add(value)
+      return part.has(field)
+    })
+    if (everywhere) any.set(field, union)
+  }
+  return any
+}
+
+// One item
+
+type ValueTest = (value: unknown) => boolean
+
+const ORDER = ['lt', 'lte', 'gt', 'gte'] as const
+type Order = (typeof ORDER)[number]
+
+const DATE_PARTS = ['minute', 'hour', 'day', 'week', 'month', 'year'] as const
+type DatePart = (typeof DATE_PARTS)[number]
+
+const PLACES = ['contains', 'startswith', 'endswith'] as const
+const ENCODINGS = ['base64', 'base64offset', 'utf16', 'utf16le', 'utf16be', 'wide', 'windash'] as const
+const REGEX_FLAGS = ['i', 'm', 's'] as const
+const SINGLES = ['all', 'cased', 'neq', 're', 'cidr', 'exists', 'fieldref'] as const
+const MODIFIERS: readonly string[] = [...PLACES, ...ENCODINGS, ...SINGLES, ...REGEX_FLAGS, ...ORDER, ...DATE_PARTS]
+/**
+ * Which modifiers may stand beside one that gives the value another type. `all`, `neq` and `cased` are named where
+ * they fit.
+ */
+const COMPANIONS: Readonly<Record<string, readonly string[]>> = {
+  re: ['all', 'neq', 'cased', ...REGEX_FLAGS],
+  cidr: ['all', 'neq'],
+  exists: [],
+  fieldref: ['all', 'neq', 'cased', ...PLACES],
+  lt: ['all', ...DATE_PARTS],
+  lte: ['all', ...DATE_PARTS],
+  gt: ['all', ...DATE_PARTS],
+  gte: ['all', ...DATE_PARTS],
+  minute: ['neq', ...ORDER],
+  hour: ['neq', ...ORDER],
+  day: ['neq', ...ORDER],
+  week: ['neq', ...ORDER],
+  month: ['neq', ...ORDER],
+  year: ['neq', ...ORDER],
+}
+
+function compileItem<E>(item: DetectionItem, model: EventModel<E, unknown>): Predicate<E> {
+  checkModifiers(item)
+  const has = (modifier: string) => item.modifiers.includes(modifier)
+  let predicate: Predicate<E>
+  if (item.field === null) predicate = compileKeywords(item, model)
+  else if (has('exists')) predicate = compileExists(item, model.field(item.field))
+  else if (has('fieldref')) predicate = compileReferences(item, model)
+  else {
+    const read = model.field(item.field)
+    const tests = has('all')
+      ? item.values.map((value) => compileValues(item, [value]))
+      : [compileValues(item, item.values)]
+    predicate = allOf(tests.map((test) => (event: E) => anyElement(read(event), test)))
+  }
+  return has('neq') ? (event) => !predicate(event) : predicate
+}
+
+function checkModifiers(item: DetectionItem): void {
+  for (const modifier of item.modifiers) {
+    if (modifier === 'expand') {
+      fail(item, 'the modifier expand needs placeholders that are not given: the rule is refused')
+    }
+    if (!MODIFIERS.includes(modifier)) fail(item, `unknown modifier "${modifier}"; known are ${MODIFIERS.join(', ')}`)
+    const companions = COMPANIONS[modifier]
+    const stranger = companions && item.modifiers.find((other) => other !== modifier && !companions.includes(other))
+    if (stranger !== undefined) fail(item, `the modifiers ${modifier} and ${stranger} do not go together`)
+    if ((REGEX_FLAGS as readonly string[]).includes(modifier) && !item.modifiers.includes('re')) {
+      fail(item, `the modifier ${modifier} is part of re`)
+    }
+  }
+  if (new Set(item.modifiers).size < item.modifiers.length) fail(item, 'a modifier is given twice')
+}
+
+function anyElement(value: unknown, test: ValueTest): boolean {
+  if (!Array.isArray(value)) return test(value)
+  if (value.length === 0) return test(undefined)
+  for (let i = 0; i < value.length; i++) if (test(value[i])) return true
+  return false
+}
+
+function compileKeywords<E>(item: DetectionItem, model: EventModel<E, unknown>): Predicate<E> {
+  const stranger = item.modifiers.find((modifier) => {
+    return !(['all', 'cased', 're', 'neq'] as string[]).concat(REGEX_FLAGS, PLACES, ENCODINGS).includes(modifier)
+  })
+  if (stranger !== undefined) fail(item, `the modifier ${stranger} needs a field`)
+  const groups = item.modifiers.includes('all') ? item.values.map((value) => [value]) : [item.values]
+  return allOf(
+    groups.map((values) => {
+      const test = compileValues(item, values)
+      return (event: E) => model.some(event, test)
+    }),
+  )
+}
+
+function compileExists<E>(item: DetectionItem, read: (event: E) => unknown): Predicate<E> {
+  const [wanted] = item.values
+  if (typeof wanted !== 'boolean' || item.values.length > 1) fail(item, 'exists takes true or false')
+  return (event) => (read(event) !== undefined) === wanted
+}
+
+/** The test of one value of the event against all values of the item. */
+function compileValues(item: DetectionItem, values: readonly SigmaScalar[]): ValueTest {
+  const part = DATE_PARTS.find((name) => item.modifiers.includes(name))
+  const order = ORDER.filter((name) => item.modifiers.includes(name))
+  if (part !== undefined || order.length > 0) return compileNumbers(item, values, part, order)
+  if (item.modifiers.includes('cidr')) return compileNetworks(item, values)
+  if (item.modifiers.includes('re')) return compileRegexes(item, values)
+  return compileTexts(item, values)
+}
+
+function compileNumbers(
+  item: DetectionItem,
+  values: readonly SigmaScalar[],
+  part: DatePart | undefined,
+  order: readonly Order[],
+): ValueTest {
+  if (order.length > 1) fail(item, `the modifiers ${order[0]} and ${order[1]} do not go together`)
+  const numbers = values.map((value) => (typeof value === 'number' ? value : fail(item, 'expected a number')))
+  const read = part === undefined ? numberOf : (value: unknown) => datePart(value, part)
+  const compare = COMPARE[order[0] ?? 'eq']
+  return (value) => {
+    const number = read(value)
+    for (let i = 0; i < numbers.length; i++) if (compare(number, numbers[i])) return true
+    return false
+  }
+}
+
+const COMPARE: Readonly<Record<Order | 'eq', (a: number, b: number) => boolean>> = {
+  lt: (a, b) => a < b,
+  lte: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  gte: (a, b) => a >= b,
+  eq: (a, b) => a === b,
+}
+
+/** NaN compares as false with everything. */
+function numberOf(value: unknown): number {
+  if (typeof value === 'number') return value
+  return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
+}
+
+const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2}))?/
+
+/** A part of the date as it is written: no time zone is converted (specification, "Time modifiers"). */
+function datePart(value: unknown, part: DatePart): number {
+  const match = typeof value === 'string' ? DATE.exec(value) : null
+  if (match === null) return Number.NaN
+  switch (part) {
+    case 'year':
+      return Number(match[1])
+    case 'month':
+      return Number(match[2])
+    case 'day':
+      return Number(match[3])
+    case 'hour':
+      return Number(match[4])
+    case 'minute':
+      return Number(match[5])
+    case 'week':
+      return isoWeek(Number(match[1]), Number(match[2]), Number(match[3]))
+  }
+}
+
+const DAY_MS = 86_400_000
+
+/** ISO 8601: the week belongs to the year that holds its Thursday. */
+function isoWeek(year: number, month: number, day: number): number {
+  const date = Date.UTC(year, month - 1, day)
+  const weekday = (new Date(date).getUTCDay() + 6) % 7
+  const thursday = date + (3 - weekday) * DAY_MS
+  const first = Date.UTC(new Date(thursday).getUTCFullYear(), 0, 1)
+  return Math.floor((thursday - first) / (7 * DAY_MS)) + 1
+}
+
+function compileNetworks(item: DetectionItem, values: readonly SigmaScalar[]): ValueTest {
+  const networks = values.map((value) => {
+    return compileCidr(String(value)) ?? fail(item, `"${value}" is not a network, as in 192.0.2.0/24 or 2001:db8::/32`)
+  })
+  return (value) => typeof value === 'string' && networks.some((network) => network(value))
+}
+
+function compileRegexes(item: DetectionItem, values: readonly SigmaScalar[]): ValueTest {
+  const flags = {
+    ignoreCase: item.modifiers.includes('i'),
+    multiline: item.modifiers.includes('m'),
+    dotAll: item.modifiers.includes('s'),
+  }
+  const tests = values.map((value) => {
+    if (value === null || value === '') fail(item, 'expected a regular expression')
+    try {
+      return compileRegex(String(value), flags)
+    } catch (error) {
+      if (error instanceof RegexError) fail(item, `${error.message}: ${value}`)
+      throw error
+    }
+  })
+  return (value) => {
+    const text = textOf(value)
+    if (text === null) return false
+    for (let i = 0; i < tests.length; i++) if (tests[i](text)) return true
+    return false
+  }
+}
+
+function compileTexts(item: DetectionItem, values: readonly SigmaScalar[]): ValueTest {
+  const cased = item.modifiers.includes('cased')
+  const exact = new Set<string>()
+  const tests: TextTest[] = []
+  let absent = false
+  for (const value of values) {
+    if (value === null) {
+      if (item.field === null || item.modifiers.some((modifier) => modifier !== 'neq' && modifier !== 'all')) {
+        fail(item, 'null stands for a missing field: it takes no modifier but neq')
+      }
+      absent = true
+      continue
+    }
+    const pattern = typeof value === 'string' ? parsePattern(value) : literalPattern(String(value))
+    for (const variant of transform(item, pattern)) {
+      const text = plainText(variant)
+      if (text === null) tests.push(compilePattern(variant, cased))
+      else exact.add(cased ? text : text.toLowerCase())
+    }
+  }
+  const [only] = exact
+  if (exact.size === 1 && tests.length === 0 && !absent && isAscii(only)) return singleText(only, cased)
+  return (value) => {
+    if (value === undefined || value === null) return absent
+    const original = textOf(value)
+    if (original === null) return false
+    const text = cased ? original : original.toLowerCase()
+    if (exact.size > 0 && exact.has(text)) return true
+    for (let i = 0; i < tests.length; i++) if (tests[i](text)) return true
+    return false
+  }
+}
+
+/**
+ * Nothing that is not ASCII turns into ASCII of another length when it is lower-cased: most values differ in length.
+ */
+function singleText(only: string, cased: boolean): ValueTest {
+  return (value) => {
+    const text = textOf(value)
+    if (text === null || text.length !== only.length) return false
+    return text === only || (!cased && text.toLowerCase() === only)
+  }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false
+  return true
+}
+
+/** A scalar as text; null for what is none. */
+function textOf(value: unknown): string | null {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : null
+}
+
+const ENCODED_VARIANTS_MAX = 625
+
+/** Applies the modifiers that change a value, in the order in which they are written. */
+function transform(item: DetectionItem, pattern: Pattern): readonly Pattern[] {
+  let variants: readonly Pattern[] = [pattern]
+  let bytes: Buffer[] | null = null
+  for (const modifier of item.modifiers) {
+    const encoding = UTF16[modifier]
+    if (encoding !== undefined) {
+      bytes = writeOut(item, modifier, variants).map(encoding)
+      variants = bytes.map((encoded) => literalPattern(encoded.toString('latin1')))
+    } else if (modifier === 'base64' || modifier === 'base64offset') {
+      const plain: Buffer[] = bytes ?? writeOut(item, modifier, variants).map((text) => Buffer.from(text, 'utf8'))
+      variants = plain
+        .flatMap(modifier === 'base64' ? (part) => part.toString('base64') : base64Offsets)
+        .map(literalPattern)
+      bytes = null
+    } else if (modifier === 'windash') variants = variants.map(anyDash)
+    else if (modifier === 'startswith') variants = variants.map(openEnd)
+    else if (modifier === 'endswith') variants = variants.map(openStart)
+    else if (modifier === 'contains') variants = variants.map((variant) => openStart(openEnd(variant)))
+  }
+  // A keyword is looked for inside of the values.
+  return item.field === null ? variants.map((variant) => openStart(openEnd(variant))) : variants
+}
+
+function writeOut(item: DetectionItem, modifier: string, variants: readonly Pattern[]): string[] {
+  return variants.flatMap((variant) => {
+    const written =
+      writeDashes(variant, ENCODED_VARIANTS_MAX) ?? fail(item, 'windash makes too many variants to encode')
+    return written.map((plain) => plainText(plain) ?? fail(item, `${modifier} cannot encode a value with wildcards`))
+  })
+}
+
+const BYTE_ORDER_MARK = Buffer.of(0xff, 0xfe)
+const littleEndian = (text: string): Buffer => Buffer.from(text, 'utf16le')
+
+const UTF16: Readonly<Record<string, (text: string) => Buffer>> = {
+  wide: littleEndian,
+  utf16le: littleEndian,
+  utf16be: (text) => littleEndian(text).swap16(),
+  utf16: (text) => Buffer.concat([BYTE_ORDER_MARK, littleEndian(text)]),
+}
+
+/** What stays the same of the encoded value wherever it stands in a longer text: one form for each place modulo 3. */
+function base64Offsets(bytes: Buffer): string[] {
+  const forms: string[] = []
+  for (let offset = 0; offset < 3; offset++) {
+    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
+    // The first characters hold bits of what stands before; the last ones, and the padding, of what comes behind.
+    const from = [0, 2, 3][offset]
+    const cut = [0, 3, 2][(bytes.length + offset) % 3]
+    forms.push(encoded.slice(from, encoded.length - cut))
+  }
+  return forms
+}
+
+function compileReferences<E>(item: DetectionItem, model: EventModel<E, unknown>): Predicate<E> {
+  const read = model.field(item.field!)
+  const cased = item.modifiers.includes('cased')
+  const place = PLACES.find((name) => item.modifiers.includes(name))
+  const compare = place === undefined ? same : PLACE_TESTS[place]
+  const predicates = item.values.map((value): Predicate<E> => {
+    if (typeof value !== 'string' || value === '') fail(item, 'fieldref takes the name of a field')
+    const other = model.field(value)
+    return (event) => {
+      const part = other(event)
+      return anyElement(read(event), (left) => anyElement(part, (right) => compareTexts(left, right, cased, compare)))
+    }
+  })
+  return item.modifiers.includes('all') ? allOf(predicates) : anyOf(predicates)
+}
+
+const same = (a: string, b: string): boolean => a === b
+
+const PLACE_TESTS: Readonly<Record<(typeof PLACES)[number], (a: string, b: string) => boolean>> = {
+  contains: (a, b) => a.includes(b),
+  startswith: (a, b) => a.startsWith(b),
+  endswith: (a, b) => a.endsWith(b),
+}
+
+/** A missing field is like no other. */
+function compareTexts(
+  left: unknown,
+  right: unknown,
+  cased: boolean,
+  compare: (a: string, b: string) => boolean,
+): boolean {
+  const a = textOf(left)
+  const b = textOf(right)
+  if (a === null || b === null) return false
+  return cased ? compare(a, b) : compare(a.toLowerCase(), b.toLowerCase())
+}
+
+function fail(item: DetectionItem, message: string): never {
+  throw new SigmaError(item.key, item.line, message)
+}

@@ -1,0 +1,306 @@
+/**
+ * Runs rules and correlations over a stream of events. Rules are filed by their log source, by the value of one
+ * discriminating field, and by the values of what other fields they require, so that an event meets only the rules that
+ * can match it, however many there are.
+ */
+import { type CompiledRule, compileRule } from './compile.ts'
+import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
+import type { EventModel } from './model.ts'
+import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
+import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
+
+export interface EngineOptions {
+  /** The field by which the events are told apart, for example `event.action`. */
+  readonly discriminator: string | null
+  /** Groups that each correlation may follow. */
+  readonly groupsMax: number
+}
+
+export interface EngineHandlers<E, S> extends Pick<CorrelatorHandlers<E, S>, 'fired' | 'ended'> {
+  /** A rule that stands for itself matched. */
+  matched(rule: SigmaRule, event: E): void
+}
+
+/** The rules for events of one log source, filed. Ask for it once a source, not once an event. */
+export type SourceRules<E> = Shelf<E>
+
+interface ActiveRule<E> extends CompiledRule<E> {
+  /** False if it only serves correlations. */
+  readonly alone: boolean
+  readonly consumers: Consumer<E>[]
+}
+
+/** Rules to be tested one by one, and rules filed by the value of a field that each of them requires. */
+interface Shelf<E> {
+  readonly loose: readonly ActiveRule<E>[]
+  readonly files: readonly RuleFile<E>[]
+}
+
+interface RuleFile<E> {
+  readonly read: (event: E) => unknown
+  readonly byValue: ReadonlyMap<string, Shelf<E>>
+  /** For a list, which may hold several of the values. */
+  readonly all: readonly ActiveRule<E>[]
+}
+
+interface Consumer<E> {
+  readonly correlator: { add(event: E, input: number): void }
+  readonly input: number
+}
+
+export class SigmaEngine<E, S> {
+  /** Rules and correlations that do not compile, and what refers to them. */
+  readonly problems: readonly SigmaProblem[]
+  readonly refused: readonly (SigmaRule | SigmaCorrelation)[]
+  readonly #handlers: EngineHandlers<E, S>
+  readonly #model: EventModel<E, S>
+  readonly #discriminator: string | null
+  readonly #rules: readonly ActiveRule<E>[]
+  readonly #correlators: readonly Correlator<E, S>[]
+
+  constructor(
+    content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
+    model: EventModel<E, S>,
+    handlers: EngineHandlers<E, S>,
+    options: EngineOptions,
+  ) {
+    this.#handlers = handlers
+    this.#model = model
+    this.#discriminator = options.discriminator
+    const builder = new Builder(content, model, handlers, options)
+    this.#rules = builder.rules
+    this.#correlators = builder.correlators
+    this.problems = builder.problems
+    this.refused = builder.refused
+  }
+
+  /** The rules that events of this source meet: a rule's source fits if whatever it names is the same. */
+  source(source: SigmaLogSource): SourceRules<E> {
+    const fits = (wanted: string | undefined, given: string | undefined) => wanted === undefined || wanted === given
+    const rules = this.#rules.filter(({ rule: { logsource } }) => {
+      return (
+        fits(logsource.product, source.product) &&
+        fits(logsource.category, source.category) &&
+        fits(logsource.service, source.service)
+      )
+    })
+    return shelve(rules, this.#discriminator, this.#model)
+  }
+
+  observe(event: E, source: SourceRules<E>): void {
+    const { loose, files } = source
+    for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
+    for (let i = 0; i < files.length; i++) {
+      const file = files[i]
+      const value = file.read(event)
+      if (value === undefined || value === null) continue
+      if (Array.isArray(value)) {
+        for (const rule of file.all) this.#test(rule, event)
+        continue
+      }
+      const shelf = file.byValue.get(typeof value === 'string' ? value.toLowerCase() : String(value))
+      if (shelf !== undefined) this.observe(event, shelf)
+    }
+  }
+
+  #test(active: ActiveRule<E>, event: E): void {
+    if (!active.matches(event)) return
+    if (active.alone) this.#handlers.matched(active.rule, event)
+    for (const { correlator, input } of active.consumers) correlator.add(event, input)
+  }
+
+  /** Lets time pass to `nowUs`, by the clock of the events. */
+  expire(nowUs: number): void {
+    for (const correlator of this.#correlators) correlator.expire(nowUs)
+  }
+
+  /** Ends every incident: no more events will come. */
+  end(): void {
+    for (const correlator of this.#correlators) correlator.end()
+  }
+
+  /** What the correlations left out, all together. */
+  get counters(): CorrelatorCounters {
+    const sum = { evicted: 0, late: 0, incomplete: 0, crowded: 0 }
+    for (const { counters } of this.#correlators) {
+      sum.evicted += counters.evicted
+      sum.late += counters.late
+      sum.incomplete += counters.incomplete
+      sum.crowded += counters.crowded
+    }
+    return sum
+  }
+
+  /** Groups that are being followed. */
+  get groups(): number {
+    let groups = 0
+    for (const correlator of this.#correlators) groups += correlator.groups
+    return groups
+  }
+}
+
+/** So few rules are tested as fast as they are looked up. */
+const LOOSE_MAX = 4
+/** A rule with many values in many fields stands in the product of them: this bounds the power. */
+const DEPTH_MAX = 3
+
+/**
+ * First by `discriminator`, then by whatever field tells most of the remaining rules apart. A rule stands in one file
+ * of a shelf only, so that an event meets it once.
+ */
+function shelve<E>(
+  rules: readonly ActiveRule<E>[],
+  discriminator: string | null,
+  model: EventModel<E, unknown>,
+  filed: readonly string[] = [],
+): Shelf<E> {
+  const files: RuleFile<E>[] = []
+  let loose = rules
+  for (;;) {
+    const first = filed.length === 0 && files.length === 0
+    const preferred = first ? discriminator : null
+    const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
+    if (field === null) return { loose, files }
+    const all = loose.filter(({ required }) => required.has(field))
+    const groups = new Map<string, ActiveRule<E>[]>()
+    for (const rule of all) {
+      for (const value of rule.required.get(field)!) {
+        const group = groups.get(value)
+        if (group === undefined) groups.set(value, [rule])
+        else group.push(rule)
+      }
+    }
+    const byValue = new Map<string, Shelf<E>>()
+    for (const [value, group] of groups) byValue.set(value, shelve(group, discriminator, model, [...filed, field]))
+    files.push({ read: model.field(field), byValue, all })
+    loose = loose.filter(({ required }) => !required.has(field))
+  }
+}
+
+/** The field for which the rules require the most different values; null if none tells any apart. */
+function mostTelling<E>(rules: readonly ActiveRule<E>[], filed: readonly string[]): string | null {
+  const values = new Map<string, Set<string>>()
+  for (const { required } of rules) {
+    for (const [field, wanted] of required) {
+      if (filed.includes(field)) continue
+      const known = values.get(field) ?? new Set()
+      for (const value of wanted) known.add(value)
+      values.set(field, known)
+    }
+  }
+  let best: string | null = null
+  let most = 1
+  for (const [field, known] of values) {
+    if (known.size > most) {
+      best = field
+      most = known.size
+    }
+  }
+  return best
+}
+
+/** A rule or a correlation that correlations may refer to. */
+interface Reference<E> {
+  readonly header: SigmaRule | SigmaCorrelation
+  readonly consumers: Consumer<E>[]
+}
+
+class Builder<E, S> {
+  readonly rules: ActiveRule<E>[] = []
+  readonly correlators: Correlator<E, S>[] = []
+  readonly problems: SigmaProblem[] = []
+  readonly refused: (SigmaRule | SigmaCorrelation)[] = []
+  readonly #model: EventModel<E, S>
+  readonly #handlers: EngineHandlers<E, S>
+  readonly #options: EngineOptions
+  readonly #references = new Map<string, Reference<E>>()
+  /** Correlations by id and name. */
+  readonly #pending = new Map<string, SigmaCorrelation>()
+  /** By id and name: true if a correlation refers to it, and leaves it to stand for itself. */
+  readonly #referred = new Map<string, boolean>()
+  readonly #visited = new Set<SigmaCorrelation>()
+
+  constructor(
+    content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
+    model: EventModel<E, S>,
+    handlers: EngineHandlers<E, S>,
+    options: EngineOptions,
+  ) {
+    this.#model = model
+    this.#handlers = handlers
+    this.#options = options
+    for (const correlation of content.correlations) {
+      for (const name of namesOf(correlation)) this.#pending.set(name, correlation)
+      for (const name of correlation.rules) {
+        this.#referred.set(name, correlation.generate || this.#referred.get(name) === true)
+      }
+    }
+    for (const rule of content.rules) this.#addRule(rule)
+    for (const correlation of content.correlations) this.#addCorrelation(correlation)
+  }
+
+  #isAlone(header: SigmaRule | SigmaCorrelation): boolean {
+    const referred = namesOf(header).filter((name) => this.#referred.has(name))
+    return referred.length === 0 || referred.some((name) => this.#referred.get(name) === true)
+  }
+
+  #addRule(rule: SigmaRule): void {
+    try {
+      const compiled = compileRule(rule, this.#model)
+      const active = { ...compiled, alone: this.#isAlone(rule), consumers: [] }
+      this.rules.push(active)
+      for (const name of namesOf(rule)) this.#references.set(name, { header: rule, consumers: active.consumers })
+    } catch (error) {
+      this.#refuse(rule, error)
+    }
+  }
+
+  /** What it refers to is built first; a circle finds itself visited and not yet there. */
+  #addCorrelation(correlation: SigmaCorrelation): void {
+    if (this.#visited.has(correlation)) return
+    this.#visited.add(correlation)
+    const alone = this.#isAlone(correlation)
+    try {
+      const inputs = correlation.rules.map((name) => this.#resolve(correlation, name))
+      const consumers: Consumer<E>[] = []
+      const correlator = new Correlator<E, S>(
+        correlation,
+        inputs.map(({ header }) => namesOf(header)),
+        this.#model,
+        {
+          fired: (firing) => alone && this.#handlers.fired(firing),
+          ended: (incident) => alone && this.#handlers.ended(incident),
+          held: (event) => {
+            for (const consumer of consumers) consumer.correlator.add(event, consumer.input)
+          },
+        },
+        this.#options.groupsMax,
+      )
+      inputs.forEach((reference, input) => {
+        reference.consumers.push({ correlator, input })
+      })
+      this.correlators.push(correlator)
+      for (const name of namesOf(correlation)) this.#references.set(name, { header: correlation, consumers })
+    } catch (error) {
+      this.#refuse(correlation, error)
+    }
+  }
+
+  #refuse(header: SigmaRule | SigmaCorrelation, error: unknown): void {
+    this.problems.push(problemOf(header.file, error))
+    this.refused.push(header)
+  }
+
+  #resolve(correlation: SigmaCorrelation, name: string): Reference<E> {
+    const pending = this.#pending.get(name)
+    if (pending !== undefined) this.#addCorrelation(pending)
+    const reference = this.#references.get(name)
+    if (reference !== undefined) return reference
+    const line = correlation.lines['correlation'] ?? correlation.line
+    throw new SigmaError('correlation.rules', line, `there is no usable rule or correlation "${name}"`)
+  }
+}
+
+function namesOf(header: SigmaRule | SigmaCorrelation): string[] {
+  return [header.name, header.id].filter((name) => name !== undefined)
+}

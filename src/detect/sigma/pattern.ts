@@ -1,0 +1,164 @@
+/**
+ * Sigma strings: `*` any run of characters, `?` one character, backslash before either (or before a backslash) makes it
+ * plain. A pattern is a list of UTF-16 code units and three special marks; it is compiled into a test that never
+ * backtracks further than its last `*`.
+ */
+
+/** A code unit, or one of the marks below. */
+type Token = number
+const ANY_RUN: Token = -1
+const ANY_ONE: Token = -2
+/** Any character that Windows programs take for the dash of an option. */
+const ANY_DASH: Token = -3
+
+export type Pattern = readonly Token[]
+export type TextTest = (text: string) => boolean
+
+const BACKSLASH = 0x5c
+const STAR = 0x2a
+const QUESTION = 0x3f
+/** Hyphen, slash, en dash, em dash, horizontal bar. */
+const DASHES: readonly number[] = [0x2d, 0x2f, 0x2013, 0x2014, 0x2015]
+
+export function parsePattern(text: string): Pattern {
+  const tokens: Token[] = []
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === BACKSLASH) {
+      const next = text.charCodeAt(i + 1)
+      if (next === STAR || next === QUESTION || next === BACKSLASH) {
+        tokens.push(next)
+        i++
+      } else tokens.push(code)
+    } else if (code === STAR) tokens.push(ANY_RUN)
+    else if (code === QUESTION) tokens.push(ANY_ONE)
+    else tokens.push(code)
+  }
+  return tokens
+}
+
+export function literalPattern(text: string): Pattern {
+  const tokens: Token[] = []
+  for (let i = 0; i < text.length; i++) tokens.push(text.charCodeAt(i))
+  return tokens
+}
+
+/** The text of a pattern without wildcards; null if it has one. */
+export function plainText(pattern: Pattern): string | null {
+  let text = ''
+  for (const token of pattern) {
+    if (token < 0) return null
+    text += String.fromCharCode(token)
+  }
+  return text
+}
+
+export function openStart(pattern: Pattern): Pattern {
+  return pattern[0] === ANY_RUN ? pattern : [ANY_RUN, ...pattern]
+}
+
+export function openEnd(pattern: Pattern): Pattern {
+  return pattern.at(-1) === ANY_RUN ? pattern : [...pattern, ANY_RUN]
+}
+
+/** Any dash stands for every dash. A mark instead of 5ⁿ permutations. */
+export function anyDash(pattern: Pattern): Pattern {
+  return pattern.map((token) => (DASHES.includes(token) ? ANY_DASH : token))
+}
+
+/** The pattern with its dash marks written out, for encodings that need plain text; null if there are too many. */
+export function writeDashes(pattern: Pattern, variantsMax: number): Pattern[] | null {
+  let variants: Token[][] = [[]]
+  for (const token of pattern) {
+    if (token !== ANY_DASH) for (const variant of variants) variant.push(token)
+    else variants = variants.flatMap((variant) => DASHES.map((dash) => [...variant, dash]))
+    if (variants.length > variantsMax) return null
+  }
+  return variants
+}
+
+/** The test of a pattern. Unless `cased`, it must be given text that was lower-cased. */
+export function compilePattern(pattern: Pattern, cased: boolean): TextTest {
+  const segments: Segment[] = []
+  let tokens: Token[] = []
+  for (const token of pattern) {
+    if (token !== ANY_RUN) tokens.push(token)
+    else {
+      segments.push(segmentOf(tokens, cased))
+      tokens = []
+    }
+  }
+  segments.push(segmentOf(tokens, cased))
+  const [first, second, third] = segments
+  if (first.text !== null && second === undefined) {
+    const whole = first.text
+    return (text) => text === whole
+  }
+  if (segments.length === 2 && first.text !== null && second.text !== null) {
+    const prefix = first.text
+    const suffix = second.text
+    if (suffix === '') return (text) => text.startsWith(prefix)
+    if (prefix === '') return (text) => text.endsWith(suffix)
+  }
+  if (segments.length === 3 && first.text === '' && third.text === '' && second.text !== null) {
+    const part = second.text
+    return (text) => text.includes(part)
+  }
+  return (text) => matchSegments(text, segments)
+}
+
+/** A run of characters between two `*`: plain text, or tokens when a mark is among them. */
+interface Segment {
+  readonly length: number
+  readonly text: string | null
+  readonly tokens: readonly Token[]
+}
+
+function segmentOf(tokens: readonly Token[], cased: boolean): Segment {
+  const plain = plainText(tokens)
+  if (plain !== null) {
+    const text = cased ? plain : plain.toLowerCase()
+    return { length: text.length, text, tokens: [] }
+  }
+  const folded = tokens.map((token) => {
+    if (token < 0 || cased) return token
+    const lower = String.fromCharCode(token).toLowerCase()
+    return lower.length === 1 ? lower.charCodeAt(0) : token
+  })
+  return { length: folded.length, text: null, tokens: folded }
+}
+
+/** Between anchored ends, the leftmost place of each segment is as good as any other: no need to look back. */
+function matchSegments(text: string, segments: readonly Segment[]): boolean {
+  const first = segments[0]
+  if (!standsAt(text, first, 0)) return false
+  if (segments.length === 1) return text.length === first.length
+  let at = first.length
+  const last = segments[segments.length - 1]
+  const end = text.length - last.length
+  for (let i = 1; i < segments.length - 1; i++) {
+    at = find(text, segments[i], at, end)
+    if (at < 0) return false
+    at += segments[i].length
+  }
+  return at <= end && standsAt(text, last, end)
+}
+
+function find(text: string, segment: Segment, from: number, end: number): number {
+  if (segment.text !== null) return text.indexOf(segment.text, from)
+  for (let at = from; at + segment.length <= end; at++) if (standsAt(text, segment, at)) return at
+  return -1
+}
+
+function standsAt(text: string, segment: Segment, at: number): boolean {
+  if (segment.text !== null) return text.startsWith(segment.text, at)
+  if (at < 0 || at + segment.length > text.length) return false
+  const { tokens } = segment
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]
+    if (token === ANY_ONE) continue
+    const code = text.charCodeAt(at + i)
+    if (token === ANY_DASH ? !DASHES.includes(code) : code !== token) return false
+  }
+  return true
+}

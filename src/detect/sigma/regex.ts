@@ -1,0 +1,568 @@
+/**
+ * Regular expressions of rules, run over text that an attacker chose, in bounded time.
+ *
+ * A pattern is parsed (the common part of PCRE) and judged:
+ * - with at most one unbounded repetition and nothing nested, the runtime's engine takes short texts, where its worst
+ *   case is small, and the automaton below takes long ones;
+ * - anything else runs on the automaton, whose time is text × pattern whatever the input;
+ * - look-around and back references, which no automaton can do, run on the runtime's engine over the first
+ *   `NATIVE_ONLY_CHARACTERS` of a text, and are refused together with repetitions that could backtrack without end.
+ */
+import type { TextTest } from './pattern.ts'
+
+/** Above this the runtime's engine could take 10⁶ steps and the automaton takes over. */
+const NATIVE_CHARACTERS = 1024
+/** What of a text a pattern sees that only the runtime's engine can run. */
+const NATIVE_ONLY_CHARACTERS = 4096
+const INSTRUCTIONS_MAX = 20_000
+const NESTING_MAX = 100
+/** Choices of bounded repetitions, multiplied, that a backtracking engine may try at one place. */
+const CHOICES_MAX = 4096
+
+export interface RegexFlags {
+  readonly ignoreCase: boolean
+  readonly multiline: boolean
+  readonly dotAll: boolean
+}
+
+/** Why a pattern is refused. */
+export class RegexError extends Error {}
+
+/** Throws RegexError. */
+export function compileRegex(source: string, flags: RegexFlags): TextTest {
+  const parser = new RegexParser(source, flags)
+  const root = parser.parse()
+  const native = parser.portable ? nativeRegex(source, flags) : null
+  const simple = parser.unbounded <= 1 && !parser.nested && parser.choices <= CHOICES_MAX
+  if (!parser.linear) {
+    if (!simple || native === null) {
+      throw new RegexError(
+        'look-around and back references are refused beside repetitions that can backtrack without bound',
+      )
+    }
+    return (text) => native.test(text.length > NATIVE_ONLY_CHARACTERS ? text.slice(0, NATIVE_ONLY_CHARACTERS) : text)
+  }
+  const automaton = new Automaton(root)
+  if (!simple || native === null) return (text) => automaton.test(text)
+  return (text) => (text.length > NATIVE_CHARACTERS ? automaton.test(text) : native.test(text))
+}
+
+/**
+ * Inline flags at the very start are PCRE; the runtime takes them beside the pattern. Null if it refuses the pattern.
+ */
+function nativeRegex(source: string, flags: RegexFlags): RegExp | null {
+  const inline = /^\(\?([ims]+)\)/.exec(source)
+  const letters = inline === null ? '' : inline[1]
+  const i = flags.ignoreCase || letters.includes('i') ? 'i' : ''
+  const m = flags.multiline || letters.includes('m') ? 'm' : ''
+  const s = flags.dotAll || letters.includes('s') ? 's' : ''
+  try {
+    return new RegExp(inline === null ? source : source.slice(inline[0].length), i + m + s)
+  } catch {
+    return null
+  }
+}
+
+/** Which UTF-16 code units: a table for ASCII, ranges (pairs, inclusive) beyond. */
+interface CharSet {
+  readonly ascii: Uint8Array
+  readonly ranges: readonly number[]
+  readonly negated: boolean
+  readonly ignoreCase: boolean
+}
+
+type Assertion = 'start' | 'end' | 'line_start' | 'line_end' | 'last_line_end' | 'boundary' | 'no_boundary'
+
+type RegexNode =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'set'; readonly set: CharSet }
+  | { readonly kind: 'assert'; readonly assertion: Assertion }
+  | { readonly kind: 'cat' | 'alt'; readonly parts: readonly RegexNode[] }
+  | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number }
+
+const EMPTY: RegexNode = { kind: 'empty' }
+const DIGIT = [0x30, 0x39]
+const WORD = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a]
+const SPACE = [
+  0x09, 0x0d, 0x20, 0x20, 0xa0, 0xa0, 0x1680, 0x1680, 0x2000, 0x200a, 0x2028, 0x2029, 0x202f, 0x202f, 0x205f, 0x205f,
+  0x3000, 0x3000, 0xfeff, 0xfeff,
+]
+const HORIZONTAL_SPACE = [0x09, 0x09, 0x20, 0x20, 0xa0, 0xa0]
+const LINE_ENDS = [0x0a, 0x0a, 0x0d, 0x0d, 0x2028, 0x2029]
+const POSIX_CLASSES: Readonly<Record<string, readonly number[]>> = {
+  alpha: [0x41, 0x5a, 0x61, 0x7a],
+  digit: DIGIT,
+  alnum: [0x30, 0x39, 0x41, 0x5a, 0x61, 0x7a],
+  upper: [0x41, 0x5a],
+  lower: [0x61, 0x7a],
+  space: [0x09, 0x0d, 0x20, 0x20],
+  blank: [0x09, 0x09, 0x20, 0x20],
+  punct: [0x21, 0x2f, 0x3a, 0x40, 0x5b, 0x60, 0x7b, 0x7e],
+  xdigit: [0x30, 0x39, 0x41, 0x46, 0x61, 0x66],
+  word: WORD,
+}
+const CONTROL_ESCAPES: Readonly<Record<string, number>> = {
+  n: 0x0a,
+  r: 0x0d,
+  t: 0x09,
+  f: 0x0c,
+  v: 0x0b,
+  a: 0x07,
+  e: 0x1b,
+}
+
+function complement(ranges: readonly number[]): number[] {
+  const out: number[] = []
+  let next = 0
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (ranges[i] > next) out.push(next, ranges[i] - 1)
+    next = ranges[i + 1] + 1
+  }
+  if (next <= 0xffff) out.push(next, 0xffff)
+  return out
+}
+
+function inRanges(ranges: readonly number[], code: number): boolean {
+  for (let i = 0; i < ranges.length; i += 2) if (code >= ranges[i] && code <= ranges[i + 1]) return true
+  return false
+}
+
+function charSet(ranges: readonly number[], negated: boolean, ignoreCase: boolean): CharSet {
+  const ascii = new Uint8Array(128)
+  for (let code = 0; code < 128; code++) ascii[code] = Number(holds(ranges, code, ignoreCase) !== negated)
+  return { ascii, ranges, negated, ignoreCase }
+}
+
+function holds(ranges: readonly number[], code: number, ignoreCase: boolean): boolean {
+  if (inRanges(ranges, code)) return true
+  if (!ignoreCase) return false
+  const char = String.fromCharCode(code)
+  const lower = char.toLowerCase()
+  const upper = char.toUpperCase()
+  return (
+    (lower.length === 1 && inRanges(ranges, lower.charCodeAt(0))) ||
+    (upper.length === 1 && inRanges(ranges, upper.charCodeAt(0)))
+  )
+}
+
+function hasCode(set: CharSet, code: number): boolean {
+  return code < 128 ? set.ascii[code] === 1 : holds(set.ranges, code, set.ignoreCase) !== set.negated
+}
+
+class RegexParser {
+  /** No look-around, no back reference: an automaton can run it. */
+  linear = true
+  /** The runtime reads it as PCRE does. */
+  portable = true
+  unbounded = 0
+  nested = false
+  choices = 1
+  readonly #source: string
+  #flags: RegexFlags
+  #at = 0
+  #depth = 0
+
+  constructor(source: string, flags: RegexFlags) {
+    this.#source = source
+    this.#flags = flags
+  }
+
+  parse(): RegexNode {
+    const root = this.#alternatives()
+    if (this.#at < this.#source.length) throw new RegexError('the regular expression has a ) too many')
+    return root
+  }
+
+  #alternatives(): RegexNode {
+    if (++this.#depth > NESTING_MAX) throw new RegexError(`groups are nested more than ${NESTING_MAX} deep`)
+    const flags = this.#flags
+    const parts = [this.#sequence()]
+    while (this.#source[this.#at] === '|') {
+      this.#at++
+      parts.push(this.#sequence())
+    }
+    this.#flags = flags
+    this.#depth--
+    return parts.length === 1 ? parts[0] : { kind: 'alt', parts }
+  }
+
+  #sequence(): RegexNode {
+    const parts: RegexNode[] = []
+    while (this.#at < this.#source.length && this.#source[this.#at] !== '|' && this.#source[this.#at] !== ')') {
+      const before = this.unbounded + this.choices
+      const alternating = this.#at
+      const atom = this.#atom()
+      if (atom !== null) parts.push(this.#repeated(atom, this.unbounded + this.choices > before, alternating))
+    }
+    return parts.length === 1 ? parts[0] : { kind: 'cat', parts }
+  }
+
+  /** `variable` says that the atom has a repetition inside. */
+  #repeated(atom: RegexNode, variable: boolean, from: number): RegexNode {
+    const quantifier = this.#quantifier()
+    if (quantifier === null) return atom
+    const { min, max } = quantifier
+    const branching = variable || (atom.kind !== 'set' && this.#source.slice(from, this.#at).includes('|'))
+    if (branching && max > 1) this.nested = true
+    if (max === Number.POSITIVE_INFINITY) this.unbounded++
+    else this.choices = Math.min(this.choices * (max - min + 1), Number.MAX_SAFE_INTEGER)
+    if ('*+?{'.includes(this.#source[this.#at] ?? ' ') && this.#quantifier() !== null) {
+      throw new RegexError('a repetition follows a repetition')
+    }
+    return { kind: 'repeat', part: atom, min, max }
+  }
+
+  #quantifier(): { min: number; max: number } | null {
+    const rest = this.#source.slice(this.#at, this.#at + 24)
+    const parts = /^(?:([*+?])|\{(\d{1,6})(?:(,)(\d{0,6}))?\})([?+]?)/.exec(rest)
+    if (parts === null) return null
+    this.#at += parts[0].length
+    // A possessive repetition finds what a greedy one finds, or less; the runtime does not know it.
+    if (parts[5] === '+') throw new RegexError('possessive repetitions are not supported')
+    if (parts[1] !== undefined)
+      return { min: parts[1] === '+' ? 1 : 0, max: parts[1] === '?' ? 1 : Number.POSITIVE_INFINITY }
+    const min = Number(parts[2])
+    const max = parts[3] === undefined ? min : parts[4] === '' ? Number.POSITIVE_INFINITY : Number(parts[4])
+    if (max < min) throw new RegexError('a repetition has its bounds the wrong way round')
+    return { min, max }
+  }
+
+  /** Null for what stands for nothing: inline flags and comments. */
+  #atom(): RegexNode | null {
+    const char = this.#source[this.#at++]
+    switch (char) {
+      case '(':
+        return this.#group()
+      case '[':
+        return this.#class()
+      case '.':
+        return this.#set(this.#flags.dotAll ? [0, 0xffff] : complement(LINE_ENDS))
+      case '^':
+        return { kind: 'assert', assertion: this.#flags.multiline ? 'line_start' : 'start' }
+      case '$':
+        return { kind: 'assert', assertion: this.#flags.multiline ? 'line_end' : 'end' }
+      case '\\':
+        return this.#escape()
+      case '*':
+      case '+':
+      case '?':
+        throw new RegexError(`nothing stands before ${char}`)
+      default: {
+        const code = char.charCodeAt(0)
+        return this.#set([code, code])
+      }
+    }
+  }
+
+  #group(): RegexNode | null {
+    const rest = this.#source.slice(this.#at, this.#at + 80)
+    const inline = /^\?([ims]*)(?:-([ims]+))?([:)])/.exec(rest)
+    if (inline !== null) {
+      if (inline[1] !== '' || inline[2] !== undefined)
+        this.portable &&= this.#at === 1 && inline[3] === ')' && !inline[2]
+      this.#at += inline[0].length
+      const outer = this.#flags
+      this.#setFlags(inline[1], inline[2] ?? '')
+      if (inline[3] === ')') return null
+      const inner = this.#close(this.#alternatives())
+      this.#flags = outer
+      return inner
+    }
+    const special = /^\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|#[^)]*\)|=|!|<=|<!)/.exec(rest)
+    if (special === null) {
+      if (rest.startsWith('?')) throw new RegexError(`the group (${rest.slice(0, 2)} is not supported`)
+      return this.#close(this.#alternatives())
+    }
+    this.#at += special[0].length
+    if (special[0].startsWith('?#')) {
+      this.portable = false
+      return null
+    }
+    if (special[1] !== undefined || special[2] !== undefined) this.portable &&= special[0].startsWith('?<')
+    else this.linear = false
+    return this.#close(this.#alternatives())
+  }
+
+  #setFlags(on: string, off: string): void {
+    const now = (letter: string, before: boolean) => (on.includes(letter) || before) && !off.includes(letter)
+    this.#flags = {
+      ignoreCase: now('i', this.#flags.ignoreCase),
+      multiline: now('m', this.#flags.multiline),
+      dotAll: now('s', this.#flags.dotAll),
+    }
+  }
+
+  #close(node: RegexNode): RegexNode {
+    if (this.#source[this.#at] !== ')') throw new RegexError('the regular expression lacks a )')
+    this.#at++
+    return node
+  }
+
+  #escape(): RegexNode {
+    const char = this.#source[this.#at]
+    if (char === undefined) throw new RegexError('the regular expression ends in a backslash')
+    if (char === 'b' || char === 'B') {
+      this.#at++
+      return { kind: 'assert', assertion: char === 'b' ? 'boundary' : 'no_boundary' }
+    }
+    if (char === 'A' || char === 'z' || char === 'Z') {
+      this.#at++
+      this.portable = false
+      return { kind: 'assert', assertion: char === 'A' ? 'start' : char === 'z' ? 'end' : 'last_line_end' }
+    }
+    if ((char >= '1' && char <= '9') || char === 'k') {
+      this.#at++
+      this.linear = false
+      return EMPTY
+    }
+    return this.#set(this.#escapedRanges())
+  }
+
+  /** After the backslash: a class, or one character; the same inside and outside of brackets. */
+  #escapedRanges(): readonly number[] {
+    const char = this.#source[this.#at++]
+    if (char === undefined) throw new RegexError('the regular expression ends in a backslash')
+    switch (char) {
+      case 'd':
+        return DIGIT
+      case 'D':
+        return complement(DIGIT)
+      case 'w':
+        return WORD
+      case 'W':
+        return complement(WORD)
+      case 's':
+        return SPACE
+      case 'S':
+        return complement(SPACE)
+      case 'h':
+        this.portable = false
+        return HORIZONTAL_SPACE
+      case 'x':
+      case 'u': {
+        const hex = /^(?:\{([0-9a-fA-F]{1,4})\}|([0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?))/.exec(this.#source.slice(this.#at))
+        if (hex === null) break
+        const digits = hex[1] ?? (char === 'x' ? hex[2].slice(0, 2) : hex[2])
+        if (hex[1] !== undefined) this.portable = false
+        this.#at += hex[1] === undefined ? digits.length : hex[0].length
+        const code = Number.parseInt(digits, 16)
+        return [code, code]
+      }
+      case '0':
+        return [0, 0]
+    }
+    if (char === 'a' || char === 'e') this.portable = false
+    const code = CONTROL_ESCAPES[char]
+    if (code !== undefined) return [code, code]
+    if (/[A-Za-z]/.test(char)) throw new RegexError(`the escape \\${char} is not supported`)
+    return [char.charCodeAt(0), char.charCodeAt(0)]
+  }
+
+  #class(): RegexNode {
+    const negated = this.#source[this.#at] === '^'
+    if (negated) this.#at++
+    const ranges: number[] = []
+    const start = this.#at
+    for (;;) {
+      const char = this.#source[this.#at]
+      if (char === undefined) throw new RegexError('the regular expression lacks a ]')
+      if (char === ']' && this.#at > start) break
+      // PCRE takes a first ] as itself; the runtime as the end of an empty class.
+      if (char === ']') this.portable = false
+      this.#classPart(ranges)
+    }
+    this.#at++
+    return { kind: 'set', set: charSet(ranges, negated, this.#flags.ignoreCase) }
+  }
+
+  #classPart(ranges: number[]): void {
+    const posix = /^\[:(\^?)([a-z]+):\]/.exec(this.#source.slice(this.#at, this.#at + 16))
+    if (posix !== null && POSIX_CLASSES[posix[2]] !== undefined) {
+      this.portable = false
+      this.#at += posix[0].length
+      ranges.push(...(posix[1] === '' ? POSIX_CLASSES[posix[2]] : complement(POSIX_CLASSES[posix[2]])))
+      return
+    }
+    const low = this.#classChar()
+    const single = low.length === 2 && low[0] === low[1]
+    const next = this.#source[this.#at + 1]
+    if (!single || this.#source[this.#at] !== '-' || next === ']' || next === undefined) {
+      ranges.push(...low)
+      return
+    }
+    const dash = this.#at++
+    const high = this.#classChar()
+    if (high.length !== 2 || high[0] !== high[1]) {
+      // `a-\d`: the dash is a dash.
+      this.#at = dash
+      ranges.push(...low)
+      return
+    }
+    if (high[0] < low[0]) throw new RegexError('a range of characters has its ends the wrong way round')
+    ranges.push(low[0], high[0])
+  }
+
+  #classChar(): readonly number[] {
+    const char = this.#source[this.#at++]
+    if (char !== '\\') return [char.charCodeAt(0), char.charCodeAt(0)]
+    if (this.#source[this.#at] === 'b') {
+      this.#at++
+      return [0x08, 0x08]
+    }
+    return this.#escapedRanges()
+  }
+
+  #set(ranges: readonly number[]): RegexNode {
+    return { kind: 'set', set: charSet(ranges, false, this.#flags.ignoreCase) }
+  }
+}
+
+type Instruction =
+  | { readonly kind: 'set'; readonly set: CharSet }
+  | { readonly kind: 'assert'; readonly assertion: Assertion }
+  | { readonly kind: 'split'; first: number; second: number }
+  | { readonly kind: 'match' }
+
+/** Thompson's construction, run on all states at once; `set` and `assert` go on to the next instruction. */
+class Automaton {
+  readonly #program: Instruction[] = []
+  readonly #marks: Uint32Array
+  readonly #stack: Uint32Array
+  #current: Uint32Array
+  #next: Uint32Array
+  #generation = 0
+
+  constructor(root: RegexNode) {
+    this.#emit(root)
+    this.#push({ kind: 'match' })
+    this.#marks = new Uint32Array(this.#program.length)
+    this.#stack = new Uint32Array(this.#program.length * 2 + 2)
+    this.#current = new Uint32Array(this.#program.length)
+    this.#next = new Uint32Array(this.#program.length)
+  }
+
+  /** True if the pattern occurs anywhere in `text`. */
+  test(text: string): boolean {
+    let count = 0
+    for (let at = 0; at <= text.length; at++) {
+      this.#renew()
+      // The states that stepped over the last character, then a fresh start at this place.
+      let states = 0
+      for (let i = 0; i <= count; i++) {
+        states = this.#follow(i < count ? this.#current[i] : 0, text, at, this.#next, states)
+        if (states < 0) return true
+      }
+      if (at === text.length) return false
+      const code = text.charCodeAt(at)
+      count = 0
+      for (let i = 0; i < states; i++) {
+        const instruction = this.#program[this.#next[i]]
+        if (instruction.kind === 'set' && hasCode(instruction.set, code)) this.#current[count++] = this.#next[i] + 1
+      }
+    }
+    return false
+  }
+
+  #renew(): void {
+    if (++this.#generation < 0xffffffff) return
+    this.#marks.fill(0)
+    this.#generation = 1
+  }
+
+  /** Adds every state that `from` leads to without a character to `states`; −1 if the match is among them. */
+  #follow(from: number, text: string, at: number, states: Uint32Array, before: number): number {
+    let count = before
+    let depth = 0
+    this.#stack[depth++] = from
+    while (depth > 0) {
+      const state = this.#stack[--depth]
+      if (this.#marks[state] === this.#generation) continue
+      this.#marks[state] = this.#generation
+      const instruction = this.#program[state]
+      if (instruction.kind === 'match') return -1
+      if (instruction.kind === 'set') states[count++] = state
+      else if (instruction.kind === 'split') {
+        this.#stack[depth++] = instruction.first
+        this.#stack[depth++] = instruction.second
+      } else if (asserted(instruction.assertion, text, at)) this.#stack[depth++] = state + 1
+    }
+    return count
+  }
+
+  #push(instruction: Instruction): number {
+    if (this.#program.length >= INSTRUCTIONS_MAX)
+      throw new RegexError('the repetitions of the regular expression are too large')
+    return this.#program.push(instruction) - 1
+  }
+
+  #emit(node: RegexNode): void {
+    if (node.kind === 'set' || node.kind === 'assert') this.#push(node)
+    else if (node.kind === 'cat') for (const part of node.parts) this.#emit(part)
+    else if (node.kind === 'alt') this.#emitAlternatives(node.parts)
+    else if (node.kind === 'repeat') this.#emitRepeat(node.part, node.min, node.max)
+  }
+
+  #emitAlternatives(parts: readonly RegexNode[]): void {
+    const ends: number[] = []
+    for (let i = 0; i < parts.length; i++) {
+      const split = i < parts.length - 1 ? this.#split() : -1
+      this.#emit(parts[i])
+      if (split < 0) continue
+      ends.push(this.#split())
+      this.#aim(split, split + 1, this.#program.length)
+    }
+    for (const end of ends) this.#aim(end, this.#program.length, this.#program.length)
+  }
+
+  #emitRepeat(part: RegexNode, min: number, max: number): void {
+    for (let i = 0; i < min; i++) this.#emit(part)
+    if (max === Number.POSITIVE_INFINITY) {
+      const loop = this.#split()
+      this.#emit(part)
+      const back = this.#split()
+      this.#aim(back, loop, loop)
+      this.#aim(loop, loop + 1, this.#program.length)
+      return
+    }
+    const skips: number[] = []
+    for (let i = min; i < max; i++) {
+      skips.push(this.#split())
+      this.#emit(part)
+    }
+    for (const skip of skips) this.#aim(skip, skip + 1, this.#program.length)
+  }
+
+  #split(): number {
+    return this.#push({ kind: 'split', first: 0, second: 0 })
+  }
+
+  #aim(at: number, first: number, second: number): void {
+    const split = this.#program[at]
+    if (split.kind !== 'split') return
+    split.first = first
+    split.second = second
+  }
+}
+
+function asserted(assertion: Assertion, text: string, at: number): boolean {
+  switch (assertion) {
+    case 'start':
+      return at === 0
+    case 'end':
+      return at === text.length
+    case 'line_start':
+      return at === 0 || inRanges(LINE_ENDS, text.charCodeAt(at - 1))
+    case 'line_end':
+      return at === text.length || inRanges(LINE_ENDS, text.charCodeAt(at))
+    case 'last_line_end':
+      return at === text.length || (at === text.length - 1 && text.charCodeAt(at) === 0x0a)
+    case 'boundary':
+      return isWord(text, at - 1) !== isWord(text, at)
+    case 'no_boundary':
+      return isWord(text, at - 1) === isWord(text, at)
+  }
+}
+
+function isWord(text: string, at: number): boolean {
+  return at >= 0 && at < text.length && inRanges(WORD, text.charCodeAt(at))
+}

@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest'
+import { isoMicroseconds } from '../../src/base/time.ts'
+import { Detector, type EndedIncident } from '../../src/detect/detector.ts'
+import { parseTimestampUs } from '../../src/detect/documents.ts'
+import { readRules } from '../../src/detect/rules.ts'
+import { EventBus } from '../../src/events/bus.ts'
+import { CATALOGUE } from '../../src/events/catalogue.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+
+const START_US = 1_767_225_600_000_000
+
+const PLAIN = `title: Broken packet
+id: 5638f7c0-ac70-491d-8465-2a65075e0d86
+description: |
+  A packet that breaks its protocol.
+references: [https://example.org/a, https://example.org/b]
+tags: [attack.t1499.002]
+logsource: { product: borescope, service: protocol }
+detection:
+  sel: { event.action: protocol.anomaly, anomaly.name|startswith: l2tp. }
+  condition: sel
+level: medium
+`
+const CORRELATION = `title: Login refused
+id: 5638f7c0-ac70-491d-8465-2a65075e0d87
+name: login_refused
+logsource: { product: borescope, service: ppp }
+detection:
+  sel: { event.action: ppp.authentication.failed }
+  condition: sel
+level: informational
+---
+title: Password guessing
+id: 5638f7c0-ac70-491d-8465-2a65075e0d88
+tags: [attack.t1110.001, attack.initial-access]
+correlation:
+  type: value_count
+  rules: [login_refused]
+  group-by: [source.ip]
+  timespan: 5m
+  condition: { field: user.name, gte: 3 }
+level: high
+`
+
+function start(text: string, entitiesMax = 100) {
+  const { problems, ...set } = readRules([{ file: 'ppp/x.yml', text }])
+  expect(problems).toEqual([])
+  const bus = new EventBus({ name: 'test', version: '0' })
+  const alerts: EventDocument[] = []
+  const ended: EndedIncident[] = []
+  const options = { groupsMax: 100, entitiesMax, ended: (incident: EndedIncident) => ended.push(incident) }
+  const detector = new Detector({ ...set, problems }, bus.emit, options)
+  bus.subscribe(detector.observe)
+  bus.subscribe((document) => {
+    if (document['event.action'] === 'alert.raised') alerts.push(document)
+  })
+  const anomaly = (second: number, source = '192.0.2.1', name = 'l2tp.avp_length') =>
+    bus.emit({
+      name: 'protocol.anomaly',
+      timeUs: START_US + second * 1_000_000,
+      message: 'A bad packet.',
+      fields: {
+        'anomaly.name': name,
+        'anomaly.layer': 'l2tp',
+        'source.ip': source,
+        'destination.ip': '198.51.100.1',
+        'source.port': 1701 + second,
+        'borescope.lineage': [`tunnel-${second}`],
+      },
+    })
+  const failure = (second: number, user: string) =>
+    bus.emit({
+      name: 'ppp.authentication.failed',
+      timeUs: START_US + second * 1_000_000,
+      message: 'Refused.',
+      fields: {
+        'source.ip': '192.0.2.1',
+        'source.port': 1701,
+        'destination.ip': '198.51.100.1',
+        'destination.port': 1701,
+        'network.type': 'ipv4',
+        'network.transport': 'udp',
+        'network.protocol': 'l2tp',
+        'borescope.lineage': ['t1', `s${second}`],
+        'l2tp.tunnel.uid': 't1',
+        'l2tp.session.uid': `s${second}`,
+        'event.outcome': 'failure',
+        'ppp.authentication.attempts': 1,
+        'user.name': user,
+      },
+    })
+  return { detector, alerts, ended, anomaly, failure }
+}
+
+describe('a rule', () => {
+  it('raises an alert with everything that responders need', () => {
+    const { alerts, anomaly } = start(PLAIN)
+    anomaly(1)
+    expect(alerts).toHaveLength(1)
+    expect(alerts[0]).toMatchObject({
+      '@timestamp': '2026-01-01T00:00:01.000000Z',
+      message: 'Broken packet: 192.0.2.1, 198.51.100.1 (1 event)',
+      'event.kind': 'alert',
+      'event.severity': 47,
+      'event.risk_score': 47,
+      'rule.id': '5638f7c0-ac70-491d-8465-2a65075e0d86',
+      'rule.name': 'Broken packet',
+      'rule.level': 'medium',
+      'rule.description': 'A packet that breaks its protocol.',
+      'rule.reference': 'https://example.org/a',
+      'rule.category': 'ppp',
+      'alert.entity': '192.0.2.1, 198.51.100.1',
+      'alert.events': 1,
+      'event.duration': 0,
+      'anomaly.name': 'l2tp.avp_length',
+      'source.ip': '192.0.2.1',
+      'source.port': 1702,
+      'borescope.lineage': ['tunnel-1'],
+      'threat.framework': 'MITRE ATT&CK',
+      'threat.tactic.id': ['TA0040'],
+      'threat.tactic.name': ['Impact'],
+      'threat.technique.id': ['T1499'],
+      'threat.technique.name': ['Endpoint Denial of Service'],
+      'threat.technique.reference': ['https://attack.mitre.org/techniques/T1499/002/'],
+      'threat.technique.subtechnique.id': ['T1499.002'],
+      'threat.technique.subtechnique.name': ['Service Exhaustion Flood'],
+    })
+    expect(alerts[0]['alert.evidence']).toHaveLength(1)
+    expect(alerts[0]['alert.values']).toBeUndefined()
+  })
+
+  it('carries only fields that the catalogue declares for alerts', () => {
+    const { alerts, failure, anomaly } = start(`${PLAIN}---\n${CORRELATION}`)
+    anomaly(1)
+    for (const [i, user] of ['a', 'b', 'c'].entries()) failure(i, user)
+    const { always, may } = CATALOGUE['alert.raised']
+    const declared = new Set<string>([...always, ...may])
+    const base = /^(@timestamp|message|ecs\.|event\.(id|kind|category|type|action|dataset|module)|observer\.|related\.)/
+    expect(alerts).toHaveLength(2)
+    for (const alert of alerts) {
+      for (const name of always) expect(alert).toHaveProperty([name])
+      expect(Object.keys(alert).filter((name) => !declared.has(name) && !base.test(name))).toEqual([])
+    }
+  })
+
+  it('gives one alert an entity while it is suppressed; the next one tells how many there were', () => {
+    const { alerts, anomaly, detector } = start(`${PLAIN}borescope: { suppress: 10m }\n`)
+    for (let second = 0; second < 600; second++) anomaly(second)
+    anomaly(5, '192.0.2.2')
+    expect(alerts.map((alert) => alert['source.ip'])).toEqual(['192.0.2.1', '192.0.2.2'])
+    anomaly(600)
+    expect(alerts).toHaveLength(3)
+    expect(alerts[2]).toMatchObject({
+      'alert.events': 600,
+      'event.start': '2026-01-01T00:00:01.000000Z',
+      'event.end': '2026-01-01T00:10:00.000000Z',
+      'source.ip': '192.0.2.1',
+    })
+    expect(alerts[2]['alert.evidence']).toHaveLength(20)
+    expect(alerts[2]['borescope.lineage']).toHaveLength(50)
+    expect(alerts[2]).not.toHaveProperty(['source.port'])
+    expect(detector.counters).toMatchObject({ alerts: 3, suppressed: 599 })
+  })
+
+  it('is about the entity that it names', () => {
+    const { alerts, anomaly } = start(`${PLAIN}borescope: { entity: [anomaly.name] }\n`)
+    anomaly(0, '192.0.2.1')
+    anomaly(1, '192.0.2.2')
+    anomaly(2, '192.0.2.2', 'l2tp.version')
+    expect(alerts.map((alert) => alert['alert.entity'])).toEqual(['l2tp.avp_length', 'l2tp.version'])
+  })
+
+  it('tells the running total when a suppression is over, and forgets it', () => {
+    const { anomaly, detector, ended } = start(PLAIN)
+    for (let second = 0; second < 5; second++) anomaly(second)
+    detector.expire(START_US + 60_000_000)
+    expect(ended).toEqual([])
+    detector.expire(START_US + 3_700_000_000)
+    expect(ended).toMatchObject([
+      { entity: '192.0.2.1, 198.51.100.1', events: 5, firstUs: START_US, lastUs: START_US + 4_000_000 },
+    ])
+    detector.end()
+    expect(ended).toHaveLength(1)
+  })
+
+  it('follows a bounded number of entities', () => {
+    const { anomaly, detector, ended } = start(PLAIN, 3)
+    for (let i = 0; i < 10; i++) anomaly(i, `192.0.2.${i}`)
+    expect(detector.counters.forgotten).toBe(7)
+    detector.end()
+    expect(ended).toHaveLength(10)
+  })
+
+  it('meets only events of its log source', () => {
+    const { alerts, anomaly } = start(PLAIN.replace('service: protocol', 'service: l2tp'))
+    anomaly(0)
+    expect(alerts).toEqual([])
+  })
+
+  it('never meets alerts', () => {
+    const any = 'title: Any\nid: 5638f7c0-ac70-491d-8465-2a65075e0d89\nlogsource: { product: borescope }\nlevel: low\n'
+    const { alerts, anomaly } = start(`${any}detection: { sel: { event.action: '*' }, condition: sel }\n`)
+    anomaly(0)
+    expect(alerts).toHaveLength(1)
+  })
+})
+
+describe('a correlation', () => {
+  it('raises one alert for its group, with what its events have in common', () => {
+    const { alerts, failure, ended, detector } = start(CORRELATION)
+    for (const [i, user] of ['a', 'b', 'b', 'c', 'd'].entries()) failure(i, user)
+    expect(alerts).toHaveLength(1)
+    expect(alerts[0]).toMatchObject({
+      '@timestamp': '2026-01-01T00:00:03.000000Z',
+      message: 'Password guessing: 192.0.2.1 (4 events)',
+      'event.severity': 73,
+      'rule.name': 'Password guessing',
+      'alert.entity': '192.0.2.1',
+      'alert.events': 4,
+      'alert.values': 3,
+      'event.start': '2026-01-01T00:00:00.000000Z',
+      'event.end': '2026-01-01T00:00:03.000000Z',
+      'event.duration': 3_000_000_000,
+      'destination.ip': '198.51.100.1',
+      'l2tp.tunnel.uid': 't1',
+      'borescope.lineage': ['t1', 's0', 's1', 's2', 's3'],
+      'threat.tactic.name': ['Initial Access'],
+    })
+    expect(alerts[0]).not.toHaveProperty(['user.name'])
+    expect(alerts[0]).not.toHaveProperty(['l2tp.session.uid'])
+    detector.end()
+    expect(ended).toMatchObject([{ entity: '192.0.2.1', events: 5 }])
+  })
+})
+
+describe('a timestamp', () => {
+  it.each([0, 1, 999_999, START_US + 123_456, -1, 253_402_300_800_000_000])('of %i µs is read back', (timeUs) => {
+    expect(parseTimestampUs(isoMicroseconds(timeUs))).toBe(timeUs)
+  })
+})
