@@ -1,0 +1,429 @@
+/**
+ * The embedded store: one SQLite file in WAL mode. A worker thread writes, this thread reads; other processes may read
+ * the same file at any time. What `write` has acknowledged survives `kill -9`; a power failure may take the last commits,
+ * never the file.
+ */
+import { existsSync, statSync } from 'node:fs'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { isoMicroseconds } from '../base/time.ts'
+import { type EventDocument, FIELDS, type FieldName } from '../events/fields.ts'
+import { explained, openForReading, openForWriting } from './database.ts'
+import { instantUs } from './dates.ts'
+import type { WorkerReply, WorkerRequest } from './embedded-worker.ts'
+import { compileSql } from './kql-sql.ts'
+import { Codec, columnValue, homeOf, isInteger, isList, type Numbering, readNumbering } from './layout.ts'
+import { SELECTED, SELECTED_FROM, type SqlValue } from './layout.ts'
+import {
+  type Aggregation,
+  type Bucket,
+  type Group,
+  type Metric,
+  type Rejection,
+  type Retention,
+  type Search,
+  type Selection,
+  type Sort,
+  selectionQuery,
+  StoreError,
+  type StoreStats,
+  type WriteResult,
+} from './search.ts'
+
+export interface EmbeddedOptions {
+  readonly path: string
+  /** For a process that only asks: nothing is created, no worker is started. */
+  readonly readOnly?: boolean
+  /** Events that one commit holds at most. */
+  readonly commitEventsMax?: number
+  /** Events that may wait for their commit; a `write` beyond that is refused. */
+  readonly queueEventsMax?: number
+}
+
+const COMMIT_EVENTS_MAX = 4096
+const QUEUE_EVENTS_MAX = 131_072
+/** Documents between two turns of the event loop while a search streams. */
+const PAGE = 256
+const BUCKETS_MAX = 65_536
+
+/**
+ * Opens the store at `path`, and creates it unless `readOnly`.
+ *
+ * @throws {StoreError} if the file is foreign, damaged, of another version, or not accessible
+ */
+export async function openEmbeddedStore(options: EmbeddedOptions): Promise<EmbeddedStore> {
+  // Here and not in the worker, so that what is wrong with the file is thrown by this call.
+  if (!options.readOnly) openForWriting(options.path).close()
+  return new EmbeddedStore(options)
+}
+
+export class EmbeddedStore {
+  readonly #path: string
+  readonly #queue: WriteQueue | null
+  #reader: DatabaseSync | null
+  readonly #numbering: Numbering
+  readonly #codec: Codec
+
+  constructor(options: EmbeddedOptions) {
+    this.#path = options.path
+    const reader = openForReading(options.path)
+    this.#reader = reader
+    this.#numbering = explained(options.path, () => readNumbering(reader))
+    this.#codec = new Codec(this.#numbering)
+    this.#queue = options.readOnly ? null : new WriteQueue(options)
+  }
+
+  /** Resolves when the batch is committed. Documents that do not fit their fields are rejected alone. */
+  write(batch: readonly EventDocument[]): Promise<WriteResult> {
+    if (this.#queue === null) return Promise.reject(this.#readOnlyError())
+    return this.#queue.write(batch)
+  }
+
+  /** Documents as they were when the search began; the search holds that state of the file until it ends. */
+  async *search(search: Search): AsyncGenerator<EventDocument> {
+    const { where, parameters } = this.#condition(search)
+    const wanted = search.fields === undefined ? null : new Set(search.fields)
+    const order = this.#order(search.sort ?? [])
+    const sql = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE ${where} ORDER BY ${order} LIMIT ?`
+    // A connection of its own: the snapshot of a slow reader must not become the snapshot of other queries.
+    const database = openForReading(this.#path)
+    try {
+      const statement = explained(this.#path, () => database.prepare(sql))
+      statement.setReturnArrays(true)
+      const rows = statement.iterate(...parameters, search.limit ?? -1) as unknown as Iterator<SqlValue[]>
+      for (let count = 1; ; count++) {
+        const row = explained(this.#path, () => rows.next())
+        if (row.done) return
+        yield this.#codec.decode(row.value, wanted)
+        if (count % PAGE === 0) await setImmediate()
+      }
+    } finally {
+      database.close()
+    }
+  }
+
+  async count(selection: Selection): Promise<number> {
+    const { where, parameters } = this.#condition(selection)
+    const [[count]] = this.#rows(`SELECT count(*) FROM events e WHERE ${where}`, parameters)
+    return count as number
+  }
+
+  /** Groups by the values of fields, with counts; see {@link Aggregation}. */
+  async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
+    const { where, parameters } = this.#condition(selection)
+    const joins = by.map((field, i) => this.#elements(field, `k${i}`)).filter((join) => join !== '')
+    const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : this.#scalar(field)))
+    const selected = [
+      ...keys.map((key, i) => (isInteger(by[i]) ? `CAST(${key} AS REAL)` : key)),
+      'count(*) AS n',
+      'CAST(min(e."@timestamp") AS REAL)',
+      'CAST(max(e."@timestamp") AS REAL)',
+      ...(metric === undefined ? [] : [this.#metric(metric)]),
+    ]
+    const places = keys.map((_, i) => String(i + 1))
+    const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+    const sql =
+      `SELECT ${selected.join(', ')} FROM ${[SELECTED_FROM, ...joins].join(' ')} WHERE ${where}${groups} ` +
+      `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    return this.#rows(sql, [...parameters, limit]).map((row) => ({
+      key: by.map((field, i) => keyValue(field, row[i])),
+      count: row[by.length] as number,
+      first: isoMicroseconds(row[by.length + 1] as number),
+      last: isoMicroseconds(row[by.length + 2] as number),
+      ...(metric === undefined ? {} : { metric: row[by.length + 3] as number | null }),
+    }))
+  }
+
+  /** How many events fall into each interval of time. */
+  async histogram(selection: Selection, intervalMs: number): Promise<Bucket[]> {
+    if (!(intervalMs >= 1)) throw new StoreError('the interval of a histogram is at least one millisecond')
+    const { where, parameters } = this.#condition(selection)
+    const bucket = 'floor(e."@timestamp" / CAST(? AS REAL))'
+    const sql = `SELECT ${bucket} AS bucket, count(*) FROM events e WHERE ${where} GROUP BY bucket ORDER BY bucket LIMIT ?`
+    const rows = this.#rows(sql, [intervalMs * 1000, ...parameters, BUCKETS_MAX + 1])
+    if (rows.length > BUCKETS_MAX) {
+      throw new StoreError(
+        `the histogram has more than ${BUCKETS_MAX} intervals: ask for longer ones, or for less time`,
+      )
+    }
+    return rows.map(([index, count]) => ({
+      from: isoMicroseconds((index as number) * intervalMs * 1000),
+      count: count as number,
+    }))
+  }
+
+  /** The event with this id, or the only one whose id begins so; null if there is none. */
+  async get(id: string): Promise<EventDocument | null> {
+    const select = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE e."event.id"`
+    const [exact] = this.#rows(`${select} = ?`, [id])
+    if (exact !== undefined) return this.#codec.decode(exact, null)
+    if (id === '') return null
+    const found = this.#rows(`${select} >= ? AND e."event.id" < ? LIMIT 2`, [id, `${id}\u{10ffff}`])
+    if (found.length > 1) throw new StoreError(`more than one event id begins with "${id}": give more of it`)
+    return found.length === 0 ? null : this.#codec.decode(found[0], null)
+  }
+
+  async stats(): Promise<StoreStats> {
+    const sql =
+      'SELECT (SELECT count(*) FROM events), (SELECT CAST(min("@timestamp") AS REAL) FROM events), ' +
+      '(SELECT CAST(max("@timestamp") AS REAL) FROM events)'
+    const [[events, oldest, newest]] = this.#rows(sql, [])
+    let bytesOnDisk = 0
+    for (const path of [this.#path, `${this.#path}-wal`]) if (existsSync(path)) bytesOnDisk += statSync(path).size
+    return {
+      events: events as number,
+      bytesOnDisk,
+      oldest: oldest === null ? null : isoMicroseconds(oldest as number),
+      newest: newest === null ? null : isoMicroseconds(newest as number),
+    }
+  }
+
+  /** Takes away the oldest events until the retention is met; says how many. */
+  async prune({ maxAgeMs, maxBytes, now }: Retention): Promise<number> {
+    if (this.#queue === null) throw this.#readOnlyError()
+    const nowUs = now === undefined ? Date.now() * 1000 : instantUs(now)
+    if (nowUs === null) throw new StoreError(`"${now}" is no ISO 8601 date in UTC`)
+    return this.#queue.prune(maxAgeMs === undefined ? null : nowUs - maxAgeMs * 1000, maxBytes ?? null)
+  }
+
+  /** Commits what waits, then closes the file. */
+  async close(): Promise<void> {
+    this.#reader?.close()
+    this.#reader = null
+    await this.#queue?.close()
+  }
+
+  #rows(sql: string, parameters: readonly SQLInputValue[]): SqlValue[][] {
+    return explained(this.#path, () => {
+      if (this.#reader === null) throw new StoreError(`the event store ${this.#path} is closed`)
+      const statement: StatementSync = this.#reader.prepare(sql)
+      statement.setReturnArrays(true)
+      return statement.all(...parameters) as unknown as SqlValue[][]
+    })
+  }
+
+  #condition(selection: Selection) {
+    return compileSql(selectionQuery(selection), this.#numbering)
+  }
+
+  /** The value of a field that is no list, in a query over `events e` and `commons c`. */
+  #scalar(field: FieldName): string {
+    const home = homeOf(field)
+    if (home === 'column') return `e."${field}"`
+    return `json_extract(${home === 'common' ? 'c.fields' : 'e.rest'}, '$."${this.#numbering.get(field) ?? 0}"')`
+  }
+
+  /** The join that gives a row for each element of a list; nothing for any other field. */
+  #elements(field: FieldName, alias: string): string {
+    if (!isList(field)) return ''
+    const number = this.#numbering.get(field) ?? 0
+    return `LEFT JOIN json_each(${homeOf(field) === 'common' ? 'c.fields' : 'e.rest'}, '$."${number}"') ${alias}`
+  }
+
+  #metric({ of, field }: Metric): string {
+    const numeric = FIELDS[field].kind === 'long' || FIELDS[field].kind === 'float'
+    if (isList(field) || (of !== 'distinct' && !numeric)) {
+      throw new StoreError(`there is no ${of} of ${field}: name a field of numbers`)
+    }
+    const value = this.#scalar(field)
+    if (of === 'distinct') return `count(DISTINCT ${value})`
+    const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max' }[of]
+    return `${name}(CAST(${value} AS REAL))`
+  }
+
+  #order(sort: readonly Sort[]): string {
+    const terms = sort.map(({ field, descending }) => {
+      if (isList(field)) throw new StoreError(`${field} is a list, which has no order`)
+      const value = this.#scalar(field)
+      // A column that is never missing can be read from its index in order, if nothing stands before it.
+      const last = field === '@timestamp' || field === 'event.id' ? '' : `${value} IS NULL, `
+      return `${last}${value}${descending ? ' DESC' : ''}`
+    })
+    if (terms.length === 0) terms.push('e."@timestamp"')
+    const descending = sort.length > 0 && sort[sort.length - 1].descending
+    return [...terms, descending ? 'e.id DESC' : 'e.id'].join(', ')
+  }
+
+  #readOnlyError(): StoreError {
+    return new StoreError(`the event store ${this.#path} was opened for reading only`)
+  }
+}
+
+function keyValue(field: FieldName, stored: SqlValue): string | number | boolean | null {
+  if (stored !== null && FIELDS[field].kind === 'boolean') return stored === 1
+  // A list is read from the JSON of the event, where addresses stand as they were written.
+  return isList(field) ? (stored as string | null) : columnValue(field, stored)
+}
+
+interface PendingBatch {
+  readonly documents: readonly EventDocument[]
+  taken: number
+  stored: number
+  duplicates: number
+  readonly rejected: Rejection[]
+  readonly resolve: (result: WriteResult) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A part of a batch that is in the commit under way. */
+interface SentPart {
+  readonly batch: PendingBatch
+  readonly last: boolean
+}
+
+/**
+ * Batches on their way to the worker. One commit is under way at a time; what comes in the meantime shares the next one.
+ * Documents cross by structured clone: 2.4 µs an event for this thread, against 3.2 µs as JSON text.
+ */
+class WriteQueue {
+  readonly #path: string
+  readonly #commitEventsMax: number
+  readonly #queueEventsMax: number
+  readonly #worker: Worker
+  #waiting: PendingBatch[] = []
+  #waitingEvents = 0
+  #settle: { resolve: (reply: WorkerReply) => void; reject: (error: Error) => void } | null = null
+  #turn: Promise<void> = Promise.resolve()
+  #pumping = false
+  #failure: Error | null = null
+
+  constructor({ path, commitEventsMax, queueEventsMax }: EmbeddedOptions) {
+    this.#path = path
+    this.#commitEventsMax = commitEventsMax ?? COMMIT_EVENTS_MAX
+    this.#queueEventsMax = queueEventsMax ?? QUEUE_EVENTS_MAX
+    this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: { path } })
+    this.#worker.unref()
+    this.#worker.on('message', (reply: WorkerReply) => this.#settled(reply))
+    this.#worker.on('error', (error) => this.#fail(new StoreError(`the event store ${path} failed: ${error}`)))
+    this.#worker.on('exit', () => this.#fail(new StoreError(`the event store ${path} is closed`)))
+  }
+
+  write(documents: readonly EventDocument[]): Promise<WriteResult> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [] })
+    // A batch larger than the queue is let in when it is alone: it waits in its caller's memory anyway.
+    if (this.#waitingEvents > 0 && this.#waitingEvents + documents.length > this.#queueEventsMax) {
+      const full = `more than ${this.#queueEventsMax} events wait for the event store ${this.#path}`
+      return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ documents, taken: 0, stored: 0, duplicates: 0, rejected: [], resolve, reject })
+      this.#waitingEvents += documents.length
+      void this.#pump()
+    })
+  }
+
+  async prune(beforeUs: number | null, maxBytes: number | null): Promise<number> {
+    const reply = await this.#ask({ type: 'prune', beforeUs, maxBytes })
+    return 'pruned' in reply ? reply.pruned : 0
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure !== null) return
+    while (this.#waiting.length > 0 || this.#pumping) await this.#turn.then(() => setImmediate())
+    await this.#ask({ type: 'close' })
+    this.#failure = new StoreError(`the event store ${this.#path} is closed`)
+    await this.#worker.terminate()
+  }
+
+  /** One commit after the other until nothing waits. */
+  async #pump(): Promise<void> {
+    if (this.#pumping) return
+    this.#pumping = true
+    while (this.#waiting.length > 0) await this.#commit()
+    this.#pumping = false
+  }
+
+  async #commit(): Promise<void> {
+    const sent: SentPart[] = []
+    const parts: (readonly EventDocument[])[] = []
+    for (let room = this.#commitEventsMax; room > 0 && this.#waiting.length > 0; ) {
+      const batch = this.#waiting[0]
+      const documents = batch.documents.slice(batch.taken, batch.taken + room)
+      batch.taken += documents.length
+      room -= documents.length
+      this.#waitingEvents -= documents.length
+      const last = batch.taken === batch.documents.length
+      if (last) this.#waiting.shift()
+      parts.push(documents)
+      sent.push({ batch, last })
+    }
+    try {
+      const reply = await this.#ask({ type: 'write', parts }).catch((error: Error) => {
+        if (error.name !== 'DataCloneError') throw error
+        const sound = parts.map((documents, i) => cloneable(documents, sent[i].batch.rejected))
+        return this.#ask({ type: 'write', parts: sound })
+      })
+      if ('results' in reply) acknowledge(sent, reply.results)
+    } catch (error) {
+      this.#refuse(sent, error as Error)
+    }
+  }
+
+  /** A batch of which one commit failed fails as a whole: writing it again stores the missing part only. */
+  #refuse(sent: readonly SentPart[], error: Error): void {
+    for (const { batch, last } of sent) {
+      if (!last) {
+        this.#waiting.shift()
+        this.#waitingEvents -= batch.documents.length - batch.taken
+      }
+      batch.reject(error)
+    }
+  }
+
+  /** Requests take turns, for replies carry no number. */
+  #ask(request: WorkerRequest): Promise<WorkerReply> {
+    const reply = this.#turn.then(
+      () =>
+        new Promise<WorkerReply>((resolve, reject) => {
+          if (this.#failure !== null) return reject(this.#failure)
+          this.#worker.postMessage(request)
+          this.#settle = { resolve, reject }
+          // While an answer is due, the process must not end.
+          this.#worker.ref()
+        }),
+    )
+    this.#turn = reply.then(
+      () => undefined,
+      () => undefined,
+    )
+    return reply
+  }
+
+  #settled(reply: WorkerReply): void {
+    const settle = this.#settle
+    this.#settle = null
+    this.#worker.unref()
+    if ('error' in reply) settle?.reject(new StoreError(reply.error))
+    else settle?.resolve(reply)
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#settle?.reject(this.#failure)
+    this.#settle = null
+  }
+}
+
+function acknowledge(sent: readonly SentPart[], results: readonly WriteResult[]): void {
+  for (const [i, { batch, last }] of sent.entries()) {
+    batch.stored += results[i].stored
+    batch.duplicates += results[i].duplicates
+    batch.rejected.push(...results[i].rejected)
+    if (last) batch.resolve({ stored: batch.stored, duplicates: batch.duplicates, rejected: batch.rejected })
+  }
+}
+
+/** The documents that can cross to another thread; one that holds a function, say, is rejected here, alone. */
+function cloneable(documents: readonly EventDocument[], rejected: Rejection[]): EventDocument[] {
+  return documents.filter((document) => {
+    try {
+      structuredClone(document)
+      return true
+    } catch (error) {
+      rejected.push({ id: String(document['event.id']), reason: (error as Error).message })
+      return false
+    }
+  })
+}

@@ -1,0 +1,71 @@
+/**
+ * Words: what a bare term of a query is looked for in, and how text falls into words.
+ *
+ * A word is a run of letters, digits, marks and underscores, in lower case. The full-text index holds exactly these words
+ * and the in-memory predicate looks for exactly these words, so both find the same.
+ */
+import type { EventDocument, FieldName } from '../events/fields.ts'
+
+export const NOT_WORD = /[^\p{L}\p{N}\p{M}_]+/u
+
+/** Stands between two fields, so that no phrase reaches from one into the next. No text holds it as a word. */
+const FENCE = '\ue000'
+
+/** The fields, beside `message`, in which a bare word is looked for. */
+const NAME_FIELDS = [
+  'event.action',
+  'event.reason',
+  'anomaly.name',
+  'anomaly.detail',
+  'alert.entity',
+  'rule.id',
+  'rule.name',
+  'rule.level',
+  'threat.technique.id',
+  'threat.technique.name',
+  'threat.technique.subtechnique.id',
+  'network.protocol',
+  'related.ip',
+  'related.hosts',
+  'user.name',
+  'l2tp.initiator.vendor_name',
+  'l2tp.responder.vendor_name',
+  'l2tp.message.type',
+  'l2tp.message.finding',
+  'l2tp.result.text',
+  'l2tp.error.text',
+  'l2tp.error.message',
+  'l2tp.call.called_number',
+  'l2tp.call.calling_number',
+  'l2tp.call.private_group',
+  'l2tp.avp.name',
+  'ppp.authentication.method',
+  'ppp.authentication.message',
+  'ppp.error.text',
+  'l2tp.tunnel.uid',
+  'l2tp.session.uid',
+  'flow.uid',
+] as const satisfies readonly FieldName[]
+
+export function wordsOf(text: string): string[] {
+  return text
+    .toLowerCase()
+    .split(NOT_WORD)
+    .filter((word) => word !== '')
+}
+
+/** The words of the message, separated by spaces. */
+export function messageWords(document: EventDocument): string {
+  return document.message === undefined ? '' : wordsOf(document.message).join(' ')
+}
+
+/** The words of the other fields, separated by spaces, with a fence between two values. */
+export function nameWords(document: EventDocument): string {
+  const values: string[] = []
+  for (const name of NAME_FIELDS) {
+    const value: string | readonly string[] | undefined = document[name]
+    if (typeof value === 'string') values.push(wordsOf(value).join(' '))
+    else if (value !== undefined) for (const element of value) values.push(wordsOf(element).join(' '))
+  }
+  return values.join(` ${FENCE} `)
+}

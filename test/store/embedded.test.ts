@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openEmbeddedStore } from '../../src/store/embedded.ts'
+import { idsOf, storeContract } from './contract.ts'
+import { document, sessionEvent } from './documents.ts'
+
+let directory: string
+let files = 0
+const path = () => join(directory, 'deep', `${files++}.db`)
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'borescope-store-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const events = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => sessionEvent(from + i))
+
+/** Runs a script of test/store in a process of its own, and reads its lines. */
+function run(script: URL, ...parameters: string[]): { child: ChildProcess; lines: AsyncIterable<string> } {
+  const child = spawn(process.execPath, [fileURLToPath(script), ...parameters], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return { child, lines: createInterface({ input: child.stdout as NodeJS.ReadableStream }) }
+}
+
+storeContract('embedded', () => openEmbeddedStore({ path: path() }))
+
+describe('the file of the embedded store', () => {
+  test('is made readable by its owner only', async () => {
+    const at = path()
+    await (await openEmbeddedStore({ path: at })).close()
+    expect(statSync(at).mode & 0o777).toBe(0o600)
+    expect(statSync(join(at, '..')).mode & 0o777).toBe(0o700)
+  })
+
+  test('is kept over a reopening, and holds no event twice', async () => {
+    const at = path()
+    const first = await openEmbeddedStore({ path: at })
+    await first.write(events(0, 10))
+    await first.close()
+    const second = await openEmbeddedStore({ path: at })
+    expect(await second.write(events(0, 12))).toEqual({ stored: 2, duplicates: 10, rejected: [] })
+    await second.close()
+    const reader = await openEmbeddedStore({ path: at, readOnly: true })
+    expect(await idsOf(reader, {})).toEqual(events(0, 12).map((event) => event['event.id']))
+    await expect(reader.write(events(0, 1))).rejects.toThrow(/for reading only/)
+    await expect(reader.prune({})).rejects.toThrow(/for reading only/)
+    await reader.close()
+  })
+
+  test.each([
+    ['is a text', (at: string) => writeFileSync(at, 'Dear diary'), /no SQLite file.*name another path/],
+    ['belongs to another program', (at: string) => foreign(at, 'CREATE TABLE t (x)'), /another program/],
+    [
+      'is newer',
+      (at: string) => changed(at, 'PRAGMA user_version = 99'),
+      /schema 99, this Borescope knows 1: use the newer/,
+    ],
+    ['has lost its pages', (at: string) => damaged(at), /damaged.*replay the captures/],
+  ])('is refused with advice if it %s', async (_, make, says) => {
+    const at = join(directory, `${files++}.db`)
+    await make(at)
+    const opened = openEmbeddedStore({ path: at }).then(async (store) => {
+      const failure = await store.count({ kql: 'source.bytes > 5' }).finally(() => store.close())
+      return failure
+    })
+    await expect(opened).rejects.toThrow(says)
+    await expect(opened).rejects.toThrow(at)
+  })
+
+  test('must exist to be read', async () => {
+    const at = path()
+    await expect(openEmbeddedStore({ path: at, readOnly: true })).rejects.toThrow(`there is no event store at ${at}`)
+    await expect(openEmbeddedStore({ path: directory })).rejects.toThrow(/EISDIR/)
+  })
+
+  test('knows fields that came after it was made', async () => {
+    const at = path()
+    await changed(at, "DELETE FROM fields WHERE name = 'ppp.phase'")
+    const reader = await openEmbeddedStore({ path: at, readOnly: true })
+    expect(await reader.count({ kql: 'ppp.phase: * or ppp.phase: network' })).toBe(0)
+    await reader.close()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write([document('new', { 'ppp.phase': 'network' })])
+    expect(await store.count({ kql: 'ppp.phase: network' })).toBe(1)
+    await store.close()
+  })
+})
+
+function foreign(at: string, sql: string): void {
+  const database = new DatabaseSync(at)
+  database.exec(sql)
+  database.close()
+}
+
+async function changed(at: string, sql: string): Promise<void> {
+  await (await openEmbeddedStore({ path: at })).close()
+  foreign(at, sql)
+}
+
+async function damaged(at: string): Promise<void> {
+  const store = await openEmbeddedStore({ path: at })
+  await store.write(events(0, 500))
+  await store.close()
+  writeFileSync(at, readFileSync(at).fill(0xa5, 8192))
+}
+
+describe('the write queue', () => {
+  test('splits a large batch over commits and adds the results up', async () => {
+    const store = await openEmbeddedStore({ path: path(), commitEventsMax: 7 })
+    expect(await store.write([...events(0, 50), ...events(0, 3)])).toEqual({ stored: 50, duplicates: 3, rejected: [] })
+    await store.close()
+  })
+
+  test('refuses a batch when it is full, and takes it later', async () => {
+    const store = await openEmbeddedStore({ path: path(), queueEventsMax: 30, commitEventsMax: 10 })
+    const first = store.write(events(0, 40))
+    await expect(store.write(events(40, 50))).rejects.toThrow(/more than 30 events wait/)
+    expect((await first).stored).toBe(40)
+    expect((await store.write(events(40, 50))).stored).toBe(10)
+    await store.close()
+  })
+
+  test('commits what waits before it closes, and refuses what comes after', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at, commitEventsMax: 8 })
+    const written = store.write(events(0, 100))
+    await store.close()
+    expect((await written).stored).toBe(100)
+    await expect(store.write(events(0, 1))).rejects.toThrow(/is closed/)
+    await expect(store.count({})).rejects.toThrow(/is closed/)
+    await store.close()
+  })
+})
+
+describe('retention by size', () => {
+  test('takes the oldest events until the file is small enough', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write(events(0, 6000))
+    await store.prune({ maxBytes: Number.MAX_SAFE_INTEGER })
+    const { bytesOnDisk } = await store.stats()
+    const pruned = await store.prune({ maxBytes: bytesOnDisk / 2 })
+    expect(pruned).toBeGreaterThan(1000)
+    expect(pruned).toBeLessThan(5000)
+    const after = await store.stats()
+    expect(after.bytesOnDisk).toBeLessThanOrEqual(bytesOnDisk / 2)
+    expect(after.events).toBe(6000 - pruned)
+    expect(after.oldest).toBe(sessionEvent(pruned)['@timestamp'])
+    expect(await store.count({ kql: 'user17 or borescope.lineage: tunne*' })).toBe(6000 - pruned)
+    expect(await store.prune({ maxBytes: 1 })).toBe(6000 - pruned)
+    expect(await store.count({})).toBe(0)
+    await store.close()
+    const database = new DatabaseSync(at)
+    const left = (table: string) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']
+    expect([left('terms'), left('addresses'), left('words')]).toEqual([0, 0, 0])
+    database.close()
+  })
+})
+
+describe('other processes', () => {
+  test('kill -9 in the middle of writing loses nothing that was acknowledged', async () => {
+    const at = path()
+    const { child, lines } = run(new URL('./write-forever.ts', import.meta.url), at)
+    let acknowledged = 0
+    for await (const line of lines) {
+      acknowledged = Number(line)
+      if (acknowledged >= 2000 && !child.killed) child.kill('SIGKILL')
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    expect(child.signalCode).toBe('SIGKILL')
+    const store = await openEmbeddedStore({ path: at })
+    const found = new Set(await idsOf(store, {}))
+    expect(events(0, acknowledged).filter((event) => !found.has(event['event.id']))).toEqual([])
+    expect(await store.count({ kql: 'session' })).toBe(found.size)
+    expect((await store.write(events(0, acknowledged))).duplicates).toBe(acknowledged)
+    await store.close()
+  })
+
+  test('read while this one writes, and see what it acknowledged', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write(events(0, 100))
+    const { child, lines } = run(new URL('./read-until.ts', import.meta.url), at, '1000')
+    const counts: number[] = []
+    let written = 100
+    for await (const line of lines) {
+      counts.push(Number(line))
+      if (written < 1000) {
+        await store.write(events(written, written + 300))
+        written += 300
+      }
+    }
+    if (child.exitCode === null) await once(child, 'exit')
+    expect(child.exitCode).toBe(0)
+    expect(counts[0]).toBeGreaterThanOrEqual(100)
+    expect(counts.at(-1)).toBe(1000)
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b))
+    await store.close()
+  })
+})
