@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isTechnique } from '../../src/detect/attack.ts'
+import { fieldsOf } from '../../src/detect/sigma/compile.ts'
+import type { Detection, SigmaHeader, SigmaRule } from '../../src/detect/sigma/parse.ts'
+import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+import { CASES } from './cases.ts'
+import { alertsOf, carriedBy, RULES, RULES_FOLDER } from './events.ts'
+
+const ALL: readonly SigmaHeader[] = [...RULES.rules, ...RULES.correlations]
+const HELPERS = new Set(RULES.correlations.filter(({ generate }) => !generate).flatMap(({ rules }) => rules))
+const GENERATED = new Set(RULES.correlations.filter(({ generate }) => generate).flatMap(({ rules }) => rules))
+
+/** Only there for correlations: it raises no alert of its own. */
+function isHelper({ name }: SigmaHeader): boolean {
+  return name !== undefined && HELPERS.has(name) && !GENERATED.has(name)
+}
+
+const ALERTING = ALL.filter((rule) => !isHelper(rule))
+
+function named(rule: SigmaRule): readonly EventName[] {
+  const names: string[] = []
+  const visit = (detection: Detection): void => {
+    if (detection.kind !== 'item') for (const part of detection.parts) visit(part)
+    else if (detection.item.field === 'event.action') names.push(...detection.item.values.map(String))
+  }
+  for (const detection of rule.detections.values()) visit(detection)
+  return names as EventName[]
+}
+
+describe('the shipped rules', () => {
+  it('load without a problem', () => {
+    expect(RULES.problems).toEqual([])
+    expect(ALL.length).toBeGreaterThan(0)
+  })
+
+  it.each(ALL.map((rule) => [`${rule.file}: ${rule.title}`, rule] as const))(
+    '%s says all that an analyst needs',
+    (_, rule) => {
+      expect(rule.description?.length).toBeGreaterThan(isHelper(rule) ? 20 : 150)
+      expect(rule.status).toBe('stable')
+      expect(rule.author).toBe('Borescope')
+      expect(rule.level).toBeDefined()
+      expect(rule.falsepositives.length).toBeGreaterThan(0)
+      expect(rule.references.every((reference) => reference.startsWith('https://'))).toBe(true)
+      expect(rule.references.length).toBeGreaterThan(0)
+      if (!isHelper(rule)) expect(rule.tags.some((tag) => /^attack\.t\d/.test(tag))).toBe(true)
+      for (const tag of rule.tags) {
+        if (/^attack\.t\d/.test(tag)) expect(isTechnique(tag.slice('attack.'.length).toUpperCase()), tag).toBe(true)
+      }
+    },
+  )
+
+  it.each(RULES.rules.map((rule) => [rule.title, rule] as const))(
+    '"%s" reads only what its events carry',
+    (_, rule) => {
+      const names = named(rule)
+      expect(names.length).toBeGreaterThan(0)
+      for (const name of names) expect(Object.hasOwn(CATALOGUE, name), name).toBe(true)
+      for (const { field } of fieldsOf(rule))
+        expect(
+          names.some((name) => carriedBy(name).has(field)),
+          field,
+        ).toBe(true)
+      const policy = rule.custom['borescope'] as { entity: string[] } | undefined
+      for (const field of policy?.entity ?? [])
+        expect(
+          names.some((name) => carriedBy(name).has(field)),
+          field,
+        ).toBe(true)
+    },
+  )
+
+  it('about posture are never above low', () => {
+    const posture = ALERTING.filter(({ file }) => file.startsWith('posture/'))
+    expect(posture.length).toBeGreaterThan(0)
+    for (const { level, title } of posture) expect(['informational', 'low'], title).toContain(level)
+  })
+
+  it('have titles that no two share', () => {
+    const titles = ALL.map(({ title }) => title)
+    expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([])
+  })
+
+  it('stand in the README with their level', () => {
+    const readme = readFileSync(join(RULES_FOLDER, 'README.md'), 'utf8')
+    for (const { title, file, level } of ALERTING) expect(readme).toContain(`| [${title}](${file}) | ${level} |`)
+  })
+
+  it('are each put to the test, and no others are', () => {
+    expect(Object.keys(CASES).sort()).toEqual(ALERTING.map(({ title }) => title).sort())
+  })
+})
+
+describe.each(ALERTING.map((rule) => [rule.title, rule] as const))('%s', (title, rule) => {
+  const about = (events: readonly EventDocument[]) => alertsOf(events).filter((alert) => alert['rule.id'] === rule.id)
+  const { fires, entity, misses } = CASES[title] ?? { fires: () => [], entity: '', misses: {} }
+
+  it('fires once, and says what it is about', () => {
+    const alerts = about(fires())
+    expect(alerts.map((alert) => alert['alert.entity'])).toEqual([entity])
+    expect(alerts[0]['rule.level']).toBe(rule.level)
+    expect(alerts[0]['alert.evidence']?.length).toBeGreaterThan(0)
+  })
+
+  it.each(Object.entries(misses))('does not fire: %s', (_, events) => {
+    const stream = events()
+    expect(stream.length).toBeGreaterThan(0)
+    expect(about(stream)).toEqual([])
+  })
+
+  it('has a near miss', () => {
+    expect(Object.keys(misses).length).toBeGreaterThan(0)
+  })
+})
