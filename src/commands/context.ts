@@ -1,0 +1,70 @@
+/** What every command works with: the configuration, the rules, the store; and how it ends. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type Config, loadConfig } from '../config.ts'
+import { loadRules, type RuleSet } from '../detect/rules.ts'
+import { type EventStore, STORES } from '../store/stores.ts'
+
+/** The exit codes of every command. */
+export const EXIT = {
+  FINE: 0,
+  /** `--fail-on` was given, and something at or above that level was found. */
+  FOUND: 1,
+  /** Wrong usage, configuration, rule or query. */
+  USAGE: 2,
+  /** An input could not be read, or not to its end. */
+  INPUT: 3,
+  /** An error of Borescope itself. */
+  INTERNAL: 4,
+} as const
+
+/** The user can mend this: shown without a stack trace. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export const BUILTIN_RULES = fileURLToPath(new URL('../../rules', import.meta.url))
+
+export class Context {
+  readonly config: Config
+  /** Null when only defaults apply. */
+  readonly configFile: string | null
+
+  constructor(configPath: string | undefined) {
+    const { config, file } = loadConfig(configPath, process.env)
+    this.config = config
+    this.configFile = file
+  }
+
+  /** The rules of all configured folders; those that are wrong are among the problems. */
+  rules(): { readonly set: RuleSet; readonly folders: readonly string[] } {
+    const { builtin, rules } = this.config.detect
+    const folders = [...(builtin ? [BUILTIN_RULES] : []), ...rules]
+    const sets = folders.map((folder) => {
+      if (!existsSync(folder))
+        throw new UsageError(`rules folder ${folder} does not exist (detect.rules in the configuration)`)
+      return loadRules(folder)
+    })
+    return {
+      set: {
+        rules: sets.flatMap((set) => set.rules),
+        correlations: sets.flatMap((set) => set.correlations),
+        problems: sets.flatMap((set) => set.problems),
+      },
+      folders,
+    }
+  }
+
+  /** For asking. What is not there yet is explained, not created. */
+  async openStore(): Promise<EventStore> {
+    const { path } = this.config.store
+    if (!existsSync(path)) {
+      throw new UsageError(`there are no events yet at ${path}: analyse a capture first, as in 'borescope replay FILE'`)
+    }
+    return STORES.embedded({ path, readOnly: true })
+  }
+
+  async createStore(): Promise<EventStore> {
+    return STORES.embedded({ path: this.config.store.path })
+  }
+}

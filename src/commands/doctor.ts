@@ -1,0 +1,97 @@
+/** `borescope doctor`: whether everything that Borescope needs is there and right. */
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { VERSION } from '../version.ts'
+import { type Context, EXIT } from './context.ts'
+import { bytes, number, paint, print, when } from './terminal.ts'
+
+interface Finding {
+  readonly of: string
+  readonly state: 'fine' | 'note' | 'wrong'
+  readonly says: string
+}
+
+export function registerDoctor(program: Command, context: () => Context): void {
+  program
+    .command('doctor')
+    .summary('check the installation, the configuration, the rules and the store')
+    .description(
+      'Checks what Borescope needs and says what to do where something is wrong. Exits with 2 if something is.',
+    )
+    .option('--json', 'one JSON array')
+    .action(async ({ json }: { json?: boolean }) => {
+      const findings = await examine(context())
+      if (json) await print(JSON.stringify(findings, null, 2))
+      else {
+        const marks = { fine: paint('green', 'ok   '), note: paint('cyan', 'note '), wrong: paint('red', 'wrong') }
+        await print(findings.map(({ of, state, says }) => `${marks[state]}  ${of.padEnd(14)}  ${says}`).join('\n'))
+      }
+      if (findings.some(({ state }) => state === 'wrong')) process.exitCode = EXIT.USAGE
+    })
+}
+
+async function examine(context: Context): Promise<Finding[]> {
+  return [version(), configuration(context), rules(context), await store(context)]
+}
+
+function version(): Finding {
+  return {
+    of: 'borescope',
+    state: 'fine',
+    says: `${VERSION} on Node.js ${process.versions.node}, ${process.platform} ${process.arch}`,
+  }
+}
+
+function configuration({ configFile, config }: Context): Finding {
+  const secrets = config.secrets.l2tp.length
+  const says = `${configFile ?? 'defaults, no configuration file'}; ${secrets === 0 ? 'no shared secrets: hidden AVPs stay hidden' : `${secrets} shared secrets`}`
+  return { of: 'configuration', state: 'fine', says }
+}
+
+function rules(context: Context): Finding {
+  const { set, folders } = context.rules()
+  const wrong = set.problems.filter(({ severity }) => severity === 'error').length
+  if (wrong > 0)
+    return {
+      of: 'rules',
+      state: 'wrong',
+      says: `${wrong} problems in ${folders.join(', ')}: see 'borescope rules check'`,
+    }
+  return {
+    of: 'rules',
+    state: 'fine',
+    says: `${set.rules.length + set.correlations.length} rules from ${folders.join(', ') || 'no folder'}`,
+  }
+}
+
+async function store(context: Context): Promise<Finding> {
+  const path = resolve(context.config.store.path)
+  if (!existsSync(path))
+    return {
+      of: 'store',
+      state: writable(path) ? 'note' : 'wrong',
+      says: `${path} ${writable(path) ? 'does not exist yet: replay makes it' : 'cannot be made: its folder is not writable'}`,
+    }
+  try {
+    const opened = await context.openStore()
+    const { events, bytesOnDisk, oldest, newest } = await opened.stats()
+    await opened.close()
+    const span = oldest === null || newest === null ? '' : `, ${when(oldest)} to ${when(newest)}`
+    return { of: 'store', state: 'fine', says: `${path}: ${number(events)} events, ${bytes(bytesOnDisk)}${span}` }
+  } catch (error) {
+    return { of: 'store', state: 'wrong', says: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Whether the nearest folder above the path that exists can be written to. */
+function writable(path: string): boolean {
+  let folder = dirname(path)
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}

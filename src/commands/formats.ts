@@ -1,0 +1,82 @@
+/** Documents as a program or a person wants them: table, JSON, NDJSON, CSV. */
+import { type EventDocument, type FieldName, isField, FIELDS, nest } from '../events/fields.ts'
+import { UsageError } from './context.ts'
+import { type Column, print, table, when } from './terminal.ts'
+
+export const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** The fields of a comma-separated list. */
+export function parseFields(text: string): FieldName[] {
+  return text.split(',').map((part) => parseField(part.trim()))
+}
+
+export function parseField(name: string): FieldName {
+  if (isField(name)) return name
+  const like = Object.keys(FIELDS).filter((field) => field.includes(name))
+  const hint =
+    like.length > 0 && like.length <= 8 ? `; did you mean ${like.join(', ')}` : "; 'borescope fields' lists them"
+  throw new UsageError(`there is no field ${name}${hint}`)
+}
+
+/** Writes documents as they come; a table is drawn when all are there. */
+export async function printDocuments(
+  documents: AsyncIterable<EventDocument>,
+  format: Format,
+  fields: readonly FieldName[],
+): Promise<number> {
+  switch (format) {
+    case 'ndjson':
+      return each(documents, (document) => print(JSON.stringify(nest(document))))
+    case 'csv':
+      await print(fields.join(','))
+      return each(documents, (document) => print(fields.map((field) => csv(document[field])).join(',')))
+    case 'json': {
+      const all: object[] = []
+      const count = await each(documents, (document) => void all.push(nest(document)))
+      await print(JSON.stringify(all, null, 2))
+      return count
+    }
+    case 'table': {
+      const rows: EventDocument[] = []
+      const count = await each(documents, (document) => void rows.push(document))
+      if (count > 0) await print(table(fields.map(columnOf), rows))
+      return count
+    }
+  }
+}
+
+async function each(
+  documents: AsyncIterable<EventDocument>,
+  act: (document: EventDocument) => Promise<void> | void,
+): Promise<number> {
+  let count = 0
+  for await (const document of documents) {
+    await act(document)
+    count++
+  }
+  return count
+}
+
+function columnOf(field: FieldName): Column<EventDocument> {
+  return {
+    title: field,
+    value: (document) => cell(field, document[field]),
+    right: FIELDS[field].kind === 'long',
+    widthMax: field === 'message' ? 110 : 48,
+  }
+}
+
+function cell(field: FieldName, value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (Array.isArray(value)) return value.join(' ')
+  return FIELDS[field].kind === 'date' ? when(String(value), true) : String(value)
+}
+
+/** RFC 4180; a text that a spreadsheet would take for a formula gets a leading apostrophe. */
+export function csv(value: unknown): string {
+  if (value === undefined || value === null) return ''
+  const text = Array.isArray(value) ? value.join(' ') : String(value)
+  const harmless = typeof value !== 'number' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
+}

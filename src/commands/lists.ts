@@ -1,0 +1,237 @@
+/** `borescope tunnels`, `sessions`, `users`, `alerts`: the four tables that one asks for first. */
+import { type Command, Option } from 'commander'
+import { LEVELS } from '../config.ts'
+import { type EventDocument, nest } from '../events/fields.ts'
+import type { EventStore } from '../store/stores.ts'
+import type { Context } from './context.ts'
+import { parseCount } from './query.ts'
+import { ALERT_COLUMNS, TUNNEL_COLUMNS } from './summary.ts'
+import { bytes, type Column, counted, duration, number, paint, print, table, when } from './terminal.ts'
+
+interface ListOptions {
+  readonly since?: string
+  readonly until?: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
+export function registerLists(program: Command, context: () => Context): void {
+  const list = (
+    name: string,
+    summary: string,
+    act: (store: EventStore, filter: string, options: ListOptions) => Promise<void>,
+  ): Command =>
+    program
+      .command(name)
+      .summary(summary)
+      .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
+      .argument('[kql]', 'only those whose events match this query', '')
+      .option('--since <time>', 'at or after it: 2026-11-01, 2026-11-01T12:00:00Z, now-24h')
+      .option('--until <time>', 'before it')
+      .option('-n, --limit <number>', 'rows at most', parseCount, 100)
+      .option('--json', 'one JSON array')
+      .action(async (filter: string, options: ListOptions) => {
+        const store = await context().openStore()
+        try {
+          await act(store, filter, options)
+        } finally {
+          await store.close()
+        }
+      })
+
+  list('tunnels', 'every tunnel: who opened it to whom, what it carried, how it ended', tunnels)
+  list('sessions', 'every session: which user, which addresses, how much, how it ended', sessions)
+  list('users', 'every user: where from, by which method, log-ins and failures', users)
+  list(
+    'alerts',
+    'every alert, newest first',
+    (store, filter, options: ListOptions & { level?: (typeof LEVELS)[number] }) => alerts(store, filter, options),
+  ).addOption(new Option('--level <level>', 'alerts of this level and above').choices(LEVELS))
+}
+
+async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+  const rows = await find(store, 'event.action: (l2tp.tunnel.closed or l2tp.tunnel.failed)', filter, options)
+  const columns: Column<EventDocument>[] = [
+    { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
+    ...TUNNEL_COLUMNS,
+  ]
+  await show(rows, columns, options, 'tunnel')
+}
+
+async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+  const rows = await find(store, 'event.action: (l2tp.session.closed or l2tp.session.failed)', filter, options)
+  const links = new Map<string, EventDocument>()
+  for await (const link of store.search({ kql: 'event.action: ppp.link.opened', ...timeOf(options) })) {
+    if (link['l2tp.session.uid'] !== undefined) links.set(link['l2tp.session.uid'], link)
+  }
+  const linkOf = (event: EventDocument) => links.get(event['l2tp.session.uid'] ?? '')
+  const columns: Column<EventDocument>[] = [
+    { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
+    { title: 'session', value: (event) => event['l2tp.session.uid'] },
+    { title: 'user', value: (event) => event['user.name'] ?? linkOf(event)?.['user.name'] },
+    { title: 'from', value: (event) => event['source.ip'] },
+    { title: 'to', value: (event) => event['destination.ip'] },
+    { title: 'caller', value: (event) => event['l2tp.call.calling_number'] },
+    { title: 'inner address', value: (event) => linkOf(event)?.['ppp.client.ip'] },
+    { title: 'method', value: (event) => linkOf(event)?.['ppp.authentication.method'] },
+    {
+      title: 'sent',
+      value: (event) => (event['source.bytes'] === undefined ? undefined : bytes(event['source.bytes'])),
+      right: true,
+    },
+    {
+      title: 'received',
+      value: (event) => (event['destination.bytes'] === undefined ? undefined : bytes(event['destination.bytes'])),
+      right: true,
+    },
+    {
+      title: 'lasted',
+      value: (event) => (event['event.duration'] === undefined ? undefined : duration(event['event.duration'])),
+      right: true,
+    },
+    { title: 'end', value: (event) => event['event.reason'], widthMax: 60 },
+  ]
+  await show(rows, columns, options, 'session')
+}
+
+interface UserRow {
+  readonly user: string
+  readonly from: Set<string>
+  readonly methods: Set<string>
+  readonly addresses: Set<string>
+  succeeded: number
+  failed: number
+  first: string
+  last: string
+}
+
+async function users(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+  const rows = new Map<string, UserRow>()
+  const kql = narrowed(
+    'event.action: (ppp.authentication.succeeded or ppp.authentication.failed or ppp.link.opened)',
+    filter,
+  )
+  for await (const event of store.search({ kql, ...timeOf(options) })) {
+    const user = event['user.name'] ?? '(no name)'
+    let row = rows.get(user)
+    if (row === undefined) {
+      row = {
+        user,
+        from: new Set(),
+        methods: new Set(),
+        addresses: new Set(),
+        succeeded: 0,
+        failed: 0,
+        first: event['@timestamp'],
+        last: '',
+      }
+      rows.set(user, row)
+    }
+    row.last = event['@timestamp']
+    add(row.from, event['source.ip'])
+    add(row.methods, event['ppp.authentication.method'])
+    add(row.addresses, event['ppp.client.ip'])
+    if (event['event.action'] === 'ppp.authentication.succeeded') row.succeeded++
+    if (event['event.action'] === 'ppp.authentication.failed') row.failed++
+  }
+  const sorted = [...rows.values()]
+    .sort((a, b) => b.failed - a.failed || b.succeeded - a.succeeded || (a.user < b.user ? -1 : 1))
+    .slice(0, options.limit)
+  if (options.json) {
+    return print(
+      JSON.stringify(
+        sorted.map(({ user, from, methods, addresses, succeeded, failed, first, last }) => ({
+          user,
+          from: [...from],
+          methods: [...methods],
+          inner_addresses: [...addresses],
+          succeeded,
+          failed,
+          first,
+          last,
+        })),
+        null,
+        2,
+      ),
+    )
+  }
+  const columns: Column<UserRow>[] = [
+    { title: 'user', value: ({ user }) => user },
+    {
+      title: 'logged in',
+      value: ({ succeeded }) => number(succeeded),
+      right: true,
+      paint: (row, text) => (row.succeeded > 0 ? paint('green', text) : text),
+    },
+    {
+      title: 'refused',
+      value: ({ failed }) => number(failed),
+      right: true,
+      paint: (row, text) => (row.failed > 0 ? paint('red', text) : text),
+    },
+    { title: 'from', value: ({ from }) => few(from) },
+    { title: 'method', value: ({ methods }) => few(methods) },
+    { title: 'inner address', value: ({ addresses }) => few(addresses) },
+    { title: 'first', value: ({ first }) => when(first) },
+    { title: 'last', value: ({ last }) => when(last) },
+  ]
+  if (sorted.length > 0) await print(table(columns, sorted))
+  process.stderr.write(`${counted(sorted.length, 'user')}\n`)
+}
+
+async function alerts(
+  store: EventStore,
+  filter: string,
+  options: ListOptions & { level?: (typeof LEVELS)[number] },
+): Promise<void> {
+  const levels =
+    options.level === undefined ? '' : ` and rule.level: (${LEVELS.slice(LEVELS.indexOf(options.level)).join(' or ')})`
+  const rows = await find(store, `event.kind: alert${levels}`, filter, options)
+  const columns: Column<EventDocument>[] = [
+    { title: 'id', value: (event) => event['event.id'].slice(0, 12) },
+    ...ALERT_COLUMNS,
+  ]
+  await show(rows, columns, options, 'alert')
+}
+
+/** Newest first. */
+async function find(store: EventStore, kql: string, filter: string, options: ListOptions): Promise<EventDocument[]> {
+  const rows: EventDocument[] = []
+  const search = {
+    kql: narrowed(kql, filter),
+    ...timeOf(options),
+    sort: [{ field: '@timestamp', descending: true }] as const,
+    limit: options.limit,
+  }
+  for await (const document of store.search(search)) rows.push(document)
+  return rows
+}
+
+function narrowed(kql: string, filter: string): string {
+  return filter.trim() === '' ? kql : `(${kql}) and (${filter})`
+}
+
+function timeOf({ since, until }: ListOptions): { since?: string; until?: string } {
+  return { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) }
+}
+
+async function show(
+  rows: readonly EventDocument[],
+  columns: readonly Column<EventDocument>[],
+  options: ListOptions,
+  thing: string,
+): Promise<void> {
+  if (options.json) return print(JSON.stringify(rows.map(nest), null, 2))
+  if (rows.length > 0) await print(table(columns, rows))
+  process.stderr.write(`${counted(rows.length, thing)}${rows.length === options.limit ? '; --limit shows more' : ''}\n`)
+}
+
+function add(set: Set<string>, value: string | undefined): void {
+  if (value !== undefined) set.add(value)
+}
+
+/** The first few of a set, and how many more. */
+function few(values: ReadonlySet<string>): string {
+  const all = [...values]
+  return all.length <= 3 ? all.join(' ') : `${all.slice(0, 3).join(' ')} and ${all.length - 3} more`
+}

@@ -1,0 +1,289 @@
+/** `borescope replay`: captures in, events out. */
+import cliProgress from 'cli-progress'
+import { type Command, Option } from 'commander'
+import { mergeByTime } from '../capture/merge.ts'
+import { type CapturePaths, capturePaths } from '../capture/paths.ts'
+import { openCapture, type Source } from '../capture/sources.ts'
+import { LEVELS } from '../config.ts'
+import { Batcher, type BatchWriter } from '../output/batch.ts'
+import { NdjsonWriter } from '../output/ndjson.ts'
+import { Sensor } from '../sensor.ts'
+import type { EventStore } from '../store/stores.ts'
+import { VERSION } from '../version.ts'
+import { type Context, EXIT, UsageError } from './context.ts'
+import { Summary, type SummaryTotals } from './summary.ts'
+import { bytes, counted, number, paint, print } from './terminal.ts'
+
+interface ReplayOptions {
+  readonly out?: string
+  readonly store: boolean
+  readonly order: 'time' | 'each'
+  readonly failOn?: (typeof LEVELS)[number]
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+/** Captures that are merged are all open at once, with a buffer each. */
+const MERGED_MAX = 512
+const SEVERITIES = { informational: 10, low: 21, medium: 47, high: 73, critical: 99 } as const
+
+export function registerReplay(program: Command, context: () => Context): void {
+  program
+    .command('replay')
+    .summary('analyse captures: events into the store, a summary for you')
+    .description(
+      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the embedded store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again stores nothing twice.',
+    )
+    .argument('<captures...>', 'files, folders, or - for stdin')
+    .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
+    .option('--no-store', 'do not write to the store')
+    .addOption(
+      new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
+        .choices(['time', 'each'])
+        .default('time'),
+    )
+    .addOption(
+      new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
+    )
+    .option('--json', 'the summary as one JSON object')
+    .option('-q, --quiet', 'neither progress nor summary')
+    .action(async (captures: string[], options: ReplayOptions) => {
+      process.exitCode = await replay(context(), captures, options)
+    })
+}
+
+async function replay(context: Context, captures: readonly string[], options: ReplayOptions): Promise<number> {
+  const paths = await expand(captures, options)
+  if (paths.captures.length === 0) {
+    process.stderr.write('borescope: nothing to analyse\n')
+    return EXIT.INPUT
+  }
+  const analysis = await analyse(context, paths.captures, options)
+  const { totals, summary, sinks, damaged } = analysis
+  for (const line of damaged) process.stderr.write(`borescope: ${line}\n`)
+  if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks)))
+  else if (!options.quiet && options.out !== '-') await print(`${summary.text(totals)}\n\n${ending(sinks, summary)}`)
+  if (damaged.length > 0 || paths.skipped.length > 0) return EXIT.INPUT
+  return options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn] ? EXIT.FOUND : EXIT.FINE
+}
+
+async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {
+  const paths = await capturePaths(captures)
+  for (const { path, reason } of paths.skipped) process.stderr.write(`borescope: ${path} ${reason}\n`)
+  if (options.order === 'time' && paths.captures.length > MERGED_MAX) {
+    throw new UsageError(
+      `${paths.captures.length} captures are too many for one timeline (${MERGED_MAX}); use --order each, or join them with mergecap`,
+    )
+  }
+  return paths
+}
+
+export interface Analysis {
+  readonly totals: SummaryTotals
+  readonly summary: Summary
+  readonly sinks: readonly Sink[]
+  /** What is wrong with captures that could not be read to their end. */
+  readonly damaged: readonly string[]
+}
+
+/** The work itself: captures through sensors into sinks. */
+export async function analyse(
+  context: Context,
+  paths: readonly string[],
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'quiet'>,
+): Promise<Analysis> {
+  const { set } = context.rules()
+  if (set.problems.some(({ severity }) => severity === 'error')) {
+    process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
+  }
+  const sinks = await openSinks(context, options)
+  const summary = new Summary()
+  const progress = new Progress(options.quiet !== true && options.out !== '-')
+  const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
+  const startedMs = performance.now()
+  const damaged: string[] = []
+  try {
+    const groups = options.order === 'each' ? paths.map((path) => [path]) : [paths]
+    for (const group of groups) {
+      const sources: Source[] = []
+      for (const path of group) sources.push(await openCapture(path))
+      const source = mergeByTime(sources)
+      const sensor = new Sensor(context.config, VERSION, set)
+      sensor.bus.subscribe(summary.observe)
+      for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)
+      progress.begin(
+        groups.length > 1 ? source.current.name : counted(group.length, 'capture'),
+        source.progress.bytesTotal,
+      )
+      try {
+        await sensor.run(source, async () => {
+          progress.advance(source.progress.bytesRead, sensor.counts.packets)
+          for (const { batcher } of sinks) await batcher.drain()
+        })
+      } finally {
+        await source.close()
+        progress.end()
+      }
+      totals.packets += sensor.counts.packets
+      totals.bytes += sensor.counts.bytes
+      totals.duplicates += sensor.counts.duplicates
+      totals.trafficNs += sensor.trafficNs
+      for (const {
+        source: { name },
+        fault,
+      } of source.faults)
+        damaged.push(`${name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
+    }
+    for (const sink of sinks) await sink.finish()
+  } catch (error) {
+    for (const sink of sinks) await sink.abort()
+    throw error
+  }
+  totals.seconds = (performance.now() - startedMs) / 1000
+  return { totals, summary, sinks, damaged }
+}
+
+/** Where events go. */
+interface Sink {
+  readonly batcher: Batcher
+  readonly counts: { stored: number; duplicates: number; rejected: number } | null
+  /** What stands at the end of the summary. */
+  readonly says: () => string
+  finish(): Promise<void>
+  abort(): Promise<void>
+}
+
+async function openSinks(context: Context, options: ReplayOptions): Promise<Sink[]> {
+  const sinks: Sink[] = []
+  if (options.out !== undefined) sinks.push(ndjsonSink(options.out))
+  if (options.store) sinks.push(storeSink(await context.createStore(), context))
+  return sinks
+}
+
+function ndjsonSink(path: string): Sink {
+  const writer = new NdjsonWriter(path)
+  const batcher = new Batcher(writer)
+  return {
+    batcher,
+    counts: null,
+    says: () => `Events written to ${path}`,
+    async finish() {
+      await batcher.flush()
+      await writer.close()
+    },
+    abort: () => writer.abort(),
+  }
+}
+
+function storeSink(store: EventStore, context: Context): Sink {
+  const counts = { stored: 0, duplicates: 0, rejected: 0 }
+  const writer: BatchWriter = {
+    async write(batch) {
+      const result = await store.write(batch)
+      counts.stored += result.stored
+      counts.duplicates += result.duplicates
+      counts.rejected += result.rejected.length
+      for (const { id, reason } of result.rejected)
+        process.stderr.write(`borescope: event ${id} was not stored: ${reason}\n`)
+    },
+  }
+  const batcher = new Batcher(writer)
+  const { path, maxBytes } = context.config.store
+  return {
+    batcher,
+    counts,
+    says() {
+      const parts = [`${number(counts.stored)} stored in ${path}`]
+      if (counts.duplicates > 0) parts.push(`${number(counts.duplicates)} were there already`)
+      if (counts.rejected > 0) parts.push(`${number(counts.rejected)} rejected`)
+      return `Events: ${parts.join(', ')}`
+    },
+    async finish() {
+      await batcher.flush()
+      // Not by age: captures may be old, and their events would be gone before anyone asked for them.
+      await store.prune({ maxBytes })
+      await store.close()
+    },
+    abort: () => store.close(),
+  }
+}
+
+function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[]): object {
+  const store = sinks.find(({ counts }) => counts !== null)?.counts ?? null
+  return {
+    captures: totals.captures,
+    packets: totals.packets,
+    bytes: totals.bytes,
+    duplicates: totals.duplicates,
+    seconds: Number(totals.seconds.toFixed(3)),
+    events: summary.counts,
+    store,
+    alerts: summary.alerts.map((alert) => ({
+      id: alert['event.id'],
+      time: alert['@timestamp'],
+      level: alert['rule.level'],
+      rule: alert['rule.name'],
+      entity: alert['alert.entity'],
+      events: alert['alert.events'],
+    })),
+  }
+}
+
+function ending(sinks: readonly Sink[], summary: Summary): string {
+  const lines = sinks.map((sink) => paint('dim', sink.says()))
+  if (!sinks.some(({ counts }) => counts !== null)) return lines.join('\n')
+  const [alert] = summary.alerts
+  const next = [
+    ['borescope alerts', 'what fired, newest first'],
+    ['borescope users', 'who logged in, from where, and who failed to'],
+    ['borescope tunnels', 'every tunnel'],
+    [
+      alert === undefined ? 'borescope show TUNNEL' : `borescope show ${alert['event.id']}`,
+      'the whole story of one of them',
+    ],
+    [`borescope query 'event.action: ppp.* and user.name: *'`, 'anything else'],
+  ]
+  const wide = Math.max(...next.map(([command]) => command.length))
+  lines.push(
+    '',
+    paint('bold', 'Next'),
+    ...next.map(([command, says]) => `  ${paint('cyan', command.padEnd(wide))}  ${paint('dim', says)}`),
+  )
+  return lines.join('\n')
+}
+
+/** A bar on stderr, if that is a terminal; for short work it never shows. */
+class Progress {
+  readonly #bar: cliProgress.SingleBar | null
+  #isShown = false
+
+  constructor(isWanted: boolean) {
+    this.#bar =
+      isWanted && process.stderr.isTTY
+        ? new cliProgress.SingleBar(
+            {
+              format: '{name} [{bar}] {percentage}% | {read} | {packets} packets | {eta_formatted}',
+              hideCursor: true,
+              clearOnComplete: true,
+              stream: process.stderr,
+            },
+            cliProgress.Presets.shades_classic,
+          )
+        : null
+  }
+
+  begin(name: string, total: number | null): void {
+    if (this.#bar === null || total === null) return
+    this.#bar.start(total, 0, { name, read: '0 B', packets: '0' })
+    this.#isShown = true
+  }
+
+  advance(read: number, packets: number): void {
+    if (this.#isShown) this.#bar?.update(read, { read: bytes(read), packets: number(packets) })
+  }
+
+  end(): void {
+    if (this.#isShown) this.#bar?.stop()
+    this.#isShown = false
+  }
+}

@@ -1,0 +1,194 @@
+/** `borescope show ID`: the whole story of a tunnel, a session, a flow or an alert, as a timeline. */
+import type { Command } from 'commander'
+import { type EventDocument, nest } from '../events/fields.ts'
+import type { EventStore } from '../store/stores.ts'
+import { type Context, UsageError } from './context.ts'
+import { parseCount } from './query.ts'
+import { techniques } from './summary.ts'
+import { counted, duration, number, paint, paintLevel, print, printable, when } from './terminal.ts'
+
+interface ShowOptions {
+  readonly json?: boolean
+  readonly limit: number
+}
+
+export function registerShow(program: Command, context: () => Context): void {
+  program
+    .command('show')
+    .summary('the whole story of a tunnel, session, flow or alert, as a timeline')
+    .description('Tells everything that is stored about one thing, in the order of time.')
+    .argument(
+      '<id>',
+      'a tunnel (t-…), session (s-…), flow (f-…), or the id of an alert or event; a unique beginning will do',
+    )
+    .option('-n, --limit <number>', 'events at most', parseCount, 500)
+    .option('--json', 'the events as one JSON array')
+    .action(async (id: string, options: ShowOptions) => {
+      const store = await context().openStore()
+      try {
+        await show(store, id, options)
+      } finally {
+        await store.close()
+      }
+    })
+}
+
+async function show(store: EventStore, id: string, options: ShowOptions): Promise<void> {
+  const { subject, events } = await story(store, id, options.limit)
+  if (options.json) return print(JSON.stringify([...(subject === null ? [] : [subject]), ...events].map(nest), null, 2))
+  if (subject !== null) await print(`${subject['event.kind'] === 'alert' ? alertText(subject) : eventText(subject)}\n`)
+  if (events.length > 0) await print(timeline(events))
+  process.stderr.write(
+    `${counted(events.length, 'event')}${events.length === options.limit ? '; --limit shows more' : ''}\n`,
+  )
+}
+
+interface Story {
+  /** The alert or event that was asked for; null if a tunnel, session or flow was. */
+  readonly subject: EventDocument | null
+  readonly events: readonly EventDocument[]
+}
+
+async function story(store: EventStore, id: string, limit: number): Promise<Story> {
+  if (!/^[\w-]+$/.test(id))
+    throw new UsageError(`${id} is no id: copy one from 'borescope tunnels', 'sessions' or 'alerts'`)
+  if (/^[a-z]-/.test(id)) {
+    const events = await collect(store, `borescope.lineage: ${id}*`, limit)
+    if (events.length === 0) throw new UsageError(`nothing is stored about ${id}`)
+    const names = new Set(
+      events.flatMap((event) => event['borescope.lineage']?.filter((name) => name.startsWith(id)) ?? []),
+    )
+    if (names.size > 1) throw new UsageError(`${id} is the beginning of several: ${[...names].slice(0, 5).join(', ')}`)
+    return { subject: null, events }
+  }
+  const subject = await store.get(id)
+  if (subject === null) throw new UsageError(`no event has the id ${id}, or several begin with it`)
+  return { subject, events: await related(store, subject, limit) }
+}
+
+/** Of an alert its evidence, and what else happened in the same tunnels; of any other event its lineage. */
+async function related(store: EventStore, subject: EventDocument, limit: number): Promise<EventDocument[]> {
+  const events = new Map<string, EventDocument>()
+  for (const id of subject['alert.evidence'] ?? []) {
+    const event = await store.get(id)
+    if (event !== null) events.set(id, event)
+  }
+  const tunnels = (subject['borescope.lineage'] ?? []).slice(0, 20)
+  if (tunnels.length > 0) {
+    for (const event of await collect(store, `borescope.lineage: (${tunnels.join(' or ')})`, limit))
+      events.set(event['event.id'], event)
+  }
+  events.delete(subject['event.id'])
+  return [...events.values()].sort((a, b) => (a['@timestamp'] < b['@timestamp'] ? -1 : 1)).slice(0, limit)
+}
+
+async function collect(store: EventStore, kql: string, limit: number): Promise<EventDocument[]> {
+  const events: EventDocument[] = []
+  for await (const event of store.search({ kql, sort: [{ field: '@timestamp', descending: false }], limit }))
+    events.push(event)
+  return events
+}
+
+function alertText(alert: EventDocument): string {
+  const level = alert['rule.level'] ?? ''
+  const lines = [
+    `${paintLevel(level, level.toUpperCase())}  ${paint('bold', printable(alert['rule.name'] ?? ''))}`,
+    `about   ${printable(alert['alert.entity'] ?? '')}`,
+  ]
+  const span =
+    alert['event.duration'] === undefined || alert['event.duration'] === 0
+      ? ''
+      : ` within ${duration(alert['event.duration'])}`
+  lines.push(`when    ${when(alert['@timestamp'], true)}`, `events  ${number(alert['alert.events'] ?? 1)}${span}`)
+  const names = [...(alert['threat.technique.name'] ?? []), ...(alert['threat.technique.subtechnique.name'] ?? [])]
+  if (names.length > 0) lines.push(`ATT&CK  ${techniques(alert)}  ${names.join(', ')}`)
+  if (alert['rule.description'] !== undefined) lines.push('', alert['rule.description'].trim())
+  return lines.join('\n')
+}
+
+function eventText(event: EventDocument): string {
+  const rows = Object.entries(event).filter(([, value]) => value !== undefined)
+  const wide = Math.max(...rows.map(([name]) => name.length))
+  return rows
+    .map(
+      ([name, value]) =>
+        `${paint('dim', name.padEnd(wide))}  ${printable(Array.isArray(value) ? value.join(' ') : String(value))}`,
+    )
+    .join('\n')
+}
+
+function timeline(events: readonly EventDocument[]): string {
+  const wide = Math.max(...events.map((event) => event['event.action'].length))
+  const lines: string[] = []
+  let day = ''
+  for (const event of events) {
+    const [date, time] = when(event['@timestamp'], true).split(' ')
+    if (date !== day) lines.push(paint('bold', date))
+    day = date
+    const where =
+      event['borescope.frame.number'] === undefined ? '' : paint('dim', `  #${event['borescope.frame.number']}`)
+    lines.push(`  ${paint('dim', time)}  ${action(event, wide)}  ${printable(event.message ?? '')}${where}`)
+    for (const detail of details(event))
+      lines.push(`  ${' '.repeat(time.length + wide + 4)}${paint('dim', printable(detail))}`)
+  }
+  return lines.join('\n')
+}
+
+function action(event: EventDocument, wide: number): string {
+  const text = event['event.action'].padEnd(wide)
+  if (event['event.kind'] === 'alert') return paintLevel(event['rule.level'] ?? '', text)
+  return event['event.outcome'] === 'failure' ? paint('yellow', text) : paint('cyan', text)
+}
+
+/** What the sentence of an event leaves out and its reader asks next. */
+function details(event: EventDocument): string[] {
+  const lines: string[] = []
+  const say = (...parts: (string | undefined)[]) => {
+    const said = parts.filter((part) => part !== undefined)
+    if (said.length > 0) lines.push(said.join(', '))
+  }
+  const of = <T>(value: T | undefined, words: (value: T) => string) => (value === undefined ? undefined : words(value))
+  switch (event['event.action']) {
+    case 'l2tp.tunnel.opened':
+      say(
+        of(event['l2tp.tunnel.initiator_id'], (id) => `tunnel ids ${id} and ${event['l2tp.tunnel.responder_id']}`),
+        of(event['l2tp.initiator.vendor_name'], (name) => `initiator by ${name}`),
+        of(event['l2tp.responder.vendor_name'], (name) => `responder by ${name}`),
+        of(event['l2tp.authentication.method'], (method) => `authentication: ${method}`),
+      )
+      break
+    case 'l2tp.session.opened':
+      say(
+        of(event['l2tp.session.initiator_id'], (id) => `session ids ${id} and ${event['l2tp.session.responder_id']}`),
+        of(event['l2tp.call.calling_number'], (caller) => `calling number ${caller}`),
+        of(event['l2tp.call.called_number'], (called) => `called number ${called}`),
+      )
+      break
+    case 'ppp.link.opened':
+      say(
+        of(event['ppp.server.ip'], (address) => `server ${address}`),
+        of(event['ppp.dns'], (addresses) => `DNS ${addresses.join(' ')}`),
+        of(event['ppp.client.mru'], (mru) => `MRU ${mru}`),
+        of(event['ppp.compression'], (names) => `compression ${names.join(' ')}`),
+        of(event['ppp.mppe.bits'], (bits) => `MPPE ${bits} bit`),
+      )
+      break
+    case 'l2tp.tunnel.closed':
+    case 'l2tp.session.closed':
+    case 'ppp.link.closed':
+    case 'flow.closed':
+      say(
+        of(
+          event['source.packets'],
+          (packets) => `${counted(packets, 'packet')} (${number(event['source.bytes'] ?? 0)} bytes) sent`,
+        ),
+        of(
+          event['destination.packets'],
+          (packets) => `${counted(packets, 'packet')} (${number(event['destination.bytes'] ?? 0)} bytes) received`,
+        ),
+        of(event['event.duration'], (nanoseconds) => `in ${duration(nanoseconds)}`),
+      )
+      break
+  }
+  return lines
+}

@@ -1,0 +1,282 @@
+/** What a replay found, for a person: collected from the events as they pass, bounded, and told at the end. */
+import type { EventDocument } from '../events/fields.ts'
+import { bytes, counted, duration, number, paint, paintLevel, table, when } from './terminal.ts'
+
+/** Rows shown of each table. */
+const SHOWN = 12
+/** Rows kept: what was found beyond them is only counted. */
+const KEPT = 10_000
+
+export interface User {
+  readonly name: string
+  readonly from: string
+  method: string | undefined
+  succeeded: number
+  failed: number
+  address: string | undefined
+  last: string
+}
+
+export interface SummaryTotals {
+  readonly captures: number
+  readonly packets: number
+  readonly bytes: number
+  readonly duplicates: number
+  readonly trafficNs: number
+  readonly seconds: number
+}
+
+export class Summary {
+  readonly alerts: EventDocument[] = []
+  readonly #tunnels: EventDocument[] = []
+  readonly #users = new Map<string, User>()
+  readonly #actions = new Map<string, number>()
+  readonly #findings = new Map<string, number>()
+  readonly #flows: EventDocument[] = []
+  #flowBytes = 0
+  #alertCount = 0
+
+  readonly observe = (event: EventDocument): void => {
+    const action = event['event.action']
+    this.#actions.set(action, this.count(action) + 1)
+    switch (action) {
+      case 'l2tp.tunnel.closed':
+      case 'l2tp.tunnel.failed':
+        if (this.#tunnels.length < KEPT) this.#tunnels.push(event)
+        break
+      case 'ppp.authentication.succeeded':
+      case 'ppp.authentication.failed':
+      case 'ppp.link.opened':
+        this.#observeUser(event)
+        break
+      case 'flow.closed':
+        this.#flowBytes += event['network.bytes'] ?? 0
+        this.#observeFlow(event)
+        break
+      case 'protocol.anomaly':
+      case 'capture.damaged':
+        this.#find(event['anomaly.name'] ?? action, 1 + (event['anomaly.suppressed'] ?? 0))
+        break
+      case 'l2tp.control.unexpected':
+      case 'l2tp.control.out_of_order':
+      case 'l2tp.control.unknown':
+        this.#find(`${action} (${event['l2tp.message.finding']})`, 1)
+        break
+      case 'alert.raised':
+        this.#alertCount++
+        if (this.alerts.length < KEPT) this.alerts.push(event)
+        break
+    }
+  }
+
+  count(action: string): number {
+    return this.#actions.get(action) ?? 0
+  }
+
+  /** How many events of each name. */
+  get counts(): Record<string, number> {
+    return Object.fromEntries(this.#actions)
+  }
+
+  /** The highest severity of any alert; 0 without alerts. */
+  get severityMax(): number {
+    return this.alerts.reduce((most, alert) => Math.max(most, alert['event.severity'] ?? 0), 0)
+  }
+
+  text(totals: SummaryTotals): string {
+    const rate = totals.seconds > 0 ? `, ${number(Math.round(totals.packets / totals.seconds))} packets/s` : ''
+    const parts = [
+      paint(
+        'bold',
+        `${counted(totals.captures, 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
+      ) + paint('dim', ` (analysed in ${totals.seconds.toFixed(2)} s${rate})`),
+    ]
+    if (totals.duplicates > 0) parts.push(paint('dim', `${counted(totals.duplicates, 'duplicate packet')} left out`))
+    parts.push(
+      this.#tunnelText(),
+      this.#sessionText(),
+      this.#userText(),
+      this.#trafficText(),
+      this.#findingText(),
+      this.#alertText(),
+    )
+    return parts.filter((part) => part !== '').join('\n\n')
+  }
+
+  #tunnelText(): string {
+    const requested = this.count('l2tp.tunnel.requested')
+    const adopted = this.count('l2tp.tunnel.adopted')
+    if (requested + adopted === 0) return `${paint('bold', 'Tunnels')}  none`
+    const head = `${paint('bold', 'Tunnels')}  ${number(requested)} requested, ${number(this.count('l2tp.tunnel.opened'))} opened, ${number(
+      this.count('l2tp.tunnel.failed'),
+    )} failed${adopted > 0 ? `, ${number(adopted)} already open when the capture began` : ''}`
+    const rows = [...this.#tunnels]
+      .sort((a, b) => (b['network.bytes'] ?? 0) - (a['network.bytes'] ?? 0))
+      .slice(0, SHOWN)
+    return `${head}\n${table(TUNNEL_COLUMNS, rows, '  ')}${more(this.#tunnels.length, 'borescope tunnels')}`
+  }
+
+  #sessionText(): string {
+    const opened = this.count('l2tp.session.opened')
+    const adopted = this.count('l2tp.session.adopted')
+    const requested = this.count('l2tp.session.requested')
+    if (opened + adopted + requested === 0) return ''
+    return `${paint('bold', 'Sessions')}  ${number(requested)} requested, ${number(opened)} opened, ${number(this.count('l2tp.session.failed'))} failed${
+      adopted > 0 ? `, ${number(adopted)} already open` : ''
+    }; ${counted(this.count('ppp.link.opened'), 'PPP link')} got on the network`
+  }
+
+  #userText(): string {
+    if (this.#users.size === 0) return ''
+    const users = [...this.#users.values()].sort((a, b) => b.failed - a.failed || b.succeeded - a.succeeded)
+    const columns = [
+      { title: 'user', value: (user: User) => user.name },
+      { title: 'from', value: (user: User) => user.from },
+      { title: 'method', value: (user: User) => user.method },
+      {
+        title: 'logged in',
+        value: (user: User) => user.succeeded,
+        right: true,
+        paint: (user: User, text: string) => (user.succeeded > 0 ? paint('green', text) : text),
+      },
+      {
+        title: 'refused',
+        value: (user: User) => user.failed,
+        right: true,
+        paint: (user: User, text: string) => (user.failed > 0 ? paint('red', text) : text),
+      },
+      { title: 'inner address', value: (user: User) => user.address },
+    ]
+    return `${paint('bold', 'Users')}\n${table(columns, users.slice(0, SHOWN), '  ')}${more(users.length, 'borescope users')}`
+  }
+
+  #trafficText(): string {
+    const flows = this.count('flow.closed')
+    if (flows === 0) return ''
+    const head = `${paint('bold', 'Traffic inside')}  ${counted(flows, 'flow')}, ${bytes(this.#flowBytes)}; the largest:`
+    return `${head}\n${table(FLOW_COLUMNS, this.#flows.slice(0, 6), '  ')}`
+  }
+
+  #findingText(): string {
+    if (this.#findings.size === 0) return ''
+    const rows = [...this.#findings].sort((a, b) => b[1] - a[1])
+    const columns = [
+      { title: 'times', value: ([, times]: [string, number]) => number(times), right: true },
+      { title: 'finding', value: ([name]: [string, number]) => name },
+    ]
+    return `${paint('bold', 'Findings')}\n${table(columns, rows.slice(0, SHOWN), '  ')}${more(rows.length, "borescope query 'event.action: protocol.anomaly' --by anomaly.name")}`
+  }
+
+  #alertText(): string {
+    if (this.#alertCount === 0) return `${paint('bold', 'Alerts')}  none`
+    const rows = [...this.alerts].sort((a, b) => (b['event.severity'] ?? 0) - (a['event.severity'] ?? 0))
+    return `${paint('bold', 'Alerts')}  ${number(this.#alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(rows.length, 'borescope alerts', 2 * SHOWN)}`
+  }
+
+  #observeUser(event: EventDocument): void {
+    const name = event['user.name'] ?? '(no name)'
+    const from = event['source.ip'] ?? ''
+    const key = `${name} ${from}`
+    let user = this.#users.get(key)
+    if (user === undefined) {
+      if (this.#users.size >= KEPT) return
+      user = { name, from, method: undefined, succeeded: 0, failed: 0, address: undefined, last: '' }
+      this.#users.set(key, user)
+    }
+    user.method = event['ppp.authentication.method'] ?? user.method
+    user.address = event['ppp.client.ip'] ?? user.address
+    user.last = event['@timestamp']
+    if (event['event.action'] === 'ppp.authentication.succeeded') user.succeeded++
+    else if (event['event.action'] === 'ppp.authentication.failed') user.failed++
+  }
+
+  /** Keeps the largest few. */
+  #observeFlow(event: EventDocument): void {
+    const size = event['network.bytes'] ?? 0
+    const at = this.#flows.findIndex((flow) => (flow['network.bytes'] ?? 0) < size)
+    if (at !== -1) this.#flows.splice(at, 0, event)
+    else this.#flows.push(event)
+    if (this.#flows.length > SHOWN) this.#flows.pop()
+  }
+
+  #find(name: string, times: number): void {
+    this.#findings.set(name, (this.#findings.get(name) ?? 0) + times)
+  }
+}
+
+function more(rows: number, command: string, shown = SHOWN): string {
+  return rows > shown ? `\n  ${paint('dim', `… and ${number(rows - shown)} more: ${command}`)}` : ''
+}
+
+function host(address: string | undefined, name: string | undefined): string {
+  return name === undefined || name === '' ? (address ?? '') : `${address} (${name})`
+}
+
+export const TUNNEL_COLUMNS = [
+  { title: 'tunnel', value: (event: EventDocument) => event['l2tp.tunnel.uid'] },
+  {
+    title: 'initiator',
+    value: (event: EventDocument) => host(event['source.ip'], event['l2tp.initiator.host_name']),
+    widthMax: 36,
+  },
+  {
+    title: 'responder',
+    value: (event: EventDocument) => host(event['destination.ip'], event['l2tp.responder.host_name']),
+    widthMax: 36,
+  },
+  { title: 'sessions', value: (event: EventDocument) => event['l2tp.tunnel.sessions'], right: true },
+  {
+    title: 'bytes',
+    value: (event: EventDocument) => (event['network.bytes'] === undefined ? undefined : bytes(event['network.bytes'])),
+    right: true,
+  },
+  {
+    title: 'lasted',
+    value: (event: EventDocument) =>
+      event['event.duration'] === undefined ? undefined : duration(event['event.duration']),
+    right: true,
+  },
+  {
+    title: 'end',
+    value: (event: EventDocument) => event['event.reason'],
+    paint: (event: EventDocument, text: string) =>
+      event['event.action'] === 'l2tp.tunnel.failed' ? paint('yellow', text) : text,
+    widthMax: 72,
+  },
+] as const
+
+const FLOW_COLUMNS = [
+  { title: 'user', value: (event: EventDocument) => event['user.name'] },
+  { title: 'protocol', value: (event: EventDocument) => event['network.transport'] },
+  { title: 'from', value: (event: EventDocument) => endpoint(event['source.ip'], event['source.port']) },
+  { title: 'to', value: (event: EventDocument) => endpoint(event['destination.ip'], event['destination.port']) },
+  { title: 'sent', value: (event: EventDocument) => bytes(event['source.bytes'] ?? 0), right: true },
+  { title: 'received', value: (event: EventDocument) => bytes(event['destination.bytes'] ?? 0), right: true },
+  { title: 'lasted', value: (event: EventDocument) => duration(event['event.duration'] ?? 0), right: true },
+  { title: 'state', value: (event: EventDocument) => event['flow.tcp.state'] ?? event['event.reason'] },
+] as const
+
+export function endpoint(address: string | undefined, port: number | undefined): string {
+  if (port === undefined) return address ?? ''
+  return address?.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+export const ALERT_COLUMNS = [
+  {
+    title: 'level',
+    value: (event: EventDocument) => event['rule.level'],
+    paint: (event: EventDocument, text: string) => paintLevel(event['rule.level'] ?? '', text),
+  },
+  { title: 'time', value: (event: EventDocument) => when(event['@timestamp']) },
+  { title: 'alert', value: (event: EventDocument) => event['rule.name'] },
+  { title: 'about', value: (event: EventDocument) => event['alert.entity'], widthMax: 48 },
+  { title: 'events', value: (event: EventDocument) => event['alert.events'], right: true },
+  { title: 'ATT&CK', value: (event: EventDocument) => techniques(event) },
+] as const
+
+/** Technique ids, the sub-techniques in place of their techniques. */
+export function techniques(event: EventDocument): string {
+  const subs = event['threat.technique.subtechnique.id'] ?? []
+  const whole = (event['threat.technique.id'] ?? []).filter((id) => !subs.some((sub) => sub.startsWith(`${id}.`)))
+  return [...whole, ...subs].sort().join(' ')
+}

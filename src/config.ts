@@ -1,0 +1,312 @@
+/**
+ * The configuration: one schema with defaults, one YAML file, overrides from the environment. The only reader of either.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml'
+import { z } from 'zod'
+
+const count = (fallback: number, says: string, most = 100_000_000) =>
+  z.int().min(1).max(most).default(fallback).describe(says)
+const seconds = (fallback: number, says: string) =>
+  z.number().positive().max(31_536_000).default(fallback).describe(says)
+
+export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
+
+const SCHEMA = z.strictObject({
+  sensor: z
+    .strictObject({
+      name: z.string().min(1).default('borescope').describe('The name of this sensor in every event (observer.name).'),
+    })
+    .prefault({}),
+  capture: z
+    .strictObject({
+      l2tpPorts: z
+        .array(z.int().min(1).max(65_535))
+        .min(1)
+        .default([1701])
+        .describe('UDP ports on which L2TP is expected. Others are learned from set-ups.'),
+      duplicateWindowMs: z
+        .number()
+        .min(0)
+        .max(1000)
+        .default(5)
+        .describe('Copies of a packet within this many milliseconds are SPAN duplicates; 0 turns the check off.'),
+      fragmentsMax: count(1024, 'IP datagrams under reassembly at one time.', 65_536),
+      fragmentPiecesMax: count(64, 'Pieces of one IP datagram.', 8192),
+      fragmentTimeoutSeconds: seconds(30, 'How long fragments wait for the others.'),
+    })
+    .prefault({}),
+  track: z
+    .strictObject({
+      tunnelsMax: count(100_000, 'L2TP tunnels followed at one time.', 10_000_000),
+      sessionsMax: count(1_000_000, 'L2TP sessions followed at one time.', 20_000_000),
+      flowsMax: count(2_000_000, 'Inner flows followed at one time.', 50_000_000),
+      neighboursMax: count(65_536, 'Pairs of hosts remembered for protocols beside L2TPv2.', 10_000_000),
+      ikeExchangesMax: count(100_000, 'IKE SAs followed at one time, half-open ones included.', 10_000_000),
+      ikeIdleSeconds: seconds(14_400, 'An established IKE SA without any message for this long is taken for gone.'),
+      setupTimeoutSeconds: seconds(
+        35,
+        'A set-up without progress for this long is half-open and given up (RFC 2661: a full retransmission cycle).',
+      ),
+      tunnelIdleSeconds: seconds(600, 'An open tunnel without any packet for this long is taken for dead.'),
+      tcpIdleSeconds: seconds(300, 'An inner TCP flow without a packet for this long has ended.'),
+      flowIdleSeconds: seconds(60, 'Any other inner flow without a packet for this long has ended.'),
+      adoptAfterPackets: count(
+        3,
+        'Messages to an unknown tunnel after which it counts as one that was open before the capture.',
+        1000,
+      ),
+      anomaliesPerMinute: count(
+        10,
+        'Findings of one name and source reported in a minute; the others are counted.',
+        100_000,
+      ),
+      anomalySourcesMax: count(16_384, '(finding, source) pairs remembered for that.', 10_000_000),
+    })
+    .prefault({}),
+  secrets: z
+    .strictObject({
+      l2tp: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Shared secrets of L2TP tunnels: hidden AVPs are recovered and challenges verified with them.'),
+    })
+    .prefault({}),
+  detect: z
+    .strictObject({
+      rules: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Further folders of Sigma rules, after the ones that come with Borescope.'),
+      builtin: z.boolean().default(true).describe('Whether the rules that come with Borescope are used.'),
+      groupsMax: count(100_000, 'Groups that one correlation follows at one time.', 10_000_000),
+      entitiesMax: count(100_000, 'Entities whose repeated alerts are being counted instead of raised.', 10_000_000),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/events.db')
+        .describe('The embedded store: a SQLite file, relative to the working directory.'),
+      maxBytes: count(10_000_000_000, 'When the file grows beyond this, the oldest events are deleted.', 1e15),
+    })
+    .prefault({}),
+})
+
+export type Config = z.output<typeof SCHEMA>
+
+/** Something in the configuration is wrong: the message names the key, the line, and what was expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+export const DEFAULT_FILES = ['borescope.yaml', 'borescope.yml', '/etc/borescope/borescope.yaml'] as const
+const PREFIX = 'BORESCOPE_'
+
+/**
+ * The effective configuration: defaults, then the file, then the environment. `BORESCOPE_TRACK__TUNNELS_MAX=5` overrides
+ * `track.tunnelsMax`; lists are separated by commas. Throws a `ConfigError`.
+ */
+export function loadConfig(
+  path: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): { config: Config; file: string | null } {
+  const file =
+    path ??
+    (environment['BORESCOPE_CONFIG'] || undefined) ??
+    DEFAULT_FILES.find((candidate) => existsSync(candidate)) ??
+    null
+  const read = file === null ? null : readYaml(file)
+  const values = structuredClone(read?.values ?? {})
+  // A section whose keys are all commented out is null in YAML.
+  for (const section of Object.keys(SCHEMA.shape)) if (values[section] === null) delete values[section]
+  const overridden = override(values, environment)
+  const result = SCHEMA.safeParse(values)
+  if (result.success) return { config: result.data, file }
+  const problems = result.error.issues.flatMap((issue) => describeIssue(issue, file, read, overridden))
+  throw new ConfigError(problems.join('\n'))
+}
+
+interface YamlFile {
+  readonly values: Record<string, unknown>
+  lineOf(path: readonly PropertyKey[]): number | null
+}
+
+function readYaml(file: string): YamlFile {
+  let source: string
+  try {
+    source = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(
+      `${file}: cannot be read (${error instanceof Error ? error.message : error}); name another file with --config`,
+    )
+  }
+  const lines = new LineCounter()
+  const document = parseDocument(source, { lineCounter: lines })
+  const [error] = document.errors
+  if (error !== undefined)
+    throw new ConfigError(`${file}:${lines.linePos(error.pos[0]).line}: ${withoutSource(error.message)}`)
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined)
+        throw new ConfigError(
+          `${file}:${lines.linePos(alias.range?.[0] ?? 0).line}: an alias without its anchor; a text that begins with * needs quotes`,
+        )
+    },
+  })
+  const values = plainValues(document, file)
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw new ConfigError(
+      `${file}:1: expected keys such as "track:", found a ${Array.isArray(values) ? 'list' : typeof values}`,
+    )
+  return {
+    values: values as Record<string, unknown>,
+    lineOf(path) {
+      const node = nodeAt(document.contents, path)
+      return node?.range ? lines.linePos(node.range[0]).line : null
+    },
+  }
+}
+
+function plainValues(document: Document, file: string): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch {
+    throw new ConfigError(`${file}: too many aliases`)
+  }
+}
+
+/** What the parser says, without the piece of the file that it quotes: that may be a secret. */
+function withoutSource(message: string): string {
+  const [says] = message.split(/ at line \d|[:\n]/, 1)
+  return says.replace(/!\S+/g, '!…')
+}
+
+/** The node at a path, or the nearest one above it that exists; of a map entry its key. */
+function nodeAt(root: Node | null, path: readonly PropertyKey[]): Node | null {
+  let node: unknown = root
+  let nearest: Node | null = root
+  for (const step of path) {
+    if (isSeq(node) && isNode(node.items[Number(step)])) {
+      nearest = node.items[Number(step)] as Node
+      node = nearest
+      continue
+    }
+    if (!isMap(node)) break
+    const pair = node.items.find((item) => isScalar(item.key) && item.key.value === step)
+    if (pair === undefined) break
+    nearest = pair.key as Node
+    node = isAlias(pair.value) ? null : pair.value
+  }
+  return nearest
+}
+
+/** Writes what the environment says over `values`; gives the variable of each path that it set. */
+function override(
+  values: Record<string, unknown>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Map<string, string> {
+  const overridden = new Map<string, string>()
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || !name.includes('__') || text === undefined) continue
+    const path = name.slice(PREFIX.length).split('__').map(camelCase)
+    let node = values
+    for (const step of path.slice(0, -1)) {
+      if (typeof node[step] !== 'object' || node[step] === null) node[step] = {}
+      node = node[step] as Record<string, unknown>
+    }
+    node[path[path.length - 1]] = readValue(path, text)
+    overridden.set(path.join('.'), name)
+  }
+  return overridden
+}
+
+function camelCase(part: string): string {
+  return part.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The text as the schema wants it: a list, a number, a boolean, or itself. */
+function readValue(path: readonly string[], text: string): unknown {
+  const kind = kindAt(path)
+  if (kind === 'array') {
+    const items = text.split(',').map((item) => item.trim())
+    return path.at(-1) === 'l2tpPorts' ? items.map(Number) : items
+  }
+  if (kind === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  if (kind === 'number' && text.trim() !== '' && !Number.isNaN(Number(text))) return Number(text)
+  return text
+}
+
+function kindAt(path: readonly string[]): string | undefined {
+  let schema: unknown = z.toJSONSchema(SCHEMA, { io: 'input' })
+  for (const step of path) schema = (schema as { properties?: Record<string, unknown> } | undefined)?.properties?.[step]
+  const type = (schema as { type?: string } | undefined)?.type
+  return type === 'integer' ? 'number' : type
+}
+
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  file: string | null,
+  read: YamlFile | null,
+  overridden: ReadonlyMap<string, string>,
+): string[] {
+  const describe = (path: readonly PropertyKey[], says: string): string => {
+    const key = path.map(String).join('.')
+    const variable = variableOf(key, overridden)
+    const line = read?.lineOf(path) ?? null
+    const where =
+      variable !== undefined
+        ? `environment variable ${variable}`
+        : `${file ?? 'configuration'}${line === null ? '' : `:${line}`}`
+    return `${where}: ${key || 'configuration'}: ${says}`
+  }
+  if (issue.code !== 'unrecognized_keys') return [describe(issue.path, issue.message)]
+  const known = keysAt(issue.path).join(', ')
+  return issue.keys.map((key) => describe([...issue.path, key], `no such key; known here: ${known}`))
+}
+
+/** The variable that set a key, something in it, or what it is in. */
+function variableOf(key: string, overridden: ReadonlyMap<string, string>): string | undefined {
+  for (const [path, name] of overridden) {
+    if (path === key || path.startsWith(`${key}.`) || key.startsWith(`${path}.`)) return name
+  }
+  return undefined
+}
+
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = z.toJSONSchema(SCHEMA, { io: 'input' })
+  for (const step of path)
+    schema = (schema as { properties?: Record<string, unknown> } | undefined)?.properties?.[String(step)]
+  return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {})
+}
+
+/** The configuration for people to see: secrets replaced. */
+export function maskSecrets(config: Config): Config {
+  return { ...config, secrets: { l2tp: config.secrets.l2tp.map(() => '********') } }
+}
+
+/** Every key with its default and its meaning, for the reference. */
+export function describeConfig(): { key: string; fallback: unknown; says: string }[] {
+  const rows: { key: string; fallback: unknown; says: string }[] = []
+  const root = z.toJSONSchema(SCHEMA, { io: 'input' }) as {
+    properties: Record<string, { properties: Record<string, { default: unknown; description: string }> }>
+  }
+  for (const [section, { properties }] of Object.entries(root.properties)) {
+    for (const [name, { default: fallback, description }] of Object.entries(properties))
+      rows.push({ key: `${section}.${name}`, fallback, says: description })
+  }
+  return rows
+}

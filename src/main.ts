@@ -1,0 +1,88 @@
+/** The command line: argv → command, and what an error is worth. */
+import { Command, CommanderError } from 'commander'
+import { CaptureError } from './capture/sources.ts'
+import { registerConfig } from './commands/config.ts'
+import { Context, EXIT, UsageError } from './commands/context.ts'
+import { registerDissect } from './commands/dissect.ts'
+import { registerDoctor } from './commands/doctor.ts'
+import { registerFields } from './commands/fields.ts'
+import { registerLists } from './commands/lists.ts'
+import { registerQuery } from './commands/query.ts'
+import { registerReplay } from './commands/replay.ts'
+import { registerRules } from './commands/rules.ts'
+import { registerShow } from './commands/show.ts'
+import { ConfigError } from './config.ts'
+import { QueryError } from './store/query-error.ts'
+import { StoreError } from './store/search.ts'
+import { VERSION } from './version.ts'
+
+const program = new Command('borescope')
+  .description('Looks inside L2TP tunnels: who connected, who logged in, what went through, and what was an attack.')
+  .version(VERSION, '-V, --version')
+  .option('-c, --config <file>', 'configuration (default: borescope.yaml here, then /etc/borescope/borescope.yaml)')
+  .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError("(see 'borescope --help')")
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Exit codes:
+  0  fine
+  1  an alert at or above the level of --fail-on
+  2  wrong usage, configuration, rule or query
+  3  an input could not be read, or not to its end
+  4  an error of Borescope itself
+
+Examples:
+  borescope replay capture.pcap            analyse a capture
+  borescope users                          who logged in
+  borescope query 'user.name: alice'       every event about alice`,
+  )
+
+let loaded: Context | null = null
+function context(): Context {
+  loaded ??= new Context(program.opts<{ config?: string }>().config)
+  return loaded
+}
+
+registerReplay(program, context)
+registerDissect(program, context)
+registerQuery(program, context)
+registerLists(program, context)
+registerShow(program, context)
+registerRules(program, context)
+registerConfig(program, context)
+registerFields(program)
+registerDoctor(program, context)
+
+// A reader that has had enough, as in `| head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.FINE : EXIT.INTERNAL)
+})
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = explain(error)
+}
+
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.FINE : EXIT.USAGE
+  if (error instanceof CaptureError) {
+    process.stderr.write(`borescope: ${error.message}\n`)
+    return EXIT.INPUT
+  }
+  const isTheirs =
+    error instanceof UsageError ||
+    error instanceof ConfigError ||
+    error instanceof QueryError ||
+    error instanceof StoreError
+  if (isTheirs) {
+    process.stderr.write(`borescope: ${error.message}\n`)
+    return EXIT.USAGE
+  }
+  process.stderr.write(
+    `borescope: this is an error of Borescope itself, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
+  )
+  return EXIT.INTERNAL
+}

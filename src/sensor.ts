@@ -1,0 +1,196 @@
+/**
+ * The composition root and the packet loop: the data path on one page.
+ *
+ *     capture ─► dissect ─► track ─►  events  ─► detect ─► (whoever else subscribes to the bus: store, output)
+ */
+import { isoMicroseconds, SECOND_US } from './base/time.ts'
+import type { MergedSource } from './capture/merge.ts'
+import type { CaptureFault } from './capture/packet.ts'
+import type { Config } from './config.ts'
+import { Detector } from './detect/detector.ts'
+import type { RuleSet } from './detect/rules.ts'
+import { Defragmenter } from './dissect/defragment.ts'
+import { Dissector } from './dissect/dissector.ts'
+import { Duplicates } from './dissect/duplicates.ts'
+import { Frame } from './dissect/frame.ts'
+import { EventBus } from './events/bus.ts'
+import { Neighbours } from './track/neighbours.ts'
+import { Trackers } from './track/trackers.ts'
+
+/** What went through the packet path. */
+export interface PathCounts {
+  packets: number
+  /** As captured. */
+  bytes: number
+  duplicates: number
+  l2tp: number
+  foreign: number
+  fragments: number
+  flawed: number
+}
+
+export class Sensor {
+  readonly bus: EventBus
+  /** Sources write the next packet here; then comes `observe`. */
+  readonly frame = new Frame()
+  readonly counts: PathCounts = { packets: 0, bytes: 0, duplicates: 0, l2tp: 0, foreign: 0, fragments: 0, flawed: 0 }
+  readonly trackers: Trackers
+  readonly detector: Detector | null
+  readonly #dissector: Dissector
+  readonly #duplicates: Duplicates
+  readonly #neighbours: Neighbours
+  /** The latest packet time: what expiry goes by. */
+  #nowUs = Number.NEGATIVE_INFINITY
+  #firstUs = Number.NaN
+
+  /** Without rules nothing is detected: events only. */
+  constructor(config: Config, version: string, rules: RuleSet | null = null) {
+    this.bus = new EventBus({ name: config.sensor.name, version })
+    const { emit } = this.bus
+    const { groupsMax, entitiesMax } = config.detect
+    this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
+    if (this.detector !== null) this.bus.subscribe(this.detector.observe)
+    const { track, capture } = config
+    const secrets = config.secrets.l2tp.map((secret) => new TextEncoder().encode(secret))
+    this.trackers = new Trackers(
+      emit,
+      {
+        tunnelsMax: track.tunnelsMax,
+        sessionsMax: track.sessionsMax,
+        flowsMax: track.flowsMax,
+        ikeExchangesMax: track.ikeExchangesMax,
+        ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
+        setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
+        idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
+        tcpIdleUs: track.tcpIdleSeconds * SECOND_US,
+        otherIdleUs: track.flowIdleSeconds * SECOND_US,
+        adoptAfter: track.adoptAfterPackets,
+        reportsPerMinute: track.anomaliesPerMinute,
+        sourcesMax: track.anomalySourcesMax,
+      },
+      secrets,
+      (port) => this.#dissector.learnPort(port),
+    )
+    const { anomalies } = this.trackers
+    const defragmenter = new Defragmenter(
+      {
+        datagramsMax: capture.fragmentsMax,
+        piecesMax: capture.fragmentPiecesMax,
+        timeoutSeconds: capture.fragmentTimeoutSeconds,
+      },
+      (finding, detail) => anomalies.report(this.frame, finding, 'ip', detail, 'ip'),
+    )
+    this.#dissector = new Dissector(defragmenter, capture.l2tpPorts)
+    this.#duplicates = new Duplicates(capture.duplicateWindowMs * 1000)
+    this.#neighbours = new Neighbours(emit, track.neighboursMax)
+  }
+
+  /** From the first packet to the last, in nanoseconds. */
+  get trafficNs(): number {
+    return this.counts.packets === 0 ? 0 : Math.round((this.#nowUs - this.#firstUs) * 1000)
+  }
+
+  /**
+   * Takes everything that a source has, and ends the timeline. `pause` is awaited between blocks of about 1 MiB: there the
+   * slow side may hold the packet path back, and progress be shown.
+   */
+  async run(source: MergedSource, pause: () => Promise<void> | void): Promise<void> {
+    const { frame } = this
+    while (await source.fill()) {
+      while (source.next(frame)) {
+        frame.capture = source.current.name
+        this.observe()
+      }
+      this.detector?.expire(this.#nowUs)
+      await pause()
+    }
+    this.finish(source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault })))
+  }
+
+  /** The packet in the frame. Nothing here allocates unless there is something to tell. */
+  observe(): void {
+    const { frame, counts, trackers } = this
+    counts.packets++
+    counts.bytes += frame.end - frame.start
+    this.#tick()
+    this.bus.origin = frame
+    const verdict = this.#dissector.dissect(frame)
+    if (verdict === 'foreign') {
+      counts.foreign++
+      return
+    }
+    if (verdict !== 'fragment' && frame.flawLayer !== 'link' && this.#duplicates.isDuplicate(frame.ip, frame)) {
+      counts.duplicates++
+      return
+    }
+    switch (verdict) {
+      case 'l2tp':
+        counts.l2tp++
+        trackers.observe(frame)
+        if (frame.flaw !== null)
+          trackers.anomalies.report(frame, frame.flaw, frame.flawLayer, 'in a data message', 'udp')
+        break
+      case 'fragment':
+        counts.fragments++
+        break
+      case 'flawed':
+        counts.flawed++
+        this.#reportFlaw()
+        break
+      default:
+        this.#neighbours.observe(frame, verdict)
+        if (verdict === 'ike' || verdict === 'natt') trackers.ike.observe(frame)
+    }
+  }
+
+  /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
+  finish(faults: readonly { readonly capture: string; readonly fault: CaptureFault }[] = []): void {
+    const { bus, counts } = this
+    const nowUs = Number.isFinite(this.#nowUs) ? this.#nowUs : 0
+    bus.origin = null
+    for (const { capture, fault } of faults) {
+      bus.emit({
+        name: 'capture.damaged',
+        timeUs: nowUs,
+        message: `${capture} is damaged at byte ${fault.offset}: ${fault.message}`,
+        fields: { 'anomaly.name': fault.name, 'capture.fault.offset': fault.offset, 'event.reason': fault.message },
+      })
+    }
+    this.trackers.finish(nowUs)
+    const hasPackets = counts.packets > 0
+    bus.emit({
+      name: 'capture.analysed',
+      timeUs: nowUs,
+      message: `${counts.packets} packets analysed`,
+      fields: {
+        'capture.packets': counts.packets,
+        'capture.bytes': counts.bytes,
+        'capture.duplicates': counts.duplicates,
+        'capture.l2tp': counts.l2tp,
+        'capture.foreign': counts.foreign,
+        'capture.flawed': counts.flawed,
+        'event.start': hasPackets ? isoMicroseconds(this.#firstUs) : undefined,
+        'event.end': hasPackets ? isoMicroseconds(nowUs) : undefined,
+        'event.duration': hasPackets ? Math.round((nowUs - this.#firstUs) * 1000) : undefined,
+      },
+    })
+    this.detector?.end()
+  }
+
+  /** Time is the packet's. A packet from the past (another file, a reordering) does not turn it back. */
+  #tick(): void {
+    const { timeUs } = this.frame
+    if (timeUs <= this.#nowUs) return
+    if (Number.isNaN(this.#firstUs)) this.#firstUs = timeUs
+    this.#nowUs = timeUs
+    this.bus.origin = null
+    this.trackers.expire(timeUs)
+  }
+
+  #reportFlaw(): void {
+    const { frame } = this
+    const hosts = frame.hasUdp ? 'udp' : frame.flawLayer === 'link' || frame.flawLayer === 'ip' ? 'none' : 'ip'
+    // A link type that nobody reads is a fact about the capture, not about a packet.
+    this.trackers.anomalies.report(frame, frame.flaw ?? '', frame.flawLayer, '', hosts)
+  }
+}

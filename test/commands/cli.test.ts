@@ -1,0 +1,296 @@
+/** The command line from outside: a process, its output, its exit code. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const BRUTE_FORCE = join(ROOT, 'pcaps/l2tp-bruteforce-mschapv2.pcap')
+const CLEAN = join(ROOT, 'pcaps/l2tp-mschapv2.pcap')
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+let scratch: string
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'borescope-cli-'))
+  await borescope(['replay', '--quiet', BRUTE_FORCE, CLEAN])
+})
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+function borescope(
+  args: readonly string[],
+  input?: Uint8Array | null,
+  environment: Record<string, string> = {},
+): Promise<Ended> {
+  const child = spawn(join(ROOT, 'bin/borescope'), args, {
+    cwd: scratch,
+    env: { PATH: process.env['PATH'], HOME: scratch, ...environment },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdin?.on('error', () => {})
+  if (input) child.stdin?.end(input)
+  return new Promise((done) => child.on('close', (code) => done({ code, stdout, stderr })))
+}
+
+describe('help', () => {
+  test('names every command, the exit codes and examples', async () => {
+    const { code, stdout } = await borescope(['--help'])
+    expect(code).toBe(0)
+    for (const name of [
+      'replay',
+      'dissect',
+      'query',
+      'tunnels',
+      'sessions',
+      'users',
+      'alerts',
+      'show',
+      'rules',
+      'config',
+      'fields',
+      'doctor',
+    ]) {
+      expect(stdout).toContain(`  ${name}`)
+    }
+    expect(stdout).toContain('Exit codes:')
+  })
+
+  test('exists for every command', async () => {
+    for (const name of ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'config', 'fields', 'doctor']) {
+      const { code, stdout } = await borescope([name, '--help'])
+      expect(code, name).toBe(0)
+      expect(stdout).toContain(`Usage: borescope ${name}`)
+    }
+  })
+})
+
+describe('wrong usage exits with 2', () => {
+  test('an unknown command', async () => {
+    const { code, stderr } = await borescope(['reply'])
+    expect(code).toBe(2)
+    expect(stderr).toContain("unknown command 'reply'")
+  })
+
+  test('a configuration with an unknown key, named with its line', async () => {
+    const path = join(scratch, 'wrong.yaml')
+    writeFileSync(path, 'sensor:\n  name: x\ntrack:\n  tunnelMax: 5\n')
+    const { code, stderr } = await borescope(['-c', path, 'config'])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`${path}:4: track.tunnelMax: no such key`)
+    expect(stderr).toContain('tunnelsMax')
+  })
+
+  test('a query that cannot be read', async () => {
+    const { code, stderr } = await borescope(['query', 'user.name: (alice'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('^')
+  })
+
+  test('a store that is not there yet: says what to do', async () => {
+    const { code, stderr } = await borescope(['tunnels'], undefined, {
+      BORESCOPE_STORE__PATH: join(scratch, 'none.db'),
+    })
+    expect(code).toBe(2)
+    expect(stderr).toContain("'borescope replay FILE'")
+  })
+})
+
+describe('replay', () => {
+  test('tells what happened', async () => {
+    const { code, stdout } = await borescope(['replay', '--no-store', BRUTE_FORCE])
+    expect(code).toBe(0)
+    expect(stdout).toContain('25 requested, 25 opened, 0 failed')
+    expect(stdout).toMatch(/alice +10\.99\.0\.66 +MS-CHAPv2 +1 +24/)
+    expect(stdout).toContain('T1110')
+    expect(stdout).not.toContain('\u001b[')
+  })
+
+  test('stores nothing twice', async () => {
+    const store = { BORESCOPE_STORE__PATH: join(scratch, 'twice.db') }
+    const first = JSON.parse((await borescope(['replay', '--json', CLEAN], undefined, store)).stdout)
+    const second = JSON.parse((await borescope(['replay', '--json', CLEAN], undefined, store)).stdout)
+    expect(first.store).toEqual({ stored: expect.any(Number), duplicates: 0, rejected: 0 })
+    expect(second.store).toEqual({ stored: 0, duplicates: first.store.stored, rejected: 0 })
+  })
+
+  test('reads stdin', async () => {
+    const { code, stdout } = await borescope(['replay', '--no-store', '--json', '-'], readFileSync(CLEAN))
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).packets).toBe(303)
+  })
+
+  test('writes NDJSON that is whole, one nested document a line', async () => {
+    const path = join(scratch, 'events.ndjson')
+    const { code } = await borescope(['replay', '--no-store', '-q', '--out', path, CLEAN])
+    expect(code).toBe(0)
+    const events = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events.at(-1).event.action).toBe('capture.analysed')
+    expect(events.every((event) => typeof event.event.id === 'string' && event.ecs.version)).toBe(true)
+  })
+
+  test('gives the same bytes twice', async () => {
+    const [first, second] = await Promise.all([
+      borescope(['replay', '--no-store', '--out', '-', CLEAN]),
+      borescope(['replay', '--no-store', '--out', '-', CLEAN]),
+    ])
+    expect(first.stdout.length).toBeGreaterThan(1000)
+    expect(first.stdout).toBe(second.stdout)
+  })
+
+  test('exits with 1 for --fail-on only when something is that bad', async () => {
+    expect((await borescope(['replay', '--no-store', '-q', '--fail-on', 'high', BRUTE_FORCE])).code).toBe(1)
+    expect((await borescope(['replay', '--no-store', '-q', '--fail-on', 'medium', CLEAN])).code).toBe(0)
+  })
+
+  test('a truncated capture is analysed up to the fault, which is named; exit code 3', async () => {
+    const path = join(scratch, 'cut.pcap')
+    writeFileSync(path, readFileSync(CLEAN).subarray(0, 100_001))
+    const { code, stderr, stdout } = await borescope(['replay', '--no-store', '--json', path])
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/cut\.pcap is damaged at byte \d+: .*capture\.truncated/)
+    expect(JSON.parse(stdout).packets).toBeGreaterThan(50)
+  })
+
+  test('a missing file and a file that is no capture: exit code 3, no summary', async () => {
+    expect((await borescope(['replay', '--no-store', join(scratch, 'nowhere.pcap')])).code).toBe(3)
+    const path = join(scratch, 'text.pcap')
+    writeFileSync(path, 'this is not a capture at all, only text\n')
+    const { code, stderr } = await borescope(['replay', '--no-store', path])
+    expect(code).toBe(3)
+    expect(stderr).toContain('neither pcap nor pcapng')
+  })
+
+  test('the store is not touched by --no-store', async () => {
+    const store = join(scratch, 'untouched.db')
+    await borescope(['replay', '--no-store', '-q', CLEAN], undefined, { BORESCOPE_STORE__PATH: store })
+    expect(existsSync(store)).toBe(false)
+  })
+})
+
+describe('what is stored', () => {
+  test('users', async () => {
+    const { stdout } = await borescope(['users', '--json'])
+    const [alice] = JSON.parse(stdout)
+    expect(alice).toMatchObject({ user: 'alice', succeeded: 2, failed: 24, methods: ['MS-CHAPv2'] })
+  })
+
+  test('tunnels, sessions and alerts as tables and as JSON', async () => {
+    expect(JSON.parse((await borescope(['tunnels', '--json'])).stdout)).toHaveLength(26)
+    expect(JSON.parse((await borescope(['sessions', '--json'])).stdout)).toHaveLength(26)
+    const { stdout } = await borescope(['alerts'])
+    expect(stdout).toMatch(/critical|high/)
+    expect((await borescope(['sessions', 'user.name: alice and source.ip: 10.99.0.11'])).stderr).toContain('1 session')
+  })
+
+  test('query in each format', async () => {
+    const query = ['query', 'event.action: ppp.authentication.failed', '-n', '3', '--fields', 'user.name,source.ip']
+    expect(JSON.parse((await borescope([...query, '--format', 'json'])).stdout)).toHaveLength(3)
+    expect((await borescope([...query, '--format', 'ndjson'])).stdout.trimEnd().split('\n')).toHaveLength(3)
+    expect((await borescope([...query, '--format', 'csv'])).stdout).toBe(
+      'user.name,source.ip\nalice,10.99.0.66\nalice,10.99.0.66\nalice,10.99.0.66\n',
+    )
+    const table = await borescope(query)
+    expect(table.stdout).toMatch(/^user\.name +source\.ip\nalice +10\.99\.0\.66\n/)
+    expect(table.stderr).toBe('3 of 24 events; --limit shows more\n')
+  })
+
+  test('counting, by field and in all', async () => {
+    expect((await borescope(['query', 'event.action: ppp.authentication.failed', '--count'])).stdout).toBe('24\n')
+    const groups = JSON.parse(
+      (await borescope(['query', 'event.action: ppp.authentication.*', '--by', 'event.outcome', '--json'])).stdout,
+    )
+    expect(groups).toEqual([
+      expect.objectContaining({ 'event.outcome': 'failure', count: 24 }),
+      expect.objectContaining({ 'event.outcome': 'success', count: 2 }),
+    ])
+  })
+
+  test('show tells the story of a tunnel, of a session and of an alert', async () => {
+    const [tunnel] = JSON.parse((await borescope(['tunnels', 'source.ip: 10.99.0.11', '--json'])).stdout)
+    const story = (await borescope(['show', tunnel.l2tp.tunnel.uid])).stdout
+    for (const part of [
+      'l2tp.tunnel.requested',
+      'ppp.authentication.succeeded',
+      'as 192.168.42.10',
+      'flow.closed',
+      'l2tp.tunnel.closed',
+    ]) {
+      expect(story).toContain(part)
+    }
+    const [alert] = JSON.parse((await borescope(['alerts', '--level', 'high', '--json'])).stdout)
+    expect((await borescope(['show', alert.event.id.slice(0, 12)])).stdout).toContain('ATT&CK')
+    expect((await borescope(['show', 't-nowhere'])).code).toBe(2)
+  })
+})
+
+describe('the rest', () => {
+  test('rules check finds the shipped rules right, and a wrong one wrong', async () => {
+    expect((await borescope(['rules', 'check'])).code).toBe(0)
+    const { mkdirSync } = await import('node:fs')
+    const folder = join(scratch, 'rules')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      join(folder, 'wrong.yml'),
+      'title: Wrong\nid: 6a1f2f0c-5c1c-4c8e-9f0b-0a1b2c3d4e5f\nlogsource: {product: borescope}\ndetection:\n  selection:\n    user.nam: x\n  condition: selection\nlevel: low\n',
+    )
+    const { code, stdout } = await borescope(['rules', 'check', folder])
+    expect(code).toBe(2)
+    expect(stdout).toContain('wrong.yml:6')
+  })
+
+  test('config masks secrets', async () => {
+    const path = join(scratch, 'secret.yaml')
+    writeFileSync(path, 'secrets:\n  l2tp: [hunter2]\n')
+    const { stdout } = await borescope(['-c', path, 'config'])
+    expect(stdout).toContain('********')
+    expect(stdout).not.toContain('hunter2')
+  })
+
+  test('fields lists the catalogue', async () => {
+    expect(JSON.parse((await borescope(['fields', '--json'])).stdout).fields['source.ip']).toMatchObject({
+      kind: 'ip',
+      ecs: true,
+    })
+  })
+
+  test('doctor finds everything fine', async () => {
+    const { code, stdout } = await borescope(['doctor'])
+    expect(code).toBe(0)
+    expect(stdout).not.toContain('wrong')
+  })
+
+  test('dissect gives one line a packet', async () => {
+    const { code, stdout } = await borescope(['dissect', CLEAN])
+    expect(code).toBe(0)
+    expect(stdout.trimEnd().split('\n')).toHaveLength(303)
+  })
+
+  test('a password never leaves the sensor', async () => {
+    const capture = join(ROOT, 'pcaps/l2tp-ipsec-downgrade.pcap')
+    const out = await Promise.all([
+      borescope(['replay', '--no-store', '--out', '-', capture]),
+      borescope(['dissect', capture]),
+    ])
+    for (const { stdout } of out) {
+      expect(stdout).toContain('bob')
+      expect(stdout).not.toContain('pw-bob')
+      expect(stdout).not.toContain(Buffer.from('pw-bob').toString('hex'))
+    }
+  })
+})
