@@ -5,8 +5,32 @@ const ICMP = 1
 const ICMPV6 = 58
 
 /** ICMP types that have a counterpart: the pair stands in for the ports. */
-const ICMP_COUNTERPARTS: Readonly<Record<number, number>> = { 8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10 }
-const ICMPV6_COUNTERPARTS: Readonly<Record<number, number>> = { 128: 129, 129: 128, 133: 134, 134: 133, 135: 136, 136: 135, 130: 131, 131: 130, 144: 145, 145: 144, 139: 140, 140: 139 }
+const ICMP_COUNTERPARTS: Readonly<Record<number, number>> = {
+  8: 0,
+  0: 8,
+  13: 14,
+  14: 13,
+  15: 16,
+  16: 15,
+  17: 18,
+  18: 17,
+  10: 9,
+  9: 10,
+}
+const ICMPV6_COUNTERPARTS: Readonly<Record<number, number>> = {
+  128: 129,
+  129: 128,
+  133: 134,
+  134: 133,
+  135: 136,
+  136: 135,
+  130: 131,
+  131: 130,
+  144: 145,
+  145: 144,
+  139: 140,
+  140: 139,
+}
 
 /**
  * `source` and `destination` are addresses of 4 or 16 bytes. For ICMP the ports are type and code of a packet that the source

@@ -5,7 +5,7 @@
  * while somebody holds it; ids of released endpoints are used again.
  */
 import { addressText, ipv4Text } from './address.ts'
-import { u32 } from './bytes.ts'
+import { i32 } from './bytes.ts'
 import { mix32, mixPair } from './hash.ts'
 
 const WORDS = 5 // four of the address (IPv4 as ::ffff:a.b.c.d), one of port and family
@@ -91,9 +91,9 @@ export class Endpoints {
   /** Whether the endpoint has this address, whatever its port. */
   hasAddress(id: number, bytes: Uint8Array, at: number, length: number): boolean {
     const word = id * WORDS
-    if (length === 4) return !this.isIpv6(id) && this.#words[word + 3] === (u32(bytes, at) | 0)
+    if (length === 4) return !this.isIpv6(id) && this.#words[word + 3] === i32(bytes, at)
     if (!this.isIpv6(id)) return false
-    for (let i = 0; i < 4; i++) if (this.#words[word + i] !== (u32(bytes, at + i * 4) | 0)) return false
+    for (let i = 0; i < 4; i++) if (this.#words[word + i] !== i32(bytes, at + i * 4)) return false
     return true
   }
 
@@ -103,13 +103,13 @@ export class Endpoints {
       key[0] = 0
       key[1] = 0
       key[2] = MAPPED
-      key[3] = u32(bytes, at)
+      key[3] = i32(bytes, at)
       key[4] = port
     } else {
-      key[0] = u32(bytes, at)
-      key[1] = u32(bytes, at + 4)
-      key[2] = u32(bytes, at + 8)
-      key[3] = u32(bytes, at + 12)
+      key[0] = i32(bytes, at)
+      key[1] = i32(bytes, at + 4)
+      key[2] = i32(bytes, at + 8)
+      key[3] = i32(bytes, at + 12)
       key[4] = port | IPV6
     }
   }
@@ -129,7 +129,13 @@ export class Endpoints {
       const id = index[slot]
       if (id === EMPTY) return slot
       const at = id * WORDS
-      if (words[at + 3] === key[3] && words[at + 4] === key[4] && words[at + 2] === key[2] && words[at + 1] === key[1] && words[at] === key[0]) {
+      if (
+        words[at + 3] === key[3] &&
+        words[at + 4] === key[4] &&
+        words[at + 2] === key[2] &&
+        words[at + 1] === key[1] &&
+        words[at] === key[0]
+      ) {
         return slot
       }
     }

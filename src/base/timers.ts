@@ -8,26 +8,24 @@ import { SECOND_US } from './time.ts'
 
 const NONE = -1
 const SLOTS = 4096
+/** The list after the wheel: what has come due and waits for its callback. */
+const DUE = SLOTS
 
 export class Timers {
   #next = new Int32Array(1024).fill(NONE)
   #previous = new Int32Array(1024).fill(NONE)
   #slotOf = new Int32Array(1024).fill(NONE)
   #dueUs = new Float64Array(1024)
-  readonly #heads = new Int32Array(SLOTS).fill(NONE)
-  #second = Number.NaN
+  readonly #heads = new Int32Array(SLOTS + 1).fill(NONE)
+  /** The latest second that `advance` was told. */
+  #second = Number.NEGATIVE_INFINITY
 
+  /** Sets the deadline of `index`, or moves it. One that has passed already comes at the next second. */
   schedule(index: number, dueUs: number): void {
     if (index >= this.#next.length) this.#grow(index)
     this.cancel(index)
-    const slot = Math.floor(dueUs / SECOND_US) % SLOTS
-    const head = this.#heads[slot]
     this.#dueUs[index] = dueUs
-    this.#slotOf[index] = slot
-    this.#next[index] = head
-    this.#previous[index] = NONE
-    if (head !== NONE) this.#previous[head] = index
-    this.#heads[slot] = index
+    this.#link(index, slotOf(Math.max(Math.floor(dueUs / SECOND_US), this.#second)))
   }
 
   cancel(index: number): void {
@@ -43,35 +41,41 @@ export class Timers {
   }
 
   /**
-   * Calls `expire` for every index whose deadline lies at or before `nowUs`, to the second; the callback may schedule again.
-   * Cheap when the second has not changed.
+   * Calls `expire` once for every index whose deadline lies in a second before that of `nowUs`; the callback may schedule
+   * and cancel as it likes. Cheap when the second has not changed; a clock that is set back changes nothing.
    */
   advance(nowUs: number, expire: (index: number) => void): void {
     const second = Math.floor(nowUs / SECOND_US)
-    if (second === this.#second) return
-    if (!(second > this.#second)) {
-      // The first packet, or a clock that was set back.
-      this.#second = second
-      return
-    }
+    if (second <= this.#second) return
     // Slots that came round: at most all of them once, however far the clock jumped.
     const from = Math.max(this.#second, second - SLOTS)
     this.#second = second
-    for (let s = from; s < second; s++) this.#sweep(s % SLOTS, nowUs, expire)
+    for (let s = from; s < second; s++) this.#sweep(slotOf(s), second * SECOND_US, expire)
   }
 
-  #sweep(slot: number, nowUs: number, expire: (index: number) => void): void {
+  /** What is due leaves the slot first: then whatever a callback does to the slot disturbs no walk. */
+  #sweep(slot: number, limitUs: number, expire: (index: number) => void): void {
     for (let index = this.#heads[slot]; index !== NONE; ) {
       const next = this.#next[index]
-      if (this.#dueUs[index] <= nowUs) {
+      if (this.#dueUs[index] < limitUs) {
         this.cancel(index)
-        expire(index)
-        // The callback may have taken `next` out of this list; then start over, what is due was removed.
-        index = next !== NONE && this.#slotOf[next] !== slot ? this.#heads[slot] : next
-      } else {
-        index = next
+        this.#link(index, DUE)
       }
+      index = next
     }
+    for (let index = this.#heads[DUE]; index !== NONE; index = this.#heads[DUE]) {
+      this.cancel(index)
+      expire(index)
+    }
+  }
+
+  #link(index: number, slot: number): void {
+    const head = this.#heads[slot]
+    this.#slotOf[index] = slot
+    this.#next[index] = head
+    this.#previous[index] = NONE
+    if (head !== NONE) this.#previous[head] = index
+    this.#heads[slot] = index
   }
 
   #grow(index: number): void {
@@ -84,6 +88,11 @@ export class Timers {
     dueUs.set(this.#dueUs)
     this.#dueUs = dueUs
   }
+}
+
+/** Seconds before the epoch have slots too. */
+function slotOf(second: number): number {
+  return ((second % SLOTS) + SLOTS) % SLOTS
 }
 
 function grown(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {

@@ -115,7 +115,7 @@ function relate(document: Record<string, unknown>): void {
   const hosts = distinct(document, HOSTS)
   if (addresses.length > 0) document['related.ip'] = addresses
   if (hosts.length > 0) document['related.hosts'] = hosts
-  if (document['user.name'] !== undefined) document['related.user'] = [document['user.name']]
+  if (document['user.name']) document['related.user'] = [document['user.name']]
 }
 
 function distinct(document: Record<string, unknown>, names: readonly string[]): unknown[] {

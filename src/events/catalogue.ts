@@ -136,6 +136,43 @@ const LINK_NETWORK_MAY = [
 ] as const
 const LINK = [...OUTER, 'borescope.lineage'] as const
 
+const IKE = [...OUTER, 'ike.uid', 'ike.version', 'ike.mode', 'ike.initiator.cookie', 'borescope.lineage'] as const
+const IKE_MAY = [
+  ...OUTER_MAY,
+  'ike.responder.cookie',
+  'ike.phase',
+  'ike.adopted',
+  'ike.proposal.offered',
+  'ike.proposal.count',
+  'ike.proposal.hash',
+  'ike.proposal.chosen',
+  'ike.encryption',
+  'ike.integrity',
+  'ike.prf',
+  'ike.group',
+  'ike.lifetime',
+  'ike.authentication.method',
+  'ike.notification',
+  'ike.initiator.vendors',
+  'ike.initiator.identity',
+  'ike.initiator.identity_type',
+  'ike.initiator.certificate',
+  'ike.responder.vendors',
+  'ike.responder.identity',
+  'ike.responder.identity_type',
+  'ike.responder.certificate',
+  'ike.nat.detected',
+  'ike.nat.floated',
+  'ike.hash_exposed',
+] as const
+const IKE_COUNTS = [
+  ...TRAFFIC,
+  'ike.messages',
+  'ike.retransmissions',
+  'ike.child_exchanges',
+  'ike.informational_exchanges',
+] as const
+
 export const CATALOGUE = {
   'l2tp.tunnel.requested': {
     says: 'A host asked another for a tunnel: the first SCCRQ of an attempt.',
@@ -372,6 +409,42 @@ export const CATALOGUE = {
     always: ['source.ip', 'destination.ip', 'network.type', 'network.transport', 'network.protocol'],
     may: ['source.port', 'destination.port', ...OUTER_MAY],
   },
+  'ike.exchange.started': {
+    says: 'A host sent the first message of an IKE SA.',
+    dataset: 'ike',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'start'],
+    always: IKE,
+    may: IKE_MAY,
+  },
+  'ike.exchange.established': {
+    says: 'The set-up of an IKE SA (phase 1, or IKE_AUTH) came to its end, as far as that can be seen from outside.',
+    dataset: 'ike',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'allowed'],
+    always: IKE,
+    may: IKE_MAY,
+  },
+  'ike.exchange.failed': {
+    says: 'An IKE SA did not come about: refused, not authenticated, or half-open and given up.',
+    dataset: 'ike',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'denied'],
+    always: [...IKE, ...IKE_COUNTS, 'event.outcome', 'event.reason', 'ike.closed_by'],
+    may: [...IKE_MAY, 'ike.failure.inferred'],
+  },
+  'ike.exchange.closed': {
+    says: 'An IKE SA that was established fell silent.',
+    dataset: 'ike',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'end'],
+    always: [...IKE, ...IKE_COUNTS, 'event.reason', 'ike.closed_by'],
+    may: IKE_MAY,
+  },
   'protocol.anomaly': {
     says: 'A packet broke the rules of its protocol. The name of the anomaly says how.',
     dataset: 'protocol',
@@ -391,6 +464,7 @@ export const CATALOGUE = {
       'anomaly.detail',
       'anomaly.suppressed',
       'borescope.lineage',
+      'ike.uid',
       'l2tp.tunnel.uid',
       'l2tp.session.uid',
       'l2tp.message.type',
@@ -437,7 +511,7 @@ export const CATALOGUE = {
     dataset: 'alerts',
     kind: 'alert',
     category: ['intrusion_detection', 'network'],
-    type: ['indicator'],
+    type: ['info'],
     always: ['rule.id', 'rule.name', 'rule.level', 'event.severity', 'alert.entity', 'alert.events', 'alert.evidence'],
     may: [
       'rule.description',
@@ -469,6 +543,7 @@ export const CATALOGUE = {
       'outer.destination.ip',
       'l2tp.tunnel.uid',
       'l2tp.session.uid',
+      'ike.uid',
       'flow.uid',
       'borescope.lineage',
       'anomaly.name',

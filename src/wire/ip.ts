@@ -23,12 +23,41 @@ export const IP_PROTOCOL = {
 
 /** Names for describing; the packet path uses numbers. */
 export const IP_PROTOCOL_NAMES: Readonly<Record<number, string>> = {
-  0: 'hopopt', 1: 'icmp', 2: 'igmp', 4: 'ipip', 6: 'tcp', 17: 'udp', 41: 'ipv6', 43: 'ipv6-route', 44: 'ipv6-frag', 46: 'rsvp', 47: 'gre',
-  50: 'esp', 51: 'ah', 58: 'ipv6-icmp', 59: 'ipv6-nonxt', 60: 'ipv6-opts', 88: 'eigrp', 89: 'ospf', 103: 'pim', 108: 'ipcomp', 112: 'vrrp',
-  115: 'l2tp', 132: 'sctp', 135: 'mobility', 136: 'udplite', 137: 'mpls-in-ip',
+  0: 'hopopt',
+  1: 'icmp',
+  2: 'igmp',
+  4: 'ipip',
+  6: 'tcp',
+  17: 'udp',
+  41: 'ipv6',
+  43: 'ipv6-route',
+  44: 'ipv6-frag',
+  46: 'rsvp',
+  47: 'gre',
+  50: 'esp',
+  51: 'ah',
+  58: 'ipv6-icmp',
+  59: 'ipv6-nonxt',
+  60: 'ipv6-opts',
+  88: 'eigrp',
+  89: 'ospf',
+  103: 'pim',
+  108: 'ipcomp',
+  112: 'vrrp',
+  115: 'l2tp',
+  132: 'sctp',
+  135: 'mobility',
+  136: 'udplite',
+  137: 'mpls-in-ip',
 }
 
-export type IpFlaw = 'ip.truncated' | 'ip.version' | 'ip.header_length' | 'ip.total_length' | 'ip.extension_length' | 'ip.extension_chain'
+export type IpFlaw =
+  | 'ip.truncated'
+  | 'ip.version'
+  | 'ip.header_length'
+  | 'ip.total_length'
+  | 'ip.extension_length'
+  | 'ip.extension_chain'
 
 const HOP_BY_HOP = 0
 const ROUTING = 43
@@ -40,6 +69,22 @@ const SHIM6 = 140
 /** RFC 8200 asks for each extension header at most once, one of them twice; some slack for the odd, no more. */
 const EXTENSIONS_MAX = 10
 
+/** Whether an IPv6 packet may go on with this header before the upper layer. */
+export function isIpv6Extension(protocol: number): boolean {
+  switch (protocol) {
+    case HOP_BY_HOP:
+    case ROUTING:
+    case FRAGMENT:
+    case DESTINATION:
+    case MOBILITY:
+    case HIP:
+    case SHIM6:
+      return true
+    default:
+      return false
+  }
+}
+
 export class IpView {
   bytes = NO_BYTES
   /** 4 or 6. */
@@ -49,7 +94,7 @@ export class IpView {
   destinationAt = 0
   /** 4 or 16 bytes. */
   addressLength = 0
-  /** The upper-layer protocol, after the extension headers. */
+  /** The upper-layer protocol, after the extension headers; of an IPv6 fragment, what its header names. */
   protocol = 0
   ttl = 0
   /** Identification: 16 bits of IPv4, 32 of an IPv6 fragment header. */
@@ -64,16 +109,40 @@ export class IpView {
   payloadEnd = 0
   wireEnd = 0
 
+  /** After a flaw nothing is known of the packet but its version: `addressLength` is 0 and the windows are empty. */
   decode(bytes: Uint8Array, start: number, end: number): IpFlaw | null {
     this.bytes = bytes
     this.headerStart = start
     this.fragmentHeaderAt = 0
+    const flaw = this.#read(bytes, start, end)
+    if (flaw !== null) this.#empty(start)
+    return flaw
+  }
+
+  #read(bytes: Uint8Array, start: number, end: number): IpFlaw | null {
+    this.version = 0
     if (end - start < 1) return 'ip.truncated'
     const version = bytes[start] >> 4
     this.version = version
     if (version === 4) return this.#decode4(bytes, start, end)
     if (version === 6) return this.#decode6(bytes, start, end)
     return 'ip.version'
+  }
+
+  #empty(start: number): void {
+    this.sourceAt = start
+    this.destinationAt = start
+    this.addressLength = 0
+    this.protocol = 0
+    this.ttl = 0
+    this.id = 0
+    this.isFragment = false
+    this.fragmentOffset = 0
+    this.moreFragments = false
+    this.fragmentHeaderAt = 0
+    this.payloadStart = start
+    this.payloadEnd = start
+    this.wireEnd = start
   }
 
   /** Captured bytes end before the packet did. */
@@ -156,8 +225,8 @@ export class IpView {
       if (at + length > captured) return at + length > wireEnd ? 'ip.extension_length' : 'ip.truncated'
       next = bytes[at]
       at += length
-      if (this.fragmentOffset !== 0) {
-        // What follows the header of a later fragment is the middle of a packet, not headers.
+      if (this.isFragment) {
+        // What follows belongs to the packet that reassembly gives, its further extension headers too: offsets count from here.
         this.protocol = next
         this.payloadStart = at
         return null
@@ -170,7 +239,10 @@ export class IpView {
 /** The fields of the header(s), for the dissection of a packet. */
 export function describeIp(ip: IpView): Record<string, unknown> {
   const { bytes, headerStart: at } = ip
-  const addresses = { source: addressText(bytes, ip.sourceAt, ip.addressLength), destination: addressText(bytes, ip.destinationAt, ip.addressLength) }
+  const addresses = {
+    source: addressText(bytes, ip.sourceAt, ip.addressLength),
+    destination: addressText(bytes, ip.destinationAt, ip.addressLength),
+  }
   const upper = { protocol: ip.protocol, protocolName: IP_PROTOCOL_NAMES[ip.protocol] ?? 'unknown' }
   const fragment = ip.isFragment ? { fragmentOffset: ip.fragmentOffset, moreFragments: ip.moreFragments } : {}
   if (ip.version === 4) {

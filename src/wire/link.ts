@@ -197,7 +197,7 @@ function isCiscoHdlc(bytes: Uint8Array, start: number, end: number): boolean {
 // --- Describing ---------------------------------------------------------------------------------------------------------
 
 /** One layer of a dissected packet, its fields by their standard names. */
-export interface LinkLayer {
+interface LinkLayer {
   readonly layer: string
   readonly flaw?: LinkFlaw
   readonly [field: string]: unknown
@@ -214,27 +214,68 @@ export interface LinkDescription {
   readonly payloadEnd: number
 }
 
-const ETHERTYPE_NAMES: Readonly<Record<number, string>> = {
-  0x0800: 'ipv4', 0x0806: 'arp', 0x6558: 'transparent-ethernet', 0x8035: 'rarp', 0x8100: 'vlan', 0x86dd: 'ipv6', 0x8808: 'mac-control',
-  0x8809: 'slow', 0x880b: 'ppp', 0x8847: 'mpls', 0x8848: 'mpls', 0x8863: 'pppoe-discovery', 0x8864: 'pppoe', 0x888e: 'eapol',
-  0x88a8: 'vlan', 0x88cc: 'lldp', 0x88e5: 'macsec', 0x9000: 'loopback-test', 0x9100: 'vlan',
-}
+const ETHERTYPE_NAMES: ReadonlyMap<number, string> = new Map([
+  [0x0800, 'ipv4'],
+  [0x0806, 'arp'],
+  [0x6558, 'transparent-ethernet'],
+  [0x8035, 'rarp'],
+  [0x8100, 'vlan'],
+  [0x86dd, 'ipv6'],
+  [0x8808, 'mac-control'],
+  [0x8809, 'slow'],
+  [0x880b, 'ppp'],
+  [0x8847, 'mpls'],
+  [0x8848, 'mpls'],
+  [0x8863, 'pppoe-discovery'],
+  [0x8864, 'pppoe'],
+  [0x888e, 'eapol'],
+  [0x88a8, 'vlan'],
+  [0x88cc, 'lldp'],
+  [0x88e5, 'macsec'],
+  [0x9000, 'loopback-test'],
+  [0x9100, 'vlan'],
+])
 
 /** The usual short name of an EtherType, or 'unknown'. */
 export function etherTypeName(etherType: number): string {
-  return ETHERTYPE_NAMES[etherType] ?? 'unknown'
+  return ETHERTYPE_NAMES.get(etherType) ?? 'unknown'
 }
 
 const SLL_PACKET_TYPES = ['unicast', 'broadcast', 'multicast', 'other host', 'outgoing']
 
 const PPPOE_CODES: Readonly<Record<number, string>> = {
-  0: 'Session', 7: 'PADO', 9: 'PADI', 10: 'PADG', 11: 'PADC', 12: 'PADQ', 25: 'PADR', 101: 'PADS', 167: 'PADT', 211: 'PADM', 212: 'PADN',
+  0: 'Session',
+  7: 'PADO',
+  9: 'PADI',
+  10: 'PADG',
+  11: 'PADC',
+  12: 'PADQ',
+  25: 'PADR',
+  101: 'PADS',
+  167: 'PADT',
+  211: 'PADM',
+  212: 'PADN',
 }
 
 const PPPOE_TAGS: Readonly<Record<number, string>> = {
-  0: 'End-Of-List', 257: 'Service-Name', 258: 'AC-Name', 259: 'Host-Uniq', 260: 'AC-Cookie', 261: 'Vendor-Specific', 262: 'Credits',
-  263: 'Metrics', 264: 'Sequence-Number', 265: 'Credit-Scale-Factor', 272: 'Relay-Session-Id', 273: 'HURL', 274: 'MOTM',
-  288: 'PPP-Max-Payload', 289: 'IP-Route-Add', 513: 'Service-Name-Error', 514: 'AC-System-Error', 515: 'Generic-Error',
+  0: 'End-Of-List',
+  257: 'Service-Name',
+  258: 'AC-Name',
+  259: 'Host-Uniq',
+  260: 'AC-Cookie',
+  261: 'Vendor-Specific',
+  262: 'Credits',
+  263: 'Metrics',
+  264: 'Sequence-Number',
+  265: 'Credit-Scale-Factor',
+  272: 'Relay-Session-Id',
+  273: 'HURL',
+  274: 'MOTM',
+  288: 'PPP-Max-Payload',
+  289: 'IP-Route-Add',
+  513: 'Service-Name-Error',
+  514: 'AC-System-Error',
+  515: 'Generic-Error',
 }
 /** Those whose value is text. */
 const PPPOE_TEXT_TAGS: ReadonlySet<number> = new Set([257, 258, 273, 274, 513, 514, 515])
@@ -310,7 +351,14 @@ class LinkWalk {
           if (this.#end - at < 4) return this.#flawed('vlan', 'link.truncated', at)
           const tag = u16(this.#bytes, at)
           const inside = u16(this.#bytes, at + 2)
-          this.#layers.push({ layer: 'vlan', tagProtocol: type, priority: tag >> 13, dropEligible: (tag & 0x1000) !== 0, id: tag & 0x0fff, etherType: inside })
+          this.#layers.push({
+            layer: 'vlan',
+            tagProtocol: type,
+            priority: tag >> 13,
+            dropEligible: (tag & 0x1000) !== 0,
+            id: tag & 0x0fff,
+            etherType: inside,
+          })
           type = inside
           at += 4
           break
@@ -341,7 +389,11 @@ class LinkWalk {
     if (this.#end - start < 14) return this.#flawed('ethernet', 'link.truncated', start)
     const type = u16(bytes, start + 12)
     const addresses = { destination: macText(bytes, start), source: macText(bytes, start + 6) }
-    this.#layers.push({ layer: 'ethernet', ...addresses, ...(type >= 0x0600 ? { etherType: type, etherTypeName: etherTypeName(type) } : { length: type }) })
+    this.#layers.push({
+      layer: 'ethernet',
+      ...addresses,
+      ...(type >= 0x0600 ? { etherType: type, etherTypeName: etherTypeName(type) } : { length: type }),
+    })
     return this.typed(start + 14, type)
   }
 
@@ -418,7 +470,13 @@ class LinkWalk {
       if (this.#end - at < 4) return this.#flawed('mpls', 'link.truncated', at)
       const entry = u32(bytes, at)
       const bottom = ((entry >> 8) & 1) === 1
-      this.#layers.push({ layer: 'mpls', label: entry >>> 12, trafficClass: (entry >> 9) & 7, bottom, ttl: entry & 0xff })
+      this.#layers.push({
+        layer: 'mpls',
+        label: entry >>> 12,
+        trafficClass: (entry >> 9) & 7,
+        bottom,
+        ttl: entry & 0xff,
+      })
       at += 4
       if (!bottom) continue
       if (this.#end - at < 1) return this.#stop('none', at)
@@ -438,7 +496,15 @@ class LinkWalk {
     if (this.#end - at < 6) return this.#flawed(layer, 'link.truncated', at)
     const code = bytes[at + 1]
     const length = u16(bytes, at + 4)
-    const header = { layer, version: bytes[at] >> 4, type: bytes[at] & 0x0f, code, codeName: PPPOE_CODES[code] ?? 'unknown', sessionId: u16(bytes, at + 2), length }
+    const header = {
+      layer,
+      version: bytes[at] >> 4,
+      type: bytes[at] & 0x0f,
+      code,
+      codeName: PPPOE_CODES[code] ?? 'unknown',
+      sessionId: u16(bytes, at + 2),
+      length,
+    }
     // Behind the length stands the padding of a short Ethernet frame.
     if (at + 6 + length < this.#end) this.#end = at + 6 + length
     this.#layers.push(isSession ? header : { ...header, tags: pppoeTags(bytes, at + 6, this.#end) })

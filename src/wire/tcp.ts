@@ -43,15 +43,30 @@ const FLAG_NAMES = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR'] as c
 
 export function describeTcp(tcp: TcpView): Record<string, unknown> {
   return {
-    layer: 'tcp',
-    sourcePort: tcp.sourcePort,
-    destinationPort: tcp.destinationPort,
-    sequence: tcp.sequence,
-    acknowledgement: tcp.acknowledgement,
-    headerLength: tcp.payloadStart - tcp.headerStart,
-    flags: FLAG_NAMES.filter((_, bit) => (tcp.flags & (1 << bit)) !== 0),
-    window: u16(tcp.bytes, tcp.headerStart + 14),
-    checksum: u16(tcp.bytes, tcp.headerStart + 16),
+    ...describeTcpStart(tcp.bytes, tcp.headerStart, tcp.payloadStart),
     payloadLength: tcp.payloadEnd - tcp.payloadStart,
+  }
+}
+
+/** The fields of a header as far as it is there: ICMP errors quote eight octets of it, and captures cut it. */
+export function describeTcpStart(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Record<string, unknown> & { readonly layer: 'tcp' } {
+  const length = end - start
+  return {
+    layer: 'tcp',
+    ...(length >= 4 ? { sourcePort: u16(bytes, start), destinationPort: u16(bytes, start + 2) } : {}),
+    ...(length >= 8 ? { sequence: u32(bytes, start + 4) } : {}),
+    ...(length >= 12 ? { acknowledgement: u32(bytes, start + 8) } : {}),
+    ...(length >= 14
+      ? {
+          headerLength: (bytes[start + 12] >> 4) * 4,
+          flags: FLAG_NAMES.filter((_, bit) => (bytes[start + 13] & (1 << bit)) !== 0),
+        }
+      : {}),
+    ...(length >= 16 ? { window: u16(bytes, start + 14) } : {}),
+    ...(length >= 18 ? { checksum: u16(bytes, start + 16) } : {}),
   }
 }

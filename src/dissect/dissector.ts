@@ -1,0 +1,140 @@
+/**
+ * Which bytes are read as what: from the link header down to the IP header inside PPP.
+ *
+ * The verdict says what was found; a view of the frame may be read if the verdict reaches it. Nothing is kept between
+ * packets but fragments and the ports on which L2TP was learned.
+ */
+import { IP_PROTOCOL, isIpv6Extension } from '../wire/ip.ts'
+import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
+import { ETHERTYPE } from '../wire/link.ts'
+import { PPP } from '../wire/ppp.ts'
+import type { Defragmenter } from './defragment.ts'
+import type { Frame } from './frame.ts'
+
+/**
+ * `foreign`: whole, and none of our protocols. `fragment`: held back until the datagram is complete. `flawed`: see
+ * `frame.flaw`. The others name the protocol that `frame` holds.
+ */
+export type Verdict = 'foreign' | 'fragment' | 'flawed' | 'l2tp' | 'l2tpv3' | 'l2f' | 'ike' | 'natt' | 'esp' | 'ah'
+
+const IKE_PORT = 500
+const NATT_PORT = 4500
+
+const CONFIGURED = 2
+const LEARNED = 1
+
+export class Dissector {
+  readonly #defragmenter: Defragmenter
+  /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
+  readonly #l2tpPorts = new Uint8Array(65536)
+
+  constructor(defragmenter: Defragmenter, l2tpPorts: readonly number[] = [L2TP_PORT]) {
+    this.#defragmenter = defragmenter
+    for (const port of l2tpPorts) this.#l2tpPorts[port] = CONFIGURED
+  }
+
+  /**
+   * Another port on which L2TP was seen to be negotiated: RFC 2661 section 8.1 lets both ends choose their own. The ports
+   * of IKE are never learned: one forged answer from there would hide what is really spoken on them.
+   */
+  learnPort(port: number): void {
+    if (port !== IKE_PORT && port !== NATT_PORT && this.#l2tpPorts[port] === 0) this.#l2tpPorts[port] = LEARNED
+  }
+
+  dissect(frame: Frame): Verdict {
+    const { link, ip } = frame
+    frame.flaw = null
+    frame.flawLayer = ''
+    frame.hasUdp = false
+    frame.hasPpp = false
+    frame.hasInner = false
+    const linkFlaw = link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
+    if (linkFlaw !== null) return flawed(frame, 'link', linkFlaw)
+    if (link.etherType !== ETHERTYPE.IPV4 && link.etherType !== ETHERTYPE.IPV6) return 'foreign'
+    const ipFlaw = ip.decode(frame.bytes, link.payloadStart, link.payloadEnd)
+    if (ipFlaw !== null) return flawed(frame, 'ip', ipFlaw)
+    if (ip.isFragment) {
+      if (!mayBeOurs(frame)) return 'foreign'
+      if (!this.#defragmenter.complete(frame)) return 'fragment'
+    }
+    return this.#transport(frame)
+  }
+
+  #transport(frame: Frame): Verdict {
+    const { ip, udp } = frame
+    switch (ip.protocol) {
+      case IP_PROTOCOL.UDP:
+        break
+      case IP_PROTOCOL.L2TP:
+        return 'l2tpv3'
+      case IP_PROTOCOL.ESP:
+        return 'esp'
+      case IP_PROTOCOL.AH:
+        return 'ah'
+      default:
+        return 'foreign'
+    }
+    const udpFlaw = udp.decode(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd)
+    if (udpFlaw === 'udp.truncated') return flawed(frame, 'udp', udpFlaw)
+    frame.hasUdp = true
+    const spoken = Math.max(this.#l2tpPorts[udp.sourcePort], this.#l2tpPorts[udp.destinationPort])
+    if (spoken === CONFIGURED) return udpFlaw === null ? this.#l2tp(frame) : flawed(frame, 'udp', udpFlaw)
+    if (udp.sourcePort === NATT_PORT || udp.destinationPort === NATT_PORT) return 'natt'
+    if (udp.sourcePort === IKE_PORT || udp.destinationPort === IKE_PORT) return 'ike'
+    // On a port that was learned other programs may speak too: only what decodes is ours.
+    if (spoken === LEARNED && udpFlaw === null && this.#l2tp(frame) === 'l2tp') return 'l2tp'
+    return 'foreign'
+  }
+
+  #l2tp(frame: Frame): Verdict {
+    const { udp, l2tp } = frame
+    switch (l2tpVersion(udp.bytes, udp.payloadStart, udp.payloadEnd)) {
+      case 2: {
+        const l2tpFlaw = l2tp.decode(udp.bytes, udp.payloadStart, udp.payloadEnd, udp.wireEnd)
+        if (l2tpFlaw !== null) return flawed(frame, 'l2tp', l2tpFlaw)
+        if (!l2tp.isControl) this.#payload(frame)
+        return 'l2tp'
+      }
+      case 3:
+        return 'l2tpv3'
+      case 1:
+        return 'l2f'
+      default:
+        return flawed(frame, 'l2tp', udp.payloadEnd - udp.payloadStart < 2 ? 'l2tp.truncated' : 'l2tp.version')
+    }
+  }
+
+  /** PPP in a data message, and IP in PPP. A flaw here leaves the message what it is: tunnel and session still count it. */
+  #payload(frame: Frame): void {
+    const { l2tp, ppp, inner } = frame
+    const pppFlaw = ppp.decode(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd)
+    if (pppFlaw !== null) {
+      flawed(frame, 'ppp', pppFlaw)
+      return
+    }
+    frame.hasPpp = true
+    if (ppp.protocol !== PPP.IPV4 && ppp.protocol !== PPP.IPV6) return
+    const innerFlaw = inner.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd)
+    if (innerFlaw !== null) flawed(frame, 'inner.ip', innerFlaw)
+    else frame.hasInner = true
+  }
+}
+
+/** Of a fragment: an extension header of IPv6 may hide any protocol until the packet is whole. */
+function mayBeOurs({ ip }: Frame): boolean {
+  switch (ip.protocol) {
+    case IP_PROTOCOL.UDP:
+    case IP_PROTOCOL.L2TP:
+    case IP_PROTOCOL.ESP:
+    case IP_PROTOCOL.AH:
+      return true
+    default:
+      return ip.version === 6 && isIpv6Extension(ip.protocol)
+  }
+}
+
+function flawed(frame: Frame, layer: string, flaw: string): Verdict {
+  frame.flaw = flaw
+  frame.flawLayer = layer
+  return 'flawed'
+}

@@ -1,0 +1,46 @@
+/**
+ * The one frame of the packet path: the bytes of the current packet and a view for each protocol that was found in it.
+ *
+ * It is overwritten by the next packet. Keep a value, never the frame.
+ */
+import { NO_BYTES } from '../base/bytes.ts'
+import { IpView } from '../wire/ip.ts'
+import { L2tpView } from '../wire/l2tp.ts'
+import { LinkView } from '../wire/link.ts'
+import { PppView } from '../wire/ppp.ts'
+import { UdpView } from '../wire/udp.ts'
+
+export class Frame {
+  // What the capture fills in.
+  bytes: Uint8Array = NO_BYTES
+  start = 0
+  end = 0
+  /** Microseconds since the epoch. */
+  timeUs = 0
+  timeNs = 0
+  originalLength = 0
+  linkType = 0
+  interfaceId = 0
+  /** From 1, in its capture. */
+  number = 0
+  /** Of the packet's record, in its (uncompressed) capture. */
+  offset = 0
+  /** The base name of the capture. */
+  capture = ''
+
+  // What the dissector fills in. A view may be read only if the verdict, or the flag beside it, says so.
+  /** The first flaw that stopped decoding, and the layer that has it; null if nothing did. */
+  flaw: string | null = null
+  flawLayer = ''
+  readonly link = new LinkView()
+  readonly ip = new IpView()
+  readonly udp = new UdpView()
+  readonly l2tp = new L2tpView()
+  hasUdp = false
+  /** A data message whose PPP header was read. */
+  hasPpp = false
+  readonly ppp = new PppView()
+  /** PPP carried IPv4 or IPv6, and its header was read. */
+  hasInner = false
+  readonly inner = new IpView()
+}

@@ -1,0 +1,177 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../src/config.ts'
+import { Sensor } from '../src/sensor.ts'
+import { LINKTYPE } from '../src/wire/link.ts'
+import * as craft from './support/craft.ts'
+
+const TUNNELS = 20
+const SESSIONS = 10
+const DISTINCT = 50_000
+const MEASURED = 1_000_000
+const PORTIONS = 20
+const START_US = 1_700_000_000_000_000
+const LNS = '198.51.100.1'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Frames one after the other in one buffer, as a capture holds them. */
+class Tape {
+  bytes = new Uint8Array(16 << 20)
+  readonly #edges: number[] = [0]
+
+  add(frame: Uint8Array): void {
+    const start = this.#edges[this.#edges.length - 1]
+    this.bytes.set(frame, start)
+    this.#edges.push(start + frame.length)
+  }
+
+  get edges(): Int32Array {
+    return Int32Array.from(this.#edges)
+  }
+}
+
+function lacOf(tunnel: number): string {
+  return `192.0.2.${tunnel + 1}`
+}
+
+function up(tunnel: number, payload: Uint8Array, id: number): Uint8Array {
+  return craft.datagram(payload, { source: lacOf(tunnel), target: LNS, ip: { id } })
+}
+
+function down(tunnel: number, payload: Uint8Array, id: number): Uint8Array {
+  return craft.datagram(payload, { source: LNS, target: lacOf(tunnel), ip: { id } })
+}
+
+/** The control messages that open every tunnel and session. */
+function setUps(): Uint8Array[] {
+  const frames: Uint8Array[] = []
+  for (let t = 0; t < TUNNELS; t++) {
+    const [lacId, lnsId] = [100 + t, 500 + t]
+    frames.push(up(t, craft.sccrq({ assignedTunnelId: lacId }), 1))
+    frames.push(down(t, craft.sccrp({ tunnelId: lacId, assignedTunnelId: lnsId, ns: 0, nr: 1 }), 1))
+    frames.push(up(t, craft.scccn({ tunnelId: lnsId, ns: 1, nr: 1 }), 2))
+    for (let s = 0; s < SESSIONS; s++) {
+      const [lacSession, lnsSession] = [1000 + s, 2000 + s]
+      frames.push(
+        up(t, craft.icrq({ tunnelId: lnsId, assignedSessionId: lacSession, ns: 2 + s * 2, nr: 1 + s }), 3 + s * 2),
+      )
+      frames.push(
+        down(
+          t,
+          craft.icrp({
+            tunnelId: lacId,
+            sessionId: lacSession,
+            assignedSessionId: lnsSession,
+            ns: 1 + s,
+            nr: 3 + s * 2,
+          }),
+          2 + s,
+        ),
+      )
+      frames.push(up(t, craft.iccn({ tunnelId: lnsId, sessionId: lnsSession, ns: 3 + s * 2, nr: 2 + s }), 4 + s * 2))
+    }
+  }
+  return frames
+}
+
+/** A packet of one of some thousand inner flows: TCP and UDP over IPv4 and IPv6, with and without Length and Ns. */
+function data(i: number): Uint8Array {
+  const tunnel = i % TUNNELS
+  const session = Math.floor(i / TUNNELS) % SESSIONS
+  const flow = Math.floor(i / (TUNNELS * SESSIONS)) % 12
+  const isUp = i % 3 !== 0
+  const client = 49_152 + flow
+  const ports = isUp ? { sourcePort: client, targetPort: 443 } : { sourcePort: 443, targetPort: client }
+  const body = craft.fromHex('0102030405060708')
+  const v4 = isUp
+    ? { source: `10.0.${tunnel}.${session}`, target: '203.0.113.9' }
+    : { source: '203.0.113.9', target: `10.0.${tunnel}.${session}` }
+  const v6 = isUp
+    ? { source: `fd00::${tunnel}:${session}`, target: '2001:db8::9' }
+    : { source: '2001:db8::9', target: `fd00::${tunnel}:${session}` }
+  const inner =
+    flow % 3 === 0
+      ? craft.concat(
+          craft.fromHex('ff03 0021'),
+          craft.ipv4(craft.tcp(body, { ...v4, ...ports }), { ...v4, protocol: 6 }),
+        )
+      : flow % 3 === 1
+        ? craft.concat(craft.fromHex('21'), craft.ipv4(craft.udp(body, { ...v4, ...ports }), v4))
+        : craft.concat(craft.fromHex('0057'), craft.ipv6(craft.udp(body, { ...v6, ...ports }), v6))
+  const ids = isUp
+    ? { tunnelId: 500 + tunnel, sessionId: 2000 + session }
+    : { tunnelId: 100 + tunnel, sessionId: 1000 + session }
+  const message = craft.l2tpData(inner, { ...ids, length: flow % 2 === 0 })
+  return isUp ? up(tunnel, message, 0) : down(tunnel, message, 0)
+}
+
+class Load {
+  readonly sensor: Sensor
+  readonly #tape = new Tape()
+  readonly #edges: Int32Array
+  #packets = 0
+
+  constructor() {
+    this.sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
+    for (let i = 0; i < DISTINCT; i++) this.#tape.add(data(i))
+    this.#edges = this.#tape.edges
+    for (const frame of setUps()) this.#put(frame, 0, frame.length)
+  }
+
+  /** `count` data packets, each 10 µs after the one before and with an identification of its own. */
+  run(count: number): void {
+    const { bytes } = this.#tape
+    const edges = this.#edges
+    for (let i = 0; i < count; i++) {
+      const at = i % DISTINCT
+      const start = edges[at]
+      bytes[start + 18] = this.#packets >> 8
+      bytes[start + 19] = this.#packets
+      this.#put(bytes, start, edges[at + 1])
+    }
+  }
+
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    const { frame } = this.sensor
+    frame.bytes = bytes
+    frame.start = start
+    frame.end = end
+    frame.originalLength = end - start
+    frame.linkType = LINKTYPE.ETHERNET
+    frame.number = ++this.#packets
+    frame.offset = start
+    frame.timeUs = START_US + this.#packets * 10
+    this.sensor.observe()
+  }
+}
+
+/** Bytes that `work` allocated, whether they are garbage by now or not: no collection may fall into it. */
+function allocatedBy(work: () => void): number {
+  collect()
+  const before = process.memoryUsage().heapUsed
+  work()
+  return process.memoryUsage().heapUsed - before
+}
+
+/** The compiler works beside us and allocates now and then; what a packet costs is there in every portion. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]
+}
+
+test('the packet path allocates nothing', () => {
+  const load = new Load()
+  load.run(200_000)
+  const { counts } = load.sensor
+  const seen = counts.l2tp
+  // In portions too small to fill the young generation: a collection within one would hide what was allocated.
+  const portions = Array.from({ length: PORTIONS }, () => allocatedBy(() => load.run(MEASURED / PORTIONS)))
+  const nothing = Array.from({ length: PORTIONS }, () => allocatedBy(() => load.run(0)))
+  expect(counts.l2tp - seen).toBe(MEASURED)
+  expect(counts.duplicates + counts.flawed + counts.foreign).toBe(0)
+  expect(load.sensor.trackers.sessions.size).toBe(TUNNELS * SESSIONS)
+  expect(load.sensor.trackers.flows.size).toBe(TUNNELS * SESSIONS * 12)
+  expect((median(portions) - median(nothing)) / (MEASURED / PORTIONS)).toBeLessThan(0.5)
+})

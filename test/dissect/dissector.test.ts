@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest'
+import * as craft from '../support/craft.ts'
+import { Bench } from './support.ts'
+
+const PPP_IPV4 = craft.concat(
+  craft.fromHex('ff03 0021'),
+  craft.ipv4(craft.fromHex('0001 0002 0008 0000'), { source: '10.0.0.1', target: '10.0.0.2' }),
+)
+const PPP_IPV6 = craft.concat(craft.fromHex('57'), craft.ipv6(craft.fromHex('0001 0002 0008 0000')))
+const LCP = craft.fromHex('ff03 c021 01010004')
+
+function onPort(payload: Uint8Array, sourcePort: number, targetPort: number): Uint8Array {
+  return craft.datagram(payload, { sourcePort, targetPort })
+}
+
+describe('the verdict on', () => {
+  test('an L2TP control message', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.sccrq()))).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ flaw: null, hasUdp: true, hasPpp: false, hasInner: false })
+    expect(bench.frame.l2tp.isControl).toBe(true)
+  })
+
+  test('a data message with IPv4 in PPP', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.l2tpData(PPP_IPV4, { tunnelId: 7, sessionId: 9 })))).toBe('l2tp')
+    const { frame } = bench
+    expect(frame).toMatchObject({ flaw: null, hasPpp: true, hasInner: true })
+    expect(frame.l2tp).toMatchObject({ tunnelId: 7, sessionId: 9 })
+    expect(frame.inner).toMatchObject({ version: 4, protocol: 17 })
+  })
+
+  test('a data message with IPv6 in compressed PPP', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.l2tpData(PPP_IPV6, { length: true, ns: 1 })))).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ hasPpp: true, hasInner: true })
+    expect(bench.frame.inner.version).toBe(6)
+  })
+
+  test('a data message with LCP', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.l2tpData(LCP)))).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ hasPpp: true, hasInner: false, flaw: null })
+    expect(bench.frame.ppp.protocol).toBe(0xc021)
+  })
+
+  test('a data message with broken PPP, or broken IP in it: it stays an L2TP message', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.l2tpData(new Uint8Array(0))))).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ flaw: 'ppp.truncated', flawLayer: 'ppp', hasPpp: false })
+    expect(bench.see(craft.datagram(craft.l2tpData(craft.fromHex('0021 4f00'))))).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ flaw: 'ip.truncated', flawLayer: 'inner.ip', hasPpp: true, hasInner: false })
+  })
+
+  test('the other versions on the port', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.datagram(craft.fromHex('c803 0014 00000000 0000 0000 8008 0000 0000 0001')))).toBe('l2tpv3')
+    expect(bench.see(craft.datagram(craft.fromHex('0001 02 00 0003 0007 000c ff03')))).toBe('l2f')
+    expect(bench.see(craft.datagram(craft.fromHex('c805 0014')))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'l2tp.version', flawLayer: 'l2tp' })
+  })
+
+  test.each([
+    ['l2tpv3', 115],
+    ['esp', 50],
+    ['ah', 51],
+    ['foreign', 1],
+    ['foreign', 6],
+    ['foreign', 47],
+  ] as const)('%s directly over IP (protocol %i), of either version', (verdict, protocol) => {
+    const bench = new Bench()
+    expect(bench.seeIp(craft.ipv4(new Uint8Array(8), { protocol }))).toBe(verdict)
+    expect(bench.seeIp(craft.ipv6(new Uint8Array(8), { protocol, extensions: [craft.ipv6Extension(60)] }))).toBe(
+      verdict,
+    )
+    expect(bench.frame.hasUdp).toBe(false)
+  })
+
+  test('the ports of IKE, in either direction', () => {
+    const bench = new Bench()
+    expect(bench.see(onPort(new Uint8Array(28), 500, 500))).toBe('ike')
+    expect(bench.see(onPort(new Uint8Array(28), 40_000, 500))).toBe('ike')
+    expect(bench.see(onPort(new Uint8Array(28), 4500, 40_000))).toBe('natt')
+    expect(bench.see(onPort(new Uint8Array(28), 40_000, 40_001))).toBe('foreign')
+    expect(bench.frame.hasUdp).toBe(true)
+  })
+
+  test('frames without IP', () => {
+    expect(new Bench().see(craft.ethernet(craft.arp(), { type: 0x0806 }))).toBe('foreign')
+  })
+
+  test('flawed layers names the layer', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.fromHex('0200'))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'link.truncated', flawLayer: 'link' })
+    expect(bench.seeIp(craft.ipv4(new Uint8Array(0), { headerLength: 3 }))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'ip.header_length', flawLayer: 'ip' })
+    expect(bench.seeIp(craft.ipv4(craft.fromHex('06a5')))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'udp.truncated', flawLayer: 'udp', hasUdp: false })
+    expect(bench.see(craft.datagram(new Uint8Array(0), { length: 9 }))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'udp.length', flawLayer: 'udp', hasUdp: true })
+    expect(bench.see(craft.datagram(new Uint8Array(0)))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'l2tp.truncated', flawLayer: 'l2tp' })
+  })
+})
+
+test('a flaw does not outlive its packet', () => {
+  const bench = new Bench()
+  bench.see(craft.fromHex('02'))
+  bench.see(craft.datagram(craft.hello()))
+  expect(bench.frame).toMatchObject({ flaw: null, flawLayer: '' })
+})
+
+describe('ports', () => {
+  test('the configuration names those of L2TP', () => {
+    const bench = new Bench({}, [1702, 4500])
+    expect(bench.see(onPort(craft.hello(), 40_000, 1702))).toBe('l2tp')
+    expect(bench.see(onPort(craft.hello(), 4500, 40_000))).toBe('l2tp')
+    expect(bench.see(onPort(craft.hello(), 1701, 1701))).toBe('foreign')
+  })
+
+  test('a learned port is heard from then on, in both directions', () => {
+    const bench = new Bench()
+    expect(bench.see(onPort(craft.hello(), 40_000, 40_001))).toBe('foreign')
+    bench.dissector.learnPort(40_000)
+    expect(bench.see(onPort(craft.hello(), 40_000, 40_001))).toBe('l2tp')
+    expect(bench.see(onPort(craft.hello(), 40_001, 40_000))).toBe('l2tp')
+  })
+
+  test('on a learned port other programs may speak', () => {
+    const bench = new Bench()
+    bench.dissector.learnPort(53)
+    expect(bench.see(onPort(craft.fromHex('1234 0100 0001 0000 0000 0000'), 40_000, 53))).toBe('foreign')
+    expect(bench.see(onPort(craft.fromHex('0003 0001'), 40_000, 53))).toBe('foreign')
+    expect(bench.see(onPort(craft.hello(), 40_000, 53))).toBe('l2tp')
+  })
+
+  test('between a learned port and 1701 a broken message is still one of L2TP', () => {
+    const bench = new Bench()
+    bench.dissector.learnPort(40_000)
+    expect(bench.see(onPort(craft.fromHex('c805 0014'), 1701, 40_000))).toBe('flawed')
+    expect(bench.see(onPort(craft.fromHex('0003 0001 0000'), 40_000, 1701))).toBe('l2tpv3')
+  })
+
+  test('the ports of IKE cannot be taken over', () => {
+    const bench = new Bench()
+    bench.dissector.learnPort(500)
+    bench.dissector.learnPort(4500)
+    bench.dissector.learnPort(40_000)
+    expect(bench.see(onPort(craft.hello(), 40_000, 500))).toBe('ike')
+    expect(bench.see(onPort(craft.hello(), 4500, 40_000))).toBe('natt')
+    expect(bench.see(onPort(new Uint8Array(28), 500, 500))).toBe('ike')
+  })
+})
+
+describe('a cut capture', () => {
+  const whole = craft.datagram(craft.l2tpData(PPP_IPV4, { length: true }))
+
+  test('gives a flaw, or a message whose layers end where the capture does', () => {
+    const bench = new Bench()
+    const verdicts = new Set<string>()
+    for (let end = 1; end < whole.length; end++) {
+      const verdict = bench.see(whole.subarray(0, end))
+      verdicts.add(verdict)
+      const { frame } = bench
+      if (verdict === 'flawed') expect(frame.flaw).toMatch(/truncated$/)
+      else {
+        expect(verdict).toBe('l2tp')
+        expect(frame.l2tp.payloadEnd).toBeLessThanOrEqual(end)
+        if (frame.flaw !== null) expect(frame.flaw).toMatch(/^(ppp|ip)\.truncated$/)
+        if (frame.hasInner) expect(frame.inner.isSnapped).toBe(true)
+      }
+    }
+    expect([...verdicts].sort()).toEqual(['flawed', 'l2tp'])
+  })
+})
+
+test('a message in fragments is read whole', () => {
+  const bench = new Bench()
+  const message = craft.udp(craft.l2tpData(PPP_IPV4, { tunnelId: 3, sessionId: 4 }))
+  const [first, second] = craft.ipv4Fragments(message, 32)
+  expect(bench.seeIp(first)).toBe('fragment')
+  expect(bench.seeIp(second)).toBe('l2tp')
+  expect(bench.frame.l2tp).toMatchObject({ tunnelId: 3, sessionId: 4 })
+  expect(bench.frame.hasInner).toBe(true)
+})
+
+test('fragments of other protocols are let pass', () => {
+  const bench = new Bench()
+  for (const fragment of craft.ipv4Fragments(new Uint8Array(64), 32, { protocol: 6 }))
+    expect(bench.seeIp(fragment)).toBe('foreign')
+  expect(bench.defragmenter.size).toBe(0)
+})
