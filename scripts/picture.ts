@@ -8,7 +8,13 @@ import { writeFileSync } from 'node:fs'
 const [out, program, ...options] = process.argv.slice(2)
 const { stdout } = spawnSync(program, options, { encoding: 'utf8', env: { ...process.env, FORCE_COLOR: '1' } })
 
-const COLOURS: Readonly<Record<number, string>> = { 31: '#f47067', 32: '#57ab5a', 33: '#daaa3f', 36: '#56d4dd', 90: '#768390' }
+const COLOURS: Readonly<Record<number, string>> = {
+  31: '#f47067',
+  32: '#57ab5a',
+  33: '#daaa3f',
+  36: '#56d4dd',
+  90: '#768390',
+}
 const LINE = 17
 const CHARACTER = 7.85
 const MARGIN = 16
@@ -55,7 +61,11 @@ const width = Math.ceil(columns * CHARACTER + 2 * MARGIN)
 const height = lines.length * LINE + 2 * MARGIN
 const rows = lines.map((line, index) => {
   const drawn = line.map(({ text, colour, isBold, isDim }) => {
-    const style = [colour === undefined ? '' : ` fill="${colour}"`, isBold ? ' font-weight="bold"' : '', isDim ? ' opacity="0.6"' : ''].join('')
+    const style = [
+      colour === undefined ? '' : ` fill="${colour}"`,
+      isBold ? ' font-weight="bold"' : '',
+      isDim ? ' opacity="0.6"' : '',
+    ].join('')
     return `<tspan${style}>${escaped(text)}</tspan>`
   })
   return `<text x="${MARGIN}" y="${MARGIN + (index + 1) * LINE - 4}" xml:space="preserve">${drawn.join('')}</text>`

@@ -3,6 +3,7 @@
  *
  *     capture ─► dissect ─► track ─►  events  ─► detect ─► (whoever else subscribes to the bus: store, output)
  */
+import { PacketClock } from './base/packet-clock.ts'
 import { isoMicroseconds, SECOND_US } from './base/time.ts'
 import type { MergedSource } from './capture/merge.ts'
 import type { CaptureFault } from './capture/packet.ts'
@@ -39,9 +40,7 @@ export class Sensor {
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
-  /** The latest packet time: what expiry goes by. */
-  #nowUs = Number.NEGATIVE_INFINITY
-  #firstUs = Number.NaN
+  readonly #clock = new PacketClock()
 
   /** Without rules nothing is detected: events only. */
   constructor(config: Config, version: string, rules: RuleSet | null = null) {
@@ -78,7 +77,9 @@ export class Sensor {
         piecesMax: capture.fragmentPiecesMax,
         timeoutSeconds: capture.fragmentTimeoutSeconds,
       },
-      (finding, detail) => anomalies.report(this.frame, finding, 'ip', detail, 'ip'),
+      // Fragments that never met are found missing when some other packet comes: then the detail names the hosts.
+      (finding, detail) =>
+        anomalies.report(this.frame, finding, 'ip', detail, finding === 'ip.fragment_incomplete' ? 'none' : 'ip'),
     )
     this.#dissector = new Dissector(defragmenter, capture.l2tpPorts)
     this.#duplicates = new Duplicates(capture.duplicateWindowMs * 1000)
@@ -87,7 +88,7 @@ export class Sensor {
 
   /** From the first packet to the last, in nanoseconds. */
   get trafficNs(): number {
-    return this.counts.packets === 0 ? 0 : Math.round((this.#nowUs - this.#firstUs) * 1000)
+    return this.counts.packets === 0 ? 0 : Math.max(0, Math.round((this.#clock.nowUs - this.#clock.firstUs) * 1000))
   }
 
   /**
@@ -101,7 +102,7 @@ export class Sensor {
         frame.capture = source.current.name
         this.observe()
       }
-      this.detector?.expire(this.#nowUs)
+      if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
       await pause()
     }
     this.finish(source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault })))
@@ -112,7 +113,10 @@ export class Sensor {
     const { frame, counts, trackers } = this
     counts.packets++
     counts.bytes += frame.end - frame.start
-    this.#tick()
+    if (this.#clock.tick(frame)) {
+      this.bus.origin = null
+      this.trackers.expire(this.#clock.nowUs)
+    }
     this.bus.origin = frame
     const verdict = this.#dissector.dissect(frame)
     if (verdict === 'foreign') {
@@ -127,8 +131,9 @@ export class Sensor {
       case 'l2tp':
         counts.l2tp++
         trackers.observe(frame)
-        if (frame.flaw !== null)
+        if (frame.flaw !== null) {
           trackers.anomalies.report(frame, frame.flaw, frame.flawLayer, 'in a data message', 'udp')
+        }
         break
       case 'fragment':
         counts.fragments++
@@ -146,7 +151,8 @@ export class Sensor {
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
   finish(faults: readonly { readonly capture: string; readonly fault: CaptureFault }[] = []): void {
     const { bus, counts } = this
-    const nowUs = Number.isFinite(this.#nowUs) ? this.#nowUs : 0
+    const hasPackets = counts.packets > 0
+    const nowUs = hasPackets ? this.#clock.nowUs : 0
     bus.origin = null
     for (const { capture, fault } of faults) {
       bus.emit({
@@ -157,7 +163,6 @@ export class Sensor {
       })
     }
     this.trackers.finish(nowUs)
-    const hasPackets = counts.packets > 0
     bus.emit({
       name: 'capture.analysed',
       timeUs: nowUs,
@@ -169,22 +174,12 @@ export class Sensor {
         'capture.l2tp': counts.l2tp,
         'capture.foreign': counts.foreign,
         'capture.flawed': counts.flawed,
-        'event.start': hasPackets ? isoMicroseconds(this.#firstUs) : undefined,
+        'event.start': hasPackets ? isoMicroseconds(this.#clock.firstUs) : undefined,
         'event.end': hasPackets ? isoMicroseconds(nowUs) : undefined,
-        'event.duration': hasPackets ? Math.round((nowUs - this.#firstUs) * 1000) : undefined,
+        'event.duration': hasPackets ? this.trafficNs : undefined,
       },
     })
     this.detector?.end()
-  }
-
-  /** Time is the packet's. A packet from the past (another file, a reordering) does not turn it back. */
-  #tick(): void {
-    const { timeUs } = this.frame
-    if (timeUs <= this.#nowUs) return
-    if (Number.isNaN(this.#firstUs)) this.#firstUs = timeUs
-    this.#nowUs = timeUs
-    this.bus.origin = null
-    this.trackers.expire(timeUs)
   }
 
   #reportFlaw(): void {

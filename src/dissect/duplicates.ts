@@ -12,8 +12,8 @@ import { mix32 } from '../base/hash.ts'
 import type { IpView } from '../wire/ip.ts'
 
 const SLOTS = 8192
-/** Of the transport header and payload that enter the digest: covers UDP, L2TP, PPP, inner IP and TCP headers. */
-const DIGESTED_BYTES = 80
+/** Of the transport header and payload that enter the digest: UDP, L2TP, PPP, inner IP, and ports and sequence numbers of inner TCP. */
+const DIGESTED_BYTES = 56
 
 export class Duplicates {
   readonly #windowUs: number

@@ -17,7 +17,7 @@ import {
   PppOptionCursor,
   pppCodeName,
 } from '../wire/ppp-options.ts'
-import { describeVjCompressed } from '../wire/vj.ts'
+import { describeVjCompressed } from '../wire/vj-describe.ts'
 import type { Layer, Window } from './layer.ts'
 
 /** A link in one direction, and the same in the other; as far as one packet tells, which is without the ids of the other side. */

@@ -178,7 +178,7 @@ export const FIELDS = {
   'ike.version': own('keyword', '`1.0` or `2.0`.'),
   'ike.mode': own(
     'keyword',
-    '`main`, `aggressive`, `base`, `authentication only`, `IKE_SA_INIT`, `IKE_SESSION_RESUME`.',
+    '`main`, `aggressive`, `base`, `authentication only`, `IKE_SA_INIT`, `IKE_SESSION_RESUME`; of an adopted SA the exchange seen first.',
   ),
   'ike.phase': own('keyword', 'The last message of the set-up that was seen.'),
   'ike.adopted': own('boolean', 'True if the beginning of the SA was not seen.'),

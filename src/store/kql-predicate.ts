@@ -2,7 +2,7 @@
 import { FIELDS, type EventDocument, type FieldName } from '../events/fields.ts'
 import { addressKey } from './address.ts'
 import { instantUs } from './dates.ts'
-import type { NumberRange, QueryNode, WordTest } from './kql.ts'
+import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
 import { matchesWildcard } from './wildcard.ts'
 import { messageWords, nameWords } from './words.ts'
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type FieldName, FIELDS } from '../events/fields.ts'
 import { storedRange } from './address.ts'
-import type { NumberRange, QueryNode, WordTest } from './kql.ts'
+import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
 import { homeOf, isList, type Numbering, type SqlValue } from './layout.ts'
 import { globOf, matchesWildcard, prefixOf } from './wildcard.ts'
 

@@ -2,7 +2,7 @@
 import { FIELDS, type FieldName } from '../events/fields.ts'
 import { addressesBeside, addressRange } from './address.ts'
 import { period } from './dates.ts'
-import type { NumberRange, QueryNode, Span, WordTest } from './kql.ts'
+import type { NumberRange, QueryNode, Span, WordTest } from './kql-tree.ts'
 import type { QueryFault } from './query-error.ts'
 import { splitPattern } from './wildcard.ts'
 import { NOT_WORD, wordsOf } from './words.ts'

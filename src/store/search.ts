@@ -1,7 +1,8 @@
 /** What goes into a store and comes out of it; the interface itself is in `stores.ts`. */
 import type { FieldName } from '../events/fields.ts'
 import { instantUs, period } from './dates.ts'
-import { conjunction, parseQuery, type QueryNode } from './kql.ts'
+import { conjunction, parseQuery } from './kql.ts'
+import type { QueryNode } from './kql-tree.ts'
 import { QueryError } from './query-error.ts'
 
 /** Something that the one who runs the store can act on; the message says how. */

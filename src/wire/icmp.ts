@@ -26,7 +26,9 @@ export class IcmpView {
 
   /** An error message quotes the beginning of the packet that caused it. */
   get isError(): boolean {
-    return this.isVersion6 ? this.type < 128 : this.type === 3 || this.type === 4 || this.type === 5 || this.type === 11 || this.type === 12
+    return this.isVersion6
+      ? this.type < 128
+      : this.type === 3 || this.type === 4 || this.type === 5 || this.type === 11 || this.type === 12
   }
 
   /** Echo request or reply, whose identifier stands in for a port (as in Community ID and flow tables). */
@@ -41,6 +43,8 @@ export function describeIcmp(icmp: IcmpView): Record<string, unknown> {
     type: icmp.type,
     code: icmp.code,
     checksum: u16(icmp.bytes, icmp.headerStart + 2),
-    ...(icmp.isEcho ? { identifier: u16(icmp.bytes, icmp.headerStart + 4), sequence: u16(icmp.bytes, icmp.headerStart + 6) } : {}),
+    ...(icmp.isEcho
+      ? { identifier: u16(icmp.bytes, icmp.headerStart + 4), sequence: u16(icmp.bytes, icmp.headerStart + 6) }
+      : {}),
   }
 }

@@ -119,9 +119,6 @@ export const DISCONNECT_CAUSES = {
   20: 'user not permitted to use any addresses',
 } as const satisfies Words
 
-/** Direction of a PPP disconnect cause (RFC 3145 section 2). */
-export const DISCONNECT_DIRECTIONS = { 0: 'global', 1: 'at peer', 2: 'at local' } as const satisfies Words
-
 /** Proxy Authen Type (RFC 2661 section 4.4.5 and the registry). */
 export const PROXY_AUTHEN_TYPES = {
   0: 'reserved',
@@ -185,6 +182,7 @@ export interface DisconnectCause {
   readonly disconnectText?: string
   /** PPP protocol number of the control protocol concerned; 0 for global causes. */
   readonly disconnectProtocol: number
+  /** 0 global, 1 at the peer, 2 at the local end. */
   readonly disconnectDirection: number
   /** Free text from the peer. */
   readonly disconnectMessage?: string

@@ -62,7 +62,7 @@ export function oddityNames(oddities: number): L2tpOddity[] {
  *
  * After null every field is valid. After a flaw the fields are partial, for the finding: `flags` is what was read (0 if
  * not even that was there), the fields derived from it agree with it, `tunnelId` and `sessionId` are valid if
- * `isAddressed`, `length` is as stated if it was there, the rest is 0, and all windows are empty.
+ * `isAddressed`, `length`, `ns`, `nr` and `offsetSize` are as stated if they were there, else 0, and all windows are empty.
  */
 export class L2tpView {
   bytes: Uint8Array = NO_BYTES
@@ -173,9 +173,12 @@ export class L2tpView {
     this.length = this.hasLength && end - start >= 4 ? u16(bytes, start + 2) : 0
     this.tunnelId = isAddressed ? u16(bytes, idsAt) : 0
     this.sessionId = isAddressed ? u16(bytes, idsAt + 2) : 0
-    this.ns = 0
-    this.nr = 0
-    this.offsetSize = 0
+    const sequenceAt = idsAt + 4
+    const isSequenced = isAddressed && this.hasSequence && end - sequenceAt >= 4
+    this.ns = isSequenced ? u16(bytes, sequenceAt) : 0
+    this.nr = isSequenced ? u16(bytes, sequenceAt + 2) : 0
+    const offsetAt = sequenceAt + (this.hasSequence ? 4 : 0)
+    this.offsetSize = isAddressed && this.hasOffset && end - offsetAt >= 2 ? u16(bytes, offsetAt) : 0
     this.payloadStart = end
     this.payloadEnd = end
     this.messageEnd = end

@@ -823,18 +823,29 @@ function describeOptions(
   cursor: PppOptionCursor,
   record: Draft,
 ): void {
+  const { options, flaw } = describePppOptions(protocol, view.bytes, start, view.dataEnd, cursor)
+  record.options = options
+  if (flaw !== null) record.flaw = flaw
+}
+
+/** Copies options that stand by themselves, as in the AVPs with which L2TP hands over what a peer negotiated. */
+export function describePppOptions(
+  protocol: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  cursor: PppOptionCursor,
+): { options: PppOption[]; flaw: PppControlRecordFlaw | null } {
   const options: PppOption[] = []
   const table = OPTIONS_BY_PROTOCOL[protocol]
   let flaw: PppControlRecordFlaw | null = null
-  cursor.over(view.bytes, start, view.dataEnd)
+  cursor.over(bytes, start, end)
   while (cursor.next()) {
-    const option = describeOption(table?.[cursor.type], view.bytes, cursor)
+    const option = describeOption(table?.[cursor.type], bytes, cursor)
     flaw ??= option.flaw ?? null
     options.push(option)
   }
-  flaw ??= cursor.flaw
-  record.options = options
-  if (flaw !== null) record.flaw = flaw
+  return { options, flaw: flaw ?? cursor.flaw }
 }
 
 function describeOption(row: OptionTable[number] | undefined, bytes: Uint8Array, cursor: PppOptionCursor): PppOption {

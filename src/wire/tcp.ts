@@ -4,9 +4,7 @@ import { NO_BYTES, u16, u32 } from '../base/bytes.ts'
 export const TCP_FIN = 0x01
 export const TCP_SYN = 0x02
 export const TCP_RST = 0x04
-export const TCP_PSH = 0x08
 export const TCP_ACK = 0x10
-export const TCP_URG = 0x20
 
 export type TcpFlaw = 'tcp.truncated' | 'tcp.header_length'
 

@@ -234,7 +234,7 @@ describe('a correlation', () => {
 })
 
 describe('a timestamp', () => {
-  it.each([0, 1, 999_999, START_US + 123_456, -1, 253_402_300_800_000_000])('of %i µs is read back', (timeUs) => {
+  it.each([0, 1, 999_999, START_US + 123_456, -1, Number.MAX_SAFE_INTEGER])('of %i µs is read back', (timeUs) => {
     expect(parseTimestampUs(isoMicroseconds(timeUs))).toBe(timeUs)
   })
 })

@@ -90,6 +90,7 @@ const ATTACKS: Readonly<Record<string, readonly string[]>> = {
     'high: L2TP attribute that attacks a parser: 10.99.0.66, 10.99.0.1, l2tp.avp_length',
     'high: L2TP attribute that attacks a parser: 10.99.0.66, 10.99.0.1, l2tp.avp_oversized',
     'high: L2TP attribute that attacks a parser: 10.99.0.66, 10.99.0.1, l2tp.avp_suspicious_text',
+    'high: L2TP message into a tunnel from a host that is not its peer: 10.99.0.66, 10.99.0.1',
     'high: L2TP session numbers being guessed: 10.99.0.11, 10.99.0.1',
     'high: L2TP tunnel request flood from many sources: 10.99.0.1',
     'high: L2TP tunnel request flood from one source: 10.99.0.66, 10.99.0.1',

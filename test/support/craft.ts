@@ -37,10 +37,6 @@ export function be32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
-export function be64(value: bigint): Uint8Array {
-  return concat(be32(Number((value >> 32n) & 0xffff_ffffn)), be32(Number(value & 0xffff_ffffn)))
-}
-
 export function utf8(value: string): Uint8Array {
   return new TextEncoder().encode(value)
 }

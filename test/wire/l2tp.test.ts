@@ -129,7 +129,7 @@ describe('L2tpView', () => {
     const bytes = HELLO.slice()
     bytes[3] = 21
     expect(decode(bytes)).toBe('l2tp.length')
-    expect(view).toMatchObject({ isControl: true, isAddressed: true, length: 21, tunnelId: 0x8f40, ns: 0 })
+    expect(view).toMatchObject({ isControl: true, isAddressed: true, length: 21, tunnelId: 0x8f40, ns: 7 })
     expect(view.payloadStart).toBe(view.payloadEnd)
   })
 

@@ -14,13 +14,13 @@ import {
   type PapRecord,
 } from '../../src/wire/ppp-auth.ts'
 import { CHAP_ALGORITHM, PppControlView } from '../../src/wire/ppp-options.ts'
-import { fromHex, octets16 } from '../support/l2tp.ts'
+import { be16, fromHex } from '../support/craft.ts'
 
 const control = new PppControlView()
 
 function packet(code: number, data: string): Uint8Array {
   const octets = fromHex(data)
-  return Uint8Array.from([code, 9, ...octets16(4 + octets.length), ...octets])
+  return Uint8Array.from([code, 9, ...be16(4 + octets.length), ...octets])
 }
 
 function ascii(words: string): string {

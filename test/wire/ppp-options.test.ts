@@ -18,7 +18,7 @@ import {
   type PppControlRecord,
   type PppOption,
 } from '../../src/wire/ppp-options.ts'
-import { fromHex, octets16 } from '../support/l2tp.ts'
+import { be16, fromHex } from '../support/craft.ts'
 
 const control = new PppControlView()
 const cursor = new PppOptionCursor()
@@ -30,7 +30,7 @@ const LCP_REQUEST = fromHex(`01 07 0033
 
 function packet(code: number, data: string): Uint8Array {
   const octets = fromHex(data)
-  return Uint8Array.from([code, 1, ...octets16(4 + octets.length), ...octets])
+  return Uint8Array.from([code, 1, ...be16(4 + octets.length), ...octets])
 }
 
 function read(protocol: number, bytes: Uint8Array): PppControlRecord {
@@ -480,7 +480,7 @@ describe('describePppControl', () => {
         fc.nat(16),
         fc.uint8Array({ maxLength: 60 }),
         (protocol, code, data) => {
-          const bytes = Uint8Array.from([code, 1, ...octets16(4 + data.length), ...data])
+          const bytes = Uint8Array.from([code, 1, ...be16(4 + data.length), ...data])
           const alone = read(protocol, bytes)
           const followed = Uint8Array.from([...bytes, ...new Uint8Array(40).fill(0x41)])
           expect(read(protocol, followed)).toEqual(alone)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../../src/wire/ppp.ts'
-import { fromHex } from '../support/l2tp.ts'
+import { fromHex } from '../support/craft.ts'
 
 const LCP_ECHO = fromHex('ff03 c021 0901 0008 00000000')
 const IPV4_COMPRESSED = fromHex('21 4500')

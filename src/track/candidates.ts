@@ -1,0 +1,88 @@
+/**
+ * Tunnels that somebody speaks to and that nobody saw opened: from before the capture, or guesses. A few datagrams to the
+ * same number make one that existed; a lone one is reported.
+ */
+import { SECOND_US } from '../base/time.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit, RaisedEvent } from '../events/catalogue.ts'
+import { findingEvent, foundIn } from './control-message.ts'
+import { outerFields } from './outer.ts'
+
+interface Candidate {
+  readonly firstUs: number
+  packets: number
+  /** The report of its first message, while the capture is young enough that the tunnel may just be older. */
+  held: RaisedEvent | null
+}
+
+const CANDIDATES_MAX = 4096
+const CANDIDATE_US = 60 * SECOND_US
+
+export class Candidates {
+  readonly #emit: Emit
+  readonly #adoptAfter: number
+  readonly #byKey = new Map<string, Candidate>()
+  /** The first packet of the capture. */
+  #startUs = Number.NaN
+
+  constructor(emit: Emit, adoptAfter: number) {
+    this.#emit = emit
+    this.#adoptAfter = adoptAfter
+  }
+
+  /** A message to an unknown tunnel, `message` its type; true if by now the tunnel is believed to exist. */
+  observe(frame: Frame, message: string): boolean {
+    const key = keyOf(frame)
+    const known = this.#byKey.get(key)
+    if (known === undefined) {
+      if (this.#byKey.size >= CANDIDATES_MAX) this.#giveUp(this.#byKey.keys().next().value as string)
+      const report = findingEvent(
+        'l2tp.control.unknown',
+        foundIn(frame, outerFields(frame, 'l2tp')),
+        'tunnel_unknown',
+        message,
+      )
+      const isYoung = frame.timeUs - this.#startUs < CANDIDATE_US
+      this.#byKey.set(key, { firstUs: frame.timeUs, packets: 1, held: isYoung ? report : null })
+      if (!isYoung) this.#emit(report)
+    }
+    const candidate = known ?? (this.#byKey.get(key) as Candidate)
+    if (known !== undefined) candidate.packets++
+    // Half a handshake, a farewell, or data that is no PPP make nothing exist.
+    if (
+      candidate.packets < this.#adoptAfter ||
+      message === 'SCCRP' ||
+      message === 'StopCCN' ||
+      (message === 'data' && !frame.hasPpp)
+    )
+      return false
+    this.#byKey.delete(key)
+    return true
+  }
+
+  expire(nowUs: number): void {
+    if (Number.isNaN(this.#startUs)) this.#startUs = nowUs
+    for (const [key, candidate] of this.#byKey) {
+      if (nowUs - candidate.firstUs <= CANDIDATE_US) break
+      this.#giveUp(key)
+    }
+  }
+
+  /** The end of the capture: what was held back is told. */
+  finish(): void {
+    for (const key of this.#byKey.keys()) this.#giveUp(key)
+  }
+
+  #giveUp(key: string): void {
+    const held = this.#byKey.get(key)?.held
+    this.#byKey.delete(key)
+    if (held !== undefined && held !== null) this.#emit(held)
+  }
+}
+
+function keyOf({ ip, udp, l2tp }: Frame): string {
+  let key = ''
+  const end = ip.sourceAt + ip.addressLength * 2
+  for (let at = ip.sourceAt; at < end; at++) key += String.fromCharCode(ip.bytes[at])
+  return `${key} ${udp.sourcePort} ${udp.destinationPort} ${l2tp.tunnelId}`
+}

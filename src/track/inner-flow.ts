@@ -1,0 +1,424 @@
+/**
+ * Flows inside sessions, keyed by session, addresses, protocol and ports: two clients with the same private address in two
+ * sessions are two. IPv6 addresses are interned to a number first; then every key is a handful of integers.
+ */
+import { hash } from 'node:crypto'
+import { addressText } from '../base/address.ts'
+import { i32, u16 } from '../base/bytes.ts'
+import { communityId } from '../base/community-id.ts'
+import { Endpoints } from '../base/endpoints.ts'
+import { isoMicroseconds, SECOND_US } from '../base/time.ts'
+import { Timers } from '../base/timers.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip.ts'
+import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.ts'
+import {
+  BYTES,
+  DOUBLES,
+  FIRST_US,
+  FlowTable,
+  HIGH,
+  KIND,
+  LAST_US,
+  LOW,
+  PACKETS,
+  PORTS,
+  ROW,
+  SESSION,
+  STATE,
+} from './flow-table.ts'
+
+const NONE = -1
+
+// Bits of the state of a flow. "First" is the side that opened it, "second" the other.
+const SEEN_SYN = 1
+const SEEN_SYN_ACK = 2
+const FIN_FIRST = 4
+const FIN_SECOND = 8
+const RST_FIRST = 16
+const RST_SECOND = 32
+/** The tunnel's initiator opened the flow. */
+const BY_INITIATOR = 64
+/** The first side is the lower one of the key, in which addresses are ordered. */
+const FIRST_IS_LOW = 128
+const ANSWERED = 256
+/** Type and code of an ICMP flow's first packet, 8 bits each. */
+const ICMP_SHIFT = 16
+
+// Of the kind of a flow: the IP protocol, and this.
+const IS_IPV6 = 256
+const PROTOCOL_BITS = 255
+
+export interface FlowLimits {
+  readonly flowsMax: number
+  readonly tcpIdleUs: number
+  readonly otherIdleUs: number
+}
+
+/** What tells a SYN that opens a connection, with or without ECN's flags. */
+const OPENING_FLAGS = TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN
+const ENDED = FIN_FIRST | FIN_SECOND | RST_FIRST | RST_SECOND
+
+/** After FIN from both sides or RST: how long stragglers still belong to the flow. */
+const CLOSING_US = 5 * SECOND_US
+
+/** A session, as its flows need it. */
+export interface FlowSession {
+  readonly index: number
+  readonly uid: string
+  readonly userName: string | undefined
+  /** Head of the list of its flows, or -1; kept here. */
+  firstFlow: number
+}
+
+/** What flows need of the session and tunnel they run in. */
+export interface FlowContext {
+  session(index: number): FlowSession
+  tunnelUid(session: FlowSession): string
+  outer(session: FlowSession): { readonly 'source.ip': string; readonly 'destination.ip': string }
+}
+
+export class InnerFlowTracker {
+  readonly #emit: Emit
+  readonly #limits: FlowLimits
+  #context: FlowContext | null = null
+  readonly #table: FlowTable
+  /** IPv6 addresses as integers; a flow holds both of its own. */
+  readonly #addresses: Endpoints
+  readonly #timers = new Timers()
+  readonly #expire = (flow: number) => this.#expired(flow)
+  #nowUs = 0
+  #isFullReported = false
+  // The key of the current packet.
+  #keyLow = 0
+  #keyHigh = 0
+  #keyPorts = 0
+  #keyKind = 0
+  #senderIsLow = false
+  /** `#readKey` has already held both IPv6 addresses for a flow that must be new. */
+  #heldForOpening = false
+
+  constructor(emit: Emit, limits: FlowLimits) {
+    this.#emit = emit
+    this.#limits = limits
+    this.#table = new FlowTable(limits.flowsMax)
+    this.#addresses = new Endpoints(limits.flowsMax * 2)
+  }
+
+  attach(context: FlowContext): void {
+    this.#context = context
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  /** The packet path: one look-up and a few additions. `frame.inner` has been read. */
+  observe(frame: Frame, session: FlowSession, sender: 0 | 1): void {
+    const { inner } = frame
+    const protocol = inner.protocol
+    const at = inner.payloadStart
+    const captured = inner.payloadEnd - at
+    let sourcePort = 0
+    let destinationPort = 0
+    let tcpFlags = 0
+    if (inner.fragmentOffset === 0) {
+      if (protocol === IP_PROTOCOL.TCP || protocol === IP_PROTOCOL.UDP) {
+        if (captured >= 4) {
+          sourcePort = u16(inner.bytes, at)
+          destinationPort = u16(inner.bytes, at + 2)
+        }
+        if (protocol === IP_PROTOCOL.TCP && captured >= 14) tcpFlags = inner.bytes[at + 13]
+      } else if ((protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6) && captured >= 2) {
+        this.#observeIcmp(frame, session, sender, captured)
+        return
+      }
+    }
+    const flow = this.#flowOf(frame, session, sender, protocol, sourcePort, destinationPort, tcpFlags, 0)
+    if (flow !== NONE) this.#count(flow, frame, tcpFlags)
+  }
+
+  expire(nowUs: number): void {
+    this.#nowUs = nowUs
+    this.#timers.advance(nowUs, this.#expire)
+  }
+
+  sessionClosed(session: FlowSession): void {
+    while (session.firstFlow !== NONE) {
+      const flow = session.firstFlow
+      this.#close(flow, session, 'session closed', this.#table.doubles[flow * DOUBLES + LAST_US])
+    }
+  }
+
+  /** ICMP has no ports: the identifier of an echo keeps two pings apart, type and code stand for the rest. */
+  #observeIcmp(frame: Frame, session: FlowSession, sender: 0 | 1, captured: number): void {
+    const { inner } = frame
+    const at = inner.payloadStart
+    const type = inner.bytes[at]
+    const code = inner.bytes[at + 1]
+    const isEcho = inner.protocol === IP_PROTOCOL.ICMP ? type === 8 || type === 0 : type === 128 || type === 129
+    const port = isEcho && captured >= 6 ? u16(inner.bytes, at + 4) : (type << 8) | code
+    const flow = this.#flowOf(frame, session, sender, inner.protocol, port, port, 0, (type << 8) | code)
+    if (flow !== NONE) this.#count(flow, frame, 0)
+  }
+
+  #flowOf(
+    frame: Frame,
+    session: FlowSession,
+    sender: 0 | 1,
+    protocol: number,
+    sourcePort: number,
+    destinationPort: number,
+    tcpFlags: number,
+    icmp: number,
+  ): number {
+    if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
+    const table = this.#table
+    const known = table.find(session.index, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
+    if (known !== NONE) {
+      const state = table.words[known * ROW + STATE]
+      const isReopened = (tcpFlags & OPENING_FLAGS) === TCP_SYN && (state & ENDED) !== 0
+      if (!isReopened && frame.timeUs - table.doubles[known * DOUBLES + LAST_US] < this.#idleUs(protocol, state))
+        return known
+      this.#close(known, session, isReopened ? closedReason(state) : 'idle', frame.timeUs)
+      // Closing may have let go of the interned addresses.
+      if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
+    }
+    return this.#open(frame, session, sender, protocol, tcpFlags, icmp)
+  }
+
+  /** False if an IPv6 address found no room. */
+  #readKey({ inner }: Frame, protocol: number, sourcePort: number, destinationPort: number): boolean {
+    let source: number
+    let destination: number
+    if (inner.addressLength === 4) {
+      source = i32(inner.bytes, inner.sourceAt)
+      destination = i32(inner.bytes, inner.destinationAt)
+      this.#keyKind = protocol
+    } else {
+      source = this.#addresses.find(inner.bytes, inner.sourceAt, 16, 0)
+      destination = this.#addresses.find(inner.bytes, inner.destinationAt, 16, 0)
+      // Not interned yet: hold both now, #open keeps them.
+      if (source === -1 || destination === -1) {
+        source = this.#addresses.hold(inner.bytes, inner.sourceAt, 16, 0)
+        destination = this.#addresses.hold(inner.bytes, inner.destinationAt, 16, 0)
+        if (source === -1 || destination === -1) {
+          this.#addresses.release(source)
+          this.#addresses.release(destination)
+          return false
+        }
+        this.#heldForOpening = true
+      }
+      this.#keyKind = protocol | IS_IPV6
+    }
+    const isLow = source < destination || (source === destination && sourcePort <= destinationPort)
+    this.#senderIsLow = isLow
+    this.#keyLow = isLow ? source : destination
+    this.#keyHigh = isLow ? destination : source
+    this.#keyPorts = isLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort
+    return true
+  }
+
+  #open(frame: Frame, session: FlowSession, sender: 0 | 1, protocol: number, tcpFlags: number, icmp: number): number {
+    const table = this.#table
+    const flow = table.insert(session.index, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
+    if (flow === NONE) {
+      if (this.#heldForOpening) this.#letGo(this.#keyLow, this.#keyHigh)
+      this.#full(frame.timeUs)
+      return NONE
+    }
+    if ((this.#keyKind & IS_IPV6) !== 0 && !this.#heldForOpening) {
+      this.#addresses.holdAgain(this.#keyLow)
+      this.#addresses.holdAgain(this.#keyHigh)
+    }
+    this.#heldForOpening = false
+    // Who answers a SYN did not open the connection, even if the capture began with the answer.
+    const isAnswer = protocol === IP_PROTOCOL.TCP && (tcpFlags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK)
+    const firstIsLow = this.#senderIsLow !== isAnswer
+    const openerIsInitiator = (sender === 0) !== isAnswer
+    const state = (openerIsInitiator ? BY_INITIATOR : 0) | (firstIsLow ? FIRST_IS_LOW : 0) | (icmp << ICMP_SHIFT)
+    table.words[flow * ROW + STATE] = state
+    table.doubles[flow * DOUBLES + FIRST_US] = frame.timeUs
+    table.doubles[flow * DOUBLES + LAST_US] = frame.timeUs
+    table.next[flow] = session.firstFlow
+    table.previous[flow] = NONE
+    if (session.firstFlow !== NONE) table.previous[session.firstFlow] = flow
+    session.firstFlow = flow
+    this.#timers.schedule(flow, frame.timeUs + this.#idleUs(protocol, state))
+    return flow
+  }
+
+  #count(flow: number, frame: Frame, tcpFlags: number): void {
+    const { inner } = frame
+    const { words, doubles } = this.#table
+    const row = flow * ROW
+    const state = words[row + STATE]
+    const isFirst = this.#senderIsLow === ((state & FIRST_IS_LOW) !== 0)
+    const side = isFirst ? 0 : 1
+    words[row + PACKETS + side]++
+    doubles[flow * DOUBLES + BYTES + side] += inner.wireEnd - inner.headerStart
+    doubles[flow * DOUBLES + LAST_US] = frame.timeUs
+    if (!isFirst || tcpFlags !== 0) words[row + STATE] = state | (isFirst ? 0 : ANSWERED) | tcpState(tcpFlags, isFirst)
+    if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) {
+      this.#timers.schedule(flow, frame.timeUs + this.#idleUs(inner.protocol, words[row + STATE]))
+    }
+  }
+
+  #idleUs(protocol: number, state: number): number {
+    if (protocol !== IP_PROTOCOL.TCP) return this.#limits.otherIdleUs
+    return isFinished(state) ? CLOSING_US : this.#limits.tcpIdleUs
+  }
+
+  #expired(flow: number): void {
+    const { words, doubles } = this.#table
+    const row = flow * ROW
+    const state = words[row + STATE]
+    const dueUs = doubles[flow * DOUBLES + LAST_US] + this.#idleUs(words[row + KIND] & PROTOCOL_BITS, state)
+    if (dueUs > this.#nowUs) {
+      this.#timers.schedule(flow, dueUs)
+      return
+    }
+    const session = this.#context?.session(words[row + SESSION])
+    if (session !== undefined) this.#close(flow, session, closedReason(state), dueUs)
+  }
+
+  #close(flow: number, session: FlowSession, reason: string, timeUs: number): void {
+    const table = this.#table
+    const row = flow * ROW
+    const { words } = table
+    const state = words[row + STATE]
+    this.#tell(flow, session, isFinished(state) ? closedReason(state) : reason, timeUs)
+    this.#timers.cancel(flow)
+    if ((words[row + KIND] & IS_IPV6) !== 0) this.#letGo(words[row + LOW], words[row + HIGH])
+    const next = table.next[flow]
+    const previous = table.previous[flow]
+    if (previous === NONE) session.firstFlow = next
+    else table.next[previous] = next
+    if (next !== NONE) table.previous[next] = previous
+    table.remove(flow)
+  }
+
+  #letGo(low: number, high: number): void {
+    this.#addresses.release(low)
+    this.#addresses.release(high)
+    this.#heldForOpening = false
+  }
+
+  #tell(flow: number, session: FlowSession, reason: string, timeUs: number): void {
+    const context = this.#context
+    if (context === null) return
+    const { words, doubles } = this.#table
+    const row = flow * ROW
+    const state = words[row + STATE]
+    const kind = words[row + KIND]
+    const protocol = kind & PROTOCOL_BITS
+    const isIpv6 = (kind & IS_IPV6) !== 0
+    const firstIsLow = (state & FIRST_IS_LOW) !== 0
+    const source = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
+    const destination = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
+    const lowPort = words[row + PORTS] >>> 16
+    const highPort = words[row + PORTS] & 0xffff
+    const sourcePort = firstIsLow ? lowPort : highPort
+    const destinationPort = firstIsLow ? highPort : lowPort
+    const hasPorts = protocol === IP_PROTOCOL.TCP || protocol === IP_PROTOCOL.UDP
+    const isIcmp = protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6
+    const icmpType = (state >>> (ICMP_SHIFT + 8)) & 255
+    const icmpCode = (state >>> ICMP_SHIFT) & 255
+    const sourceText = addressText(source, 0, source.length)
+    const destinationText = addressText(destination, 0, destination.length)
+    const transport = IP_PROTOCOL_NAMES[protocol] ?? String(protocol)
+    const double = flow * DOUBLES
+    const firstUs = doubles[double + FIRST_US]
+    const lastUs = doubles[double + LAST_US]
+    const key = `${session.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
+    const uid = `f-${hash('sha1', key).slice(0, 12)}`
+    const tunnelUid = context.tunnelUid(session)
+    const outer = context.outer(session)
+    const isByInitiator = (state & BY_INITIATOR) !== 0
+    const sentPackets = words[row + PACKETS] >>> 0
+    const receivedPackets = words[row + PACKETS + 1] >>> 0
+    const sentBytes = doubles[double + BYTES]
+    const receivedBytes = doubles[double + BYTES + 1]
+    this.#emit({
+      name: 'flow.closed',
+      timeUs,
+      message: hasPorts
+        ? `${transport} ${sourceText}:${sourcePort} → ${destinationText}:${destinationPort}, ${reason}`
+        : `${transport} ${sourceText} → ${destinationText}, ${reason}`,
+      fields: {
+        'source.ip': sourceText,
+        'destination.ip': destinationText,
+        'source.port': hasPorts ? sourcePort : undefined,
+        'destination.port': hasPorts ? destinationPort : undefined,
+        'network.type': isIpv6 ? 'ipv6' : 'ipv4',
+        'network.transport': transport,
+        'network.community_id': isIcmp
+          ? communityId(source, destination, protocol, icmpType, icmpCode, true)
+          : communityId(source, destination, protocol, sourcePort, destinationPort, hasPorts),
+        'flow.uid': uid,
+        'flow.tcp.state': protocol === IP_PROTOCOL.TCP ? tcpStateName(state) : undefined,
+        'flow.icmp.type': isIcmp ? icmpType : undefined,
+        'flow.icmp.code': isIcmp ? icmpCode : undefined,
+        'event.reason': reason,
+        'event.start': isoMicroseconds(firstUs),
+        'event.end': isoMicroseconds(lastUs),
+        'event.duration': Math.round((lastUs - firstUs) * 1000),
+        'source.packets': sentPackets,
+        'source.bytes': sentBytes,
+        'destination.packets': receivedPackets,
+        'destination.bytes': receivedBytes,
+        'network.packets': sentPackets + receivedPackets,
+        'network.bytes': sentBytes + receivedBytes,
+        'l2tp.tunnel.uid': tunnelUid,
+        'l2tp.session.uid': session.uid,
+        'outer.source.ip': isByInitiator ? outer['source.ip'] : outer['destination.ip'],
+        'outer.destination.ip': isByInitiator ? outer['destination.ip'] : outer['source.ip'],
+        'user.name': session.userName,
+        'borescope.lineage': [tunnelUid, session.uid, uid],
+      },
+    })
+  }
+
+  #address(word: number, isIpv6: boolean): Uint8Array {
+    if (isIpv6) return this.#addresses.bytes(word)
+    return Uint8Array.of(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255)
+  }
+
+  #full(timeUs: number): void {
+    if (this.#isFullReported) return
+    this.#isFullReported = true
+    this.#emit({
+      name: 'sensor.table.filled',
+      timeUs,
+      message: `The table of inner flows is full at ${this.#limits.flowsMax}: further ones are not followed until some end`,
+      fields: { 'sensor.table': 'flows', 'sensor.capacity': this.#limits.flowsMax },
+    })
+  }
+}
+
+function tcpState(flags: number, isFirst: boolean): number {
+  let state = 0
+  if ((flags & TCP_SYN) !== 0) state |= (flags & TCP_ACK) !== 0 ? SEEN_SYN_ACK : SEEN_SYN
+  if ((flags & TCP_FIN) !== 0) state |= isFirst ? FIN_FIRST : FIN_SECOND
+  if ((flags & TCP_RST) !== 0) state |= isFirst ? RST_FIRST : RST_SECOND
+  return state
+}
+
+function isFinished(state: number): boolean {
+  return (state & (RST_FIRST | RST_SECOND)) !== 0 || (state & (FIN_FIRST | FIN_SECOND)) === (FIN_FIRST | FIN_SECOND)
+}
+
+function closedReason(state: number): string {
+  if ((state & (RST_FIRST | RST_SECOND)) !== 0) return 'reset'
+  return (state & (FIN_FIRST | FIN_SECOND)) === (FIN_FIRST | FIN_SECOND) ? 'finished' : 'idle'
+}
+
+function tcpStateName(state: number): string {
+  const isOpened = (state & SEEN_SYN_ACK) !== 0
+  if ((state & RST_SECOND) !== 0 && (state & SEEN_SYN) !== 0 && !isOpened) return 'refused'
+  if ((state & (RST_FIRST | RST_SECOND)) !== 0) return 'reset'
+  if ((state & (FIN_FIRST | FIN_SECOND)) === (FIN_FIRST | FIN_SECOND)) return 'closed'
+  if ((state & SEEN_SYN) !== 0 && (state & ANSWERED) === 0) return 'attempted'
+  return isOpened ? 'established' : 'partial'
+}

@@ -1,0 +1,96 @@
+/** A PPP link as a record: what both ends agreed, and who logged in. */
+import type { VjDecompressor } from '../wire/vj.ts'
+import type { Role } from './tunnel.ts'
+
+type Phase = 'establish' | 'authenticate' | 'network' | 'terminated'
+
+/** What one end asked for and the other acknowledged. */
+export interface Agreed {
+  lcp: boolean
+  ipcp: boolean
+  ipv6cp: boolean
+  ccp: boolean
+  mru: number | undefined
+  address: string | undefined
+  interfaceId: string | undefined
+  dns: string[]
+  nbns: string[]
+  /** Protocol by which this end wants the other to log in, and CHAP's algorithm. */
+  authProtocol: number
+  chapAlgorithm: number | undefined
+}
+
+/** An end that logs in. */
+export interface Login {
+  user: string | undefined
+  server: string | undefined
+  method: string | undefined
+  attempts: number
+  /** Of the last answer: its identifier, which the verdict repeats (-1 before one), a digest, and whether there was a verdict. */
+  identifier: number
+  digest: number
+  isJudged: boolean
+  outcome: 'succeeded' | 'failed' | undefined
+  /** The name that the last success was told of. */
+  told: string | undefined
+}
+
+export class PppLink {
+  phase: Phase = 'establish'
+  readonly agreed: readonly [Agreed, Agreed] = [newAgreed(), newAgreed()]
+  readonly logins: readonly [Login, Login] = [newLogin(), newLogin()]
+  readonly compression = new Set<string>()
+  mppeBits: number | undefined
+  isStateless: boolean | undefined
+  readonly protocols = new Set<number>()
+  encrypted = 0
+  isOpenTold = false
+  terminatedBy: Role | undefined
+  terminationReason: string | undefined
+  /** Of each sender, when it compresses TCP headers. */
+  readonly vj: [VjDecompressor | undefined, VjDecompressor | undefined] = [undefined, undefined]
+
+  /** LCP was agreed anew after the link had ended: the peers start over. */
+  renew(): void {
+    this.phase = 'establish'
+    for (const agreed of this.agreed) {
+      const { lcp, mru, authProtocol, chapAlgorithm } = agreed
+      Object.assign(agreed, newAgreed(), { lcp, mru, authProtocol, chapAlgorithm })
+    }
+    for (const login of this.logins) Object.assign(login, newLogin())
+    this.encrypted = 0
+    this.isOpenTold = false
+    this.terminatedBy = undefined
+    this.terminationReason = undefined
+  }
+}
+
+function newAgreed(): Agreed {
+  return {
+    lcp: false,
+    ipcp: false,
+    ipv6cp: false,
+    ccp: false,
+    mru: undefined,
+    address: undefined,
+    interfaceId: undefined,
+    dns: [],
+    nbns: [],
+    authProtocol: 0,
+    chapAlgorithm: undefined,
+  }
+}
+
+function newLogin(): Login {
+  return {
+    user: undefined,
+    server: undefined,
+    method: undefined,
+    attempts: 0,
+    identifier: -1,
+    digest: 0,
+    isJudged: false,
+    outcome: undefined,
+    told: undefined,
+  }
+}

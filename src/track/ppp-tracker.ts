@@ -1,0 +1,562 @@
+/**
+ * PPP links as a bystander sees them: who logged in, by which method and how it ended, and what was agreed (RFC 1661 link,
+ * authentication and network phases).
+ *
+ * A link has two equal ends. Role 0 is the end at the tunnel's initiator, role 1 the one at its responder; the client is the
+ * end that was made to log in, and without authentication the tunnel's initiator.
+ */
+import { addressText } from '../base/address.ts'
+import { hashWindow } from '../base/hash.ts'
+import { u16, u32 } from '../base/bytes.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { ODD_SNAPPED } from '../wire/l2tp.ts'
+import { PPP, pppProtocolName } from '../wire/ppp.ts'
+import { CHAP_CODE, describeChap, describeEap, describePap, EAP_CODE, EAP_TYPE, PAP_CODE } from '../wire/ppp-auth.ts'
+import {
+  CCP,
+  CHAP_ALGORITHM,
+  chapAlgorithmName,
+  describePppControl,
+  IPCP,
+  IPV6CP,
+  LCP,
+  MPPE,
+  PPP_CODE,
+  PppControlView,
+  PppOptionCursor,
+} from '../wire/ppp-options.ts'
+import { VjDecompressor } from '../wire/vj.ts'
+import type { Anomalies } from './anomalies.ts'
+import { type Agreed, type Login, PppLink } from './ppp-link.ts'
+import type { Session } from './session.ts'
+import type { Role, Tunnel } from './tunnel.ts'
+
+const EAP_MSCHAPV2_RESPONSE = 2
+
+/** Protocols remembered of one link: an attacker may send 65,536. */
+const PROTOCOLS_MAX = 64
+
+/** What a link needs of the session that carries it. */
+export interface LinkContext {
+  tunnelOf(session: Session): Tunnel
+  identify(
+    session: Session,
+    tunnel: Tunnel,
+  ): {
+    readonly 'l2tp.tunnel.uid': string
+    readonly 'l2tp.session.uid': string
+    readonly 'borescope.lineage': readonly string[]
+  }
+  hosts(
+    tunnel: Tunnel,
+    source: Role,
+  ): {
+    readonly 'source.ip': string
+    readonly 'source.port': number
+    readonly 'destination.ip': string
+    readonly 'destination.port': number
+    readonly 'network.type': string
+    readonly 'network.transport': string
+    readonly 'network.protocol': string
+  }
+  traffic(
+    session: Session,
+    source: Role,
+  ): {
+    readonly 'event.start': string
+    readonly 'event.end': string
+    readonly 'event.duration': number
+    readonly 'source.bytes': number
+    readonly 'source.packets': number
+    readonly 'destination.bytes': number
+    readonly 'destination.packets': number
+    readonly 'network.bytes': number
+    readonly 'network.packets': number
+  }
+}
+
+export class PppLinkTracker {
+  readonly #emit: Emit
+  readonly #anomalies: Anomalies
+  readonly #control = new PppControlView()
+  readonly #options = new PppOptionCursor()
+  #context: LinkContext | null = null
+
+  constructor(emit: Emit, anomalies: Anomalies) {
+    this.#emit = emit
+    this.#anomalies = anomalies
+  }
+
+  attach(context: LinkContext): void {
+    this.#context = context
+  }
+
+  /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
+  observe(frame: Frame, session: Session, sender: Role): boolean {
+    const { ppp } = frame
+    session.link ??= new PppLink()
+    const link = session.link
+    if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
+    if (ppp.isControl) this.#observeControl(frame, session, link, sender)
+    else if (ppp.protocol === PPP.COMPRESSED) link.encrypted++
+    else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
+      return this.#expand(frame, session, link, sender)
+    return false
+  }
+
+  #expand(frame: Frame, session: Session, link: PppLink, sender: Role): boolean {
+    const { ppp, l2tp, inner } = frame
+    link.vj[sender] ??= new VjDecompressor()
+    const vj = link.vj[sender]
+    const isWhole = ppp.protocol === PPP.VJ_UNCOMPRESSED
+    const flaw = isWhole
+      ? vj.restore(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, l2tp.messageEnd)
+      : vj.expand(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, l2tp.messageEnd)
+    if (flaw === null) return inner.decode(vj.bytes, 0, vj.length) === null
+    // A slot that the capture did not see filled is no fault of the sender's.
+    if (flaw !== 'vj.slot' && (l2tp.oddities & ODD_SNAPPED) === 0)
+      this.#anomaly(frame, session, flaw, pppProtocolName(ppp.protocol))
+    return false
+  }
+
+  #observeControl(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+    const { ppp } = frame
+    const flaw = this.#control.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd)
+    if (flaw !== null) {
+      if ((frame.l2tp.oddities & ODD_SNAPPED) === 0) this.#anomaly(frame, session, flaw, pppProtocolName(ppp.protocol))
+      return
+    }
+    switch (ppp.protocol) {
+      case PPP.LCP:
+        this.#observeLcp(frame, session, link, sender)
+        return
+      case PPP.IPCP:
+      case PPP.IPV6CP:
+      case PPP.CCP:
+        this.#observeNcp(frame, session, link, sender, ppp.protocol)
+        return
+      case PPP.PAP:
+        this.#observePap(frame, session, link, sender)
+        return
+      case PPP.CHAP:
+        this.#observeChap(frame, session, link, sender)
+        return
+      case PPP.EAP:
+        this.#observeEap(frame, session, link, sender)
+        return
+    }
+  }
+
+  sessionClosed(session: Session, timeUs: number, reason: string): void {
+    const { link } = session
+    if (link === null) return
+    this.#tellOpen(session, link, timeUs, true)
+    this.#tellClosed(session, link, timeUs, link.terminationReason ?? reason)
+    session.link = null
+  }
+
+  // --- LCP (RFC 1661)
+
+  #observeLcp(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+    const { code } = this.#control
+    switch (code) {
+      case PPP_CODE.CONFIGURE_REQUEST:
+        // Options that cannot be read are a finding; what they ask for counts only once it is acknowledged.
+        this.#check(frame, session)
+        return
+      case PPP_CODE.CONFIGURE_ACK:
+        this.#agreeLcp(link, (1 - sender) as Role)
+        if (!link.agreed[0].lcp || !link.agreed[1].lcp) return
+        if (link.phase === 'terminated') link.renew()
+        if (link.phase === 'establish') link.phase = 'authenticate'
+        return
+      case PPP_CODE.TERMINATE_REQUEST: {
+        if (link.phase === 'terminated') return
+        const record = describePppControl(PPP.LCP, this.#control, this.#options)
+        const client = clientOf(link)
+        const said = record.message === undefined || record.message === '' ? '' : `: ${record.message}`
+        link.terminatedBy ??= sender
+        link.terminationReason ??= `terminated by the ${sender === client ? 'client' : 'server'}${said}`
+        // A server that hangs up instead of giving a verdict has given one.
+        if (sender !== client && link.logins[client].attempts > 0)
+          this.#judge(frame, session, link, client, false, record.message)
+        return
+      }
+      case PPP_CODE.TERMINATE_ACK:
+        if (link.phase === 'terminated' || link.terminatedBy === undefined) return
+        this.#tellOpen(session, link, frame.timeUs, true)
+        this.#tellClosed(session, link, frame.timeUs, link.terminationReason ?? 'terminated')
+        return
+    }
+  }
+
+  /** The options in a Configure-Ack are those that the other end asked for (RFC 1661 section 5.2). */
+  #agreeLcp(link: PppLink, asker: Role): void {
+    const options = this.#overOptions()
+    const agreed = link.agreed[asker]
+    // A new negotiation replaces the old one.
+    agreed.lcp = true
+    agreed.mru = undefined
+    agreed.authProtocol = 0
+    agreed.chapAlgorithm = undefined
+    while (options.next()) {
+      const { bytes, type, valueStart: at, valueEnd } = options
+      const length = valueEnd - at
+      if (type === LCP.MRU && length === 2) agreed.mru = u16(bytes, at)
+      else if (type === LCP.AUTHENTICATION_PROTOCOL && length >= 2) {
+        agreed.authProtocol = u16(bytes, at)
+        agreed.chapAlgorithm = length >= 3 && agreed.authProtocol === PPP.CHAP ? bytes[at + 2] : undefined
+      } else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.compression.add('pfc')
+      else if (type === LCP.ADDRESS_AND_CONTROL_FIELD_COMPRESSION) link.compression.add('acfc')
+    }
+  }
+
+  // --- network control protocols (RFC 1332, 1877, 5072, 1962, 3078)
+
+  #observeNcp(frame: Frame, session: Session, link: PppLink, sender: Role, protocol: number): void {
+    const { code } = this.#control
+    if (code === PPP_CODE.CONFIGURE_REQUEST) {
+      this.#check(frame, session)
+      // Nobody negotiates addresses with a peer that has yet to log in: the server was content.
+      if (link.phase !== 'terminated') link.phase = 'network'
+    }
+    if (code !== PPP_CODE.CONFIGURE_ACK) return
+    const asker = (1 - sender) as Role
+    const options = this.#overOptions()
+    if (protocol === PPP.IPCP) agreeIpcp(link, asker, options)
+    else if (protocol === PPP.IPV6CP) agreeIpv6cp(link, asker, options)
+    else agreeCcp(link, options)
+    if (protocol === PPP.CCP) return
+    this.#tellOpen(session, link, frame.timeUs, false)
+  }
+
+  // --- authentication
+
+  #observePap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+    const record = describePap(this.#control)
+    if (record.flaw !== undefined) this.#anomaly(frame, session, record.flaw, 'PAP')
+    if (record.code === PAP_CODE.AUTHENTICATE_REQUEST) {
+      const login = link.logins[sender]
+      login.method = 'PAP'
+      login.user = record.peerId ?? login.user
+      this.#attempt(login)
+    } else if (record.code === PAP_CODE.AUTHENTICATE_ACK || record.code === PAP_CODE.AUTHENTICATE_NAK) {
+      const peer = (1 - sender) as Role
+      link.logins[peer].method = 'PAP'
+      this.#judge(frame, session, link, peer, record.code === PAP_CODE.AUTHENTICATE_ACK, record.message)
+    }
+  }
+
+  #observeChap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+    const isAnswer = this.#control.code === CHAP_CODE.RESPONSE
+    const server = (isAnswer ? 1 - sender : sender) as Role
+    const client = (1 - server) as Role
+    const record = describeChap(this.#control, link.agreed[server].chapAlgorithm)
+    if (record.flaw !== undefined && (frame.l2tp.oddities & ODD_SNAPPED) === 0)
+      this.#anomaly(frame, session, record.flaw, 'CHAP')
+    const login = link.logins[client]
+    const method = chapMethod(record.algorithm)
+    if (method !== undefined && (record.algorithmGuessed !== true || login.method === undefined)) login.method = method
+    switch (record.code) {
+      case CHAP_CODE.CHALLENGE:
+        login.server = record.name === '' ? login.server : (record.name ?? login.server)
+        return
+      case CHAP_CODE.RESPONSE:
+        this.#rename(login, record.name)
+        this.#attempt(login)
+        return
+      case CHAP_CODE.SUCCESS:
+      case CHAP_CODE.FAILURE: {
+        // Who answered does not take a verdict on another answer for his (RFC 1994 section 4.2).
+        if (login.attempts > 0 && this.#control.identifier !== login.identifier) return
+        const isSuccess = record.code === CHAP_CODE.SUCCESS
+        const said = isSuccess ? record.msChapSuccess?.message : record.msChapFailure?.message
+        this.#judge(frame, session, link, client, isSuccess, said ?? record.message, record.msChapFailure)
+      }
+    }
+  }
+
+  #observeEap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+    const record = describeEap(this.#control)
+    if (record.flaw !== undefined && (frame.l2tp.oddities & ODD_SNAPPED) === 0)
+      this.#anomaly(frame, session, record.flaw, 'EAP')
+    const isAnswer = record.code === EAP_CODE.RESPONSE
+    const client = (isAnswer ? sender : 1 - sender) as Role
+    const login = link.logins[client]
+    const { method } = record
+    const isMethod = record.type !== undefined && record.type > EAP_TYPE.NAK
+    if (isMethod && record.typeName !== undefined)
+      login.method = `EAP-${record.typeName.replace(/^EAP-|-Challenge$/g, '').replace('MSCHAPv2', 'MS-CHAPv2')}`
+    else login.method ??= 'EAP'
+    if (method?.kind === 'identity') this.#rename(login, method.identity)
+    if (method?.kind === 'md5' || method?.kind === 'mschapv2') {
+      if (isAnswer) this.#rename(login, method.name)
+      else login.server = method.name === undefined || method.name === '' ? login.server : method.name
+    }
+    // Methods of many packets are one attempt; of these two the packet that answers the challenge is.
+    const isWholeAnswer =
+      method?.kind === 'md5' || (method?.kind === 'mschapv2' && method.opCode === EAP_MSCHAPV2_RESPONSE)
+    const isFirstAnswer = method?.kind !== 'mschapv2' && (login.attempts === 0 || login.isJudged)
+    if (isAnswer && isMethod && (isWholeAnswer || isFirstAnswer)) this.#attempt(login)
+    if (record.code === EAP_CODE.SUCCESS || record.code === EAP_CODE.FAILURE) {
+      this.#judge(frame, session, link, client, record.code === EAP_CODE.SUCCESS)
+    }
+  }
+
+  #rename(login: Login, name: string | undefined): void {
+    if (name !== undefined && name !== '') login.user = name
+  }
+
+  /** Counts an answer once: the same again, before its verdict or with the same identifier, is a retransmission. */
+  #attempt(login: Login): void {
+    const { bytes, dataStart, dataEnd, identifier } = this.#control
+    const digest = hashWindow(bytes, dataStart, dataEnd)
+    const isRepeated = digest === login.digest && (identifier === login.identifier || !login.isJudged)
+    login.identifier = identifier
+    if (login.attempts > 0 && isRepeated) return
+    login.digest = digest
+    login.isJudged = false
+    login.attempts++
+  }
+
+  #judge(
+    frame: Frame,
+    session: Session,
+    link: PppLink,
+    client: Role,
+    isSuccess: boolean,
+    said?: string,
+    failure?: { readonly errorCode: number; readonly errorName: string; readonly retryAllowed?: boolean },
+  ): void {
+    const login = link.logins[client]
+    const { identifier } = this.#control
+    // Where answers are not seen, another identifier is another answer.
+    if (login.attempts === 0 && identifier !== login.identifier) {
+      login.identifier = identifier
+      login.isJudged = false
+    }
+    if (login.isJudged) return
+    login.isJudged = true
+    const isKnown = isSuccess && login.outcome === 'succeeded' && login.told === login.user
+    login.outcome = isSuccess ? 'succeeded' : 'failed'
+    // A fresh challenge in mid-session that ends as the last one is no news.
+    if (isKnown) return
+    if (isSuccess) {
+      login.told = login.user
+      if (client === clientOf(link)) session.userName = login.user
+    }
+    const context = this.#context
+    if (context === null) return
+    const tunnel = context.tunnelOf(session)
+    const fields = {
+      ...context.hosts(tunnel, client),
+      ...context.identify(session, tunnel),
+      'user.name': login.user,
+      'ppp.authentication.method': login.method,
+      'ppp.authentication.server_name': login.server,
+      'ppp.authentication.attempts': login.attempts,
+      'ppp.authentication.message': said === '' ? undefined : said,
+    } as const
+    const who = `${login.user ?? 'a client'} at ${fields['source.ip']}`
+    if (isSuccess) {
+      this.#emit({
+        name: 'ppp.authentication.succeeded',
+        timeUs: frame.timeUs,
+        message: `${who} logged in by ${login.method ?? 'PPP'}`,
+        fields: { ...fields, 'event.outcome': 'success' },
+      })
+      return
+    }
+    this.#emit({
+      name: 'ppp.authentication.failed',
+      timeUs: frame.timeUs,
+      message: `${who} failed to log in by ${login.method ?? 'PPP'}${failure === undefined ? '' : ` (${failure.errorCode} ${failure.errorName})`}`,
+      fields: {
+        ...fields,
+        'event.outcome': 'failure',
+        'ppp.error.code': failure?.errorCode,
+        'ppp.error.text': failure?.errorName,
+        'ppp.error.retry': failure?.retryAllowed,
+      },
+    })
+  }
+
+  // --- telling
+
+  /** `isLast`: whatever is agreed by now is all there will be. Until then IPV6CP alone waits for IPCP. */
+  #tellOpen(session: Session, link: PppLink, timeUs: number, isLast: boolean): void {
+    if (link.isOpenTold) return
+    const [first, second] = link.agreed
+    const isIpv4 = first.ipcp && second.ipcp
+    const isIpv6 = first.ipv6cp && second.ipv6cp
+    if (!isIpv4 && !(isIpv6 && isLast)) return
+    link.isOpenTold = true
+    const context = this.#context
+    if (context === null) return
+    const fields = this.#describe(session, link, context)
+    const given = fields['ppp.client.ip'] === undefined ? '' : ` as ${fields['ppp.client.ip']}`
+    this.#emit({
+      name: 'ppp.link.opened',
+      timeUs,
+      message: `${fields['user.name'] ?? 'A client'} at ${fields['source.ip']} is on the network${given}`,
+      fields,
+    })
+  }
+
+  #tellClosed(session: Session, link: PppLink, timeUs: number, reason: string): void {
+    const context = this.#context
+    if (context === null || link.phase === 'terminated') return
+    const { phase } = link
+    link.phase = 'terminated'
+    for (const agreed of link.agreed) agreed.lcp = false
+    const client = clientOf(link)
+    this.#emit({
+      name: 'ppp.link.closed',
+      timeUs,
+      message: `PPP link closed: ${reason}`,
+      fields: {
+        ...this.#describe(session, link, context),
+        ...context.traffic(session, client),
+        'event.reason': reason,
+        'ppp.phase': phase,
+        'ppp.protocols': [...link.protocols].map(pppProtocolName),
+        'ppp.packets.encrypted': link.encrypted === 0 ? undefined : link.encrypted,
+        'ppp.terminated_by':
+          link.terminatedBy === undefined ? undefined : link.terminatedBy === client ? 'client' : 'server',
+      },
+    })
+  }
+
+  #describe(session: Session, link: PppLink, context: LinkContext) {
+    const tunnel = context.tunnelOf(session)
+    const client = clientOf(link)
+    const login = link.logins[client]
+    const mine = link.agreed[client]
+    const theirs = link.agreed[1 - client]
+    return {
+      ...context.hosts(tunnel, client),
+      ...context.identify(session, tunnel),
+      'user.name': session.userName ?? login.user,
+      'ppp.authentication.method':
+        login.method ?? (link.agreed[0].lcp && link.agreed[1].lcp ? demanded(theirs) : undefined),
+      'ppp.authentication.server_name': login.server,
+      'ppp.client.ip': mine.address,
+      'ppp.server.ip': theirs.address,
+      'ppp.client.interface_id': mine.interfaceId,
+      'ppp.server.interface_id': theirs.interfaceId,
+      'ppp.dns': mine.dns.length === 0 ? undefined : mine.dns,
+      'ppp.nbns': mine.nbns.length === 0 ? undefined : mine.nbns,
+      'ppp.client.mru': mine.mru,
+      'ppp.server.mru': theirs.mru,
+      'ppp.compression': link.compression.size === 0 ? undefined : [...link.compression],
+      'ppp.mppe.bits': link.mppeBits,
+      'ppp.mppe.stateless': link.isStateless,
+    }
+  }
+
+  #overOptions(): PppOptionCursor {
+    const { bytes, dataStart, dataEnd } = this.#control
+    return this.#options.over(bytes, dataStart, dataEnd)
+  }
+
+  #check(frame: Frame, session: Session): void {
+    const options = this.#overOptions()
+    while (options.next());
+    if (options.flaw !== null) this.#anomaly(frame, session, options.flaw, pppProtocolName(frame.ppp.protocol))
+  }
+
+  #anomaly(frame: Frame, session: Session, name: string, detail: string): void {
+    const context = this.#context
+    if (context === null) return
+    const identity = context.identify(session, context.tunnelOf(session))
+    this.#anomalies.report(frame, name, 'ppp', detail, 'udp', {
+      'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
+      'l2tp.session.uid': identity['l2tp.session.uid'],
+      'borescope.lineage': identity['borescope.lineage'],
+    })
+  }
+}
+
+/** The end that logs in: the one that answered, or was told to answer. */
+function clientOf(link: PppLink): Role {
+  const [first, second] = link.logins
+  if (first.attempts !== second.attempts) return first.attempts > second.attempts ? 0 : 1
+  if (link.agreed[0].authProtocol !== 0 && link.agreed[1].authProtocol === 0) return 1
+  return 0
+}
+
+/** What the server wanted, when nobody answered. */
+function demanded(server: Agreed): string {
+  switch (server.authProtocol) {
+    case 0:
+      return 'none'
+    case PPP.CHAP:
+      return chapMethod(server.chapAlgorithm) ?? 'CHAP'
+    default:
+      return pppProtocolName(server.authProtocol)
+  }
+}
+
+function chapMethod(algorithm: number | undefined): string | undefined {
+  switch (algorithm) {
+    case undefined:
+      return undefined
+    case CHAP_ALGORITHM.MS_CHAP:
+      return 'MS-CHAP'
+    case CHAP_ALGORITHM.MS_CHAP_V2:
+      return 'MS-CHAPv2'
+    default:
+      return `CHAP-${chapAlgorithmName(algorithm)}`
+  }
+}
+
+function agreeIpcp(link: PppLink, asker: Role, options: PppOptionCursor): void {
+  const agreed = link.agreed[asker]
+  agreed.ipcp = true
+  agreed.dns = []
+  agreed.nbns = []
+  while (options.next()) {
+    const { bytes, type, valueStart: at, valueEnd } = options
+    if (type === IPCP.IP_COMPRESSION_PROTOCOL && valueEnd - at >= 2)
+      link.compression.add(u16(bytes, at) === PPP.VJ_COMPRESSED ? 'vj' : 'iphc')
+    if (valueEnd - at !== 4) continue
+    const address = addressText(bytes, at, 4)
+    if (type === IPCP.IP_ADDRESS) agreed.address = address
+    else if (type === IPCP.PRIMARY_DNS || type === IPCP.SECONDARY_DNS) agreed.dns.push(address)
+    else if (type === IPCP.PRIMARY_NBNS || type === IPCP.SECONDARY_NBNS) agreed.nbns.push(address)
+  }
+}
+
+function agreeIpv6cp(link: PppLink, asker: Role, options: PppOptionCursor): void {
+  const agreed = link.agreed[asker]
+  agreed.ipv6cp = true
+  while (options.next()) {
+    const { bytes, type, valueStart: at, valueEnd } = options
+    if (type !== IPV6CP.INTERFACE_IDENTIFIER || valueEnd - at !== 8) continue
+    agreed.interfaceId = [0, 2, 4, 6]
+      .map((i) =>
+        u16(bytes, at + i)
+          .toString(16)
+          .padStart(4, '0'),
+      )
+      .join(':')
+  }
+}
+
+function agreeCcp(link: PppLink, options: PppOptionCursor): void {
+  while (options.next()) {
+    const { bytes, type, valueStart: at, valueEnd } = options
+    if (type === CCP.MPPE && valueEnd - at === 4) {
+      const bits = u32(bytes, at)
+      if ((bits & MPPE.KEY_128_BITS) !== 0) link.mppeBits = 128
+      else if ((bits & MPPE.KEY_56_BITS) !== 0) link.mppeBits = 56
+      else if ((bits & MPPE.KEY_40_BITS) !== 0) link.mppeBits = 40
+      if (link.mppeBits !== undefined) link.isStateless = (bits & MPPE.STATELESS) !== 0
+      if ((bits & MPPE.MPPC) !== 0) link.compression.add('mppc')
+    } else if (type === CCP.DEFLATE) link.compression.add('deflate')
+    else if (type === CCP.BSD_COMPRESS) link.compression.add('bsd')
+    else if (type === CCP.STAC_LZS) link.compression.add('stac')
+    else if (type === CCP.PREDICTOR_1) link.compression.add('predictor')
+  }
+}

@@ -1,0 +1,588 @@
+/**
+ * L2TP sessions: the calls inside a tunnel (RFC 2661 sections 5.2, 7.3 to 7.5), and the data messages that they carry.
+ *
+ * Like a tunnel, a session is named by the number that the receiver of a message assigned. Role 0 is the initiator of the
+ * tunnel, role 1 its responder, whoever asked for the session.
+ */
+import { hash } from 'node:crypto'
+import { PairTable } from '../base/pair-table.ts'
+import { Pool } from '../base/pool.ts'
+import { isoMicroseconds } from '../base/time.ts'
+import { Timers } from '../base/timers.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
+import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
+import { Halves } from './halves.ts'
+import type { InnerFlowTracker } from './inner-flow.ts'
+import { outerFields } from './outer.ts'
+import type { PppLinkTracker } from './ppp-tracker.ts'
+import {
+  ESTABLISHED_AFTER_GAP,
+  isSessionMessage,
+  NO_SESSION,
+  SENT_BY_ASKER,
+  Session,
+  type SessionMessage,
+  type SessionState,
+  TRANSITIONS,
+} from './session.ts'
+import { type ClosedBy, NO_ID, type Role, type Tunnel } from './tunnel.ts'
+import { known } from './tunnel-events.ts'
+import type { TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
+
+export interface SessionLimits {
+  readonly sessionsMax: number
+  readonly setupTimeoutUs: number
+  /** Data messages to an unknown session of an adopted tunnel before it is adopted. */
+  readonly adoptAfter: number
+}
+
+const SEQUENCE_UNKNOWN = -1
+const HALF = 0x8000
+/** Session ids that nobody assigned, remembered so that each is told once. */
+const GUESSES_MAX = 65_536
+
+export class SessionTracker implements TunnelSessions {
+  readonly #tunnels: TunnelTracker
+  readonly #links: PppLinkTracker
+  readonly #flows: InnerFlowTracker
+  readonly #emit: Emit
+  readonly #limits: SessionLimits
+  readonly #byReceiver: PairTable
+  readonly #sessions: Pool<Session>
+  readonly #timers = new Timers()
+  /** Per session and sending role: index * 2 + role. */
+  #packets = new Float64Array(2048)
+  #bytes = new Float64Array(2048)
+  #lost = new Int32Array(2048)
+  #reordered = new Int32Array(2048)
+  #expectedNs = new Int32Array(2048)
+  #lastUs = new Float64Array(1024)
+  /** Sessions of which one id is not known: (tunnel, the role that lacks it) → index. */
+  readonly #halves: Halves
+  /** Messages to (tunnel and receiver, session id) that nobody assigned. */
+  #guesses: PairTable
+  #isFullReported = false
+  #nowUs = 0
+  readonly #expire = (index: number) => this.#expired(index)
+
+  constructor(
+    tunnels: TunnelTracker,
+    links: PppLinkTracker,
+    flows: InnerFlowTracker,
+    emit: Emit,
+    limits: SessionLimits,
+  ) {
+    this.#tunnels = tunnels
+    this.#links = links
+    this.#flows = flows
+    this.#emit = emit
+    this.#limits = limits
+    this.#byReceiver = new PairTable(limits.sessionsMax * 2)
+    this.#halves = new Halves(limits.sessionsMax)
+    this.#guesses = new PairTable(GUESSES_MAX)
+    this.#sessions = new Pool(limits.sessionsMax, (index) => new Session(index))
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  at(index: number): Session {
+    return this.#sessions.at(index)
+  }
+
+  /** A data message of a known tunnel: one look-up and some additions. `found` is the tunnel's index times two plus the receiver's role. */
+  observeData(frame: Frame, found: number): void {
+    const { ip, l2tp } = frame
+    const index = this.#byReceiver.find(found, l2tp.sessionId)
+    if (index === NO_SESSION) {
+      this.#observeUnknown(frame, found)
+      return
+    }
+    if (this.#tunnels.isForeign(frame, found)) return
+    const session = this.#sessions.at(index)
+    if (session.state !== 'established' && !this.#isLive(session, frame)) return
+    const sender = 1 - (found & 1)
+    const at = index * 2 + sender
+    this.#packets[at]++
+    this.#bytes[at] += ip.wireEnd - ip.headerStart
+    this.#lastUs[index] = frame.timeUs
+    if (l2tp.hasSequence) this.#observeSequence(session, at, l2tp.ns)
+    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, session, sender as Role))) {
+      this.#flows.observe(frame, session, sender as Role)
+    }
+  }
+
+  expire(nowUs: number): void {
+    this.#nowUs = nowUs
+    this.#timers.advance(nowUs, this.#expire)
+  }
+
+  // --- control messages of an open tunnel
+
+  control(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
+    const { name, control } = message
+    if (!isSessionMessage(name)) {
+      if (name === 'unknown') this.#tunnels.report('l2tp.control.unexpected', tunnel, message, 'message', name)
+      return
+    }
+    const index = this.#sessionOf(tunnel, sender, name, message)
+    if (index !== NO_SESSION) this.#advance(this.#sessions.at(index), tunnel, sender, name, message)
+    else if (name === 'ICRQ' || name === 'OCRQ') this.#request(tunnel, sender, name, message)
+    else if (!tunnel.isBehind) this.#tunnels.report('l2tp.control.unknown', tunnel, message, 'session_unknown', name)
+    else if (name !== 'CDN' && !message.isLate)
+      this.#adopt(tunnel, sender, message.sessionId, message.timeUs, name, control)
+  }
+
+  tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
+    for (let index = tunnel.firstSession; index !== NO_SESSION; ) {
+      const session = this.#sessions.at(index)
+      index = session.next
+      this.#close(session, tunnel, timeUs, closedBy, reason, null)
+      this.#forget(session, tunnel)
+    }
+  }
+
+  /** By the id in the header; a request has none, and a CDN may come before its sender knows the other's: then by the sender's own. */
+  #sessionOf(
+    tunnel: Tunnel,
+    sender: Role,
+    name: SessionMessage,
+    { sessionId, control, timeUs }: ControlMessage,
+  ): number {
+    if (sessionId !== 0) {
+      const found = this.#byReceiver.find(tunnel.index * 2 + (1 - sender), sessionId)
+      return found === NO_SESSION && tunnel.isBehind && name !== 'CDN'
+        ? this.#completeHalf(tunnel, (1 - sender) as Role, sessionId, timeUs)
+        : found
+    }
+    if (control.assignedSessionId === undefined) return NO_SESSION
+    const own = this.#byReceiver.find(tunnel.index * 2 + sender, control.assignedSessionId)
+    // A request with a number that is taken is a new session in place of an old one.
+    if (own === NO_SESSION || (name !== 'ICRQ' && name !== 'OCRQ')) return own
+    this.#replace(this.#sessions.at(own), tunnel, timeUs, 'the peer asked again with the same session id')
+    return NO_SESSION
+  }
+
+  #request(tunnel: Tunnel, sender: Role, name: 'ICRQ' | 'OCRQ', { control, timeUs }: ControlMessage): void {
+    const session = this.#open(tunnel, timeUs)
+    if (session === null) return
+    session.kind = name === 'ICRQ' ? 'incoming' : 'outgoing'
+    session.asker = sender
+    session.call = control
+    if (control.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
+    this.#list(session, (1 - sender) as Role)
+    session.uid = this.#uid(session, tunnel)
+    this.#timers.schedule(session.index, timeUs + this.#limits.setupTimeoutUs)
+    this.#emit({
+      name: 'l2tp.session.requested',
+      timeUs,
+      message: `${name} in the tunnel ${this.#tunnels.events.names(tunnel)}`,
+      fields: this.describe(session, tunnel),
+    })
+  }
+
+  #advance(session: Session, tunnel: Tunnel, sender: Role, name: SessionMessage, message: ControlMessage): void {
+    const { control, timeUs } = message
+    const before = session.state
+    // The other end may not have heard of the CDN, or may still repeat what it sent before.
+    if (before === 'closed' && session.stoppedBy === 1 - sender) return
+    const after = this.#after(session, tunnel, sender, name)
+    if (after === 'state' || after === 'role') {
+      if (session.isImplied && SENT_BY_ASKER[name] !== undefined) this.#learn(session, sender, message)
+      else if (!session.isAdopted && !message.isLate) this.#reportUnexpected(session, tunnel, message, after)
+      return
+    }
+    if (after === before) return
+    if (after === 'closed') {
+      session.stoppedBy = sender
+      // Remembered until the tunnel ends or the number is used again: both peers may still repeat themselves.
+      this.#close(session, tunnel, timeUs, sender === 0 ? 'initiator' : 'responder', stopReason(control), control)
+      return
+    }
+    if (SENT_BY_ASKER[name] !== undefined) this.#learn(session, sender, message)
+    if (after === 'established') {
+      session.isImplied = before === 'requested'
+      this.#establish(session, tunnel, timeUs)
+    } else session.state = after
+  }
+
+  /** What a message of the set-up says of the session. */
+  #learn(session: Session, sender: Role, { control, timeUs }: ControlMessage): void {
+    const { assignedSessionId } = control
+    if (assignedSessionId !== undefined && session.ids[sender] === NO_ID)
+      this.#assign(session, sender, assignedSessionId, timeUs)
+    session.call = { ...session.call, ...control }
+  }
+
+  /** The state after a message of a role, or what is wrong with it. */
+  #after(session: Session, tunnel: Tunnel, sender: Role, name: SessionMessage): SessionState | 'state' | 'role' {
+    const isBefore = session.state === 'requested' || session.state === 'answered'
+    const implied = isBefore && tunnel.isBehind && ESTABLISHED_AFTER_GAP.has(name) ? 'established' : undefined
+    const state = TRANSITIONS[session.kind ?? 'incoming'][session.state][name] ?? implied
+    if (state === undefined) return 'state'
+    const isByAsker = SENT_BY_ASKER[name]
+    const isRightRole =
+      isByAsker === undefined || session.kind === undefined || isByAsker === (sender === session.asker)
+    return isRightRole ? state : 'role'
+  }
+
+  #reportUnexpected(session: Session, tunnel: Tunnel, message: ControlMessage, finding: Finding): void {
+    this.#tunnels.report('l2tp.control.unexpected', tunnel, message, finding, message.name, {
+      'l2tp.session.uid': session.uid,
+      'l2tp.session.state': session.state,
+      'borescope.lineage': [tunnel.uid, session.uid],
+    })
+  }
+
+  #establish(session: Session, tunnel: Tunnel, timeUs: number): void {
+    session.state = 'established'
+    this.#timers.cancel(session.index)
+    this.#emit({
+      name: 'l2tp.session.opened',
+      timeUs,
+      message: `L2TP session open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
+      fields: this.describe(session, tunnel),
+    })
+  }
+
+  // --- data before the set-up, after the end, and of sessions that nobody knows
+
+  /** Data of a session that is not open: it may run ahead of the control messages, and the capture may have missed those. */
+  #isLive(session: Session, frame: Frame): boolean {
+    if (session.state === 'closed') return false
+    const tunnel = this.#tunnels.at(session.tunnel)
+    if (frame.hasPpp && tunnel.isBehind) {
+      session.isImplied = true
+      this.#establish(session, tunnel, frame.timeUs)
+    }
+    return true
+  }
+
+  #observeUnknown(frame: Frame, found: number): void {
+    const { sessionId } = frame.l2tp
+    const tunnel = this.#tunnels.at(found >> 1)
+    if (tunnel.state === 'closed' || this.#tunnels.isForeign(frame, found)) return
+    const receiver = (found & 1) as Role
+    const times = Math.max(this.#guesses.find(found, sessionId), 0) + 1
+    if (tunnel.isBehind) {
+      this.#remember(found, sessionId, times)
+      if (!frame.hasPpp || times < this.#limits.adoptAfter) return
+      const half = this.#completeHalf(tunnel, receiver, sessionId, frame.timeUs)
+      if (half === NO_SESSION) this.#adopt(tunnel, (1 - receiver) as Role, sessionId, frame.timeUs, undefined, null)
+      this.observeData(frame, found)
+    } else if (times === 1) {
+      this.#remember(found, sessionId, times)
+      this.#tunnels.report(
+        'l2tp.control.unknown',
+        tunnel,
+        foundIn(frame, outerFields(frame, 'l2tp')),
+        'session_unknown',
+        'data',
+      )
+    }
+  }
+
+  #remember(found: number, sessionId: number, times: number): void {
+    if (this.#guesses.insert(found, sessionId, times)) return
+    this.#guesses = new PairTable(GUESSES_MAX)
+    this.#guesses.insert(found, sessionId, times)
+  }
+
+  /** A session from before the capture, or whose set-up the capture missed. */
+  #adopt(
+    tunnel: Tunnel,
+    sender: Role,
+    sessionId: number,
+    timeUs: number,
+    name: SessionMessage | undefined,
+    control: L2tpControl | null,
+  ): void {
+    const session = this.#open(tunnel, timeUs)
+    if (session === null) return
+    session.isAdopted = true
+    session.state = 'established'
+    if (name !== undefined && name !== 'WEN' && name !== 'SLI') {
+      session.kind = name.startsWith('O') ? 'outgoing' : 'incoming'
+      session.asker = SENT_BY_ASKER[name] ? sender : ((1 - sender) as Role)
+    }
+    session.call = control
+    const receiver = (1 - sender) as Role
+    if (sessionId !== 0) this.#assign(session, receiver, sessionId, timeUs)
+    if (control?.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
+    if (session.ids[sender] === NO_ID) this.#list(session, sender)
+    this.#announceAdopted(session, tunnel, timeUs)
+  }
+
+  /** The one session of the tunnel that lacks the receiver's id gets it; -1 if there is none, or more than one. */
+  #completeHalf(tunnel: Tunnel, receiver: Role, sessionId: number, timeUs: number): number {
+    const half = this.#halves.only(tunnel.index, receiver)
+    if (half !== NO_SESSION) this.#assign(this.#sessions.at(half), receiver, sessionId, timeUs)
+    return half
+  }
+
+  #announceAdopted(session: Session, tunnel: Tunnel, timeUs: number): void {
+    session.uid = this.#uid(session, tunnel)
+    this.#emit({
+      name: 'l2tp.session.adopted',
+      timeUs,
+      message: `L2TP session already open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
+      fields: this.describe(session, tunnel),
+    })
+  }
+
+  // --- life and death
+
+  #open(tunnel: Tunnel, timeUs: number): Session | null {
+    const index = this.#sessions.take()
+    if (index === -1) {
+      this.#full(timeUs)
+      return null
+    }
+    if (index >= this.#lastUs.length) this.#grow()
+    const session = this.#sessions.at(index)
+    session.reset(tunnel.index, timeUs)
+    for (const array of [this.#packets, this.#bytes, this.#lost, this.#reordered])
+      array.fill(0, index * 2, index * 2 + 2)
+    this.#expectedNs.fill(SEQUENCE_UNKNOWN, index * 2, index * 2 + 2)
+    this.#lastUs[index] = timeUs
+    session.next = tunnel.firstSession
+    if (tunnel.firstSession !== NO_SESSION) this.#sessions.at(tunnel.firstSession).previous = index
+    tunnel.firstSession = index
+    tunnel.sessions++
+    return session
+  }
+
+  #close(
+    session: Session,
+    tunnel: Tunnel,
+    timeUs: number,
+    closedBy: ClosedBy,
+    reason: string,
+    control: L2tpControl | null,
+  ): void {
+    const before = session.state
+    if (before === 'closed') return
+    this.#timers.cancel(session.index)
+    this.#flows.sessionClosed(session)
+    this.#links.sessionClosed(session, timeUs, reason)
+    this.#unlist(session)
+    session.state = 'closed'
+    const cause = {
+      ...resultFields(control),
+      'event.reason': reason,
+      'l2tp.closed_by': closedBy,
+      'l2tp.call.q931_cause': control?.q931Cause,
+      'l2tp.call.disconnect_cause': control?.disconnectText,
+      'event.start': isoMicroseconds(session.startUs),
+      'event.end': isoMicroseconds(this.#lastUs[session.index]),
+      'event.duration': Math.round((this.#lastUs[session.index] - session.startUs) * 1000),
+    }
+    if (before === 'established') {
+      this.#emit({
+        name: 'l2tp.session.closed',
+        timeUs,
+        message: `L2TP session closed in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
+        fields: { ...this.describe(session, tunnel), ...cause, ...this.traffic(session), ...this.#sequence(session) },
+      })
+    } else {
+      this.#emit({
+        name: 'l2tp.session.failed',
+        timeUs,
+        message: `L2TP session did not come about in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
+        fields: {
+          ...this.describe(session, tunnel),
+          ...cause,
+          'l2tp.session.state': before,
+          'event.outcome': closedBy === 'capture_end' ? 'unknown' : 'failure',
+        },
+      })
+    }
+  }
+
+  #expired(index: number): void {
+    if (!this.#sessions.isUsed(index)) return
+    const session = this.#sessions.at(index)
+    if (session.state !== 'requested' && session.state !== 'answered') return
+    const reason =
+      session.state === 'requested'
+        ? 'half-open: nobody answered the request'
+        : 'half-open: the answer was not confirmed'
+    const tunnel = this.#tunnels.at(session.tunnel)
+    this.#close(
+      session,
+      tunnel,
+      Math.min(session.startUs + this.#limits.setupTimeoutUs, this.#nowUs),
+      'silence',
+      reason,
+      null,
+    )
+  }
+
+  /** Another session takes the place of this one. */
+  #replace(session: Session, tunnel: Tunnel, timeUs: number, reason: string): void {
+    this.#close(session, tunnel, timeUs, 'silence', reason, null)
+    this.#forget(session, tunnel)
+  }
+
+  #forget(session: Session, tunnel: Tunnel): void {
+    this.#timers.cancel(session.index)
+    this.#unlist(session)
+    for (const role of [0, 1] as const) if (session.ids[role] !== NO_ID) this.#unassign(session, role)
+    if (session.previous !== NO_SESSION) this.#sessions.at(session.previous).next = session.next
+    else tunnel.firstSession = session.next
+    if (session.next !== NO_SESSION) this.#sessions.at(session.next).previous = session.previous
+    this.#sessions.free(session.index)
+  }
+
+  #assign(session: Session, role: Role, id: number, timeUs: number): void {
+    if (session.lacking === role) this.#unlist(session)
+    if (session.ids[role] !== NO_ID) this.#unassign(session, role)
+    session.ids[role] = id
+    if (id === 0) return
+    const key = session.tunnel * 2 + role
+    const earlier = this.#byReceiver.find(key, id)
+    if (earlier !== NO_SESSION && earlier !== session.index) {
+      this.#replace(
+        this.#sessions.at(earlier),
+        this.#tunnels.at(session.tunnel),
+        timeUs,
+        'its session id was assigned again',
+      )
+    }
+    this.#byReceiver.insert(key, id, session.index)
+  }
+
+  #list(session: Session, lacking: Role): void {
+    if (this.#halves.add(session.tunnel, lacking, session.index)) session.lacking = lacking
+  }
+
+  #unlist(session: Session): void {
+    if (session.lacking === -1) return
+    this.#halves.remove(session.tunnel, session.lacking, session.index)
+    session.lacking = -1
+  }
+
+  #unassign(session: Session, role: Role): void {
+    const key = session.tunnel * 2 + role
+    if (this.#byReceiver.find(key, session.ids[role]) === session.index) this.#byReceiver.remove(key, session.ids[role])
+  }
+
+  /** Data messages with Ns (RFC 2661 section 5.4): what is missing, and what comes late. */
+  #observeSequence(session: Session, at: number, ns: number): void {
+    const expected = this.#expectedNs[at]
+    session.isSequenced = true
+    const ahead = expected === SEQUENCE_UNKNOWN ? 0 : (ns - expected) & 0xffff
+    if (ahead < HALF) {
+      this.#lost[at] += ahead
+      this.#expectedNs[at] = (ns + 1) & 0xffff
+    } else {
+      this.#reordered[at]++
+      if (this.#lost[at] > 0) this.#lost[at]--
+    }
+  }
+
+  #sequence(session: Session) {
+    if (!session.isSequenced) return {}
+    const at = session.index * 2
+    return {
+      'l2tp.session.sequenced': true,
+      'l2tp.session.lost': this.#lost[at] + this.#lost[at + 1],
+      'l2tp.session.reordered': this.#reordered[at] + this.#reordered[at + 1],
+    }
+  }
+
+  #full(timeUs: number): void {
+    if (this.#isFullReported) return
+    this.#isFullReported = true
+    this.#emit({
+      name: 'sensor.table.filled',
+      timeUs,
+      message: `The table of sessions is full at ${this.#limits.sessionsMax}: further ones are not followed until some end`,
+      fields: { 'sensor.table': 'sessions', 'sensor.capacity': this.#limits.sessionsMax },
+    })
+  }
+
+  #grow(): void {
+    const length = this.#lastUs.length * 2
+    this.#packets = grown(this.#packets, new Float64Array(length * 2))
+    this.#bytes = grown(this.#bytes, new Float64Array(length * 2))
+    this.#lost = grown(this.#lost, new Int32Array(length * 2))
+    this.#reordered = grown(this.#reordered, new Int32Array(length * 2))
+    this.#expectedNs = grown(this.#expectedNs, new Int32Array(length * 2))
+    this.#lastUs = grown(this.#lastUs, new Float64Array(length))
+  }
+
+  // --- telling
+
+  describe(session: Session, tunnel: Tunnel) {
+    const { call } = session
+    return {
+      ...this.#tunnels.events.hostFields(tunnel),
+      ...this.identify(session, tunnel),
+      'l2tp.version': 2,
+      'l2tp.session.kind': session.kind,
+      'l2tp.session.adopted': session.isAdopted || undefined,
+      'l2tp.call.serial_number': call?.callSerialNumber,
+      'l2tp.call.called_number': call?.calledNumber,
+      'l2tp.call.sub_address': call?.subAddress,
+      'l2tp.call.tx_speed': call?.txConnectSpeed,
+      'l2tp.call.rx_speed': call?.rxConnectSpeed,
+      'l2tp.call.private_group': call?.privateGroupId,
+      'l2tp.call.proxy_authentication': proxyAuthentication(call),
+      'user.name': session.userName,
+    }
+  }
+
+  /** What names a session and its tunnel in any event about what is inside. */
+  identify(session: Session, tunnel: Tunnel) {
+    return {
+      'l2tp.tunnel.uid': tunnel.uid,
+      'l2tp.session.uid': session.uid,
+      'l2tp.tunnel.initiator_id': known(tunnel.ids[0]),
+      'l2tp.tunnel.responder_id': known(tunnel.ids[1]),
+      'l2tp.session.initiator_id': known(session.ids[0]),
+      'l2tp.session.responder_id': known(session.ids[1]),
+      'l2tp.initiator.host_name': tunnel.ends[0].hostName,
+      'l2tp.responder.host_name': tunnel.ends[1].hostName,
+      'l2tp.call.calling_number': session.call?.callingNumber,
+      'borescope.lineage': [tunnel.uid, session.uid],
+    }
+  }
+
+  /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */
+  traffic(session: Session, source: Role = 0) {
+    const from = session.index * 2 + source
+    const to = session.index * 2 + (1 - source)
+    const endUs = this.#lastUs[session.index]
+    return {
+      'event.start': isoMicroseconds(session.startUs),
+      'event.end': isoMicroseconds(endUs),
+      'event.duration': Math.round((endUs - session.startUs) * 1000),
+      'source.bytes': this.#bytes[from],
+      'source.packets': this.#packets[from],
+      'destination.bytes': this.#bytes[to],
+      'destination.packets': this.#packets[to],
+      'network.bytes': this.#bytes[from] + this.#bytes[to],
+      'network.packets': this.#packets[from] + this.#packets[to],
+    }
+  }
+
+  #uid(session: Session, tunnel: Tunnel): string {
+    return `s-${hash('sha1', `${tunnel.uid} ${session.ids[0]} ${session.ids[1]} ${session.startUs}`).slice(0, 12)}`
+  }
+}
+
+function proxyAuthentication(call: L2tpControl | null): string | undefined {
+  const type = call?.proxyAuthenType
+  if (type === undefined) return undefined
+  const names: Readonly<Record<number, string>> = PROXY_AUTHEN_TYPES
+  return names[type] ?? String(type)
+}
+
+function grown<T extends Float64Array | Int32Array>(old: T, array: T): T {
+  array.set(old)
+  return array
+}

@@ -1,0 +1,70 @@
+/**
+ * What follows things through time, and how they hang together: tunnels carry sessions, sessions carry PPP links and inner
+ * flows. This is the order in which a packet meets them.
+ */
+import { Endpoints } from '../base/endpoints.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { Anomalies, type AnomalyLimits } from './anomalies.ts'
+import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
+import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+import { PppLinkTracker } from './ppp-tracker.ts'
+import { type SessionLimits, SessionTracker } from './session-tracker.ts'
+import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
+
+export interface TrackLimits extends TunnelLimits, SessionLimits, FlowLimits, IkeLimits, AnomalyLimits {}
+
+export class Trackers {
+  readonly anomalies: Anomalies
+  readonly tunnels: TunnelTracker
+  readonly sessions: SessionTracker
+  readonly flows: InnerFlowTracker
+  readonly ike: IkeTracker
+
+  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels. */
+  constructor(emit: Emit, limits: TrackLimits, secrets: readonly Uint8Array[], learnPort: (port: number) => void) {
+    // Two ends a tunnel, some of them on their way out.
+    const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
+    this.anomalies = new Anomalies(emit, limits)
+    this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, secrets, limits, learnPort)
+    this.flows = new InnerFlowTracker(emit, limits)
+    this.ike = new IkeTracker(emit, this.anomalies, limits)
+    const links = new PppLinkTracker(emit, this.anomalies)
+    this.sessions = new SessionTracker(this.tunnels, links, this.flows, emit, limits)
+    this.tunnels.attach(this.sessions)
+    const { tunnels, sessions } = this
+    this.flows.attach({
+      session: (index) => sessions.at(index),
+      tunnelUid: (session) => tunnels.at(sessions.at(session.index).tunnel).uid,
+      outer: (session) => tunnels.events.hostFields(tunnels.at(sessions.at(session.index).tunnel)),
+    })
+    links.attach({
+      tunnelOf: (session) => tunnels.at(session.tunnel),
+      identify: (session, tunnel) => sessions.identify(session, tunnel),
+      hosts: (tunnel, source) => ({ ...tunnels.events.hostFields(tunnel, source), 'network.protocol': 'ppp' }),
+      traffic: (session, source) => sessions.traffic(session, source),
+    })
+  }
+
+  /** An L2TPv2 message, control or data, that the dissector found whole. */
+  observe(frame: Frame): void {
+    const { l2tp } = frame
+    const found = this.tunnels.find(frame)
+    if (found === -1 || l2tp.isControl) this.tunnels.observeControl(frame, found)
+    else this.sessions.observeData(frame, found)
+  }
+
+  /** Time has come to `nowUs`: what fell silent ends. Cheap when the second has not changed. */
+  expire(nowUs: number): void {
+    this.flows.expire(nowUs)
+    this.sessions.expire(nowUs)
+    this.tunnels.expire(nowUs)
+    this.ike.expire(nowUs)
+  }
+
+  /** The end of the capture, at the time of its last packet. */
+  finish(nowUs: number): void {
+    this.tunnels.finish(nowUs)
+    this.ike.finish(nowUs)
+  }
+}

@@ -1,0 +1,217 @@
+/** What is told of tunnels: their events, field by field. The initiator is the source. */
+import type { Endpoints } from '../base/endpoints.ts'
+import { isoMicroseconds } from '../base/time.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { resultFields } from './control-message.ts'
+import {
+  type ClosedBy,
+  INITIATOR,
+  NO_ID,
+  RESPONDER,
+  type Role,
+  type Tunnel,
+  type TunnelState,
+  type TunnelVerdict,
+} from './tunnel.ts'
+
+/** Outer IP packets and bytes of each role, and the time of the last packet. */
+export interface TunnelTraffic {
+  readonly packets: readonly [number, number]
+  readonly bytes: readonly [number, number]
+  readonly lastUs: number
+}
+
+const VERDICT_WORDS: Record<TunnelVerdict, string> = {
+  verified: 'with the right secret',
+  wrong_secret: 'with a secret that is not configured',
+  unverified: 'not verified, no secret is configured',
+}
+const VERDICT_OUTCOMES: Record<TunnelVerdict, string> = {
+  verified: 'success',
+  wrong_secret: 'failure',
+  unverified: 'unknown',
+}
+
+export class TunnelEvents {
+  readonly #endpoints: Endpoints
+  readonly #emit: Emit
+
+  constructor(endpoints: Endpoints, emit: Emit) {
+    this.#endpoints = endpoints
+    this.#emit = emit
+  }
+
+  requested(tunnel: Tunnel, timeUs: number): void {
+    this.#emit({
+      name: 'l2tp.tunnel.requested',
+      timeUs,
+      message: `${this.#nameOf(tunnel, INITIATOR)} asks ${this.#nameOf(tunnel, RESPONDER)} for an L2TP tunnel`,
+      fields: this.describe(tunnel),
+    })
+  }
+
+  opened(tunnel: Tunnel, timeUs: number): void {
+    this.#emit({
+      name: 'l2tp.tunnel.opened',
+      timeUs,
+      message: `L2TP tunnel open: ${this.names(tunnel)}`,
+      fields: this.describe(tunnel),
+    })
+  }
+
+  adopted(tunnel: Tunnel, timeUs: number): void {
+    this.#emit({
+      name: 'l2tp.tunnel.adopted',
+      timeUs,
+      message: `L2TP tunnel already open: ${this.names(tunnel)}`,
+      fields: this.describe(tunnel),
+    })
+  }
+
+  authenticated(tunnel: Tunnel, role: Role, message: 'SCCRP' | 'SCCCN', verdict: TunnelVerdict, timeUs: number): void {
+    this.#emit({
+      name: 'l2tp.tunnel.authenticated',
+      timeUs,
+      message: `${this.#nameOf(tunnel, role)} answered the tunnel challenge: ${VERDICT_WORDS[verdict]}`,
+      fields: {
+        ...this.describe(tunnel),
+        'event.outcome': VERDICT_OUTCOMES[verdict],
+        'l2tp.authentication.verdict': verdict,
+        'l2tp.message.type': message,
+      },
+    })
+  }
+
+  failed(
+    tunnel: Tunnel,
+    timeUs: number,
+    state: TunnelState,
+    closedBy: ClosedBy,
+    reason: string,
+    { lastUs }: TunnelTraffic,
+  ): void {
+    this.#emit({
+      name: 'l2tp.tunnel.failed',
+      timeUs,
+      message: `L2TP tunnel did not come about: ${this.names(tunnel)}, ${reason}`,
+      fields: {
+        ...this.describe(tunnel),
+        ...resultFields(tunnel.result),
+        ...controlCounts(tunnel),
+        'event.outcome': closedBy === 'capture_end' ? 'unknown' : 'failure',
+        'event.reason': reason,
+        'l2tp.tunnel.state': state,
+        'l2tp.closed_by': closedBy,
+        'event.start': isoMicroseconds(tunnel.startUs),
+        'event.end': isoMicroseconds(lastUs),
+        'event.duration': Math.round((lastUs - tunnel.startUs) * 1000),
+      },
+    })
+  }
+
+  closed(
+    tunnel: Tunnel,
+    timeUs: number,
+    closedBy: ClosedBy,
+    reason: string,
+    { packets, bytes, lastUs }: TunnelTraffic,
+  ): void {
+    this.#emit({
+      name: 'l2tp.tunnel.closed',
+      timeUs,
+      message: `L2TP tunnel closed: ${this.names(tunnel)}, ${reason}`,
+      fields: {
+        ...this.describe(tunnel),
+        ...resultFields(tunnel.result),
+        ...controlCounts(tunnel),
+        'event.reason': reason,
+        'l2tp.closed_by': closedBy,
+        'l2tp.tunnel.sessions': tunnel.sessions,
+        'event.start': isoMicroseconds(tunnel.startUs),
+        'event.end': isoMicroseconds(lastUs),
+        'event.duration': Math.round((lastUs - tunnel.startUs) * 1000),
+        'source.bytes': bytes[INITIATOR],
+        'source.packets': packets[INITIATOR],
+        'destination.bytes': bytes[RESPONDER],
+        'destination.packets': packets[RESPONDER],
+        'network.bytes': bytes[INITIATOR] + bytes[RESPONDER],
+        'network.packets': packets[INITIATOR] + packets[RESPONDER],
+      },
+    })
+  }
+
+  /** The sentence's subject: `10.0.0.1 (lac) → 10.0.0.2 (lns)`. */
+  names(tunnel: Tunnel): string {
+    return `${this.#nameOf(tunnel, INITIATOR)} → ${this.#nameOf(tunnel, RESPONDER)}`
+  }
+
+  address(tunnel: Tunnel, role: Role): string {
+    return this.#endpoints.address(tunnel.endpoints[role])
+  }
+
+  hostFields(tunnel: Tunnel, source: Role = INITIATOR) {
+    const [from, to] =
+      source === INITIATOR ? tunnel.endpoints : [tunnel.endpoints[RESPONDER], tunnel.endpoints[INITIATOR]]
+    return {
+      'source.ip': this.#endpoints.address(from),
+      'source.port': this.#endpoints.port(from),
+      'destination.ip': this.#endpoints.address(to),
+      'destination.port': this.#endpoints.port(to),
+      'network.type': this.#endpoints.isIpv6(from) ? 'ipv6' : 'ipv4',
+      'network.transport': 'udp',
+      'network.protocol': 'l2tp',
+    } as const
+  }
+
+  describe(tunnel: Tunnel) {
+    const [initiator, responder] = tunnel.ends
+    return {
+      ...this.hostFields(tunnel),
+      'network.vlan.id': tunnel.vlan,
+      'l2tp.version': 2,
+      'l2tp.tunnel.uid': tunnel.uid,
+      'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
+      'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
+      'l2tp.tunnel.adopted': tunnel.isAdopted || undefined,
+      'l2tp.initiator.host_name': initiator.hostName,
+      'l2tp.initiator.vendor_name': initiator.vendorName,
+      'l2tp.initiator.firmware': initiator.firmware,
+      'l2tp.initiator.receive_window': initiator.window,
+      'l2tp.responder.host_name': responder.hostName,
+      'l2tp.responder.vendor_name': responder.vendorName,
+      'l2tp.responder.firmware': responder.firmware,
+      'l2tp.responder.receive_window': responder.window,
+      'l2tp.authentication.method': authenticationOf(tunnel),
+      'l2tp.authentication.verdict': tunnel.verdict,
+      'borescope.lineage': [tunnel.uid],
+    }
+  }
+
+  #nameOf(tunnel: Tunnel, role: Role): string {
+    const { hostName } = tunnel.ends[role]
+    const address = this.address(tunnel, role)
+    return hostName === undefined ? address : `${address} (${hostName})`
+  }
+}
+
+/** An id that somebody assigned, for an event. */
+export function known(id: number): number | undefined {
+  return id === NO_ID ? undefined : id
+}
+
+function controlCounts(tunnel: Tunnel) {
+  const [first, second] = tunnel.channels
+  return {
+    'l2tp.control.messages': first.messages + second.messages,
+    'l2tp.control.retransmissions': first.retransmissions + second.retransmissions,
+    'l2tp.control.gaps': first.gaps + second.gaps,
+    'l2tp.control.anomalies': tunnel.controlAnomalies,
+  }
+}
+
+function authenticationOf(tunnel: Tunnel): string | undefined {
+  if (tunnel.isAdopted) return undefined
+  const [first, second] = tunnel.ends
+  if (first.challenge !== undefined && second.challenge !== undefined) return 'mutual'
+  return first.challenge === undefined && second.challenge === undefined ? 'none' : 'challenge'
+}

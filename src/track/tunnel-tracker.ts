@@ -1,0 +1,784 @@
+/**
+ * L2TPv2 tunnels as a bystander sees them: who asked for one, who answered, what it carried, how it ended.
+ *
+ * A message names the tunnel by the number that its receiver assigned (RFC 2661 section 3.1), so a tunnel is found by
+ * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP.
+ */
+import { hash } from 'node:crypto'
+import type { Endpoints } from '../base/endpoints.ts'
+import { PairTable } from '../base/pair-table.ts'
+import { Pool } from '../base/pool.ts'
+import { SECOND_US } from '../base/time.ts'
+import { Timers } from '../base/timers.ts'
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import { AvpCursor, type ControlDescription, describeControl, type Recover } from '../wire/l2tp-avp.ts'
+import { recoverHidden, verifyChallengeResponse } from '../wire/l2tp-hidden.ts'
+import { L2TP_PORT } from '../wire/l2tp.ts'
+import type { Anomalies } from './anomalies.ts'
+import { Candidates } from './candidates.ts'
+import type { Arrival } from './control-channel.ts'
+import {
+  type ControlMessage,
+  type Finding,
+  type FindingEventName,
+  type FindingFields,
+  type FoundMessage,
+  findingEvent,
+  foundIn,
+  keepMessage,
+  stopReason,
+} from './control-message.ts'
+import { Halves } from './halves.ts'
+import { outerFields, vlanOf } from './outer.ts'
+import {
+  type ClosedBy,
+  INITIATOR,
+  isTunnelMessage,
+  NO_ENDPOINT,
+  NO_ID,
+  RESPONDER,
+  type Role,
+  Tunnel,
+  type TunnelMessage,
+} from './tunnel.ts'
+import { TunnelEvents } from './tunnel-events.ts'
+
+/** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
+const LINGER_US = 35 * SECOND_US
+
+export interface TunnelLimits {
+  readonly tunnelsMax: number
+  /** A set-up that makes no progress is half-open, and given up, after this. */
+  readonly setupTimeoutUs: number
+  /** An open tunnel without any packet is taken for dead after this. */
+  readonly idleTimeoutUs: number
+  /** Datagrams to an unknown tunnel before it is adopted. */
+  readonly adoptAfter: number
+}
+
+/** The session tracker, as tunnels need it. */
+export interface TunnelSessions {
+  control(tunnel: Tunnel, sender: Role, message: ControlMessage): void
+  tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
+}
+
+export class TunnelTracker {
+  readonly events: TunnelEvents
+  readonly #endpoints: Endpoints
+  readonly #emit: Emit
+  readonly #anomalies: Anomalies
+  readonly #limits: TunnelLimits
+  readonly #secrets: readonly Uint8Array[]
+  readonly #learnPort: (port: number) => void
+  readonly #byReceiver: PairTable
+  /** Tunnels of which one id is not known: (sender, receiver) of the messages that will show it → index times two plus the receiver's role. */
+  readonly #halves: Halves
+  readonly #tunnels: Pool<Tunnel>
+  readonly #timers = new Timers()
+  readonly #avps = new AvpCursor()
+  readonly #candidates: Candidates
+  /** Per tunnel and sending role: index * 2 + role. */
+  #packets = new Float64Array(2048)
+  #bytes = new Float64Array(2048)
+  #lastUs = new Float64Array(1024)
+  #sessions: TunnelSessions | null = null
+  #isFullReported = false
+  readonly #recover: Recover
+  readonly #expire = (index: number) => this.#expired(index)
+  #nowUs = 0
+
+  constructor(
+    endpoints: Endpoints,
+    emit: Emit,
+    anomalies: Anomalies,
+    secrets: readonly Uint8Array[],
+    limits: TunnelLimits,
+    learnPort: (port: number) => void,
+  ) {
+    this.events = new TunnelEvents(endpoints, emit)
+    this.#endpoints = endpoints
+    this.#emit = emit
+    this.#anomalies = anomalies
+    this.#limits = limits
+    this.#secrets = secrets
+    this.#learnPort = learnPort
+    this.#byReceiver = new PairTable(limits.tunnelsMax * 2)
+    this.#halves = new Halves(limits.tunnelsMax)
+    this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index))
+    this.#candidates = new Candidates(emit, limits.adoptAfter)
+    this.#recover = (avp) => recoverHidden(avp, this.#secrets)
+  }
+
+  /** The two trackers know each other; this closes the ring at start. */
+  attach(sessions: TunnelSessions): void {
+    this.#sessions = sessions
+  }
+
+  get size(): number {
+    return this.#tunnels.size
+  }
+
+  at(index: number): Tunnel {
+    return this.#tunnels.at(index)
+  }
+
+  /**
+   * The tunnel that the message in the frame belongs to, counted: its index times two, plus the role of the receiver. -1 if
+   * nobody assigned the id, which is reported from here; the packet path is two look-ups and three additions.
+   */
+  find(frame: Frame): number {
+    const { ip, udp, l2tp } = frame
+    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    if (receiver === -1) return -1
+    const found = this.#byReceiver.find(receiver, l2tp.tunnelId)
+    if (found === -1) return -1
+    const index = found >> 1
+    const sender = 1 - (found & 1)
+    this.#packets[index * 2 + sender]++
+    this.#bytes[index * 2 + sender] += ip.wireEnd - ip.headerStart
+    this.#lastUs[index] = frame.timeUs
+    return found
+  }
+
+  /** Every control message, and everything to a tunnel that is not known, leaves the packet path by this door. `found` is what `find` said. */
+  observeControl(frame: Frame, found: number): void {
+    const { l2tp } = frame
+    if (found === -1) {
+      this.#observeUnknown(frame)
+      return
+    }
+    const tunnel = this.#tunnels.at(found >> 1)
+    const sender = (1 - (found & 1)) as Role
+    if (!this.#isFromPeer(tunnel, sender, frame)) {
+      this.#foreignSource(tunnel, sender, frame)
+      return
+    }
+    if (tunnel.state === 'established') this.#followPort(tunnel, sender, frame)
+    if (l2tp.isAcknowledgement) this.#acknowledge(frame, tunnel, sender, 'ZLB')
+    else this.#observeMessage(frame, tunnel, sender, describeControl(l2tp, this.#avps, this.#recover))
+  }
+
+  /** A data message to a tunnel that is known came from a host that is not its peer. */
+  isForeign(frame: Frame, found: number): boolean {
+    const tunnel = this.#tunnels.at(found >> 1)
+    const sender = (1 - (found & 1)) as Role
+    if (this.#isFromPeer(tunnel, sender, frame)) return false
+    this.#foreignSource(tunnel, sender, frame)
+    return true
+  }
+
+  expire(nowUs: number): void {
+    this.#nowUs = nowUs
+    this.#timers.advance(nowUs, this.#expire)
+    this.#candidates.expire(nowUs)
+  }
+
+  /** The end of the capture: everything that is open is told. */
+  finish(nowUs: number): void {
+    this.#nowUs = nowUs
+    for (const index of this.#tunnels.used()) {
+      const tunnel = this.#tunnels.at(index)
+      if (tunnel.state !== 'closed') this.#close(tunnel, nowUs, 'capture_end', 'the capture ended')
+      this.#forget(tunnel)
+    }
+    this.#candidates.finish()
+  }
+
+  /** Raises that a control message does not fit, by its number, its state, or the tunnel or session it names. */
+  report(
+    name: FindingEventName,
+    tunnel: Tunnel,
+    found: FoundMessage,
+    finding: Finding,
+    message: string,
+    more: Partial<FindingFields> = {},
+  ): void {
+    tunnel.controlAnomalies++
+    this.#emit(
+      findingEvent(name, found, finding, message, {
+        'l2tp.tunnel.uid': tunnel.uid,
+        'l2tp.tunnel.state': tunnel.state,
+        'borescope.lineage': [tunnel.uid],
+        ...more,
+      }),
+    )
+  }
+
+  // --- known tunnels
+
+  #observeMessage(frame: Frame, tunnel: Tunnel, sender: Role, description: ControlDescription): void {
+    const message = keepMessage(frame, description)
+    if (message.name === 'SCCRP' && this.#isRestart(tunnel, sender, message)) {
+      this.#restart(frame, tunnel)
+      return
+    }
+    this.#acknowledge(frame, tunnel, sender, message.name)
+    const channel = tunnel.channels[sender]
+    const { expectedNs } = channel
+    const arrival = channel.arrive(message.ns, message.digest, tunnel.ends[1 - sender].window ?? 0, message)
+    if (arrival === 'retransmission') return
+    if (arrival === 'conflict' || arrival === 'beyond_window') this.#reportNumber(tunnel, message, arrival, expectedNs)
+    if (arrival === 'conflict') return
+    this.#reportFindings(frame, tunnel, description)
+    message.isLate = arrival === 'late'
+    if (arrival === 'next' || arrival === 'late') this.#act(tunnel, sender, message)
+    this.#release(tunnel, sender, frame)
+  }
+
+  #reportNumber(tunnel: Tunnel, message: ControlMessage, arrival: Arrival, expectedNs: number): void {
+    const finding = arrival === 'conflict' ? 'ns_conflict' : 'ns_beyond_window'
+    this.report('l2tp.control.out_of_order', tunnel, message, finding, message.name, {
+      'l2tp.message.expected_ns': expectedNs === -1 ? undefined : expectedNs,
+    })
+  }
+
+  /** The Nr and the Ns of any message say something about what went before, in both directions. */
+  #acknowledge(frame: Frame, tunnel: Tunnel, sender: Role, name: string): void {
+    const { ns, nr } = frame.l2tp
+    const other = (1 - sender) as Role
+    if (!tunnel.channels[other].acknowledge(nr)) {
+      this.report('l2tp.control.out_of_order', tunnel, foundIn(frame, outerFields(frame, 'l2tp')), 'nr_ahead', name)
+    }
+    tunnel.channels[sender].announce(ns)
+    this.#release(tunnel, other, frame)
+    this.#release(tunnel, sender, frame)
+  }
+
+  /** What was held after a gap, and has been acted on by now. */
+  #release(tunnel: Tunnel, sender: Role, { timeUs }: Frame): void {
+    const channel = tunnel.channels[sender]
+    for (let message = channel.release(); message !== null; message = channel.release()) {
+      message.timeUs = timeUs
+      this.#act(tunnel, sender, message)
+    }
+  }
+
+  #act(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
+    const { name } = message
+    // The other end may not have heard of the StopCCN, or may still repeat what it sent before.
+    if (tunnel.state === 'closed' && tunnel.stoppedBy === 1 - sender) return
+    if (isTunnelMessage(name)) {
+      this.#advance(tunnel, sender, name, message)
+      return
+    }
+    // The handshake must have been completed out of sight.
+    if (tunnel.state === 'answered' && tunnel.isBehind) this.#establish(tunnel, message.timeUs)
+    if (tunnel.state === 'established') this.#sessions?.control(tunnel, sender, message)
+    else if (!message.isLate)
+      this.report('l2tp.control.unexpected', tunnel, message, name === 'unknown' ? 'message' : 'state', name)
+  }
+
+  #advance(tunnel: Tunnel, sender: Role, name: TunnelMessage, message: ControlMessage): void {
+    const before = tunnel.state
+    const after = tunnel.after(name, sender)
+    if (after === 'unexpected_state' || after === 'unexpected_role') {
+      // Without the beginning nobody knows who opened the tunnel.
+      if (message.isLate || (tunnel.isAdopted && name !== 'SCCRQ')) return
+      this.report('l2tp.control.unexpected', tunnel, message, after === 'unexpected_state' ? 'state' : 'role', name)
+      return
+    }
+    if (before === after) return
+    if (after === 'answered') this.#answer(tunnel, message)
+    else if (after === 'established') {
+      if (name === 'SCCCN') this.#verify(tunnel, INITIATOR, 'SCCCN', message)
+      this.#establish(tunnel, message.timeUs)
+    } else {
+      tunnel.result = message.control
+      tunnel.stoppedBy = sender
+      const { assignedTunnelId } = message.control
+      if (tunnel.ids[sender] === NO_ID && assignedTunnelId !== undefined)
+        this.#assign(tunnel, sender, assignedTunnelId, message.timeUs)
+      this.#close(tunnel, message.timeUs, sender === INITIATOR ? 'initiator' : 'responder', stopReason(message.control))
+    }
+  }
+
+  /** The responder may answer from another address and port than it was asked at (RFC 2661 section 8.1). */
+  #answer(tunnel: Tunnel, message: ControlMessage): void {
+    const { control, address, port, timeUs } = message
+    const responder = this.#endpoints.hold(address, 0, address.length, port)
+    if (responder === NO_ENDPOINT) {
+      this.#full('endpoints', this.#endpoints.capacity, timeUs)
+      return
+    }
+    tunnel.enter('answered', timeUs)
+    tunnel.introduce(RESPONDER, control)
+    this.#unlist(tunnel)
+    this.#endpoints.release(tunnel.endpoints[RESPONDER])
+    tunnel.endpoints[RESPONDER] = responder
+    this.#learnPort(port)
+    this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
+    this.#verify(tunnel, RESPONDER, 'SCCRP', message)
+    this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
+  }
+
+  #establish(tunnel: Tunnel, timeUs: number): void {
+    tunnel.enter('established', timeUs)
+    this.events.opened(tunnel, timeUs)
+    this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
+  }
+
+  /** The answer of `role` to the challenge of the other end. */
+  #verify(tunnel: Tunnel, role: Role, name: 'SCCRP' | 'SCCCN', { control, timeUs }: ControlMessage): void {
+    const { challenge } = tunnel.ends[1 - role]
+    const response = control.challengeResponse
+    if (challenge === undefined || response === undefined) return
+    const messageType = name === 'SCCRP' ? 2 : 3
+    const isRight = this.#secrets.some((secret) => verifyChallengeResponse(messageType, secret, challenge, response))
+    const verdict = this.#secrets.length === 0 ? 'unverified' : isRight ? 'verified' : 'wrong_secret'
+    if (tunnel.verdict !== 'wrong_secret') tunnel.verdict = verdict
+    this.events.authenticated(tunnel, role, name, verdict, timeUs)
+  }
+
+  /** A NAT gave a peer another port in mid-life: the answers will go there. */
+  #followPort(tunnel: Tunnel, sender: Role, { ip, udp, timeUs }: Frame): void {
+    const before = tunnel.endpoints[sender]
+    if (this.#endpoints.port(before) === udp.sourcePort) return
+    const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    if (after === NO_ENDPOINT) {
+      this.#full('endpoints', this.#endpoints.capacity, timeUs)
+      return
+    }
+    const { lacking } = tunnel
+    this.#unlist(tunnel)
+    const id = tunnel.ids[sender]
+    if (id !== NO_ID) this.#unassign(tunnel, sender)
+    tunnel.endpoints[sender] = after
+    if (id !== NO_ID) this.#assign(tunnel, sender, id, timeUs)
+    if (lacking !== -1) this.#list(tunnel, lacking)
+    this.#endpoints.release(before)
+    this.#learnPort(udp.sourcePort)
+  }
+
+  /** Each finding on each kind of AVP once a message. */
+  #reportFindings(frame: Frame, tunnel: Tunnel | null, description: ControlDescription): void {
+    const fields = {
+      'l2tp.message.type': description.messageName,
+      'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
+      'l2tp.session.target_id': frame.l2tp.sessionId,
+      ...(tunnel === null ? {} : { 'l2tp.tunnel.uid': tunnel.uid, 'borescope.lineage': [tunnel.uid] }),
+    }
+    const told = new Set<string>()
+    for (const avp of description.avps) {
+      const of = avp.vendorId === 0 ? '' : ` of vendor ${avp.vendorId}`
+      const detail = `${description.messageName}: AVP ${avp.type} (${avp.name})${of}`
+      for (const finding of avp.findings) {
+        if (told.has(`${finding} ${detail}`)) continue
+        told.add(`${finding} ${detail}`)
+        this.#anomalies.report(frame, finding, 'l2tp', detail, 'udp', fields)
+      }
+      if (avp.recovery === undefined || told.has(detail)) continue
+      told.add(detail)
+      this.#reportHidden(frame, tunnel, description.messageName, avp, avp.recovery)
+    }
+    if (description.flaw !== null)
+      this.#anomalies.report(frame, description.flaw, 'l2tp', description.messageName, 'udp', fields)
+  }
+
+  #reportHidden(
+    frame: Frame,
+    tunnel: Tunnel | null,
+    message: string,
+    avp: ControlDescription['avps'][number],
+    verdict: string,
+  ): void {
+    const { value } = avp
+    const outer = outerFields(frame, 'l2tp')
+    this.#emit({
+      name: 'l2tp.avp.hidden',
+      timeUs: frame.timeUs,
+      message: `${outer['source.ip']} hid AVP ${avp.type} (${avp.name}) in ${message}: ${verdict}`,
+      fields: {
+        ...outer,
+        'l2tp.version': 2,
+        'l2tp.message.type': message,
+        'l2tp.avp.type': avp.type,
+        'l2tp.avp.name': avp.name,
+        'l2tp.avp.vendor_id': avp.vendorId,
+        'l2tp.avp.verdict': verdict,
+        'l2tp.avp.value':
+          value === undefined ? undefined : typeof value === 'object' ? JSON.stringify(value) : String(value),
+        'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
+        'l2tp.session.target_id': frame.l2tp.sessionId,
+        'l2tp.tunnel.uid': tunnel?.uid,
+        'borescope.lineage': tunnel === null ? undefined : [tunnel.uid],
+      },
+    })
+  }
+
+  // --- tunnels that nobody knows yet
+
+  #observeUnknown(frame: Frame): void {
+    const { l2tp } = frame
+    if (!l2tp.isControl) {
+      if (this.#candidates.observe(frame, 'data')) this.#adopt(frame)
+      return
+    }
+    if (l2tp.isAcknowledgement) {
+      if (l2tp.tunnelId !== 0 && this.#candidates.observe(frame, 'ZLB')) this.#adopt(frame)
+      return
+    }
+    const description = describeControl(l2tp, this.#avps, this.#recover)
+    const { messageName: name } = description
+    if (name === 'SCCRQ' && l2tp.tunnelId === 0) this.#request(frame, description)
+    else if (name === 'StopCCN' && l2tp.tunnelId === 0 && this.#stopBeforeAnswer(frame, description)) return
+    else if ((name === 'SCCRP' || name === 'SCCCN') && this.#completeHalf(frame))
+      this.observeControl(frame, this.find(frame))
+    else {
+      this.#reportFindings(frame, null, description)
+      if (this.#candidates.observe(frame, name)) this.#adopt(frame)
+    }
+  }
+
+  /** An SCCRQ: the first of a new attempt, or one more of a known one. */
+  #request(frame: Frame, description: ControlDescription): void {
+    const { ip, udp } = frame
+    const message = keepMessage(frame, description)
+    const tunnelId = message.control.assignedTunnelId ?? NO_ID
+    const known = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const earlier = known === -1 ? -1 : this.#byReceiver.find(known, tunnelId)
+    if (earlier !== -1) {
+      const tunnel = this.#tunnels.at(earlier >> 1)
+      if (isSameAttempt(tunnel, earlier & 1, message)) {
+        tunnel.requests++
+        if (tunnel.state === 'established' || tunnel.state === 'closed') tunnel.repeated = message
+        this.#count(tunnel, INITIATOR, frame)
+        if (tunnel.state !== 'closed') this.#observeMessage(frame, tunnel, INITIATOR, description)
+        return
+      }
+      this.#replace(tunnel, frame.timeUs, 'the peer started again with the same tunnel id')
+    }
+    this.#reportFindings(frame, null, description)
+    const tunnel = this.#open(frame, INITIATOR)
+    if (tunnel === null) {
+      this.#requestUntracked(message)
+      return
+    }
+    this.#begin(tunnel, message)
+    this.#count(tunnel, INITIATOR, frame)
+  }
+
+  #begin(tunnel: Tunnel, message: ControlMessage): void {
+    const { control, timeUs } = message
+    tunnel.introduce(INITIATOR, control)
+    tunnel.requestDigest = message.digest
+    tunnel.requests = 1
+    tunnel.channels[INITIATOR].arrive(message.ns, message.digest, 0, message)
+    this.#assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
+    if (tunnel.lacking === -1) this.#list(tunnel, RESPONDER)
+    tunnel.uid = this.#uid(tunnel)
+    this.#learnPort(message.port)
+    this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
+    this.events.requested(tunnel, timeUs)
+  }
+
+  /** The same SCCRQ again was more than a repetition: the responder answers it with another tunnel. */
+  #isRestart(tunnel: Tunnel, sender: Role, message: ControlMessage): boolean {
+    const isOther = message.control.assignedTunnelId !== tunnel.ids[RESPONDER]
+    return tunnel.repeated !== null && sender === RESPONDER && message.ns === 0 && isOther
+  }
+
+  #restart(frame: Frame, old: Tunnel): void {
+    const request = old.repeated as ControlMessage
+    this.#replace(old, frame.timeUs, 'the peer started again with the same tunnel id')
+    const tunnel = this.#open(frame, RESPONDER)
+    if (tunnel === null) return
+    this.#begin(tunnel, { ...request, timeUs: frame.timeUs })
+    this.observeControl(frame, this.find(frame))
+  }
+
+  /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
+  #requestUntracked({ outer, control, timeUs, ns }: ControlMessage): void {
+    const uid = `t-${hash('sha1', `${timeUs} ${ns} ${JSON.stringify(outer)}`).slice(0, 12)}`
+    this.#emit({
+      name: 'l2tp.tunnel.requested',
+      timeUs,
+      message: `${outer['source.ip']} asks ${outer['destination.ip']} for an L2TP tunnel`,
+      fields: {
+        ...outer,
+        'l2tp.version': 2,
+        'l2tp.tunnel.uid': uid,
+        'l2tp.tunnel.initiator_id': control.assignedTunnelId,
+        'l2tp.initiator.host_name': control.hostName,
+        'l2tp.initiator.vendor_name': control.vendorName,
+        'borescope.lineage': [uid],
+      },
+    })
+  }
+
+  /** A StopCCN to tunnel 0 takes an SCCRQ back: its sender names itself in Assigned Tunnel ID. */
+  #stopBeforeAnswer(frame: Frame, description: ControlDescription): boolean {
+    const { ip, udp } = frame
+    const { assignedTunnelId } = description.control
+    if (assignedTunnelId === undefined) return false
+    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const found = sender === -1 ? -1 : this.#byReceiver.find(sender, assignedTunnelId)
+    if (found === -1) return false
+    const tunnel = this.#tunnels.at(found >> 1)
+    const role = (found & 1) as Role
+    this.#count(tunnel, role, frame)
+    this.#observeMessage(frame, tunnel, role, description)
+    return true
+  }
+
+  /** Gives the one tunnel between these endpoints that lacks the receiver's id the one in the frame. False if there is none. */
+  #completeHalf(frame: Frame): boolean {
+    const { ip, udp, l2tp, timeUs } = frame
+    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    const half = sender === -1 || receiver === -1 ? -1 : this.#halves.only(sender, receiver)
+    if (half === -1) return false
+    this.#assign(this.#tunnels.at(half >> 1), (half & 1) as Role, l2tp.tunnelId, timeUs)
+    return true
+  }
+
+  #adopt(frame: Frame): void {
+    const { udp, l2tp, timeUs } = frame
+    if (this.#completeHalf(frame)) {
+      const tunnel = this.#tunnels.at(this.find(frame) >> 1)
+      // Its set-up was completed out of sight.
+      if (tunnel.state === 'opening') this.#establish(tunnel, timeUs)
+      return
+    }
+    // Who opened it is not known. A client's port is seldom 1701 behind a NAT, a server's always is.
+    const sender: Role = udp.destinationPort !== L2TP_PORT && udp.sourcePort === L2TP_PORT ? RESPONDER : INITIATOR
+    const receiver = (1 - sender) as Role
+    const tunnel = this.#open(frame, sender)
+    if (tunnel === null) return
+    tunnel.isAdopted = true
+    tunnel.enter('established', timeUs)
+    for (const channel of tunnel.channels) channel.reset(-1)
+    this.#assign(tunnel, receiver, l2tp.tunnelId, timeUs)
+    this.#list(tunnel, sender)
+    tunnel.uid = this.#uid(tunnel)
+    this.#count(tunnel, sender, frame)
+    this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
+    this.#learnPort(udp.sourcePort)
+    this.events.adopted(tunnel, timeUs)
+  }
+
+  // --- life and death
+
+  /** A record for a tunnel between the hosts of the frame, which `sender` sent; null if there is no room. */
+  #open(frame: Frame, sender: Role): Tunnel | null {
+    const { ip, udp, timeUs } = frame
+    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    const index = source === NO_ENDPOINT || destination === NO_ENDPOINT ? -1 : this.#tunnels.take()
+    if (index === -1) {
+      this.#endpoints.release(source)
+      this.#endpoints.release(destination)
+      this.#full('tunnels', this.#tunnels.capacity, timeUs)
+      return null
+    }
+    const tunnel = this.#tunnels.at(index)
+    tunnel.reset(timeUs)
+    tunnel.endpoints[sender] = source
+    tunnel.endpoints[1 - sender] = destination
+    tunnel.vlan = vlanOf(frame)
+    if (index >= this.#lastUs.length) this.#grow()
+    this.#packets.fill(0, index * 2, index * 2 + 2)
+    this.#bytes.fill(0, index * 2, index * 2 + 2)
+    this.#lastUs[index] = timeUs
+    return tunnel
+  }
+
+  #close(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
+    const { state } = tunnel
+    const at = tunnel.index * 2
+    const traffic = {
+      packets: [this.#packets[at], this.#packets[at + 1]],
+      bytes: [this.#bytes[at], this.#bytes[at + 1]],
+      lastUs: this.#lastUs[tunnel.index],
+    } as const
+    this.#sessions?.tunnelClosed(tunnel, timeUs, closedBy, closedBy === 'capture_end' ? reason : `tunnel: ${reason}`)
+    tunnel.enter('closed', timeUs)
+    if (state === 'established') this.events.closed(tunnel, timeUs, closedBy, reason, traffic)
+    else
+      this.events.failed(
+        tunnel,
+        timeUs,
+        state,
+        closedBy,
+        tunnel.stoppedBy === -1 ? halfOpenReason(tunnel, state, reason) : reason,
+        traffic,
+      )
+    this.#timers.schedule(tunnel.index, timeUs + LINGER_US)
+  }
+
+  /** Another tunnel takes the place of this one. */
+  #replace(tunnel: Tunnel, timeUs: number, reason: string): void {
+    if (tunnel.state !== 'closed') this.#close(tunnel, timeUs, 'silence', reason)
+    this.#forget(tunnel)
+  }
+
+  #expired(index: number): void {
+    if (!this.#tunnels.isUsed(index)) return
+    const tunnel = this.#tunnels.at(index)
+    if (tunnel.state === 'closed') {
+      this.#linger(tunnel)
+      return
+    }
+    const isOpen = tunnel.state === 'established'
+    // A set-up must make progress, an open tunnel must carry something.
+    const timeoutUs = isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs
+    const dueUs = (isOpen ? this.#lastUs[index] : tunnel.stateUs) + timeoutUs
+    if (dueUs > this.#nowUs) {
+      this.#timers.schedule(index, dueUs)
+      return
+    }
+    this.#close(
+      tunnel,
+      dueUs,
+      'silence',
+      `${isOpen ? 'silent' : 'no progress'} for ${Math.round(timeoutUs / SECOND_US)} s`,
+    )
+    // Peers that are silent repeat nothing; if they speak after all, the tunnel is adopted.
+    if (isOpen) this.#forget(tunnel)
+  }
+
+  /**
+   * A closed tunnel is forgotten when its peers are quiet. If one goes on, it has not heard; if both do, the tunnel is alive
+   * whatever the StopCCN said: forgotten, it will be adopted.
+   */
+  #linger(tunnel: Tunnel): void {
+    const { index, lingering } = tunnel
+    const at = index * 2
+    const isQuiet = this.#lastUs[index] + LINGER_US <= this.#nowUs
+    const doBothGoOn = tunnel.isLingering && this.#packets[at] > lingering[0] && this.#packets[at + 1] > lingering[1]
+    if (isQuiet || doBothGoOn) {
+      this.#forget(tunnel)
+      return
+    }
+    tunnel.isLingering = true
+    lingering[0] = this.#packets[at]
+    lingering[1] = this.#packets[at + 1]
+    this.#timers.schedule(index, this.#nowUs + LINGER_US)
+  }
+
+  #forget(tunnel: Tunnel): void {
+    this.#timers.cancel(tunnel.index)
+    this.#unlist(tunnel)
+    for (const role of [INITIATOR, RESPONDER] as const) {
+      if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
+      this.#endpoints.release(tunnel.endpoints[role])
+    }
+    this.#tunnels.free(tunnel.index)
+  }
+
+  #assign(tunnel: Tunnel, role: Role, id: number, timeUs: number): void {
+    if (tunnel.lacking === role) this.#unlist(tunnel)
+    if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
+    tunnel.ids[role] = id
+    // Zero names no tunnel: it is what an SCCRQ itself is sent to.
+    if (id === 0) return
+    const earlier = this.#byReceiver.find(tunnel.endpoints[role], id)
+    if (earlier !== -1 && earlier >> 1 !== tunnel.index)
+      this.#replace(this.#tunnels.at(earlier >> 1), timeUs, 'its tunnel id was assigned again')
+    this.#byReceiver.insert(tunnel.endpoints[role], id, tunnel.index * 2 + role)
+  }
+
+  /** A message may lack the id of its sender, or the capture may have cut it off: then the answer will show it. */
+  #assignOrList(tunnel: Tunnel, role: Role, id: number | undefined, timeUs: number): void {
+    if (id === undefined) this.#list(tunnel, role)
+    else this.#assign(tunnel, role, id, timeUs)
+  }
+
+  #unassign(tunnel: Tunnel, role: Role): void {
+    const value = tunnel.index * 2 + role
+    if (this.#byReceiver.find(tunnel.endpoints[role], tunnel.ids[role]) === value)
+      this.#byReceiver.remove(tunnel.endpoints[role], tunnel.ids[role])
+  }
+
+  #list(tunnel: Tunnel, lacking: Role): void {
+    const { endpoints } = tunnel
+    if (this.#halves.add(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking))
+      tunnel.lacking = lacking
+  }
+
+  #unlist(tunnel: Tunnel): void {
+    const { endpoints, lacking } = tunnel
+    if (lacking === -1) return
+    this.#halves.remove(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking)
+    tunnel.lacking = -1
+  }
+
+  #count(tunnel: Tunnel, sender: Role, frame: Frame): void {
+    this.#packets[tunnel.index * 2 + sender]++
+    this.#bytes[tunnel.index * 2 + sender] += frame.ip.wireEnd - frame.ip.headerStart
+    this.#lastUs[tunnel.index] = frame.timeUs
+  }
+
+  /** Compares addresses only: a NAT may move a peer to another port. The responder may answer an SCCRQ from where it likes. */
+  #isFromPeer(tunnel: Tunnel, sender: Role, { ip }: Frame): boolean {
+    if (tunnel.state === 'opening' && sender === RESPONDER) return true
+    return this.#endpoints.hasAddress(tunnel.endpoints[sender], ip.bytes, ip.sourceAt, ip.addressLength)
+  }
+
+  #foreignSource(tunnel: Tunnel, sender: Role, frame: Frame): void {
+    tunnel.controlAnomalies++
+    const at = tunnel.index * 2 + sender
+    this.#packets[at]--
+    this.#bytes[at] -= frame.ip.wireEnd - frame.ip.headerStart
+    this.#anomalies.report(
+      frame,
+      'l2tp.foreign_source',
+      'l2tp',
+      `the tunnel's peer is ${this.events.address(tunnel, sender)}`,
+      'udp',
+      {
+        'l2tp.tunnel.uid': tunnel.uid,
+        'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
+        'l2tp.session.target_id': frame.l2tp.sessionId,
+        'borescope.lineage': [tunnel.uid],
+      },
+    )
+  }
+
+  #full(table: string, capacity: number, timeUs: number): void {
+    if (this.#isFullReported) return
+    this.#isFullReported = true
+    this.#emit({
+      name: 'sensor.table.filled',
+      timeUs,
+      message: `The table of ${table} is full at ${capacity}: further ones are not followed until some end`,
+      fields: { 'sensor.table': table, 'sensor.capacity': capacity },
+    })
+  }
+
+  #grow(): void {
+    const length = this.#lastUs.length * 2
+    this.#packets = doubled(this.#packets, length * 2)
+    this.#bytes = doubled(this.#bytes, length * 2)
+    this.#lastUs = doubled(this.#lastUs, length)
+  }
+
+  #uid(tunnel: Tunnel): string {
+    const {
+      'source.ip': from,
+      'source.port': fromPort,
+      'destination.ip': to,
+      'destination.port': toPort,
+    } = this.events.hostFields(tunnel)
+    return `t-${hash('sha1', `${from} ${fromPort} ${to} ${toPort} ${tunnel.ids[INITIATOR]} ${tunnel.ids[RESPONDER]} ${tunnel.startUs}`).slice(0, 12)}`
+  }
+}
+
+/** One more SCCRQ of a set-up that goes on, or the same one after it: whether that is more than a repetition the answer will tell. */
+function isSameAttempt(tunnel: Tunnel, role: number, message: ControlMessage): boolean {
+  if (role !== INITIATOR || tunnel.isAdopted) return false
+  if (tunnel.state === 'opening' || tunnel.state === 'answered') return true
+  const isAfterSilence = tunnel.state === 'closed' && tunnel.stoppedBy === -1
+  return message.digest === tunnel.requestDigest && !isAfterSilence
+}
+
+function halfOpenReason(tunnel: Tunnel, state: Tunnel['state'], reason: string): string {
+  if (state === 'opening') return `no answer to ${tunnel.requests} SCCRQ, ${reason}`
+  return `half-open: SCCRP was not followed by SCCCN, ${reason}`
+}
+
+function doubled(old: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const array = new Float64Array(length)
+  array.set(old)
+  return array
+}

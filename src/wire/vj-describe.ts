@@ -1,0 +1,78 @@
+/**
+ * What a packet under Van Jacobson header compression says (RFC 1144 section 3.2.2, RFC 1332 section 4): the changes since the
+ * packet before it. Rebuilding the packet needs all that came before; reading the changes needs this packet only.
+ */
+import { u16 } from '../base/bytes.ts'
+
+const CONNECTION = 0x40
+const IP_ID = 0x20
+const PUSH = 0x10
+const SEQUENCE = 0x08
+const ACKNOWLEDGEMENT = 0x04
+const WINDOW = 0x02
+const URGENT = 0x01
+/** Two combinations that no sender needs stand for the common cases: interactive traffic echoed, and one-way data. */
+const SPECIAL_BITS = SEQUENCE | ACKNOWLEDGEMENT | WINDOW | URGENT
+const ECHOED = SEQUENCE | WINDOW | URGENT
+const ONE_WAY = SPECIAL_BITS
+
+interface VjRecord {
+  readonly changeMask: number
+  /** Absent when it is that of the packet before. */
+  readonly connection?: number
+  readonly push: boolean
+  /** Of the TCP packet before compression. */
+  readonly checksum: number
+  /** Instead of changes: sequence and acknowledgement grow by the length of the packet before. */
+  readonly special?: 'echoed' | 'one-way'
+  readonly urgentPointer?: number
+  readonly windowChange?: number
+  readonly acknowledgementChange?: number
+  readonly sequenceChange?: number
+  readonly ipIdChange?: number
+  /** Octets of TCP data behind the header. */
+  readonly dataLength: number
+}
+
+/** Describes what stands under PPP protocol 0x002d. */
+export function describeVjCompressed(bytes: Uint8Array, start: number, end: number): VjRecord | 'vj.truncated' {
+  const changeMask = start < end ? bytes[start] : 0
+  let at = start + (changeMask & CONNECTION ? 2 : 1)
+  if (end - at < 2) return 'vj.truncated'
+  const connection = changeMask & CONNECTION ? { connection: bytes[start + 1] } : {}
+  const checksum = u16(bytes, at)
+  at += 2
+  let isTruncated = false
+  // One octet, or a zero and two: for changes beyond 255, and for those of zero.
+  const delta = (): number => {
+    const isLong = bytes[at] === 0
+    if (at + (isLong ? 3 : 1) > end) {
+      isTruncated = true
+      return 0
+    }
+    const change = isLong ? u16(bytes, at + 1) : bytes[at]
+    at += isLong ? 3 : 1
+    return change
+  }
+  const bits = changeMask & SPECIAL_BITS
+  const special =
+    bits === ECHOED ? { special: 'echoed' as const } : bits === ONE_WAY ? { special: 'one-way' as const } : {}
+  const isPlain = bits !== ECHOED && bits !== ONE_WAY
+  const changes = {
+    ...(isPlain && changeMask & URGENT ? { urgentPointer: delta() } : {}),
+    ...(isPlain && changeMask & WINDOW ? { windowChange: delta() } : {}),
+    ...(isPlain && changeMask & ACKNOWLEDGEMENT ? { acknowledgementChange: delta() } : {}),
+    ...(isPlain && changeMask & SEQUENCE ? { sequenceChange: delta() } : {}),
+    ...(changeMask & IP_ID ? { ipIdChange: delta() } : {}),
+  }
+  if (isTruncated) return 'vj.truncated'
+  return {
+    changeMask,
+    ...connection,
+    push: (changeMask & PUSH) !== 0,
+    checksum,
+    ...special,
+    ...changes,
+    dataLength: end - at,
+  }
+}

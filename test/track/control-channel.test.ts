@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import { ControlChannel } from '../../src/track/control-channel.ts'
+
+function channel(expectedNs = 0): ControlChannel<number> {
+  const made = new ControlChannel<number>()
+  made.reset(expectedNs)
+  return made
+}
+
+/** Messages whose content is their number. */
+function arrive(of: ControlChannel<number>, ...numbers: readonly number[]): string[] {
+  return numbers.map((ns) => of.arrive(ns, ns * 7, 4, ns))
+}
+
+function released(of: ControlChannel<number>): number[] {
+  const all = []
+  for (let next = of.release(); next !== null; next = of.release()) all.push(next)
+  return all
+}
+
+test('messages in order, over the end of the number space', () => {
+  const subject = channel(0xfffe)
+  expect(arrive(subject, 0xfffe, 0xffff, 0, 1)).toEqual(['next', 'next', 'next', 'next'])
+  expect(subject.expectedNs).toBe(2)
+  expect(subject.messages).toBe(4)
+})
+
+test('the same message again is a retransmission, other content is a conflict', () => {
+  const subject = channel()
+  expect(arrive(subject, 0, 0, 0)).toEqual(['next', 'retransmission', 'retransmission'])
+  expect(subject.retransmissions).toBe(2)
+  expect(subject.arrive(0, 99, 4, 0)).toBe('conflict')
+})
+
+test('a message after a gap waits for it to be filled', () => {
+  const subject = channel()
+  expect(arrive(subject, 0, 3, 2)).toEqual(['next', 'held', 'held'])
+  expect(released(subject)).toEqual([])
+  expect(arrive(subject, 1)).toEqual(['next'])
+  expect(released(subject)).toEqual([2, 3])
+  expect(subject.gaps).toBe(0)
+  expect(arrive(subject, 2, 3)).toEqual(['retransmission', 'retransmission'])
+})
+
+test('or for the receiver to acknowledge it: then the capture missed what stood before', () => {
+  const subject = channel()
+  arrive(subject, 0, 2)
+  expect(subject.acknowledge(1)).toBe(true)
+  expect(released(subject)).toEqual([])
+  expect(subject.acknowledge(3)).toBe(true)
+  expect(released(subject)).toEqual([2])
+  expect(subject.gaps).toBe(1)
+  expect(arrive(subject, 1)).toEqual(['late'])
+  expect(subject.gaps).toBe(0)
+})
+
+test('a held message again is a retransmission; with other content a conflict, and the later one counts', () => {
+  const subject = channel()
+  expect(arrive(subject, 2, 2)).toEqual(['held', 'retransmission'])
+  expect(subject.arrive(2, 1234, 4, 77)).toBe('conflict')
+  subject.acknowledge(3)
+  expect(released(subject)).toEqual([77])
+})
+
+test('beyond the window, until it is acknowledged', () => {
+  const subject = channel()
+  expect(arrive(subject, 0, 9)).toEqual(['next', 'beyond_window'])
+  expect(subject.expectedNs).toBe(1)
+  expect(subject.acknowledge(10)).toBe(true)
+  expect(released(subject)).toEqual([9])
+})
+
+test('a wide window that the receiver announced is believed, up to what is remembered', () => {
+  const subject = channel()
+  expect(subject.arrive(20, 1, 32, 0)).toBe('held')
+  expect(subject.arrive(40, 1, 60_000, 0)).toBe('beyond_window')
+})
+
+test('an acknowledgement of what was never sent is refused; a small capture gap is not', () => {
+  const subject = channel()
+  arrive(subject, 0)
+  expect(subject.acknowledge(5)).toBe(true)
+  expect(subject.gaps).toBe(4)
+  expect(subject.acknowledge(100)).toBe(false)
+  expect(subject.expectedNs).toBe(5)
+})
+
+test('old acknowledgements say nothing', () => {
+  const subject = channel()
+  arrive(subject, 0, 1, 2)
+  expect([3, 2, 1, 0].map((nr) => subject.acknowledge(nr))).toEqual([true, true, true, true])
+  expect(subject.expectedNs).toBe(3)
+})
+
+test('after a long gap of the capture both ends together tell where they are', () => {
+  const subject = channel()
+  arrive(subject, 0)
+  expect(subject.acknowledge(50)).toBe(false)
+  subject.announce(50)
+  expect(subject.expectedNs).toBe(50)
+  expect(subject.gaps).toBe(49)
+  expect(arrive(subject, 50)).toEqual(['next'])
+})
+
+test('a channel that was joined takes the first number it sees', () => {
+  const arrived = channel(-1)
+  expect(arrive(arrived, 700, 701)).toEqual(['next', 'next'])
+  const acknowledged = channel(-1)
+  expect(acknowledged.acknowledge(700)).toBe(true)
+  expect(arrive(acknowledged, 700, 699)).toEqual(['next', 'retransmission'])
+})
+
+test('a sender that goes on without acknowledgements in sight is followed after all', () => {
+  const subject = channel()
+  const numbers = Array.from({ length: 16 }, (_, i) => i + 1)
+  arrive(subject, ...numbers)
+  expect(released(subject)).toEqual(numbers)
+})

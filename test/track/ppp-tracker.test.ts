@@ -1,0 +1,227 @@
+import { expect, test } from 'vitest'
+import * as craft from '../support/craft.ts'
+import { Peers } from './support.ts'
+
+const {
+  configureRequest: REQUEST,
+  configureAck: ACK,
+  configureNak: NAK,
+  terminateRequest: TERMINATE,
+  terminateAck: TERMINATED,
+} = craft.PPP_CODE
+const challenge = craft.fromHex('00112233445566778899aabbccddeeff')
+const authOption = (hex: string) => craft.pppOption(craft.LCP_OPTION.authentication, craft.fromHex(hex))
+const address = (ip: string) => craft.pppOption(craft.IPCP_OPTION.address, craft.ipBytes(ip))
+const MSCHAPV2 = 'c22381'
+const MD5 = 'c22305'
+
+/** A session whose LCP is agreed, with what the server wants by way of a log-in. */
+function link(auth?: string): Peers {
+  const wants = auth === undefined ? [] : [authOption(auth)]
+  const mru = [craft.pppOption(craft.LCP_OPTION.mru, craft.be16(1400))]
+  return new Peers()
+    .open()
+    .call()
+    .data('server', craft.lcp(REQUEST, 1, wants))
+    .data('client', craft.lcp(ACK, 1, wants))
+    .data('client', craft.lcp(REQUEST, 1, mru))
+    .data('server', craft.lcp(ACK, 1, mru))
+}
+
+function addresses(peers: Peers): Peers {
+  return peers
+    .data('client', craft.ipcp(REQUEST, 1, [address('0.0.0.0')]))
+    .data('server', craft.ipcp(NAK, 1, [address('10.9.8.7')]))
+    .data('server', craft.ipcp(REQUEST, 1, [address('10.9.8.1')]))
+    .data('client', craft.ipcp(REQUEST, 2, [address('10.9.8.7')]))
+    .data('server', craft.ipcp(ACK, 2, [address('10.9.8.7')]))
+    .data('client', craft.ipcp(ACK, 1, [address('10.9.8.1')]))
+}
+
+function chap(peers: Peers, id: number, user: string, success: boolean, text = ''): Peers {
+  return peers
+    .data('server', craft.chapChallenge(id, challenge, 'lns'))
+    .data('client', craft.chapResponse(id, craft.chapMd5(id, 'secret', challenge), user))
+    .data('server', craft.chapResult(success, id, text))
+}
+
+const logins = (peers: Peers) =>
+  [...peers.told('ppp.authentication.succeeded'), ...peers.told('ppp.authentication.failed')].map((event) => [
+    event['user.name'],
+    event['event.outcome'],
+    event['ppp.authentication.attempts'],
+  ])
+
+test('PAP, refused, repeated, and accepted', () => {
+  const peers = link('c023')
+    .data('client', craft.papRequest(1, 'bob', 'wrong'))
+    .data('client', craft.papRequest(2, 'bob', 'wrong'))
+    .data('server', craft.papResult(false, 2, 'no'))
+  peers
+    .data('server', craft.papResult(false, 2, 'no'))
+    .data('client', craft.papRequest(3, 'bob', 'right'))
+    .data('server', craft.papResult(true, 3, 'ok'))
+  expect(logins(peers)).toEqual([
+    ['bob', 'success', 2],
+    ['bob', 'failure', 1],
+  ])
+  expect(peers.told('ppp.authentication.failed')[0]).toMatchObject({
+    'ppp.authentication.method': 'PAP',
+    'ppp.authentication.message': 'no',
+  })
+  expect(JSON.stringify(peers.run.events)).not.toContain('wrong')
+})
+
+test('CHAP, and a fresh challenge in mid-session that is no news', () => {
+  const peers = chap(chap(link(MD5), 1, 'bob', true), 2, 'bob', true)
+  expect(logins(peers)).toEqual([['bob', 'success', 1]])
+  expect(peers.told('ppp.authentication.succeeded')[0]).toMatchObject({
+    'ppp.authentication.method': 'CHAP-MD5',
+    'ppp.authentication.server_name': 'lns',
+  })
+})
+
+test('another name in mid-session is news, and so is a failure', () => {
+  const peers = chap(chap(chap(link(MD5), 1, 'bob', true), 2, 'eve', true), 3, 'eve', false)
+  expect(logins(peers)).toEqual([
+    ['bob', 'success', 1],
+    ['eve', 'success', 2],
+    ['eve', 'failure', 3],
+  ])
+})
+
+test('a verdict on another answer is not believed', () => {
+  const peers = link(MD5)
+    .data('server', craft.chapChallenge(5, challenge, 'lns'))
+    .data('client', craft.chapResponse(5, craft.chapMd5(5, 's', challenge), 'bob'))
+    .data('server', craft.chapResult(true, 4))
+  expect(logins(peers)).toEqual([])
+})
+
+test('MS-CHAPv2 with retries, each failure with its error', () => {
+  const peers = link(MSCHAPV2)
+  for (const id of [1, 2]) {
+    peers
+      .data('server', craft.chapChallenge(id, challenge, 'lns'))
+      .data('client', craft.chapResponse(id, craft.msChapV2Response(`guess${id}`, challenge, challenge), 'bob'))
+    peers.data('server', craft.chapResult(false, id, craft.msChapV2Failure(id === 1 ? 691 : 649, challenge)))
+  }
+  expect(peers.told('ppp.authentication.failed').map((event) => event['ppp.error.code'])).toEqual([691, 649])
+  expect(peers.told('ppp.authentication.failed')[0]).toMatchObject({
+    'ppp.authentication.method': 'MS-CHAPv2',
+    'ppp.error.text': 'AUTHENTICATION_FAILURE',
+  })
+})
+
+test('EAP with identity and MD5', () => {
+  const peers = link('c227')
+    .data('server', craft.eapIdentity(1, 1))
+    .data('client', craft.eapIdentity(2, 1, 'bob'))
+    .data('server', craft.eapMd5(1, 2, challenge, 'lns'))
+  peers.data('client', craft.eapMd5(2, 2, challenge, 'bob')).data('server', craft.eap(craft.EAP_CODE.success, 2))
+  expect(logins(peers)).toEqual([['bob', 'success', 1]])
+  expect(peers.told('ppp.authentication.succeeded')[0]).toMatchObject({ 'ppp.authentication.method': 'EAP-MD5' })
+})
+
+test('each end may log in at the other; the session belongs to the client', () => {
+  const peers = chap(link(MD5), 1, 'bob', true)
+  peers
+    .data('client', craft.chapChallenge(9, challenge, 'bob'))
+    .data('server', craft.chapResponse(9, craft.chapMd5(9, 's', challenge), 'lns'))
+    .data('client', craft.chapResult(true, 9))
+  peers.finish()
+  expect(logins(peers)).toEqual([
+    ['bob', 'success', 1],
+    ['lns', 'success', 1],
+  ])
+  expect(peers.told('l2tp.session.closed')[0]['user.name']).toBe('bob')
+})
+
+test('a server that hangs up instead of a verdict has refused', () => {
+  const peers = link(MD5)
+    .data('server', craft.chapChallenge(1, challenge, 'lns'))
+    .data('client', craft.chapResponse(1, craft.chapMd5(1, 's', challenge), 'bob'))
+  peers.data('server', craft.ppp(craft.PPP.lcp, craft.pppPacket(TERMINATE, 7, craft.utf8('no such user'))))
+  expect(logins(peers)).toEqual([['bob', 'failure', 1]])
+  const happy = chap(link(MD5), 1, 'bob', true).data('server', craft.lcp(TERMINATE, 7))
+  expect(logins(happy)).toEqual([['bob', 'success', 1]])
+})
+
+test('addresses are those that were acknowledged in the end', () => {
+  const peers = addresses(chap(link(MD5), 1, 'bob', true))
+  expect(peers.told('ppp.link.opened')).toHaveLength(1)
+  expect(peers.told('ppp.link.opened')[0]).toMatchObject({
+    'user.name': 'bob',
+    'ppp.client.ip': '10.9.8.7',
+    'ppp.server.ip': '10.9.8.1',
+    'ppp.client.mru': 1400,
+  })
+})
+
+test('IPv6CP alone opens a link, when it ends at the latest', () => {
+  const id = (last: string) => [
+    craft.pppOption(craft.IPV6CP_OPTION.interfaceId, craft.fromHex(`00000000000000${last}`)),
+  ]
+  const peers = link()
+    .data('client', craft.ipv6cp(REQUEST, 1, id('01')))
+    .data('server', craft.ipv6cp(ACK, 1, id('01')))
+    .data('server', craft.ipv6cp(REQUEST, 1, id('02')))
+    .data('client', craft.ipv6cp(ACK, 1, id('02')))
+  peers.finish()
+  expect(peers.told('ppp.link.opened')[0]).toMatchObject({
+    'ppp.client.interface_id': '0000:0000:0000:0001',
+    'ppp.server.interface_id': '0000:0000:0000:0002',
+    'ppp.authentication.method': 'none',
+  })
+})
+
+test('MPPE and its packets', () => {
+  const mppe = [craft.pppOption(craft.CCP_OPTION.mppe, craft.fromHex('01000040'))]
+  const peers = addresses(link(MSCHAPV2))
+    .data('server', craft.ccp(REQUEST, 1, mppe))
+    .data('client', craft.ccp(ACK, 1, mppe))
+  peers.data('client', craft.ppp(0x00fd, craft.fromHex('9000ffff'))).finish()
+  expect(peers.told('ppp.link.closed')[0]).toMatchObject({
+    'ppp.mppe.bits': 128,
+    'ppp.mppe.stateless': true,
+    'ppp.packets.encrypted': 1,
+    'ppp.phase': 'network',
+  })
+})
+
+test.each(['client', 'server'] as const)('a link that the %s terminates, with the reason given', (side) => {
+  const other = side === 'client' ? 'server' : 'client'
+  const peers = addresses(chap(link(MD5), 1, 'bob', true))
+    .data(side, craft.ppp(craft.PPP.lcp, craft.pppPacket(TERMINATE, 3, craft.utf8('User request'))))
+    .data(other, craft.lcp(TERMINATED, 3))
+  expect(peers.told('ppp.link.closed')[0]).toMatchObject({
+    'event.reason': `terminated by the ${side}: User request`,
+    'ppp.terminated_by': side,
+  })
+  peers.finish()
+  expect(peers.told('ppp.link.closed')).toHaveLength(1)
+})
+
+test('peers that start over in the same session have another link', () => {
+  const peers = addresses(chap(link(MD5), 1, 'bob', true))
+    .data('client', craft.lcp(TERMINATE, 3))
+    .data('server', craft.lcp(TERMINATED, 3))
+  peers
+    .data('server', craft.lcp(REQUEST, 9, [authOption(MD5)]))
+    .data('client', craft.lcp(ACK, 9, [authOption(MD5)]))
+    .data('client', craft.lcp(REQUEST, 9))
+    .data('server', craft.lcp(ACK, 9))
+  addresses(chap(peers, 20, 'bob', true)).finish()
+  expect(peers.told('ppp.link.opened')).toHaveLength(2)
+  expect(peers.told('ppp.link.closed')).toHaveLength(2)
+  expect(logins(peers)).toHaveLength(2)
+})
+
+test('options that cannot be read are an anomaly of the session', () => {
+  const peers = link().data('client', craft.lcp(REQUEST, 2, [craft.pppOption(1, craft.be16(1400), 1)]))
+  expect(peers.told('protocol.anomaly')).toHaveLength(1)
+  expect(peers.told('protocol.anomaly')[0]).toMatchObject({
+    'anomaly.layer': 'ppp',
+    'l2tp.session.uid': peers.told('l2tp.session.opened')[0]['l2tp.session.uid'],
+  })
+})
