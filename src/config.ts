@@ -51,7 +51,7 @@ const SCHEMA = z.strictObject({
     .strictObject({
       tunnelsMax: count(100_000, 'L2TP tunnels followed at one time.', 10_000_000),
       sessionsMax: count(1_000_000, 'L2TP sessions followed at one time.', 20_000_000),
-      flowsMax: count(2_000_000, 'Inner flows followed at one time.', 50_000_000),
+      flowsMax: count(2_000_000, 'Inner flows followed at one time.', 16_000_000),
       neighboursMax: count(65_536, 'Pairs of hosts remembered for protocols beside L2TPv2.', 10_000_000),
       ikeExchangesMax: count(100_000, 'IKE SAs followed at one time, half-open ones included.', 10_000_000),
       ikeIdleSeconds: seconds(14_400, 'An established IKE SA without any message for this long is taken for gone.'),

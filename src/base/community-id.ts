@@ -1,5 +1,5 @@
 /** Community ID version 1 (github.com/corelight/community-id-spec): one id for a flow, the same in every tool. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const ICMP = 1
 const ICMPV6 = 58
@@ -59,12 +59,18 @@ export function communityId(
     ;[from, to] = [to, from]
     ;[fromPort, toPort] = [toPort, fromPort]
   }
-  const ports = hasPorts ? [fromPort >> 8, fromPort & 0xff, toPort >> 8, toPort & 0xff] : []
-  const digest = createHash('sha1')
-    .update(Uint8Array.of(0, 0))
-    .update(from)
-    .update(to)
-    .update(Uint8Array.of(protocol, 0, ...ports))
-    .digest('base64')
-  return `1:${digest}`
+  // Seed (two octets of zero), addresses, protocol, padding, ports.
+  const bytes = new Uint8Array(4 + from.length * 2 + (hasPorts ? 4 : 0))
+  bytes.set(from, 2)
+  bytes.set(to, 2 + from.length)
+  let at = 2 + from.length * 2
+  bytes[at] = protocol
+  at += 2
+  if (hasPorts) {
+    bytes[at] = fromPort >> 8
+    bytes[at + 1] = fromPort
+    bytes[at + 2] = toPort >> 8
+    bytes[at + 3] = toPort
+  }
+  return `1:${hash('sha1', bytes, 'base64')}`
 }

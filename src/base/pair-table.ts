@@ -1,100 +1,88 @@
 /**
- * A bounded map from a pair of 32-bit integers to a non-negative integer, on typed arrays: open addressing with linear
- * probing, deletion by shifting back, growth by doubling until the capacity. Nothing is allocated except when it grows.
+ * A bounded map from a pair of 32-bit integers to a non-negative integer, on a typed array: open addressing with linear
+ * probing, deletion by shifting back, growth by doubling until the capacity. Nothing is allocated except when it grows. A
+ * slot is four words (the pair, the value, one unused), so that a look-up touches one line of the processor's cache.
  */
 import { mixPair } from './hash.ts'
 
 const EMPTY = -1
+const SLOT = 4
+const VALUE = 2
 const FIRST_SLOTS = 1024
 
 export class PairTable {
   readonly capacity: number
   size = 0
-  #mask: number
-  #a: Int32Array
-  #b: Int32Array
-  #values: Int32Array
+  #mask = FIRST_SLOTS - 1
+  #slots = emptySlots(FIRST_SLOTS)
 
   constructor(capacity: number) {
     this.capacity = capacity
-    this.#mask = FIRST_SLOTS - 1
-    this.#a = new Int32Array(FIRST_SLOTS)
-    this.#b = new Int32Array(FIRST_SLOTS)
-    this.#values = new Int32Array(FIRST_SLOTS).fill(EMPTY)
   }
 
   /** The value, or -1. */
   find(a: number, b: number): number {
-    const keysA = this.#a
-    const keysB = this.#b
-    const values = this.#values
-    const mask = this.#mask
-    const left = a | 0
-    const right = b | 0
-    for (let slot = mixPair(left, right) & mask; ; slot = (slot + 1) & mask) {
-      const value = values[slot]
-      if (value === EMPTY || (keysA[slot] === left && keysB[slot] === right)) return value
-    }
+    return this.#slots[this.#slotOf(a | 0, b | 0) * SLOT + VALUE]
   }
 
   /** Inserts or replaces; false if the table is full and the pair is not in it. */
   insert(a: number, b: number, value: number): boolean {
-    const slot = this.#slotOf(a | 0, b | 0)
-    if (this.#values[slot] === EMPTY) {
+    const at = this.#slotOf(a | 0, b | 0) * SLOT
+    const slots = this.#slots
+    if (slots[at + VALUE] === EMPTY) {
       if (this.size >= this.capacity) return false
       // Two thirds full is where linear probing begins to walk.
-      if ((this.size + 1) * 3 > this.#values.length * 2) {
+      if ((this.size + 1) * 3 > (this.#mask + 1) * 2) {
         this.#grow()
         return this.insert(a, b, value)
       }
-      this.#a[slot] = a
-      this.#b[slot] = b
+      slots[at] = a
+      slots[at + 1] = b
       this.size++
     }
-    this.#values[slot] = value
+    slots[at + VALUE] = value
     return true
   }
 
   remove(a: number, b: number): void {
-    const values = this.#values
+    const slots = this.#slots
     const mask = this.#mask
     let hole = this.#slotOf(a | 0, b | 0)
-    if (values[hole] === EMPTY) return
+    if (slots[hole * SLOT + VALUE] === EMPTY) return
     this.size--
-    for (let slot = (hole + 1) & mask; values[slot] !== EMPTY; slot = (slot + 1) & mask) {
-      const home = mixPair(this.#a[slot], this.#b[slot]) & mask
+    for (let slot = (hole + 1) & mask; slots[slot * SLOT + VALUE] !== EMPTY; slot = (slot + 1) & mask) {
+      const home = mixPair(slots[slot * SLOT], slots[slot * SLOT + 1]) & mask
       // The entry may move into the hole only if its home does not lie between the hole and its place.
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue
-      this.#a[hole] = this.#a[slot]
-      this.#b[hole] = this.#b[slot]
-      values[hole] = values[slot]
+      slots.copyWithin(hole * SLOT, slot * SLOT, slot * SLOT + SLOT)
       hole = slot
     }
-    values[hole] = EMPTY
+    slots[hole * SLOT + VALUE] = EMPTY
   }
 
+  /** The slot of the pair, or the empty one where it would go. */
   #slotOf(a: number, b: number): number {
+    const slots = this.#slots
     const mask = this.#mask
-    let slot = mixPair(a, b) & mask
-    while (this.#values[slot] !== EMPTY && (this.#a[slot] !== a || this.#b[slot] !== b)) slot = (slot + 1) & mask
-    return slot
+    for (let slot = mixPair(a, b) & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * SLOT
+      if (slots[at + VALUE] === EMPTY || (slots[at] === a && slots[at + 1] === b)) return slot
+    }
   }
 
   #grow(): void {
-    const a = this.#a
-    const b = this.#b
-    const values = this.#values
-    const slots = values.length * 2
-    this.#mask = slots - 1
-    this.#a = new Int32Array(slots)
-    this.#b = new Int32Array(slots)
-    this.#values = new Int32Array(slots).fill(EMPTY)
-    for (let i = 0; i < values.length; i++) {
-      if (values[i] === EMPTY) continue
-      const slot = this.#slotOf(a[i], b[i])
-      this.#a[slot] = a[i]
-      this.#b[slot] = b[i]
-      this.#values[slot] = values[i]
+    const old = this.#slots
+    const count = (this.#mask + 1) * 2
+    this.#mask = count - 1
+    this.#slots = emptySlots(count)
+    for (let at = 0; at < old.length; at += SLOT) {
+      if (old[at + VALUE] === EMPTY) continue
+      const to = this.#slotOf(old[at], old[at + 1]) * SLOT
+      for (let word = 0; word < SLOT; word++) this.#slots[to + word] = old[at + word]
     }
   }
+}
+
+function emptySlots(count: number): Int32Array {
+  return new Int32Array(count * SLOT).fill(EMPTY)
 }

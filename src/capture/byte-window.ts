@@ -9,7 +9,7 @@ import type { ByteStream } from './byte-stream.ts'
 import type { CaptureFault, CaptureFlaw } from './packet.ts'
 
 /** 1 MiB a read: measured, 16 MiB falls out of the processor's cache and costs a third. */
-const BLOCK_BYTES = 0x10_0000
+const BLOCK_BYTES = 0x4_0000
 
 /** Small files get small buffers: hundreds may be open to be merged. */
 const BUFFER_BYTES_MIN = 0x1_0000

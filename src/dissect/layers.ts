@@ -7,10 +7,11 @@
  * and the flaw stands in the layer that has it.
  */
 import { hashWindow } from '../base/hash.ts'
-import { u16, u32 } from '../base/bytes.ts'
+import { u16 } from '../base/bytes.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import { describeGre, GRE_PPP, GreView } from '../wire/gre.ts'
 import { describeIcmp, IcmpView } from '../wire/icmp.ts'
+import { describeIke, IkeView } from '../wire/ike.ts'
 import { describeIp, IP_PROTOCOL, IP_PROTOCOL_NAMES, IpView } from '../wire/ip.ts'
 import { describeL2f, L2fView } from '../wire/l2f.ts'
 import { AvpCursor, type AvpDescription, describeControl } from '../wire/l2tp-avp.ts'
@@ -24,6 +25,7 @@ import {
   etherTypeName,
   type LinkDescription,
 } from '../wire/link.ts'
+import { nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
@@ -356,15 +358,38 @@ export class Describer {
     const isLearned = this.#ports[sourcePort] === 2 || this.#ports[destinationPort] === 2
     if (isExpected || isLearned) this.#l2tp(payload, sourcePort, isExpected, { ...place, path })
     else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT) this.#natTraversal(payload, place)
-    else this.#data(payload, place, sourcePort === IKE_PORT || destinationPort === IKE_PORT ? 'ike' : undefined)
+    else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT) this.#ike(payload, place)
+    else this.#data(payload, place)
   }
 
-  /** RFC 3948 section 2: four zero octets before IKE, one octet FF to keep the mapping alive, else ESP. */
+  /** What shares port 4500 (RFC 3948 section 2). */
   #natTraversal(window: Window, place: Place): void {
     const { bytes, start, end, wireEnd } = window
-    if (wireEnd - start === 1 && bytes[start] === 0xff) this.#data(window, place, 'natt-keepalive')
-    else if (end - start >= 4 && u32(bytes, start) === 0) this.#data({ ...window, start: start + 4 }, place, 'ike')
-    else this.#data(window, place, 'esp')
+    switch (nattContent(bytes, start, end, wireEnd)) {
+      case 'ike':
+        this.#ike({ ...window, start: start + 4 }, place)
+        break
+      case 'ike_unmarked':
+        this.#ike(window, place)
+        break
+      case 'keepalive':
+        this.#data(window, place, 'natt-keepalive')
+        break
+      default:
+        this.#data(window, place, 'esp')
+    }
+  }
+
+  #ike(window: Window, place: Place): void {
+    const { bytes, start, end, wireEnd } = window
+    const view = new IkeView()
+    const flaw = view.decode(bytes, start, end, wireEnd)
+    if (flaw !== null) {
+      this.#push(flawed('ike', window, flaw), place)
+      return
+    }
+    const { flaws, ...description } = describeIke(view)
+    this.#push({ layer: 'ike', ...description, ...(flaws.length === 0 ? {} : { findings: flaws }) }, place)
   }
 
   // --- L2TP -----------------------------------------------------------------------------------------------------------

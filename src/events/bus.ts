@@ -44,16 +44,22 @@ export class EventBus {
 
   readonly emit = (event: RaisedEvent): void => {
     this.#counts.set(event.name, (this.#counts.get(event.name) ?? 0) + 1)
-    this.#waiting.push(complete(event, this.origin, this.#observer))
-    if (this.#isDelivering) return
+    const document = complete(event, this.origin, this.#observer)
+    if (this.#isDelivering) {
+      this.#waiting.push(document)
+      return
+    }
     this.#isDelivering = true
     try {
-      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-        for (const subscriber of this.#subscribers) subscriber(next)
-      }
+      this.#deliver(document)
+      while (this.#waiting.length > 0) this.#deliver(this.#waiting.shift() as EventDocument)
     } finally {
       this.#isDelivering = false
     }
+  }
+
+  #deliver(document: EventDocument): void {
+    for (const subscriber of this.#subscribers) subscriber(document)
   }
 
   /** How many events of each name were raised. */
@@ -72,12 +78,10 @@ export class EventBus {
 function complete(event: RaisedEvent, origin: Origin | null, observer: Observer): EventDocument {
   const { dataset, kind, category, type } = CATALOGUE[event.name]
   const fields = event.fields as Partial<EventDocument>
-  const hosts = `${fields['source.ip']} ${fields['source.port']} ${fields['destination.ip']} ${fields['destination.port']}`
-  const lineage = fields['borescope.lineage']?.join(' ')
   const document: Record<string, unknown> = {
     ...fields,
     '@timestamp': isoMicroseconds(event.timeUs),
-    'event.id': hash('sha1', `${event.name}\n${event.timeUs}\n${event.message}\n${hosts}\n${lineage}`).slice(0, 20),
+    'event.id': event.id ?? idOf(event, fields),
     'event.kind': kind,
     'event.category': category,
     'event.type': type,
@@ -98,6 +102,12 @@ function complete(event: RaisedEvent, origin: Origin | null, observer: Observer)
     document['borescope.frame.offset'] = origin.offset
   }
   return document as EventDocument
+}
+
+function idOf({ name, timeUs, message }: RaisedEvent, fields: Partial<EventDocument>): string {
+  const hosts = `${fields['source.ip']} ${fields['source.port']} ${fields['destination.ip']} ${fields['destination.port']}`
+  const lineage = fields['borescope.lineage']?.join(' ')
+  return hash('sha1', `${name}\n${timeUs}\n${message}\n${hosts}\n${lineage}`).slice(0, 20)
 }
 
 const ADDRESSES = [

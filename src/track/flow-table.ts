@@ -8,34 +8,44 @@ import { mix32, mixPair } from '../base/hash.ts'
 
 const NONE = -1
 
-/** Words (32 bits) of a row. */
-export const ROW = 16
-export const SESSION = 0
-/** The lower and the higher address, as integers; the ports in the same order, 16 bits each. */
-export const LOW = 1
-export const HIGH = 2
-export const PORTS = 3
-/** IP protocol, and whether the addresses are IPv6: part of the key. */
-export const KIND = 4
-export const STATE = 5
-/** Packets of the side that opened the flow, then of the other. */
-export const PACKETS = 6
+/**
+ * Rows begin 48 bytes into their buffer: allocators put large buffers 16 bytes past a page, and so a row is one line of the
+ * cache instead of two halves. In words and in doubles:
+ */
+const LEAD_WORDS = 12
+const LEAD_DOUBLES = 6
 
-/** Doubles of a row, after the words above. */
+/** Words (32 bits) of a row; row `flow` begins at `flow * ROW`, and these are places in it. */
+export const ROW = 16
+export const SESSION = LEAD_WORDS
+/** The lower and the higher address, as integers; the ports in the same order, 16 bits each. */
+export const LOW = LEAD_WORDS + 1
+export const HIGH = LEAD_WORDS + 2
+export const PORTS = LEAD_WORDS + 3
+/** IP protocol, and whether the addresses are IPv6: part of the key. */
+export const KIND = LEAD_WORDS + 4
+export const STATE = LEAD_WORDS + 5
+/** Packets of the side that opened the flow, then of the other. */
+export const PACKETS = LEAD_WORDS + 6
+
+/** Doubles of a row, after the words above; row `flow` begins at `flow * DOUBLES`. */
 export const DOUBLES = 8
 /** Bytes of the side that opened the flow, then of the other. */
-export const BYTES = 4
-export const FIRST_US = 6
-export const LAST_US = 7
+export const BYTES = LEAD_DOUBLES + 4
+export const FIRST_US = LEAD_DOUBLES + 6
+export const LAST_US = LEAD_DOUBLES + 7
 
 const FIRST_ROWS = 1024
+/** An index entry: 8 bits of the hash, 24 bits of the row. All ones means none, so the last row is never used. */
+const TAG_SHIFT = 24
+const FLOW_BITS = (1 << TAG_SHIFT) - 1
 
 export class FlowTable {
   readonly capacity: number
   size = 0
-  /** Row `flow` begins at `flow * ROW`. Replaced when the table grows: read it anew for every packet. */
+  /** Replaced when the table grows: read it anew for every packet. */
   words: Int32Array
-  /** The same memory: row `flow` begins at `flow * DOUBLES`. */
+  /** The same memory. */
   doubles: Float64Array
   /** Lists of the flows of one session. */
   next = new Int32Array(FIRST_ROWS)
@@ -43,12 +53,12 @@ export class FlowTable {
   #rows = FIRST_ROWS
   #used = 0
   readonly #free: number[] = []
-  /** Pairs: hash, row. Half of the slots stay empty. */
-  #index = emptyIndex(FIRST_ROWS * 2)
+  /** Of each slot the row and 8 bits of the hash, which spare a look at most rows that are not the right one. Half of the slots stay empty. */
+  #index = new Int32Array(FIRST_ROWS * 2).fill(NONE)
 
   constructor(capacity: number) {
-    this.capacity = capacity
-    const buffer = new ArrayBuffer(FIRST_ROWS * ROW * 4)
+    this.capacity = Math.min(capacity, FLOW_BITS - 1)
+    const buffer = new ArrayBuffer((FIRST_ROWS * ROW + LEAD_WORDS) * 4)
     this.words = new Int32Array(buffer)
     this.doubles = new Float64Array(buffer)
   }
@@ -57,12 +67,14 @@ export class FlowTable {
   find(session: number, low: number, high: number, ports: number, kind: number): number {
     const index = this.#index
     const words = this.words
-    const mask = index.length / 2 - 1
+    const mask = index.length - 1
     const hash = keyHash(session, low, high, ports, kind)
+    const tag = hash >>> TAG_SHIFT
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const flow = index[slot * 2 + 1]
-      if (flow === NONE) return NONE
-      if (index[slot * 2] !== hash) continue
+      const entry = index[slot]
+      if (entry === NONE) return NONE
+      if (entry >>> TAG_SHIFT !== tag) continue
+      const flow = entry & FLOW_BITS
       const at = flow * ROW
       if (
         words[at + PORTS] === ports &&
@@ -82,57 +94,58 @@ export class FlowTable {
     const flow = this.#free.pop() ?? this.#used++
     if (flow >= this.#rows) this.#growRows()
     this.size++
-    if (this.size * 2 > this.#index.length / 2) this.#growIndex()
     const at = flow * ROW
     const { words } = this
-    words.fill(0, at, at + ROW)
+    words.fill(0, at + LEAD_WORDS, at + LEAD_WORDS + ROW)
     words[at + SESSION] = session
     words[at + LOW] = low
     words[at + HIGH] = high
     words[at + PORTS] = ports
     words[at + KIND] = kind
+    if (this.size * 2 > this.#index.length) this.#growIndex()
     this.#link(keyHash(session, low, high, ports, kind), flow)
     return flow
   }
 
   remove(flow: number): void {
     const index = this.#index
-    const mask = index.length / 2 - 1
-    const at = flow * ROW
-    const { words } = this
-    const hash = keyHash(words[at + SESSION], words[at + LOW], words[at + HIGH], words[at + PORTS], words[at + KIND])
-    let hole = hash & mask
-    while (index[hole * 2 + 1] !== flow) hole = (hole + 1) & mask
-    for (let slot = (hole + 1) & mask; index[slot * 2 + 1] !== NONE; slot = (slot + 1) & mask) {
+    const mask = index.length - 1
+    let hole = this.#hashOf(flow) & mask
+    while ((index[hole] & FLOW_BITS) !== flow) hole = (hole + 1) & mask
+    for (let slot = (hole + 1) & mask; index[slot] !== NONE; slot = (slot + 1) & mask) {
       // An entry may move into the hole only if its home does not lie between the hole and its place.
-      if (((slot - index[slot * 2]) & mask) < ((slot - hole) & mask)) continue
-      index[hole * 2] = index[slot * 2]
-      index[hole * 2 + 1] = index[slot * 2 + 1]
+      if (((slot - this.#hashOf(index[slot] & FLOW_BITS)) & mask) < ((slot - hole) & mask)) continue
+      index[hole] = index[slot]
       hole = slot
     }
-    index[hole * 2 + 1] = NONE
+    index[hole] = NONE
     this.size--
     this.#free.push(flow)
   }
 
   #link(hash: number, flow: number): void {
     const index = this.#index
-    const mask = index.length / 2 - 1
+    const mask = index.length - 1
     let slot = hash & mask
-    while (index[slot * 2 + 1] !== NONE) slot = (slot + 1) & mask
-    index[slot * 2] = hash
-    index[slot * 2 + 1] = flow
+    while (index[slot] !== NONE) slot = (slot + 1) & mask
+    index[slot] = ((hash >>> TAG_SHIFT) << TAG_SHIFT) | flow
+  }
+
+  #hashOf(flow: number): number {
+    const at = flow * ROW
+    const { words } = this
+    return keyHash(words[at + SESSION], words[at + LOW], words[at + HIGH], words[at + PORTS], words[at + KIND])
   }
 
   #growIndex(): void {
     const old = this.#index
-    this.#index = emptyIndex(old.length)
-    for (let at = 0; at < old.length; at += 2) if (old[at + 1] !== NONE) this.#link(old[at], old[at + 1])
+    this.#index = new Int32Array(old.length * 2).fill(NONE)
+    for (const entry of old) if (entry !== NONE) this.#link(this.#hashOf(entry & FLOW_BITS), entry & FLOW_BITS)
   }
 
   #growRows(): void {
     this.#rows *= 2
-    const buffer = new ArrayBuffer(this.#rows * ROW * 4)
+    const buffer = new ArrayBuffer((this.#rows * ROW + LEAD_WORDS) * 4)
     const words = new Int32Array(buffer)
     words.set(this.words)
     this.words = words
@@ -140,11 +153,6 @@ export class FlowTable {
     this.next = doubled(this.next)
     this.previous = doubled(this.previous)
   }
-}
-
-/** `slots` empty pairs. */
-function emptyIndex(slots: number): Int32Array {
-  return new Int32Array(slots * 2).fill(NONE)
 }
 
 function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {

@@ -114,8 +114,8 @@ export class InnerFlowTracker {
     return this.#table.size
   }
 
-  /** The packet path: one look-up and a few additions. `frame.inner` has been read. */
-  observe(frame: Frame, session: FlowSession, sender: 0 | 1): void {
+  /** The packet path: one look-up and a few additions. `frame.inner` has been read; `session` is the session's index. */
+  observe(frame: Frame, session: number, sender: 0 | 1): void {
     const { inner } = frame
     const protocol = inner.protocol
     const at = inner.payloadStart
@@ -152,7 +152,7 @@ export class InnerFlowTracker {
   }
 
   /** ICMP has no ports: the identifier of an echo keeps two pings apart, type and code stand for the rest. */
-  #observeIcmp(frame: Frame, session: FlowSession, sender: 0 | 1, captured: number): void {
+  #observeIcmp(frame: Frame, session: number, sender: 0 | 1, captured: number): void {
     const { inner } = frame
     const at = inner.payloadStart
     const type = inner.bytes[at]
@@ -165,7 +165,7 @@ export class InnerFlowTracker {
 
   #flowOf(
     frame: Frame,
-    session: FlowSession,
+    session: number,
     sender: 0 | 1,
     protocol: number,
     sourcePort: number,
@@ -175,17 +175,19 @@ export class InnerFlowTracker {
   ): number {
     if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
     const table = this.#table
-    const known = table.find(session.index, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
+    const context = this.#context
+    const known = table.find(session, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
     if (known !== NONE) {
       const state = table.words[known * ROW + STATE]
       const isReopened = (tcpFlags & OPENING_FLAGS) === TCP_SYN && (state & ENDED) !== 0
       if (!isReopened && frame.timeUs - table.doubles[known * DOUBLES + LAST_US] < this.#idleUs(protocol, state))
         return known
-      this.#close(known, session, isReopened ? closedReason(state) : 'idle', frame.timeUs)
+      if (context !== null)
+        this.#close(known, context.session(session), isReopened ? closedReason(state) : 'idle', frame.timeUs)
       // Closing may have let go of the interned addresses.
       if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
     }
-    return this.#open(frame, session, sender, protocol, tcpFlags, icmp)
+    return context === null ? NONE : this.#open(frame, context.session(session), sender, protocol, tcpFlags, icmp)
   }
 
   /** False if an IPv6 address found no room. */
@@ -332,7 +334,8 @@ export class InnerFlowTracker {
     const firstUs = doubles[double + FIRST_US]
     const lastUs = doubles[double + LAST_US]
     const key = `${session.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
-    const uid = `f-${hash('sha1', key).slice(0, 12)}`
+    const digest = hash('sha1', key)
+    const uid = `f-${digest.slice(0, 12)}`
     const tunnelUid = context.tunnelUid(session)
     const outer = context.outer(session)
     const isByInitiator = (state & BY_INITIATOR) !== 0
@@ -343,6 +346,8 @@ export class InnerFlowTracker {
     this.#emit({
       name: 'flow.closed',
       timeUs,
+      // A flow ends once: what names it names its event.
+      id: digest.slice(20),
       message: hasPorts
         ? `${transport} ${sourceText}:${sourcePort} → ${destinationText}:${destinationPort}, ${reason}`
         : `${transport} ${sourceText} → ${destinationText}, ${reason}`,

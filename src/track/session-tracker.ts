@@ -15,6 +15,7 @@ import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import { Halves } from './halves.ts'
 import type { InnerFlowTracker } from './inner-flow.ts'
+import { Meter } from './meter.ts'
 import { outerFields } from './outer.ts'
 import type { PppLinkTracker } from './ppp-tracker.ts'
 import {
@@ -39,6 +40,10 @@ export interface SessionLimits {
 }
 
 const SEQUENCE_UNKNOWN = -1
+/** The first mark of a session that carries data. */
+const ESTABLISHED = 1
+/** The second mark of a session whose data messages are numbered. */
+const SEQUENCED = 1
 const HALF = 0x8000
 /** Session ids that nobody assigned, remembered so that each is told once. */
 const GUESSES_MAX = 65_536
@@ -52,13 +57,12 @@ export class SessionTracker implements TunnelSessions {
   readonly #byReceiver: PairTable
   readonly #sessions: Pool<Session>
   readonly #timers = new Timers()
+  /** By sending role. Its marks are what the packet path asks of a session. */
+  readonly #meter = new Meter()
   /** Per session and sending role: index * 2 + role. */
-  #packets = new Float64Array(2048)
-  #bytes = new Float64Array(2048)
   #lost = new Int32Array(2048)
   #reordered = new Int32Array(2048)
   #expectedNs = new Int32Array(2048)
-  #lastUs = new Float64Array(1024)
   /** Sessions of which one id is not known: (tunnel, the role that lacks it) → index. */
   readonly #halves: Halves
   /** Messages to (tunnel and receiver, session id) that nobody assigned. */
@@ -102,16 +106,12 @@ export class SessionTracker implements TunnelSessions {
       return
     }
     if (this.#tunnels.isForeign(frame, found)) return
-    const session = this.#sessions.at(index)
-    if (session.state !== 'established' && !this.#isLive(session, frame)) return
-    const sender = 1 - (found & 1)
-    const at = index * 2 + sender
-    this.#packets[at]++
-    this.#bytes[at] += ip.wireEnd - ip.headerStart
-    this.#lastUs[index] = frame.timeUs
-    if (l2tp.hasSequence) this.#observeSequence(session, at, l2tp.ns)
-    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, session, sender as Role))) {
-      this.#flows.observe(frame, session, sender as Role)
+    if (this.#meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame)) return
+    const sender = (1 - (found & 1)) as Role
+    this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
+    if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
+    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, this.#sessions.at(index), sender))) {
+      this.#flows.observe(frame, index, sender)
     }
   }
 
@@ -206,7 +206,7 @@ export class SessionTracker implements TunnelSessions {
     if (after === 'established') {
       session.isImplied = before === 'requested'
       this.#establish(session, tunnel, timeUs)
-    } else session.state = after
+    } else this.#enter(session, after)
   }
 
   /** What a message of the set-up says of the session. */
@@ -238,7 +238,7 @@ export class SessionTracker implements TunnelSessions {
   }
 
   #establish(session: Session, tunnel: Tunnel, timeUs: number): void {
-    session.state = 'established'
+    this.#enter(session, 'established')
     this.#timers.cancel(session.index)
     this.#emit({
       name: 'l2tp.session.opened',
@@ -251,6 +251,12 @@ export class SessionTracker implements TunnelSessions {
   // --- data before the set-up, after the end, and of sessions that nobody knows
 
   /** Data of a session that is not open: it may run ahead of the control messages, and the capture may have missed those. */
+  /** The mark tells the packet path, which does not look at the session itself. */
+  #enter(session: Session, state: SessionState): void {
+    session.state = state
+    this.#meter.setMark(session.index, 0, state === 'established' ? ESTABLISHED : 0)
+  }
+
   #isLive(session: Session, frame: Frame): boolean {
     if (session.state === 'closed') return false
     const tunnel = this.#tunnels.at(session.tunnel)
@@ -303,7 +309,7 @@ export class SessionTracker implements TunnelSessions {
     const session = this.#open(tunnel, timeUs)
     if (session === null) return
     session.isAdopted = true
-    session.state = 'established'
+    this.#enter(session, 'established')
     if (name !== undefined && name !== 'WEN' && name !== 'SLI') {
       session.kind = name.startsWith('O') ? 'outgoing' : 'incoming'
       session.asker = SENT_BY_ASKER[name] ? sender : ((1 - sender) as Role)
@@ -341,13 +347,12 @@ export class SessionTracker implements TunnelSessions {
       this.#full(timeUs)
       return null
     }
-    if (index >= this.#lastUs.length) this.#grow()
+    if (index * 2 >= this.#expectedNs.length) this.#grow()
     const session = this.#sessions.at(index)
     session.reset(tunnel.index, timeUs)
-    for (const array of [this.#packets, this.#bytes, this.#lost, this.#reordered])
-      array.fill(0, index * 2, index * 2 + 2)
+    this.#meter.open(index, timeUs)
+    for (const array of [this.#lost, this.#reordered]) array.fill(0, index * 2, index * 2 + 2)
     this.#expectedNs.fill(SEQUENCE_UNKNOWN, index * 2, index * 2 + 2)
-    this.#lastUs[index] = timeUs
     session.next = tunnel.firstSession
     if (tunnel.firstSession !== NO_SESSION) this.#sessions.at(tunnel.firstSession).previous = index
     tunnel.firstSession = index
@@ -369,7 +374,7 @@ export class SessionTracker implements TunnelSessions {
     this.#flows.sessionClosed(session)
     this.#links.sessionClosed(session, timeUs, reason)
     this.#unlist(session)
-    session.state = 'closed'
+    this.#enter(session, 'closed')
     const cause = {
       ...resultFields(control),
       'event.reason': reason,
@@ -377,8 +382,8 @@ export class SessionTracker implements TunnelSessions {
       'l2tp.call.q931_cause': control?.q931Cause,
       'l2tp.call.disconnect_cause': control?.disconnectText,
       'event.start': isoMicroseconds(session.startUs),
-      'event.end': isoMicroseconds(this.#lastUs[session.index]),
-      'event.duration': Math.round((this.#lastUs[session.index] - session.startUs) * 1000),
+      'event.end': isoMicroseconds(this.#meter.lastUs(session.index)),
+      'event.duration': Math.round((this.#meter.lastUs(session.index) - session.startUs) * 1000),
     }
     if (before === 'established') {
       this.#emit({
@@ -471,9 +476,9 @@ export class SessionTracker implements TunnelSessions {
   }
 
   /** Data messages with Ns (RFC 2661 section 5.4): what is missing, and what comes late. */
-  #observeSequence(session: Session, at: number, ns: number): void {
+  #observeSequence(index: number, at: number, ns: number): void {
     const expected = this.#expectedNs[at]
-    session.isSequenced = true
+    this.#meter.setMark(index, 1, SEQUENCED)
     const ahead = expected === SEQUENCE_UNKNOWN ? 0 : (ns - expected) & 0xffff
     if (ahead < HALF) {
       this.#lost[at] += ahead
@@ -485,7 +490,7 @@ export class SessionTracker implements TunnelSessions {
   }
 
   #sequence(session: Session) {
-    if (!session.isSequenced) return {}
+    if (this.#meter.mark(session.index, 1) !== SEQUENCED) return {}
     const at = session.index * 2
     return {
       'l2tp.session.sequenced': true,
@@ -506,13 +511,9 @@ export class SessionTracker implements TunnelSessions {
   }
 
   #grow(): void {
-    const length = this.#lastUs.length * 2
-    this.#packets = grown(this.#packets, new Float64Array(length * 2))
-    this.#bytes = grown(this.#bytes, new Float64Array(length * 2))
-    this.#lost = grown(this.#lost, new Int32Array(length * 2))
-    this.#reordered = grown(this.#reordered, new Int32Array(length * 2))
-    this.#expectedNs = grown(this.#expectedNs, new Int32Array(length * 2))
-    this.#lastUs = grown(this.#lastUs, new Float64Array(length))
+    this.#lost = doubled(this.#lost)
+    this.#reordered = doubled(this.#reordered)
+    this.#expectedNs = doubled(this.#expectedNs)
   }
 
   // --- telling
@@ -554,19 +555,21 @@ export class SessionTracker implements TunnelSessions {
 
   /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */
   traffic(session: Session, source: Role = 0) {
-    const from = session.index * 2 + source
-    const to = session.index * 2 + (1 - source)
-    const endUs = this.#lastUs[session.index]
+    const { index } = session
+    const meter = this.#meter
+    const endUs = meter.lastUs(index)
+    const [sentBytes, receivedBytes] = [meter.bytes(index, source), meter.bytes(index, 1 - source)]
+    const [sentPackets, receivedPackets] = [meter.packets(index, source), meter.packets(index, 1 - source)]
     return {
       'event.start': isoMicroseconds(session.startUs),
       'event.end': isoMicroseconds(endUs),
       'event.duration': Math.round((endUs - session.startUs) * 1000),
-      'source.bytes': this.#bytes[from],
-      'source.packets': this.#packets[from],
-      'destination.bytes': this.#bytes[to],
-      'destination.packets': this.#packets[to],
-      'network.bytes': this.#bytes[from] + this.#bytes[to],
-      'network.packets': this.#packets[from] + this.#packets[to],
+      'source.bytes': sentBytes,
+      'source.packets': sentPackets,
+      'destination.bytes': receivedBytes,
+      'destination.packets': receivedPackets,
+      'network.bytes': sentBytes + receivedBytes,
+      'network.packets': sentPackets + receivedPackets,
     }
   }
 
@@ -582,7 +585,8 @@ function proxyAuthentication(call: L2tpControl | null): string | undefined {
   return names[type] ?? String(type)
 }
 
-function grown<T extends Float64Array | Int32Array>(old: T, array: T): T {
+function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const array = new Int32Array(old.length * 2)
   array.set(old)
   return array
 }

@@ -71,7 +71,6 @@ export class Session {
   userName: string | undefined
   /** Heads of the lists of its inner flows; kept by the flow tracker. */
   firstFlow = -1
-  isSequenced = false
 
   constructor(index: number) {
     this.index = index
@@ -94,6 +93,5 @@ export class Session {
     this.link = null
     this.userName = undefined
     this.firstFlow = -1
-    this.isSequenced = false
   }
 }

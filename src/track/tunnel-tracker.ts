@@ -5,6 +5,7 @@
  * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP.
  */
 import { hash } from 'node:crypto'
+import { i32 } from '../base/bytes.ts'
 import type { Endpoints } from '../base/endpoints.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
@@ -30,6 +31,7 @@ import {
   stopReason,
 } from './control-message.ts'
 import { Halves } from './halves.ts'
+import { Meter } from './meter.ts'
 import { outerFields, vlanOf } from './outer.ts'
 import {
   type ClosedBy,
@@ -63,6 +65,9 @@ export interface TunnelSessions {
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
 }
 
+/** No 32-bit address. */
+const NOT_SEEN = Number.NaN
+
 export class TunnelTracker {
   readonly events: TunnelEvents
   readonly #endpoints: Endpoints
@@ -78,10 +83,8 @@ export class TunnelTracker {
   readonly #timers = new Timers()
   readonly #avps = new AvpCursor()
   readonly #candidates: Candidates
-  /** Per tunnel and sending role: index * 2 + role. */
-  #packets = new Float64Array(2048)
-  #bytes = new Float64Array(2048)
-  #lastUs = new Float64Array(1024)
+  /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
+  readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
   #isFullReported = false
   readonly #recover: Recover
@@ -133,11 +136,7 @@ export class TunnelTracker {
     if (receiver === -1) return -1
     const found = this.#byReceiver.find(receiver, l2tp.tunnelId)
     if (found === -1) return -1
-    const index = found >> 1
-    const sender = 1 - (found & 1)
-    this.#packets[index * 2 + sender]++
-    this.#bytes[index * 2 + sender] += ip.wireEnd - ip.headerStart
-    this.#lastUs[index] = frame.timeUs
+    this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
   }
 
@@ -161,9 +160,15 @@ export class TunnelTracker {
 
   /** A data message to a tunnel that is known came from a host that is not its peer. */
   isForeign(frame: Frame, found: number): boolean {
-    const tunnel = this.#tunnels.at(found >> 1)
+    const { ip } = frame
     const sender = (1 - (found & 1)) as Role
-    if (this.#isFromPeer(tunnel, sender, frame)) return false
+    const isIpv4 = ip.addressLength === 4
+    if (isIpv4 && this.#meter.mark(found >> 1, sender) === i32(ip.bytes, ip.sourceAt)) return false
+    const tunnel = this.#tunnels.at(found >> 1)
+    if (this.#isFromPeer(tunnel, sender, frame)) {
+      if (isIpv4 && tunnel.state !== 'opening') this.#meter.setMark(tunnel.index, sender, i32(ip.bytes, ip.sourceAt))
+      return false
+    }
     this.#foreignSource(tunnel, sender, frame)
     return true
   }
@@ -306,6 +311,7 @@ export class TunnelTracker {
     this.#unlist(tunnel)
     this.#endpoints.release(tunnel.endpoints[RESPONDER])
     tunnel.endpoints[RESPONDER] = responder
+    this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
     this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
     this.#verify(tunnel, RESPONDER, 'SCCRP', message)
@@ -576,20 +582,20 @@ export class TunnelTracker {
     tunnel.endpoints[sender] = source
     tunnel.endpoints[1 - sender] = destination
     tunnel.vlan = vlanOf(frame)
-    if (index >= this.#lastUs.length) this.#grow()
-    this.#packets.fill(0, index * 2, index * 2 + 2)
-    this.#bytes.fill(0, index * 2, index * 2 + 2)
-    this.#lastUs[index] = timeUs
+    this.#meter.open(index, timeUs)
+    this.#meter.setMark(index, INITIATOR, NOT_SEEN)
+    this.#meter.setMark(index, RESPONDER, NOT_SEEN)
     return tunnel
   }
 
   #close(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
     const { state } = tunnel
-    const at = tunnel.index * 2
+    const meter = this.#meter
+    const { index } = tunnel
     const traffic = {
-      packets: [this.#packets[at], this.#packets[at + 1]],
-      bytes: [this.#bytes[at], this.#bytes[at + 1]],
-      lastUs: this.#lastUs[tunnel.index],
+      packets: [meter.packets(index, INITIATOR), meter.packets(index, RESPONDER)],
+      bytes: [meter.bytes(index, INITIATOR), meter.bytes(index, RESPONDER)],
+      lastUs: meter.lastUs(index),
     } as const
     this.#sessions?.tunnelClosed(tunnel, timeUs, closedBy, closedBy === 'capture_end' ? reason : `tunnel: ${reason}`)
     tunnel.enter('closed', timeUs)
@@ -622,7 +628,7 @@ export class TunnelTracker {
     const isOpen = tunnel.state === 'established'
     // A set-up must make progress, an open tunnel must carry something.
     const timeoutUs = isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs
-    const dueUs = (isOpen ? this.#lastUs[index] : tunnel.stateUs) + timeoutUs
+    const dueUs = (isOpen ? this.#meter.lastUs(index) : tunnel.stateUs) + timeoutUs
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
       return
@@ -643,16 +649,16 @@ export class TunnelTracker {
    */
   #linger(tunnel: Tunnel): void {
     const { index, lingering } = tunnel
-    const at = index * 2
-    const isQuiet = this.#lastUs[index] + LINGER_US <= this.#nowUs
-    const doBothGoOn = tunnel.isLingering && this.#packets[at] > lingering[0] && this.#packets[at + 1] > lingering[1]
+    const packets = [this.#meter.packets(index, INITIATOR), this.#meter.packets(index, RESPONDER)] as const
+    const isQuiet = this.#meter.lastUs(index) + LINGER_US <= this.#nowUs
+    const doBothGoOn = tunnel.isLingering && packets[0] > lingering[0] && packets[1] > lingering[1]
     if (isQuiet || doBothGoOn) {
       this.#forget(tunnel)
       return
     }
     tunnel.isLingering = true
-    lingering[0] = this.#packets[at]
-    lingering[1] = this.#packets[at + 1]
+    lingering[0] = packets[0]
+    lingering[1] = packets[1]
     this.#timers.schedule(index, this.#nowUs + LINGER_US)
   }
 
@@ -704,9 +710,7 @@ export class TunnelTracker {
   }
 
   #count(tunnel: Tunnel, sender: Role, frame: Frame): void {
-    this.#packets[tunnel.index * 2 + sender]++
-    this.#bytes[tunnel.index * 2 + sender] += frame.ip.wireEnd - frame.ip.headerStart
-    this.#lastUs[tunnel.index] = frame.timeUs
+    this.#meter.count(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart, frame)
   }
 
   /** Compares addresses only: a NAT may move a peer to another port. The responder may answer an SCCRQ from where it likes. */
@@ -717,9 +721,7 @@ export class TunnelTracker {
 
   #foreignSource(tunnel: Tunnel, sender: Role, frame: Frame): void {
     tunnel.controlAnomalies++
-    const at = tunnel.index * 2 + sender
-    this.#packets[at]--
-    this.#bytes[at] -= frame.ip.wireEnd - frame.ip.headerStart
+    this.#meter.discount(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart)
     this.#anomalies.report(
       frame,
       'l2tp.foreign_source',
@@ -746,13 +748,6 @@ export class TunnelTracker {
     })
   }
 
-  #grow(): void {
-    const length = this.#lastUs.length * 2
-    this.#packets = doubled(this.#packets, length * 2)
-    this.#bytes = doubled(this.#bytes, length * 2)
-    this.#lastUs = doubled(this.#lastUs, length)
-  }
-
   #uid(tunnel: Tunnel): string {
     const {
       'source.ip': from,
@@ -775,10 +770,4 @@ function isSameAttempt(tunnel: Tunnel, role: number, message: ControlMessage): b
 function halfOpenReason(tunnel: Tunnel, state: Tunnel['state'], reason: string): string {
   if (state === 'opening') return `no answer to ${tunnel.requests} SCCRQ, ${reason}`
   return `half-open: SCCRP was not followed by SCCCN, ${reason}`
-}
-
-function doubled(old: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  const array = new Float64Array(length)
-  array.set(old)
-  return array
 }

@@ -49,6 +49,8 @@ export interface Mix {
 
 const TUNNELS_MAX = 20_000
 const FLOWS_PER_SESSION = 20
+/** Packets of one flow come in trains, as windows of TCP and frames of video make them: one to this many, four on average. */
+const TRAIN_PACKETS_MAX = 7
 const OTHER_PERCENT = 5
 const RESTART_PERCENT = 10
 const START_US = 1_760_000_000_000_000
@@ -273,8 +275,7 @@ class FlowWriter {
     this.#pool = Buffer.from(random.bytes(POOL + FRAME_BYTES_MAX))
   }
 
-  next(timeUs: number, carrier: Carrier): void {
-    const flow = carrier.flows[this.#random.below(FLOWS_PER_SESSION)]
+  next(timeUs: number, carrier: Carrier, flow: Flow): void {
     if (flow.protocol === 6) this.#tcp(timeUs, carrier, flow)
     else if (flow.protocol === 17) this.#udp(timeUs, carrier, flow)
     else this.#icmp(timeUs, carrier, flow)
@@ -703,6 +704,9 @@ class Mixer {
   readonly #agenda = new Agenda<Script>()
   readonly #tunnels: Tunnel[] = []
   readonly #live: Carrier[] = []
+  /** The flow that sends now, and how many packets more. */
+  #train: { readonly carrier: Carrier; readonly flow: Flow } | null = null
+  #trainLeft = 0
   readonly #outside: Carrier[] = []
   readonly #packets: number
   readonly #gap: number
@@ -753,8 +757,14 @@ class Mixer {
     const live = this.#live
     const isDue = this.#agenda.size > 0 && (this.#agenda.due <= this.#at || live.length === 0)
     if (isDue && this.#play(timeUs)) return true
-    if (live.length > 0) this.#flows.next(timeUs, this.#random.pick(live))
-    return live.length > 0
+    if (live.length === 0) return false
+    if (this.#train === null || this.#trainLeft-- === 0 || live[this.#train.carrier.liveAt] !== this.#train.carrier) {
+      const carrier = this.#random.pick(live)
+      this.#train = { carrier, flow: this.#random.pick(carrier.flows) }
+      this.#trainLeft = this.#random.below(TRAIN_PACKETS_MAX)
+    }
+    this.#flows.next(timeUs, this.#train.carrier, this.#train.flow)
+    return true
   }
 
   #schedule(due: number, build: Script['build'], done: () => void): void {
@@ -832,7 +842,8 @@ class Mixer {
   }
 
   #other(timeUs: number): void {
-    if (this.#random.below(40) > 0) this.#flows.next(timeUs, this.#random.pick(this.#outside))
+    const carrier = this.#random.pick(this.#outside)
+    if (this.#random.below(40) > 0) this.#flows.next(timeUs, carrier, this.#random.pick(carrier.flows))
     else this.#arp(timeUs)
   }
 

@@ -1,0 +1,63 @@
+/**
+ * What things carried: packets and bytes by role, and the time of the last packet. Each thing has a row of 64 bytes, so that
+ * counting a packet touches one line of the processor's cache. Role 0 is the tunnel's initiator.
+ */
+const ROW = 8
+const PACKETS = 0
+const BYTES = 2
+const LAST_US = 4
+/** A number for each role, for its owner to use: it lies where counting looks anyway. */
+const MARK = 5
+const FIRST_ROWS = 512
+
+export class Meter {
+  #rows = new Float64Array(FIRST_ROWS * ROW)
+
+  /** Begins the row of a thing; `index` is its place in its pool. */
+  open(index: number, timeUs: number): void {
+    if ((index + 1) * ROW > this.#rows.length) this.#grow()
+    this.#rows.fill(0, index * ROW, (index + 1) * ROW)
+    this.#rows[index * ROW + LAST_US] = timeUs
+  }
+
+  /** A packet of `bytes` octets; its time is read from it, because a double argument would be boxed. */
+  count(index: number, role: number, bytes: number, packet: { readonly timeUs: number }): void {
+    const rows = this.#rows
+    const at = index * ROW
+    rows[at + PACKETS + role]++
+    rows[at + BYTES + role] += bytes
+    rows[at + LAST_US] = packet.timeUs
+  }
+
+  /** Takes a packet back that turned out not to belong to the thing. */
+  discount(index: number, role: number, bytes: number): void {
+    this.#rows[index * ROW + PACKETS + role]--
+    this.#rows[index * ROW + BYTES + role] -= bytes
+  }
+
+  packets(index: number, role: number): number {
+    return this.#rows[index * ROW + PACKETS + role]
+  }
+
+  bytes(index: number, role: number): number {
+    return this.#rows[index * ROW + BYTES + role]
+  }
+
+  lastUs(index: number): number {
+    return this.#rows[index * ROW + LAST_US]
+  }
+
+  mark(index: number, role: number): number {
+    return this.#rows[index * ROW + MARK + role]
+  }
+
+  setMark(index: number, role: number, mark: number): void {
+    this.#rows[index * ROW + MARK + role] = mark
+  }
+
+  #grow(): void {
+    const rows = new Float64Array(this.#rows.length * 2)
+    rows.set(this.#rows)
+    this.#rows = rows
+  }
+}
