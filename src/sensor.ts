@@ -30,6 +30,15 @@ export interface PathCounts {
   flawed: number
 }
 
+/** A capture that could not be read to its end. */
+interface Damage {
+  readonly capture: string
+  readonly fault: CaptureFault
+}
+
+/** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
+const ENDED_AT_ONCE = 16
+
 export class Sensor {
   readonly bus: EventBus
   /** Sources write the next packet here; then comes `observe`. */
@@ -105,7 +114,9 @@ export class Sensor {
       if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
       await pause()
     }
-    this.finish(source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault })))
+    const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))
+    let ended = 0
+    for (const _ of this.#ending(faults)) if (++ended % ENDED_AT_ONCE === 0) await pause()
   }
 
   /** The packet in the frame. Nothing here allocates unless there is something to tell. */
@@ -149,7 +160,11 @@ export class Sensor {
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
-  finish(faults: readonly { readonly capture: string; readonly fault: CaptureFault }[] = []): void {
+  finish(faults: readonly Damage[] = []): void {
+    for (const _ of this.#ending(faults));
+  }
+
+  *#ending(faults: readonly Damage[]): Generator<void> {
     const { bus, counts } = this
     const hasPackets = counts.packets > 0
     const nowUs = hasPackets ? this.#clock.nowUs : 0
@@ -162,7 +177,7 @@ export class Sensor {
         fields: { 'anomaly.name': fault.name, 'capture.fault.offset': fault.offset, 'event.reason': fault.message },
       })
     }
-    this.trackers.finish(nowUs)
+    yield* this.trackers.finish(nowUs)
     bus.emit({
       name: 'capture.analysed',
       timeUs: nowUs,

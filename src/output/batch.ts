@@ -5,7 +5,7 @@ export interface BatchWriter {
   write(batch: readonly EventDocument[]): Promise<void>
 }
 
-const BATCH_EVENTS = 4096
+const BATCH_EVENTS = 1024
 /** Batches under way at one time; beyond that `drain` waits. */
 const BATCHES_MAX = 4
 

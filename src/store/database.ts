@@ -20,7 +20,7 @@ export function openForWriting(path: string): DatabaseSync {
     try {
       if (statSync(path).size === 0) database.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
-      database.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+      database.exec('PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY')
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)
@@ -42,7 +42,7 @@ export function openForReading(path: string): DatabaseSync {
     refuseOtherFormats(path)
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
     try {
-      database.exec('PRAGMA cache_size = -32768; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY')
+      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY')
       refuseOtherSchemas(database, path)
       registerFunctions(database)
       return database

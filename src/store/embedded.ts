@@ -292,7 +292,11 @@ class WriteQueue {
     this.#path = path
     this.#commitEventsMax = commitEventsMax ?? COMMIT_EVENTS_MAX
     this.#queueEventsMax = queueEventsMax ?? QUEUE_EVENTS_MAX
-    this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: { path } })
+    this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
+      workerData: { path },
+      // Events pass through; what stays is small.
+      resourceLimits: { maxYoungGenerationSizeMb: 12 },
+    })
     this.#worker.unref()
     this.#worker.on('message', (reply: WorkerReply) => this.#settled(reply))
     this.#worker.on('error', (error) => this.#fail(new StoreError(`the event store ${path} failed: ${error}`)))

@@ -75,8 +75,14 @@ export interface FlowSession {
 /** What flows need of the session and tunnel they run in. */
 export interface FlowContext {
   session(index: number): FlowSession
-  tunnelUid(session: FlowSession): string
-  outer(session: FlowSession): { readonly 'source.ip': string; readonly 'destination.ip': string }
+  carrier(session: FlowSession): Carrier
+}
+
+/** The tunnel around a session: its id, and the addresses of its initiator and responder. */
+export interface Carrier {
+  readonly tunnelUid: string
+  readonly initiator: string
+  readonly responder: string
 }
 
 export class InnerFlowTracker {
@@ -90,6 +96,8 @@ export class InnerFlowTracker {
   readonly #expire = (flow: number) => this.#expired(flow)
   #nowUs = 0
   #isFullReported = false
+  #carrierUid = ''
+  #carrier: Carrier | null = null
   // The key of the current packet.
   #keyLow = 0
   #keyHigh = 0
@@ -336,8 +344,7 @@ export class InnerFlowTracker {
     const key = `${session.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
     const digest = hash('sha1', key)
     const uid = `f-${digest.slice(0, 12)}`
-    const tunnelUid = context.tunnelUid(session)
-    const outer = context.outer(session)
+    const { tunnelUid, initiator, responder } = this.#carrierOf(session, context)
     const isByInitiator = (state & BY_INITIATOR) !== 0
     const sentPackets = words[row + PACKETS] >>> 0
     const receivedPackets = words[row + PACKETS + 1] >>> 0
@@ -377,12 +384,21 @@ export class InnerFlowTracker {
         'network.bytes': sentBytes + receivedBytes,
         'l2tp.tunnel.uid': tunnelUid,
         'l2tp.session.uid': session.uid,
-        'outer.source.ip': isByInitiator ? outer['source.ip'] : outer['destination.ip'],
-        'outer.destination.ip': isByInitiator ? outer['destination.ip'] : outer['source.ip'],
+        'outer.source.ip': isByInitiator ? initiator : responder,
+        'outer.destination.ip': isByInitiator ? responder : initiator,
         'user.name': session.userName,
         'borescope.lineage': [tunnelUid, session.uid, uid],
       },
     })
+  }
+
+  /** Flows mostly end in company, with their session: the last answer is the next one. */
+  #carrierOf(session: FlowSession, context: FlowContext): Carrier {
+    if (this.#carrier === null || this.#carrierUid !== session.uid) {
+      this.#carrierUid = session.uid
+      this.#carrier = context.carrier(session)
+    }
+    return this.#carrier
   }
 
   #address(word: number, isIpv6: boolean): Uint8Array {

@@ -35,8 +35,11 @@ export class Trackers {
     const { tunnels, sessions } = this
     this.flows.attach({
       session: (index) => sessions.at(index),
-      tunnelUid: (session) => tunnels.at(sessions.at(session.index).tunnel).uid,
-      outer: (session) => tunnels.events.hostFields(tunnels.at(sessions.at(session.index).tunnel)),
+      carrier: ({ index }) => {
+        const tunnel = tunnels.at(sessions.at(index).tunnel)
+        const { 'source.ip': initiator, 'destination.ip': responder } = tunnels.events.hostFields(tunnel)
+        return { tunnelUid: tunnel.uid, initiator, responder }
+      },
     })
     links.attach({
       tunnelOf: (session) => tunnels.at(session.tunnel),
@@ -62,9 +65,9 @@ export class Trackers {
     this.ike.expire(nowUs)
   }
 
-  /** The end of the capture, at the time of its last packet. */
-  finish(nowUs: number): void {
-    this.tunnels.finish(nowUs)
+  /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */
+  *finish(nowUs: number): Generator<void> {
+    yield* this.tunnels.finish(nowUs)
     this.ike.finish(nowUs)
   }
 }

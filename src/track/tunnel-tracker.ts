@@ -179,13 +179,14 @@ export class TunnelTracker {
     this.#candidates.expire(nowUs)
   }
 
-  /** The end of the capture: everything that is open is told. */
-  finish(nowUs: number): void {
+  /** The end of the capture: everything that is open is told, a tunnel at a time. */
+  *finish(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
     for (const index of this.#tunnels.used()) {
       const tunnel = this.#tunnels.at(index)
       if (tunnel.state !== 'closed') this.#close(tunnel, nowUs, 'capture_end', 'the capture ended')
       this.#forget(tunnel)
+      yield
     }
     this.#candidates.finish()
   }

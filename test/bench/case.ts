@@ -60,7 +60,7 @@ class Repeated implements Source {
   }
 }
 
-async function track(times: number) {
+async function replay(times: number) {
   const sensor = new Sensor(loadConfig(undefined, {}).config, 'bench')
   const source = await openCapture(mix)
   const startedMs = performance.now()
@@ -85,14 +85,14 @@ async function measure(): Promise<object> {
       const { packets, seconds } = walk(mix)
       return { packets, seconds, rssBytes: process.resourceUsage().maxRSS * 1024 }
     }
-    case 'replay':
+    case 'command':
       return command(false)
     case 'store':
       return command(true)
-    case 'track':
-      return track(1)
+    case 'replay':
+      return replay(1)
     case 'tenfold':
-      return track(10)
+      return replay(10)
     default:
       throw new Error(`no such case: ${name}`)
   }
