@@ -55,7 +55,7 @@ export function registerReplay(program: Command, context: () => Context): void {
 async function replay(context: Context, captures: readonly string[], options: ReplayOptions): Promise<number> {
   const paths = await expand(captures, options)
   if (paths.captures.length === 0) {
-    process.stderr.write('borescope: nothing to analyse\n')
+    process.stderr.write(`borescope: no captures in ${captures.join(', ')}\n`)
     return EXIT.INPUT
   }
   const analysis = await analyse(context, paths.captures, options)
@@ -63,13 +63,16 @@ async function replay(context: Context, captures: readonly string[], options: Re
   for (const line of damaged) process.stderr.write(`borescope: ${line}\n`)
   if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks)))
   else if (!options.quiet && options.out !== '-') await print(`${summary.text(totals)}\n\n${ending(sinks, summary)}`)
-  if (damaged.length > 0 || paths.skipped.length > 0) return EXIT.INPUT
+  // What lies in a folder beside the captures is no input; what was named is.
+  if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
   return options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn] ? EXIT.FOUND : EXIT.FINE
 }
 
 async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {
   const paths = await capturePaths(captures)
-  for (const { path, reason } of paths.skipped) process.stderr.write(`borescope: ${path} ${reason}\n`)
+  for (const { path, reason } of paths.skipped) {
+    if (captures.includes(path)) process.stderr.write(`borescope: ${path} ${reason}\n`)
+  }
   if (options.order === 'time' && paths.captures.length > MERGED_MAX) {
     throw new UsageError(
       `${paths.captures.length} captures are too many for one timeline (${MERGED_MAX}); use --order each, or join them with mergecap`,

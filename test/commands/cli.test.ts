@@ -176,6 +176,14 @@ describe('replay', () => {
     expect(stderr).toContain('neither pcap nor pcapng')
   })
 
+  test('a folder is searched for captures, and what else is in it is let be', async () => {
+    const { code, stdout, stderr } = await borescope(['replay', '--no-store', '--json', join(ROOT, 'pcaps'), '--order', 'each'])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).captures).toBe(10)
+    expect((await borescope(['replay', '--no-store', join(ROOT, 'docs')])).code).toBe(3)
+  })
+
   test('the store is not touched by --no-store', async () => {
     const store = join(scratch, 'untouched.db')
     await borescope(['replay', '--no-store', '-q', CLEAN], undefined, { BORESCOPE_STORE__PATH: store })
@@ -267,6 +275,11 @@ describe('the rest', () => {
       kind: 'ip',
       ecs: true,
     })
+  })
+
+  test('the reference of fields in docs is the catalogue of this version', async () => {
+    const { stdout } = await borescope(['fields', '--format', 'markdown'])
+    expect(readFileSync(join(ROOT, 'docs/fields.md'), 'utf8'), 'npm run docs writes it').toBe(stdout)
   })
 
   test('doctor finds everything fine', async () => {

@@ -338,6 +338,10 @@ const CONTROL: Readonly<Record<string, RuleCase>> = {
       'the right secret': () => [
         event('l2tp.tunnel.authenticated', 0, { ...PAIR, 'l2tp.authentication.verdict': 'verified' }),
       ],
+      'a secret that the sensor was not given': () => [
+        event('l2tp.tunnel.authenticated', 0, { ...PAIR, 'l2tp.authentication.verdict': 'wrong_secret' }),
+        event('l2tp.tunnel.opened', 1, { ...PAIR, 'l2tp.authentication.verdict': 'wrong_secret' }),
+      ],
     },
   },
   'L2TP tunnel secret guessing': {
