@@ -531,6 +531,8 @@ export class TunnelTracker {
   /** Gives the one tunnel between these endpoints that lacks the receiver's id the one in the frame. False if there is none. */
   #completeHalf(frame: Frame): boolean {
     const { ip, udp, l2tp, timeUs } = frame
+    // Zero names no tunnel.
+    if (l2tp.tunnelId === 0) return false
     const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
     const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
     const half = sender === -1 || receiver === -1 ? -1 : this.#halves.only(sender, receiver)
@@ -541,6 +543,7 @@ export class TunnelTracker {
 
   #adopt(frame: Frame): void {
     const { udp, l2tp, timeUs } = frame
+    if (l2tp.tunnelId === 0) return
     if (this.#completeHalf(frame)) {
       const tunnel = this.#tunnels.at(this.find(frame) >> 1)
       // Its set-up was completed out of sight.

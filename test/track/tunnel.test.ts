@@ -277,3 +277,20 @@ test('one anomaly of a kind a message, however many AVPs have it', () => {
   const peers = new Peers().sccrq({ more: vendors })
   expect(peers.told('protocol.anomaly').map((event) => event['anomaly.name'])).toEqual(['l2tp.avp_duplicate'])
 })
+
+test('messages to tunnel 0 neither complete a half-known tunnel nor make one, however many come', () => {
+  const toNobody = (header: craft.L2tpControlFields) => craft.hello({ ...header, tunnelId: 0 })
+  const peers = new Peers().send('client', (header) =>
+    craft.l2tpControl(
+      [craft.avp(craft.AVP.messageType, craft.be16(1)), craft.avp(craft.AVP.hostName, craft.utf8('lac'))],
+      {
+        ...header,
+        tunnelId: 0,
+      },
+    ),
+  )
+  for (let i = 0; i < 10; i++) peers.send('server', toNobody).send('client', toNobody)
+  peers.run
+  expect(peers.told('l2tp.tunnel.adopted')).toEqual([])
+  expect(peers.told('l2tp.tunnel.requested')).toHaveLength(1)
+})
