@@ -27,7 +27,9 @@ export function registerFields(program: Command): void {
         ([name, { kind, ecs, says }]): Row => ({ name, kind, ecs: ecs ? 'ECS' : '', says }),
       )
       if (format === 'markdown')
-        return print(`# Events and fields\n\n${markdown('Event', 'Dataset', events)}\n\n${markdown('Field', 'Type', fields)}`)
+        return print(
+          `# Events and fields\n\n${markdown('Event', 'Dataset', events)}\n\n${markdown('Field', 'Type', fields)}`,
+        )
       await print(`${table(columns('event', 'dataset'), events)}\n\n${table(columns('field', 'type'), fields)}`)
     })
 }

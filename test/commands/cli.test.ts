@@ -177,7 +177,14 @@ describe('replay', () => {
   })
 
   test('a folder is searched for captures, and what else is in it is let be', async () => {
-    const { code, stdout, stderr } = await borescope(['replay', '--no-store', '--json', join(ROOT, 'pcaps'), '--order', 'each'])
+    const { code, stdout, stderr } = await borescope([
+      'replay',
+      '--no-store',
+      '--json',
+      join(ROOT, 'pcaps'),
+      '--order',
+      'each',
+    ])
     expect(stderr).toBe('')
     expect(code).toBe(0)
     expect(JSON.parse(stdout).captures).toBe(10)
