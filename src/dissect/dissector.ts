@@ -4,9 +4,11 @@
  * The verdict says what was found; a view of the frame may be read if the verdict reaches it. Nothing is kept between
  * packets but fragments and the ports on which L2TP was learned.
  */
+import { IKE_PORT } from '../wire/ike.ts'
 import { IP_PROTOCOL, isIpv6Extension } from '../wire/ip.ts'
 import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
 import { ETHERTYPE } from '../wire/link.ts'
+import { NATT_PORT } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import type { Defragmenter } from './defragment.ts'
 import type { Frame } from './frame.ts'
@@ -16,9 +18,6 @@ import type { Frame } from './frame.ts'
  * `frame.flaw`. The others name the protocol that `frame` holds.
  */
 export type Verdict = 'foreign' | 'fragment' | 'flawed' | 'l2tp' | 'l2tpv3' | 'l2f' | 'ike' | 'natt' | 'esp' | 'ah'
-
-const IKE_PORT = 500
-const NATT_PORT = 4500
 
 const CONFIGURED = 2
 const LEARNED = 1

@@ -7,16 +7,10 @@
  */
 import { hex, u16 } from '../base/bytes.ts'
 import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
-import { CHAP_CODE, describeChap, describeEap, describePap } from '../wire/ppp-auth.ts'
-import {
-  CCP,
-  describePppControl,
-  LCP,
-  PPP_CODE,
-  PppControlView,
-  PppOptionCursor,
-  pppCodeName,
-} from '../wire/ppp-options.ts'
+import { describeEap } from '../wire/eap.ts'
+import { CHAP_CODE, describeChap, describePap } from '../wire/ppp-auth.ts'
+import { describePppControl, PPP_CODE, PppControlView, pppCodeName } from '../wire/ppp-control.ts'
+import { CCP, LCP, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeVjCompressed } from '../wire/vj-describe.ts'
 import type { Layer, Window } from './layer.ts'
 

@@ -11,7 +11,7 @@ import { u16 } from '../base/bytes.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import { describeGre, GRE_PPP, GreView } from '../wire/gre.ts'
 import { describeIcmp, IcmpView } from '../wire/icmp.ts'
-import { describeIke, IkeView } from '../wire/ike.ts'
+import { describeIke, IKE_PORT, IkeView } from '../wire/ike.ts'
 import { describeIp, IP_PROTOCOL, IP_PROTOCOL_NAMES, IpView } from '../wire/ip.ts'
 import { describeL2f, L2fView } from '../wire/l2f.ts'
 import { AvpCursor, type AvpDescription, describeControl } from '../wire/l2tp-avp.ts'
@@ -25,7 +25,7 @@ import {
   etherTypeName,
   type LinkDescription,
 } from '../wire/link.ts'
-import { nattContent } from '../wire/nat-t.ts'
+import { NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
@@ -75,8 +75,10 @@ const LAYERS_MAX = 48
 /** IP in IP deeper than this is not reassembled; it is described all the same. */
 const REASSEMBLY_LEVELS = 3
 const DATAGRAM_MAX = 65_535
-const IKE_PORT = 500
-const NATT_PORT = 4500
+/** What a port is to the search for L2TP; 0 is nothing. */
+const CONFIGURED = 1
+const LEARNED = 2
+/** Message types by which a tunnel is set up (RFC 2661 section 3.2). */
 const SCCRQ = 1
 const SCCRP = 2
 
@@ -91,6 +93,7 @@ interface Place {
 /** Describes the packets of one capture in their order: what earlier ones told (fragments, ports, agreements) helps with later ones. */
 export class Describer {
   readonly #secrets: readonly Uint8Array[]
+  /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
   readonly #ports: Uint8Array
   readonly #reassembly: Reassembly[]
   readonly #ppp: PppLayers
@@ -101,7 +104,7 @@ export class Describer {
   constructor(options: DescriberOptions) {
     this.#secrets = options.secrets
     this.#ports = new Uint8Array(65_536)
-    for (const port of options.l2tpPorts) this.#ports[port] = 1
+    for (const port of options.l2tpPorts) this.#ports[port] = CONFIGURED
     this.#reassembly = Array.from({ length: REASSEMBLY_LEVELS }, () => new Reassembly(options.fragments))
     this.#ppp = new PppLayers(new PppContext(options.linksMax))
   }
@@ -354,8 +357,8 @@ export class Describer {
     }
     const payload = { bytes, start: udp.payloadStart, end: udp.payloadEnd, wireEnd: udp.wireEnd }
     if (payload.wireEnd <= payload.start) return
-    const isExpected = this.#ports[sourcePort] === 1 || this.#ports[destinationPort] === 1
-    const isLearned = this.#ports[sourcePort] === 2 || this.#ports[destinationPort] === 2
+    const isExpected = this.#ports[sourcePort] === CONFIGURED || this.#ports[destinationPort] === CONFIGURED
+    const isLearned = this.#ports[sourcePort] === LEARNED || this.#ports[destinationPort] === LEARNED
     if (isExpected || isLearned) this.#l2tp(payload, sourcePort, isExpected, { ...place, path })
     else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT) this.#natTraversal(payload, place)
     else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT) this.#ike(payload, place)
@@ -367,7 +370,7 @@ export class Describer {
     const { bytes, start, end, wireEnd } = window
     switch (nattContent(bytes, start, end, wireEnd)) {
       case 'ike':
-        this.#ike({ ...window, start: start + 4 }, place)
+        this.#ike({ ...window, start: start + NON_ESP_MARKER_LENGTH }, place)
         break
       case 'ike_unmarked':
         this.#ike(window, place)
@@ -436,7 +439,7 @@ export class Describer {
     const all = [...(header.findings ?? []), ...findings]
     // Both ends may answer from ports of their own (RFC 2661 section 8.1).
     if (!place.isQuoted && (messageType === SCCRQ || messageType === SCCRP) && this.#ports[sourcePort] === 0)
-      this.#ports[sourcePort] = 2
+      this.#ports[sourcePort] = LEARNED
     const ending = {
       ...(all.length > 0 ? { findings: all } : {}),
       ...(flaw === null ? {} : { flaw }),

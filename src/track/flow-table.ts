@@ -5,6 +5,7 @@
  * A data packet touches one slot of the index and one row. Two million flows take some 200 MB.
  */
 import { mix32, mixPair } from '../base/hash.ts'
+import { doubled } from './doubled.ts'
 
 const NONE = -1
 
@@ -153,12 +154,6 @@ export class FlowTable {
     this.next = doubled(this.next)
     this.previous = doubled(this.previous)
   }
-}
-
-function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const array = new Int32Array(old.length * 2)
-  array.set(old)
-  return array
 }
 
 function keyHash(session: number, low: number, high: number, ports: number, kind: number): number {

@@ -14,6 +14,7 @@ import type { Emit } from '../events/catalogue.ts'
 import { describeIke, exchangeName, IKE_EXCHANGE, type IkeDescription, IkeView } from '../wire/ike.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import type { Anomalies } from './anomalies.ts'
+import { FullTable } from './full-table.ts'
 import { countFields, describeExchange, names } from './ike-events.ts'
 import {
   addressPair,
@@ -80,11 +81,12 @@ export class IkeTracker {
   readonly #untracked = new Exchange(-1)
   readonly #expire = (index: number) => this.#expired(index)
   #candidates = 0
-  #isFullReported = false
+  readonly #full: FullTable
   #nowUs = 0
 
   constructor(emit: Emit, anomalies: Anomalies, limits: IkeLimits) {
     this.#emit = emit
+    this.#full = new FullTable(emit)
     this.#anomalies = anomalies
     this.#limits = limits
     this.#byCookie = new PairTable(limits.ikeExchangesMax)
@@ -483,7 +485,7 @@ export class IkeTracker {
     if (isCandidate && this.#candidates * CANDIDATE_SHARE >= this.#exchanges.capacity) return null
     const index = this.#exchanges.take()
     if (index === -1) {
-      this.#full(frame.timeUs)
+      this.#full.tell('ike_exchanges', this.#exchanges.capacity, frame.timeUs, 'IKE exchanges')
       return null
     }
     if (isCandidate) this.#candidates++
@@ -545,18 +547,6 @@ export class IkeTracker {
     const low = mixPair(exchange.initiatorLow, pair)
     if (this.#byCookie.find(high, low) === exchange.index) this.#byCookie.remove(high, low)
     this.#exchanges.free(exchange.index)
-  }
-
-  #full(timeUs: number): void {
-    if (this.#isFullReported) return
-    this.#isFullReported = true
-    const { capacity } = this.#exchanges
-    this.#emit({
-      name: 'sensor.table.filled',
-      timeUs,
-      message: `The table of IKE exchanges is full at ${capacity}: further ones are not followed until some end`,
-      fields: { 'sensor.table': 'ike_exchanges', 'sensor.capacity': capacity },
-    })
   }
 
   #reportFlaws(frame: Frame, exchange: Exchange | null, { flaws, exchange: name }: IkeDescription): void {

@@ -28,6 +28,7 @@ import {
   SESSION,
   STATE,
 } from './flow-table.ts'
+import { FullTable } from './full-table.ts'
 
 const NONE = -1
 
@@ -95,7 +96,7 @@ export class InnerFlowTracker {
   readonly #timers = new Timers()
   readonly #expire = (flow: number) => this.#expired(flow)
   #nowUs = 0
-  #isFullReported = false
+  readonly #full: FullTable
   #carrierUid = ''
   #carrier: Carrier | null = null
   // The key of the current packet.
@@ -109,6 +110,7 @@ export class InnerFlowTracker {
 
   constructor(emit: Emit, limits: FlowLimits) {
     this.#emit = emit
+    this.#full = new FullTable(emit)
     this.#limits = limits
     this.#table = new FlowTable(limits.flowsMax)
     this.#addresses = new Endpoints(limits.flowsMax * 2)
@@ -235,7 +237,7 @@ export class InnerFlowTracker {
     const flow = table.insert(session.index, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
     if (flow === NONE) {
       if (this.#heldForOpening) this.#letGo(this.#keyLow, this.#keyHigh)
-      this.#full(frame.timeUs)
+      this.#full.tell('flows', this.#limits.flowsMax, frame.timeUs, 'inner flows')
       return NONE
     }
     if ((this.#keyKind & IS_IPV6) !== 0 && !this.#heldForOpening) {
@@ -404,17 +406,6 @@ export class InnerFlowTracker {
   #address(word: number, isIpv6: boolean): Uint8Array {
     if (isIpv6) return this.#addresses.bytes(word)
     return Uint8Array.of(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255)
-  }
-
-  #full(timeUs: number): void {
-    if (this.#isFullReported) return
-    this.#isFullReported = true
-    this.#emit({
-      name: 'sensor.table.filled',
-      timeUs,
-      message: `The table of inner flows is full at ${this.#limits.flowsMax}: further ones are not followed until some end`,
-      fields: { 'sensor.table': 'flows', 'sensor.capacity': this.#limits.flowsMax },
-    })
   }
 }
 

@@ -12,22 +12,22 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { ODD_SNAPPED } from '../wire/l2tp.ts'
 import { PPP, pppProtocolName } from '../wire/ppp.ts'
-import { CHAP_CODE, describeChap, describeEap, describePap, EAP_CODE, EAP_TYPE, PAP_CODE } from '../wire/ppp-auth.ts'
+import { describeEap, EAP_CODE, EAP_TYPE } from '../wire/eap.ts'
+import { CHAP_CODE, describeChap, describePap, PAP_CODE } from '../wire/ppp-auth.ts'
+import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-control.ts'
 import {
   CCP,
   CHAP_ALGORITHM,
   chapAlgorithmName,
-  describePppControl,
   IPCP,
   IPV6CP,
   LCP,
   MPPE,
-  PPP_CODE,
-  PppControlView,
   PppOptionCursor,
 } from '../wire/ppp-options.ts'
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
+import type { OuterFields } from './outer.ts'
 import { type Agreed, type Login, PppLink } from './ppp-link.ts'
 import type { Session } from './session.ts'
 import type { Role, Tunnel } from './tunnel.ts'
@@ -48,18 +48,7 @@ export interface LinkContext {
     readonly 'l2tp.session.uid': string
     readonly 'borescope.lineage': readonly string[]
   }
-  hosts(
-    tunnel: Tunnel,
-    source: Role,
-  ): {
-    readonly 'source.ip': string
-    readonly 'source.port': number
-    readonly 'destination.ip': string
-    readonly 'destination.port': number
-    readonly 'network.type': string
-    readonly 'network.transport': string
-    readonly 'network.protocol': string
-  }
+  hosts(tunnel: Tunnel, source: Role): OuterFields
   traffic(
     session: Session,
     source: Role,

@@ -12,7 +12,9 @@ import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
+import { doubled } from './doubled.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
+import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { InnerFlowTracker } from './inner-flow.ts'
 import { Meter } from './meter.ts'
@@ -67,7 +69,7 @@ export class SessionTracker implements TunnelSessions {
   readonly #halves: Halves
   /** Messages to (tunnel and receiver, session id) that nobody assigned. */
   #guesses: PairTable
-  #isFullReported = false
+  readonly #full: FullTable
   #nowUs = 0
   readonly #expire = (index: number) => this.#expired(index)
 
@@ -82,6 +84,7 @@ export class SessionTracker implements TunnelSessions {
     this.#links = links
     this.#flows = flows
     this.#emit = emit
+    this.#full = new FullTable(emit)
     this.#limits = limits
     this.#byReceiver = new PairTable(limits.sessionsMax * 2)
     this.#halves = new Halves(limits.sessionsMax)
@@ -344,7 +347,7 @@ export class SessionTracker implements TunnelSessions {
   #open(tunnel: Tunnel, timeUs: number): Session | null {
     const index = this.#sessions.take()
     if (index === -1) {
-      this.#full(timeUs)
+      this.#full.tell('sessions', this.#limits.sessionsMax, timeUs)
       return null
     }
     if (index * 2 >= this.#expectedNs.length) this.#grow()
@@ -499,17 +502,6 @@ export class SessionTracker implements TunnelSessions {
     }
   }
 
-  #full(timeUs: number): void {
-    if (this.#isFullReported) return
-    this.#isFullReported = true
-    this.#emit({
-      name: 'sensor.table.filled',
-      timeUs,
-      message: `The table of sessions is full at ${this.#limits.sessionsMax}: further ones are not followed until some end`,
-      fields: { 'sensor.table': 'sessions', 'sensor.capacity': this.#limits.sessionsMax },
-    })
-  }
-
   #grow(): void {
     this.#lost = doubled(this.#lost)
     this.#reordered = doubled(this.#reordered)
@@ -583,10 +575,4 @@ function proxyAuthentication(call: L2tpControl | null): string | undefined {
   if (type === undefined) return undefined
   const names: Readonly<Record<number, string>> = PROXY_AUTHEN_TYPES
   return names[type] ?? String(type)
-}
-
-function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const array = new Int32Array(old.length * 2)
-  array.set(old)
-  return array
 }

@@ -69,7 +69,7 @@ export class Session {
   call: L2tpControl | null = null
   link: PppLink | null = null
   userName: string | undefined
-  /** Heads of the lists of its inner flows; kept by the flow tracker. */
+  /** First of the list of its inner flows, or -1; kept by the flow tracker. */
   firstFlow = -1
 
   constructor(index: number) {

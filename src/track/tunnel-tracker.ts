@@ -30,6 +30,7 @@ import {
   keepMessage,
   stopReason,
 } from './control-message.ts'
+import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
 import { outerFields, vlanOf } from './outer.ts'
@@ -86,7 +87,7 @@ export class TunnelTracker {
   /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
   readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
-  #isFullReported = false
+  readonly #full: FullTable
   readonly #recover: Recover
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
@@ -102,6 +103,7 @@ export class TunnelTracker {
     this.events = new TunnelEvents(endpoints, emit)
     this.#endpoints = endpoints
     this.#emit = emit
+    this.#full = new FullTable(emit)
     this.#anomalies = anomalies
     this.#limits = limits
     this.#secrets = secrets
@@ -304,7 +306,7 @@ export class TunnelTracker {
     const { control, address, port, timeUs } = message
     const responder = this.#endpoints.hold(address, 0, address.length, port)
     if (responder === NO_ENDPOINT) {
-      this.#full('endpoints', this.#endpoints.capacity, timeUs)
+      this.#full.tell('endpoints', this.#endpoints.capacity, timeUs)
       return
     }
     tunnel.enter('answered', timeUs)
@@ -343,7 +345,7 @@ export class TunnelTracker {
     if (this.#endpoints.port(before) === udp.sourcePort) return
     const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
     if (after === NO_ENDPOINT) {
-      this.#full('endpoints', this.#endpoints.capacity, timeUs)
+      this.#full.tell('endpoints', this.#endpoints.capacity, timeUs)
       return
     }
     const { lacking } = tunnel
@@ -578,7 +580,7 @@ export class TunnelTracker {
     if (index === -1) {
       this.#endpoints.release(source)
       this.#endpoints.release(destination)
-      this.#full('tunnels', this.#tunnels.capacity, timeUs)
+      this.#full.tell('tunnels', this.#tunnels.capacity, timeUs)
       return null
     }
     const tunnel = this.#tunnels.at(index)
@@ -739,17 +741,6 @@ export class TunnelTracker {
         'borescope.lineage': [tunnel.uid],
       },
     )
-  }
-
-  #full(table: string, capacity: number, timeUs: number): void {
-    if (this.#isFullReported) return
-    this.#isFullReported = true
-    this.#emit({
-      name: 'sensor.table.filled',
-      timeUs,
-      message: `The table of ${table} is full at ${capacity}: further ones are not followed until some end`,
-      fields: { 'sensor.table': table, 'sensor.capacity': capacity },
-    })
   }
 
   #uid(tunnel: Tunnel): string {

@@ -30,6 +30,7 @@ import {
 } from './ike-tables.ts'
 import { vendorName } from './ike-vendor.ts'
 
+export const IKE_PORT = 500
 export const IKE_HEADER_LENGTH = 28
 const PAYLOAD_HEADER_LENGTH = 4
 

@@ -15,17 +15,17 @@ const HEADERS_MAX = 120
 const NO_SLOT = -1
 
 // The bits of the change byte (RFC 1144 section 3.2.2).
-const NEW_CONNECTION = 0x40
-const NEW_IP_ID = 0x20
-const PUSH = 0x10
-const NEW_SEQUENCE = 0x08
-const NEW_ACKNOWLEDGEMENT = 0x04
-const NEW_WINDOW = 0x02
-const URGENT = 0x01
-const SPECIALS = NEW_SEQUENCE | NEW_ACKNOWLEDGEMENT | NEW_WINDOW | URGENT
+export const NEW_CONNECTION = 0x40
+export const NEW_IP_ID = 0x20
+export const PUSH = 0x10
+export const NEW_SEQUENCE = 0x08
+export const NEW_ACKNOWLEDGEMENT = 0x04
+export const NEW_WINDOW = 0x02
+export const URGENT = 0x01
+export const SPECIALS = NEW_SEQUENCE | NEW_ACKNOWLEDGEMENT | NEW_WINDOW | URGENT
 /** The two combinations that stand for the commonest changes: echoed interactive traffic, and unidirectional data. */
-const ECHOED = NEW_SEQUENCE | NEW_WINDOW | URGENT
-const UNIDIRECTIONAL = SPECIALS
+export const ECHOED = NEW_SEQUENCE | NEW_WINDOW | URGENT
+export const UNIDIRECTIONAL = SPECIALS
 
 const TCP_PSH_URG = 0x28
 

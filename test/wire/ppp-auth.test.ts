@@ -1,19 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { describeEap, EAP_CODE, EAP_TYPE, type EapRecord, eapTypeName } from '../../src/wire/eap.ts'
 import {
   CHAP_CODE,
   type ChapRecord,
   describeChap,
-  describeEap,
   describePap,
-  EAP_CODE,
-  EAP_TYPE,
-  type EapRecord,
-  eapTypeName,
   PAP_CODE,
   type PapRecord,
 } from '../../src/wire/ppp-auth.ts'
-import { CHAP_ALGORITHM, PppControlView } from '../../src/wire/ppp-options.ts'
+import { PppControlView } from '../../src/wire/ppp-control.ts'
+import { CHAP_ALGORITHM } from '../../src/wire/ppp-options.ts'
 import { be16, fromHex } from '../support/craft.ts'
 
 const control = new PppControlView()

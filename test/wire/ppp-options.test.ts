@@ -2,20 +2,22 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PPP } from '../../src/wire/ppp.ts'
 import {
-  CCP,
   CONTROL_DATA_BYTES_MAX,
-  chapAlgorithmName,
   describePppControl,
+  PPP_CODE,
+  PppControlView,
+  pppCodeName,
+  type PppControlRecord,
+} from '../../src/wire/ppp-control.ts'
+import {
+  CCP,
+  chapAlgorithmName,
   ECP,
   IPCP,
   IPV6CP,
   LCP,
   MPPE,
-  PPP_CODE,
-  PppControlView,
   PppOptionCursor,
-  pppCodeName,
-  type PppControlRecord,
   type PppOption,
 } from '../../src/wire/ppp-options.ts'
 import { be16, fromHex } from '../support/craft.ts'
