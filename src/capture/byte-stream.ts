@@ -23,7 +23,7 @@ export function messageOf(error: unknown): string {
 
 /**
  * A regular file. The read is synchronous: nothing else has work while the packets of the last block are gone, and a
- * blocking read of 1 MiB costs less than a trip through the thread pool.
+ * blocking read costs less than a trip through the thread pool.
  */
 export class FileBytes implements ByteStream {
   flaw: StreamFlaw | null = null

@@ -21,7 +21,7 @@ import { isPcapng, PCAPNG_HEADER_BYTES, PcapngFile } from './pcapng-file.ts'
 export interface Source {
   /** The file's base name, or 'stdin'. */
   readonly name: string
-  /** Brings more bytes, about 1 MiB; false at the end or after a fault. Never rejects. */
+  /** Brings more bytes, 256 KiB at the most unless a record is longer; false at the end or after a fault. Never rejects. */
   fill(): Promise<boolean>
   /** The next packet of what is in memory; false when there is none: then `fill`. */
   next(packet: Packet): boolean

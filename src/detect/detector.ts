@@ -2,7 +2,7 @@
  * Rules over event documents: what matches becomes an `alert.raised` event. One alert a rule and entity: what the rule
  * finds again within its suppression window is counted, and told by the next alert.
  */
-import { isoMicroseconds } from '../base/time.ts'
+import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { attackTag, tactic, techniqueName, techniqueTactics, techniqueUrl } from './attack.ts'
@@ -75,7 +75,7 @@ const SEVERITIES: Readonly<Record<SigmaLevel, number>> = {
 const DEFAULT_LEVEL: SigmaLevel = 'medium'
 const ALERTS = 'borescope.alerts'
 /** How often, by the clock of the packets, suppressions that are over are looked for. */
-const SWEEP_US = 60_000_000
+const SWEEP_US = 60 * SECOND_US
 
 export class Detector {
   readonly #engine: SigmaEngine<EventDocument, Summary>

@@ -6,8 +6,8 @@
  * in earlier ones. `PppContext` keeps what was acknowledged, per link and direction, in a bounded table.
  */
 import { hex, u16 } from '../base/bytes.ts'
-import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
 import { describeEap } from '../wire/eap.ts'
+import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
 import { CHAP_CODE, describeChap, describePap } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView, pppCodeName } from '../wire/ppp-control.ts'
 import { CCP, LCP, PppOptionCursor } from '../wire/ppp-options.ts'

@@ -6,8 +6,8 @@
  * functions of `wire/`. The packet path (`dissector.ts`) does not use it. A bad packet is described as far as it can be read,
  * and the flaw stands in the layer that has it.
  */
-import { hashWindow } from '../base/hash.ts'
 import { u16 } from '../base/bytes.ts'
+import { hashWindow } from '../base/hash.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import { describeGre, GRE_PPP, GreView } from '../wire/gre.ts'
 import { describeIcmp, IcmpView } from '../wire/icmp.ts'

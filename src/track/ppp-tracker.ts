@@ -6,13 +6,13 @@
  * end that was made to log in, and without authentication the tunnel's initiator.
  */
 import { addressText } from '../base/address.ts'
-import { hashWindow } from '../base/hash.ts'
 import { u16, u32 } from '../base/bytes.ts'
+import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
+import { describeEap, EAP_CODE, EAP_TYPE } from '../wire/eap.ts'
 import { ODD_SNAPPED } from '../wire/l2tp.ts'
 import { PPP, pppProtocolName } from '../wire/ppp.ts'
-import { describeEap, EAP_CODE, EAP_TYPE } from '../wire/eap.ts'
 import { CHAP_CODE, describeChap, describePap, PAP_CODE } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-control.ts'
 import {

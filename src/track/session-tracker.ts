@@ -1,5 +1,5 @@
 /**
- * L2TP sessions: the calls inside a tunnel (RFC 2661 sections 5.2, 7.3 to 7.5), and the data messages that they carry.
+ * L2TP sessions: the calls inside a tunnel (RFC 2661 sections 5.2, 7.4 and 7.5), and the data messages that they carry.
  *
  * Like a tunnel, a session is named by the number that the receiver of a message assigned. Role 0 is the initiator of the
  * tunnel, role 1 its responder, whoever asked for the session.
@@ -12,8 +12,8 @@ import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
-import { doubled } from './doubled.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
+import { doubled } from './doubled.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { InnerFlowTracker } from './inner-flow.ts'
@@ -30,7 +30,7 @@ import {
   type SessionState,
   TRANSITIONS,
 } from './session.ts'
-import { type ClosedBy, NO_ID, type Role, type Tunnel } from './tunnel.ts'
+import { type ClosedBy, INITIATOR, NO_ID, RESPONDER, type Role, type Tunnel } from './tunnel.ts'
 import { known } from './tunnel-events.ts'
 import type { TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -534,12 +534,12 @@ export class SessionTracker implements TunnelSessions {
     return {
       'l2tp.tunnel.uid': tunnel.uid,
       'l2tp.session.uid': session.uid,
-      'l2tp.tunnel.initiator_id': known(tunnel.ids[0]),
-      'l2tp.tunnel.responder_id': known(tunnel.ids[1]),
-      'l2tp.session.initiator_id': known(session.ids[0]),
-      'l2tp.session.responder_id': known(session.ids[1]),
-      'l2tp.initiator.host_name': tunnel.ends[0].hostName,
-      'l2tp.responder.host_name': tunnel.ends[1].hostName,
+      'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
+      'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
+      'l2tp.session.initiator_id': known(session.ids[INITIATOR]),
+      'l2tp.session.responder_id': known(session.ids[RESPONDER]),
+      'l2tp.initiator.host_name': tunnel.ends[INITIATOR].hostName,
+      'l2tp.responder.host_name': tunnel.ends[RESPONDER].hostName,
       'l2tp.call.calling_number': session.call?.callingNumber,
       'borescope.lineage': [tunnel.uid, session.uid],
     }

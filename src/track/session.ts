@@ -1,4 +1,4 @@
-/** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.3 to 7.5). */
+/** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.4 and 7.5). */
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import type { PppLink } from './ppp-link.ts'
 import { NO_ID, type Role } from './tunnel.ts'

@@ -3,18 +3,18 @@
  * packet before it. Rebuilding the packet needs all that came before; reading the changes needs this packet only.
  */
 import { u16 } from '../base/bytes.ts'
-
-const CONNECTION = 0x40
-const IP_ID = 0x20
-const PUSH = 0x10
-const SEQUENCE = 0x08
-const ACKNOWLEDGEMENT = 0x04
-const WINDOW = 0x02
-const URGENT = 0x01
-/** Two combinations that no sender needs stand for the common cases: interactive traffic echoed, and one-way data. */
-const SPECIAL_BITS = SEQUENCE | ACKNOWLEDGEMENT | WINDOW | URGENT
-const ECHOED = SEQUENCE | WINDOW | URGENT
-const ONE_WAY = SPECIAL_BITS
+import {
+  ECHOED,
+  NEW_ACKNOWLEDGEMENT,
+  NEW_CONNECTION,
+  NEW_IP_ID,
+  NEW_SEQUENCE,
+  NEW_WINDOW,
+  PUSH,
+  SPECIALS,
+  UNIDIRECTIONAL,
+  URGENT,
+} from './vj.ts'
 
 interface VjRecord {
   readonly changeMask: number
@@ -37,9 +37,9 @@ interface VjRecord {
 /** Describes what stands under PPP protocol 0x002d. */
 export function describeVjCompressed(bytes: Uint8Array, start: number, end: number): VjRecord | 'vj.truncated' {
   const changeMask = start < end ? bytes[start] : 0
-  let at = start + (changeMask & CONNECTION ? 2 : 1)
+  let at = start + (changeMask & NEW_CONNECTION ? 2 : 1)
   if (end - at < 2) return 'vj.truncated'
-  const connection = changeMask & CONNECTION ? { connection: bytes[start + 1] } : {}
+  const connection = changeMask & NEW_CONNECTION ? { connection: bytes[start + 1] } : {}
   const checksum = u16(bytes, at)
   at += 2
   let isTruncated = false
@@ -54,16 +54,16 @@ export function describeVjCompressed(bytes: Uint8Array, start: number, end: numb
     at += isLong ? 3 : 1
     return change
   }
-  const bits = changeMask & SPECIAL_BITS
+  const bits = changeMask & SPECIALS
   const special =
-    bits === ECHOED ? { special: 'echoed' as const } : bits === ONE_WAY ? { special: 'one-way' as const } : {}
-  const isPlain = bits !== ECHOED && bits !== ONE_WAY
+    bits === ECHOED ? { special: 'echoed' as const } : bits === UNIDIRECTIONAL ? { special: 'one-way' as const } : {}
+  const isPlain = bits !== ECHOED && bits !== UNIDIRECTIONAL
   const changes = {
     ...(isPlain && changeMask & URGENT ? { urgentPointer: delta() } : {}),
-    ...(isPlain && changeMask & WINDOW ? { windowChange: delta() } : {}),
-    ...(isPlain && changeMask & ACKNOWLEDGEMENT ? { acknowledgementChange: delta() } : {}),
-    ...(isPlain && changeMask & SEQUENCE ? { sequenceChange: delta() } : {}),
-    ...(changeMask & IP_ID ? { ipIdChange: delta() } : {}),
+    ...(isPlain && changeMask & NEW_WINDOW ? { windowChange: delta() } : {}),
+    ...(isPlain && changeMask & NEW_ACKNOWLEDGEMENT ? { acknowledgementChange: delta() } : {}),
+    ...(isPlain && changeMask & NEW_SEQUENCE ? { sequenceChange: delta() } : {}),
+    ...(changeMask & NEW_IP_ID ? { ipIdChange: delta() } : {}),
   }
   if (isTruncated) return 'vj.truncated'
   return {

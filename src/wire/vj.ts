@@ -25,7 +25,7 @@ export const URGENT = 0x01
 export const SPECIALS = NEW_SEQUENCE | NEW_ACKNOWLEDGEMENT | NEW_WINDOW | URGENT
 /** The two combinations that stand for the commonest changes: echoed interactive traffic, and unidirectional data. */
 export const ECHOED = NEW_SEQUENCE | NEW_WINDOW | URGENT
-export const UNIDIRECTIONAL = SPECIALS
+export const UNIDIRECTIONAL = NEW_SEQUENCE | NEW_ACKNOWLEDGEMENT | NEW_WINDOW | URGENT
 
 const TCP_PSH_URG = 0x28
 
