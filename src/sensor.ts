@@ -101,7 +101,7 @@ export class Sensor {
   }
 
   /**
-   * Takes everything that a source has, and ends the timeline. `pause` is awaited between blocks of about 1 MiB: there the
+   * Takes everything that a source has, and ends the timeline. `pause` is awaited between blocks of about 256 KiB: there the
    * slow side may hold the packet path back, and progress be shown.
    */
   async run(source: MergedSource, pause: () => Promise<void> | void): Promise<void> {
@@ -200,7 +200,6 @@ export class Sensor {
   #reportFlaw(): void {
     const { frame } = this
     const hosts = frame.hasUdp ? 'udp' : frame.flawLayer === 'link' || frame.flawLayer === 'ip' ? 'none' : 'ip'
-    // A link type that nobody reads is a fact about the capture, not about a packet.
     this.trackers.anomalies.report(frame, frame.flaw ?? '', frame.flawLayer, '', hosts)
   }
 }

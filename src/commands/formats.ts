@@ -1,4 +1,5 @@
 /** Documents as a program or a person wants them: table, JSON, NDJSON, CSV. */
+import { InvalidArgumentError } from 'commander'
 import { type EventDocument, type FieldName, isField, FIELDS, nest } from '../events/fields.ts'
 import { UsageError } from './context.ts'
 import { type Column, print, table, when } from './terminal.ts'
@@ -17,6 +18,13 @@ export function parseField(name: string): FieldName {
   const hint =
     like.length > 0 && like.length <= 8 ? `; did you mean ${like.join(', ')}` : "; 'borescope fields' lists them"
   throw new UsageError(`there is no field ${name}${hint}`)
+}
+
+/** A number of rows or events, for an option. */
+export function parseCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('expected a whole number from 1.')
+  return count
 }
 
 /** Writes documents as they come; a table is drawn when all are there. */

@@ -4,7 +4,7 @@ import { LEVELS } from '../config.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
-import { parseCount } from './query.ts'
+import { parseCount } from './formats.ts'
 import { ALERT_COLUMNS, TUNNEL_COLUMNS } from './summary.ts'
 import { bytes, type Column, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
@@ -94,6 +94,9 @@ async function sessions(store: EventStore, filter: string, options: ListOptions)
   await show(rows, columns, options, 'session')
 }
 
+/** Users that are counted: somebody who sprays names may invent millions. */
+const USERS_MAX = 100_000
+
 interface UserRow {
   readonly user: string
   readonly from: Set<string>
@@ -115,6 +118,7 @@ async function users(store: EventStore, filter: string, options: ListOptions): P
     const user = event['user.name'] ?? '(no name)'
     let row = rows.get(user)
     if (row === undefined) {
+      if (rows.size >= USERS_MAX) continue
       row = {
         user,
         from: new Set(),

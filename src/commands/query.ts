@@ -1,10 +1,10 @@
 /** `borescope query`: any question to the store, in KQL. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { FieldName } from '../events/fields.ts'
 import type { Group, Selection, Sort } from '../store/search.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
-import { csv, FORMATS, type Format, parseField, parseFields, printDocuments } from './formats.ts'
+import { csv, FORMATS, type Format, parseCount, parseField, parseFields, printDocuments } from './formats.ts'
 import { number, print, table, when } from './terminal.ts'
 
 interface QueryOptions {
@@ -132,10 +132,4 @@ function parseSort(text: string): Sort[] {
       ? { field: parseField(name.slice(1)), descending: true }
       : { field: parseField(name), descending: false }
   })
-}
-
-export function parseCount(text: string): number {
-  const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('expected a whole number from 1.')
-  return count
 }

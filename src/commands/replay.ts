@@ -1,9 +1,9 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
 import { type Command, Option } from 'commander'
-import { mergeByTime } from '../capture/merge.ts'
+import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
-import { openCapture, type Source } from '../capture/sources.ts'
+import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../config.ts'
 import { Batcher, type BatchWriter } from '../output/batch.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
@@ -106,36 +106,21 @@ export async function analyse(
   const startedMs = performance.now()
   const damaged: string[] = []
   try {
-    const groups = options.order === 'each' ? paths.map((path) => [path]) : [paths]
-    for (const group of groups) {
-      const sources: Source[] = []
-      for (const path of group) sources.push(await openCapture(path))
+    for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
+      const sources = await openAll(group, damaged)
+      if (sources.length === 0) continue
       const source = mergeByTime(sources)
       const sensor = new Sensor(context.config, VERSION, set)
       sensor.bus.subscribe(summary.observe)
       for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)
-      progress.begin(
-        groups.length > 1 ? source.current.name : counted(group.length, 'capture'),
-        source.progress.bytesTotal,
-      )
-      try {
-        await sensor.run(source, async () => {
-          progress.advance(source.progress.bytesRead, sensor.counts.packets)
-          for (const { batcher } of sinks) await batcher.drain()
-        })
-      } finally {
-        await source.close()
-        progress.end()
-      }
+      await runTimeline(sensor, source, sinks, progress)
       totals.packets += sensor.counts.packets
       totals.bytes += sensor.counts.bytes
       totals.duplicates += sensor.counts.duplicates
       totals.trafficNs += sensor.trafficNs
-      for (const {
-        source: { name },
-        fault,
-      } of source.faults)
-        damaged.push(`${name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
+      for (const { source: of, fault } of source.faults) {
+        damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
+      }
     }
     for (const sink of sinks) await sink.finish()
   } catch (error) {
@@ -144,6 +129,39 @@ export async function analyse(
   }
   totals.seconds = (performance.now() - startedMs) / 1000
   return { totals, summary, sinks, damaged }
+}
+
+/** The captures that can be opened; of the others it is told why they cannot. */
+async function openAll(paths: readonly string[], damaged: string[]): Promise<Source[]> {
+  const sources: Source[] = []
+  for (const path of paths) {
+    try {
+      sources.push(await openCapture(path))
+    } catch (error) {
+      if (!(error instanceof CaptureError)) throw error
+      damaged.push(error.message)
+    }
+  }
+  return sources
+}
+
+async function runTimeline(
+  sensor: Sensor,
+  source: MergedSource,
+  sinks: readonly Sink[],
+  progress: Progress,
+): Promise<void> {
+  const { length } = source.sources
+  progress.begin(length === 1 ? source.current.name : counted(length, 'capture'), source.progress.bytesTotal)
+  try {
+    await sensor.run(source, async () => {
+      progress.advance(source.progress.bytesRead, sensor.counts.packets)
+      for (const { batcher } of sinks) await batcher.drain()
+    })
+  } finally {
+    await source.close()
+    progress.end()
+  }
 }
 
 /** Where events go. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type EventDocument, nest } from '../events/fields.ts'
 import type { EventStore } from '../store/stores.ts'
 import { type Context, UsageError } from './context.ts'
-import { parseCount } from './query.ts'
+import { parseCount } from './formats.ts'
 import { techniques } from './summary.ts'
 import { counted, duration, number, paint, paintLevel, print, printable, when } from './terminal.ts'
 

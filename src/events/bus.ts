@@ -121,14 +121,14 @@ const ADDRESSES = [
 const HOSTS = ['l2tp.initiator.host_name', 'l2tp.responder.host_name', 'ppp.authentication.server_name']
 
 function relate(document: Record<string, unknown>): void {
-  const addresses = distinct(document, ADDRESSES)
-  const hosts = distinct(document, HOSTS)
+  const addresses = valuesOf(document, ADDRESSES)
+  const hosts = valuesOf(document, HOSTS)
   if (addresses.length > 0) document['related.ip'] = addresses
   if (hosts.length > 0) document['related.hosts'] = hosts
   if (document['user.name']) document['related.user'] = [document['user.name']]
 }
 
-function distinct(document: Record<string, unknown>, names: readonly string[]): unknown[] {
+function valuesOf(document: Record<string, unknown>, names: readonly string[]): unknown[] {
   const values: unknown[] = []
   for (const name of names) {
     const value = document[name]

@@ -13,8 +13,18 @@ import { explained, openForReading, openForWriting } from './database.ts'
 import { instantUs } from './dates.ts'
 import type { WorkerReply, WorkerRequest } from './embedded-worker.ts'
 import { compileSql } from './kql-sql.ts'
-import { Codec, columnValue, homeOf, isInteger, isList, type Numbering, readNumbering } from './layout.ts'
-import { SELECTED, SELECTED_FROM, type SqlValue } from './layout.ts'
+import {
+  Codec,
+  columnValue,
+  homeOf,
+  isInteger,
+  isList,
+  type Numbering,
+  readNumbering,
+  SELECTED,
+  SELECTED_FROM,
+  type SqlValue,
+} from './layout.ts'
 import {
   type Aggregation,
   type Bucket,

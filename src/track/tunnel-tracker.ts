@@ -87,7 +87,8 @@ export class TunnelTracker {
   /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
   readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
-  readonly #full: FullTable
+  readonly #fullEndpoints: FullTable
+  readonly #fullTunnels: FullTable
   readonly #recover: Recover
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
@@ -103,7 +104,8 @@ export class TunnelTracker {
     this.events = new TunnelEvents(endpoints, emit)
     this.#endpoints = endpoints
     this.#emit = emit
-    this.#full = new FullTable(emit)
+    this.#fullEndpoints = new FullTable(emit)
+    this.#fullTunnels = new FullTable(emit)
     this.#anomalies = anomalies
     this.#limits = limits
     this.#secrets = secrets
@@ -306,7 +308,7 @@ export class TunnelTracker {
     const { control, address, port, timeUs } = message
     const responder = this.#endpoints.hold(address, 0, address.length, port)
     if (responder === NO_ENDPOINT) {
-      this.#full.tell('endpoints', this.#endpoints.capacity, timeUs)
+      this.#fullEndpoints.tell('endpoints', this.#endpoints.capacity, timeUs)
       return
     }
     tunnel.enter('answered', timeUs)
@@ -345,7 +347,7 @@ export class TunnelTracker {
     if (this.#endpoints.port(before) === udp.sourcePort) return
     const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
     if (after === NO_ENDPOINT) {
-      this.#full.tell('endpoints', this.#endpoints.capacity, timeUs)
+      this.#fullEndpoints.tell('endpoints', this.#endpoints.capacity, timeUs)
       return
     }
     const { lacking } = tunnel
@@ -580,7 +582,7 @@ export class TunnelTracker {
     if (index === -1) {
       this.#endpoints.release(source)
       this.#endpoints.release(destination)
-      this.#full.tell('tunnels', this.#tunnels.capacity, timeUs)
+      this.#fullTunnels.tell('tunnels', this.#tunnels.capacity, timeUs)
       return null
     }
     const tunnel = this.#tunnels.at(index)
