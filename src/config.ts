@@ -214,6 +214,9 @@ function nodeAt(root: Node | null, path: readonly PropertyKey[]): Node | null {
   return nearest
 }
 
+/** Variables that are no keys: where the configuration is, and what the tests look for. */
+const OTHER_VARIABLES = /^BORESCOPE_(CONFIG|CAPTURES|SIGMA|TEST_.*)$/
+
 /** Writes what the environment says over `values`; gives the variable of each path that it set. */
 function override(
   values: Record<string, unknown>,
@@ -221,7 +224,11 @@ function override(
 ): Map<string, string> {
   const overridden = new Map<string, string>()
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || !name.includes('__') || text === undefined) continue
+    if (!name.startsWith(PREFIX) || text === undefined) continue
+    if (!name.includes('__')) {
+      if (OTHER_VARIABLES.test(name)) continue
+      throw new ConfigError(`environment variable ${name}: no such setting; a key is written as ${PREFIX}SECTION__KEY`)
+    }
     const path = name.slice(PREFIX.length).split('__').map(camelCase)
     let node = values
     for (const step of path.slice(0, -1)) {

@@ -11,10 +11,25 @@ import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
+import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { QueryError } from './store/query-error.ts'
 import { StoreError } from './store/search.ts'
 import { VERSION } from './version.ts'
+
+/** What a file system refuses: the path or the permissions are the user's to mend. */
+const SYSTEM_CODES = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'EEXIST',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOSPC',
+  'EMFILE',
+  'ELOOP',
+])
 
 const program = new Command('borescope')
   .description('Looks inside L2TP tunnels: who connected, who logged in, what went through, and what was an attack.')
@@ -32,6 +47,7 @@ Exit codes:
   2  wrong usage, configuration, rule or query
   3  an input could not be read, or not to its end
   4  an error of Borescope itself
+  130, 143  stopped by Ctrl-C or a signal; what was read by then is kept
 
 Examples:
   borescope replay capture.pcap            analyse a capture
@@ -57,7 +73,8 @@ registerDoctor(program, context)
 
 // A reader that has had enough, as in `| head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.FINE : EXIT.INTERNAL)
+  if (error.code !== 'EPIPE') process.stderr.write(`borescope: stdout: ${error.message}\n`)
+  process.exit(error.code === 'EPIPE' ? EXIT.FINE : EXIT.USAGE)
 })
 
 try {
@@ -69,7 +86,7 @@ try {
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.FINE : EXIT.USAGE
   if (error instanceof CaptureError) {
-    process.stderr.write(`borescope: ${error.message}\n`)
+    process.stderr.write(`borescope: ${printable(error.message)}\n`)
     return EXIT.INPUT
   }
   const isTheirs =
@@ -81,8 +98,16 @@ function explain(error: unknown): number {
     process.stderr.write(`borescope: ${error.message}\n`)
     return EXIT.USAGE
   }
+  if (isSystemError(error)) {
+    process.stderr.write(`borescope: ${printable(error.message)}\n`)
+    return EXIT.USAGE
+  }
   process.stderr.write(
     `borescope: this is an error of Borescope itself, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
   )
   return EXIT.INTERNAL
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && SYSTEM_CODES.has(String(error.code))
 }

@@ -102,9 +102,9 @@ export class Sensor {
 
   /**
    * Takes everything that a source has, and ends the timeline. `pause` is awaited between blocks of about 256 KiB: there the
-   * slow side may hold the packet path back, and progress be shown.
+   * slow side may hold the packet path back, progress be shown, and reading be stopped by the answer true.
    */
-  async run(source: MergedSource, pause: () => Promise<void> | void): Promise<void> {
+  async run(source: MergedSource, pause: () => unknown): Promise<void> {
     const { frame } = this
     while (await source.fill()) {
       while (source.next(frame)) {
@@ -112,7 +112,7 @@ export class Sensor {
         this.observe()
       }
       if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
-      await pause()
+      if ((await pause()) === true) break
     }
     const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))
     let ended = 0

@@ -40,19 +40,11 @@ export class Context {
   rules(): { readonly set: RuleSet; readonly folders: readonly string[] } {
     const { builtin, rules } = this.config.detect
     const folders = [...(builtin ? [BUILTIN_RULES] : []), ...rules]
-    const sets = folders.map((folder) => {
-      if (!existsSync(folder))
-        throw new UsageError(`rules folder ${folder} does not exist (detect.rules in the configuration)`)
-      return loadRules(folder)
-    })
-    return {
-      set: {
-        rules: sets.flatMap((set) => set.rules),
-        correlations: sets.flatMap((set) => set.correlations),
-        problems: sets.flatMap((set) => set.problems),
-      },
-      folders,
+    const missing = folders.find((folder) => !existsSync(folder))
+    if (missing !== undefined) {
+      throw new UsageError(`rules folder ${missing} does not exist (detect.rules in the configuration)`)
     }
+    return { set: loadRules(...folders), folders }
   }
 
   /** For asking. What is not there yet is explained, not created. */

@@ -23,7 +23,7 @@ export function parseField(name: string): FieldName {
 /** A number of rows or events, for an option. */
 export function parseCount(text: string): number {
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('expected a whole number from 1.')
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('expected a whole number from 1.')
   return count
 }
 

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander'
 import { LEVELS } from '../config.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
+import { parseQuery } from '../store/kql.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
 import { parseCount } from './formats.ts'
@@ -212,7 +213,10 @@ async function find(store: EventStore, kql: string, filter: string, options: Lis
 }
 
 function narrowed(kql: string, filter: string): string {
-  return filter.trim() === '' ? kql : `(${kql}) and (${filter})`
+  if (filter.trim() === '') return kql
+  // Understood by itself first: its errors point into what was typed, and no bracket of it reaches beyond it.
+  parseQuery(filter)
+  return `(${kql}) and (${filter})`
 }
 
 function timeOf({ since, until }: ListOptions): { since?: string; until?: string } {

@@ -12,7 +12,7 @@ import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { Summary, type SummaryTotals } from './summary.ts'
-import { bytes, counted, number, paint, print } from './terminal.ts'
+import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
 interface ReplayOptions {
   readonly out?: string
@@ -22,6 +22,9 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
 }
+
+/** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
+const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
@@ -58,12 +61,19 @@ async function replay(context: Context, captures: readonly string[], options: Re
     process.stderr.write(`borescope: no captures in ${captures.join(', ')}\n`)
     return EXIT.INPUT
   }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      interruption.signal = signal
+      process.stderr.write('borescope: stopping; what was read is kept\n')
+    })
+  }
   const analysis = await analyse(context, paths.captures, options)
   const { totals, summary, sinks, damaged } = analysis
-  for (const line of damaged) process.stderr.write(`borescope: ${line}\n`)
+  for (const line of damaged) process.stderr.write(`borescope: ${printable(line)}\n`)
   if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks)))
   else if (!options.quiet && options.out !== '-') await print(`${summary.text(totals)}\n\n${ending(sinks, summary)}`)
   // What lies in a folder beside the captures is no input; what was named is.
+  if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
   return options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn] ? EXIT.FOUND : EXIT.FINE
 }
@@ -71,7 +81,7 @@ async function replay(context: Context, captures: readonly string[], options: Re
 async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {
   const paths = await capturePaths(captures)
   for (const { path, reason } of paths.skipped) {
-    if (captures.includes(path)) process.stderr.write(`borescope: ${path} ${reason}\n`)
+    if (captures.includes(path)) process.stderr.write(`borescope: ${printable(path)} ${reason}\n`)
   }
   if (options.order === 'time' && paths.captures.length > MERGED_MAX) {
     throw new UsageError(
@@ -107,6 +117,7 @@ export async function analyse(
   const damaged: string[] = []
   try {
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
+      if (interruption.signal !== null) break
       const sources = await openAll(group, damaged)
       if (sources.length === 0) continue
       const source = mergeByTime(sources)
@@ -152,11 +163,12 @@ async function runTimeline(
   progress: Progress,
 ): Promise<void> {
   const { length } = source.sources
-  progress.begin(length === 1 ? source.current.name : counted(length, 'capture'), source.progress.bytesTotal)
+  progress.begin(length === 1 ? printable(source.current.name) : counted(length, 'capture'), source.progress.bytesTotal)
   try {
     await sensor.run(source, async () => {
       progress.advance(source.progress.bytesRead, sensor.counts.packets)
       for (const { batcher } of sinks) await batcher.drain()
+      return interruption.signal !== null
     })
   } finally {
     await source.close()
@@ -239,6 +251,7 @@ function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[])
     seconds: Number(totals.seconds.toFixed(3)),
     events: summary.counts,
     store,
+    alertCount: summary.alertCount,
     alerts: summary.alerts.map((alert) => ({
       id: alert['event.id'],
       time: alert['@timestamp'],

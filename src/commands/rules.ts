@@ -58,9 +58,9 @@ export function registerRules(program: Command, context: () => Context): void {
     .argument('[folders...]', 'folders of Sigma rules')
     .option('--json', 'the problems as one JSON array')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const sets = folders.length === 0 ? [context().rules().set] : folders.map(loadRules)
-      const problems = sets.flatMap((set) => set.problems)
-      const right = sets.reduce((sum, set) => sum + set.rules.length + set.correlations.length, 0)
+      const set = folders.length === 0 ? context().rules().set : loadRules(...folders)
+      const { problems } = set
+      const right = set.rules.length + set.correlations.length
       if (json) await print(JSON.stringify(problems, null, 2))
       else
         await print(

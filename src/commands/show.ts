@@ -43,6 +43,9 @@ async function show(store: EventStore, id: string, options: ShowOptions): Promis
   )
 }
 
+/** Ids that are looked at, to see whether the beginning of one is the beginning of others. */
+const NAMES_MAX = 100_000
+
 interface Story {
   /** The alert or event that was asked for; null if a tunnel, session or flow was. */
   readonly subject: EventDocument | null
@@ -53,13 +56,14 @@ async function story(store: EventStore, id: string, limit: number): Promise<Stor
   if (!/^[\w-]+$/.test(id))
     throw new UsageError(`${id} is no id: copy one from 'borescope tunnels', 'sessions' or 'alerts'`)
   if (/^[a-z]-/.test(id)) {
-    const events = await collect(store, `borescope.lineage: ${id}*`, limit)
-    if (events.length === 0) throw new UsageError(`nothing is stored about ${id}`)
-    const names = new Set(
-      events.flatMap((event) => event['borescope.lineage']?.filter((name) => name.startsWith(id)) ?? []),
+    const groups = await store.aggregate(
+      { kql: `borescope.lineage: ${id}*` },
+      { by: ['borescope.lineage'], limit: NAMES_MAX },
     )
-    if (names.size > 1) throw new UsageError(`${id} is the beginning of several: ${[...names].slice(0, 5).join(', ')}`)
-    return { subject: null, events }
+    const names = groups.map(({ key }) => String(key[0])).filter((name) => name.startsWith(id))
+    if (names.length === 0) throw new UsageError(`nothing is stored about ${id}`)
+    if (names.length > 1) throw new UsageError(`${id} is the beginning of several: ${names.slice(0, 5).join(', ')}`)
+    return { subject: null, events: await collect(store, `borescope.lineage: ${names[0]}`, limit) }
   }
   const subject = await store.get(id)
   if (subject === null) throw new UsageError(`no event has the id ${id}, or several begin with it`)

@@ -34,7 +34,10 @@ export class Summary {
   readonly #findings = new Map<string, number>()
   readonly #flows: EventDocument[] = []
   #flowBytes = 0
-  #alertCount = 0
+  /** Every alert counts, also those beyond the ones that are kept. */
+  alertCount = 0
+  /** The highest severity of any alert; 0 without alerts. */
+  severityMax = 0
 
   readonly observe = (event: EventDocument): void => {
     const action = event['event.action']
@@ -63,10 +66,22 @@ export class Summary {
         this.#find(`${action} (${event['l2tp.message.finding']})`, 1)
         break
       case 'alert.raised':
-        this.#alertCount++
-        if (this.alerts.length < KEPT) this.alerts.push(event)
+        this.alertCount++
+        this.severityMax = Math.max(this.severityMax, event['event.severity'] ?? 0)
+        this.#keepAlert(event)
         break
     }
+  }
+
+  /** When there are too many, one that is less severe makes room. */
+  #keepAlert(event: EventDocument): void {
+    if (this.alerts.length < KEPT) {
+      this.alerts.push(event)
+      return
+    }
+    const severity = event['event.severity'] ?? 0
+    const at = this.alerts.findIndex((kept) => (kept['event.severity'] ?? 0) < severity)
+    if (at !== -1) this.alerts[at] = event
   }
 
   count(action: string): number {
@@ -76,11 +91,6 @@ export class Summary {
   /** How many events of each name. */
   get counts(): Record<string, number> {
     return Object.fromEntries(this.#actions)
-  }
-
-  /** The highest severity of any alert; 0 without alerts. */
-  get severityMax(): number {
-    return this.alerts.reduce((most, alert) => Math.max(most, alert['event.severity'] ?? 0), 0)
   }
 
   text(totals: SummaryTotals): string {
@@ -168,9 +178,9 @@ export class Summary {
   }
 
   #alertText(): string {
-    if (this.#alertCount === 0) return `${paint('bold', 'Alerts')}  none`
+    if (this.alertCount === 0) return `${paint('bold', 'Alerts')}  none`
     const rows = [...this.alerts].sort((a, b) => (b['event.severity'] ?? 0) - (a['event.severity'] ?? 0))
-    return `${paint('bold', 'Alerts')}  ${number(this.#alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(rows.length, 'borescope alerts', 2 * SHOWN)}`
+    return `${paint('bold', 'Alerts')}  ${number(this.alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(rows.length, 'borescope alerts', 2 * SHOWN)}`
   }
 
   #observeUser(event: EventDocument): void {

@@ -23,12 +23,13 @@ export function paintLevel(level: string, text = level): string {
   return paint(LEVEL_STYLES[level] ?? 'white', text)
 }
 
-/** Control characters (escape sequences among them), line breaks and bidirectional overrides become visible. */
-export function printable(text: string): string {
+const UNSEEN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+
+/** Control characters (escape sequences among them), line breaks, bidirectional overrides and invisible characters become visible. */
+export function printable(text: string): string {
+  return text.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 export interface Column<Row> {

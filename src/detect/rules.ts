@@ -3,7 +3,7 @@
  * shipped. What is wrong is collected with its place; the rules that are right go on.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { isField } from '../events/fields.ts'
 import { attackTag, isTechnique, tactic, techniqueSuccessor } from './attack.ts'
 import { DISCRIMINATOR, DOCUMENTS, PRODUCT } from './documents.ts'
@@ -34,22 +34,43 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 const DEFAULT_ENTITY = ['source.ip', 'destination.ip']
 const DEFAULT_SUPPRESS = '1h'
 
-/** Every `.yml` and `.yaml` file under `folder`. Throws if the folder cannot be read. */
-export function loadRules(folder: string): RuleSet {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.ya?ml$/.test(name))
-    .map((name) => name.replaceAll('\\', '/'))
-    .sort()
+/**
+ * Every `.yml` and `.yaml` file under the folders, or the files themselves, as one set: rules of one folder may build on those
+ * of another. Throws if a folder cannot be read; a file that cannot is a problem.
+ */
+export function loadRules(...folders: readonly string[]): RuleSet {
   const texts: { file: string; text: string }[] = []
   const problems: RuleProblem[] = []
-  for (const file of files) {
-    const path = join(folder, file)
-    const { size } = statSync(path)
-    if (size <= FILE_BYTES_MAX) texts.push({ file, text: readFileSync(path, 'utf8') })
-    else problems.push({ file, line: 1, key: '', message: `larger than ${FILE_BYTES_MAX} bytes`, severity: 'error' })
+  for (const folder of folders) {
+    for (const file of ruleFiles(folder)) {
+      const read = readRuleFile(file === '' ? folder : join(folder, file))
+      const name = file === '' ? basename(folder) : file
+      if (typeof read === 'string') texts.push({ file: name, text: read })
+      else problems.push({ file: name, line: 1, key: '', message: read.problem, severity: 'error' })
+    }
   }
   const set = readRules(texts)
   return { ...set, problems: [...problems, ...set.problems] }
+}
+
+/** Paths below the folder, with slashes; one empty path if it is a file itself. */
+function ruleFiles(folder: string): string[] {
+  if (statSync(folder).isFile()) return ['']
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.ya?ml$/.test(name))
+    .map((name) => name.replaceAll('\\', '/'))
+    .sort()
+}
+
+function readRuleFile(path: string): string | { readonly problem: string } {
+  try {
+    const status = statSync(path)
+    if (!status.isFile()) return { problem: 'is not a regular file' }
+    if (status.size > FILE_BYTES_MAX) return { problem: `larger than ${FILE_BYTES_MAX} bytes` }
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    return { problem: `cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
 }
 
 /** As `loadRules`, of texts; `file` is the path below the folder of rules, with slashes. */

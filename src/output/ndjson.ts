@@ -1,6 +1,6 @@
 /** Events as nested ECS documents, one JSON object a line: to a file that appears only when it is whole, or to stdout. */
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, realpathSync, statSync } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -12,13 +12,18 @@ export class NdjsonWriter {
   readonly #stream: Writable
   readonly #ended: Promise<void>
 
-  /** `-` is stdout. Any other path is written beside itself and renamed by `close`. */
+  /** `-` is stdout. A file is written beside itself and renamed by `close`; a pipe or a device is written as it is. */
   constructor(path: string) {
-    this.#path = path
-    this.#temporary = path === '-' ? null : `${path}.${process.pid}.partial`
-    this.#stream = this.#temporary === null ? process.stdout : createWriteStream(this.#temporary, { mode: 0o600 })
+    const present = path === '-' ? undefined : statSync(path, { throwIfNoEntry: false })
+    const isStream = path === '-' || (present !== undefined && !present.isFile() && !present.isDirectory())
+    this.#path = present?.isFile() ? realpathSync(path) : path
+    this.#temporary = isStream ? null : `${this.#path}.${process.pid}.partial`
+    const mode = present?.isFile() ? present.mode & 0o777 : 0o600
+    if (present?.isDirectory())
+      throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
+    this.#stream = path === '-' ? process.stdout : createWriteStream(this.#temporary ?? path, { mode })
     // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.
-    this.#ended = this.#temporary === null ? Promise.resolve() : finished(this.#stream)
+    this.#ended = path === '-' ? Promise.resolve() : finished(this.#stream)
     this.#ended.catch(() => {})
   }
 
@@ -29,15 +34,15 @@ export class NdjsonWriter {
   }
 
   async close(): Promise<void> {
-    if (this.#temporary === null) return
+    if (this.#stream === process.stdout) return
     this.#stream.end()
     await this.#ended
-    await rename(this.#temporary, this.#path)
+    if (this.#temporary !== null) await rename(this.#temporary, this.#path)
   }
 
   /** Gives up: nothing is left behind. */
   async abort(): Promise<void> {
-    this.#stream.destroy()
+    if (this.#stream !== process.stdout) this.#stream.destroy()
     if (this.#temporary !== null) await unlink(this.#temporary).catch(() => {})
   }
 }

@@ -1,6 +1,6 @@
 /** The command line from outside: a process, its output, its exit code. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -191,6 +191,28 @@ describe('replay', () => {
     expect((await borescope(['replay', '--no-store', join(ROOT, 'docs')])).code).toBe(3)
   })
 
+  test('a pipe named by --out is written to, not replaced', async () => {
+    const { execFileSync } = await import('node:child_process')
+    const path = join(scratch, 'events.fifo')
+    execFileSync('mkfifo', [path])
+    const reader = spawn('cat', [path])
+    let text = ''
+    reader.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece
+    })
+    const closed = new Promise((done) => reader.on('close', done))
+    expect((await borescope(['replay', '--no-store', '-q', '--out', path, CLEAN])).code).toBe(0)
+    await closed
+    expect(text).toContain('capture.analysed')
+    expect(statSync(path).isFIFO()).toBe(true)
+  })
+
+  test('an output that cannot be written is the usage, not an error of ours', async () => {
+    const { code, stderr } = await borescope(['replay', '--no-store', '--out', scratch, CLEAN])
+    expect(code).toBe(2)
+    expect(stderr).toContain('is a directory')
+  })
+
   test('the store is not touched by --no-store', async () => {
     const store = join(scratch, 'untouched.db')
     await borescope(['replay', '--no-store', '-q', CLEAN], undefined, { BORESCOPE_STORE__PATH: store })
@@ -236,6 +258,18 @@ describe('what is stored', () => {
     ])
   })
 
+  test('a filter is understood by itself: it cannot reach beyond its list', async () => {
+    const { code, stderr } = await borescope(['alerts', 'event.kind: event) or (event.kind: event'])
+    expect(code).toBe(2)
+    expect(stderr).not.toContain('event.kind: alert')
+  })
+
+  test('a beginning that several ids share is refused, whatever the limit', async () => {
+    const { code, stderr } = await borescope(['show', 't-', '--limit', '1'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('t- is the beginning of several')
+  })
+
   test('show tells the story of a tunnel, of a session and of an alert', async () => {
     const [tunnel] = JSON.parse((await borescope(['tunnels', 'source.ip: 10.99.0.11', '--json'])).stdout)
     const story = (await borescope(['show', tunnel.l2tp.tunnel.uid])).stdout
@@ -267,6 +301,13 @@ describe('the rest', () => {
     const { code, stdout } = await borescope(['rules', 'check', folder])
     expect(code).toBe(2)
     expect(stdout).toContain('wrong.yml:6')
+  })
+
+  test("rules that are not there, and a variable that is no key, are the user's to mend", async () => {
+    expect((await borescope(['rules', 'check', join(scratch, 'nowhere')])).code).toBe(2)
+    const { code, stderr } = await borescope(['config'], undefined, { BORESCOPE_STORE_PATH: '/tmp/x.db' })
+    expect(code).toBe(2)
+    expect(stderr).toContain('BORESCOPE_STORE_PATH: no such setting')
   })
 
   test('config masks secrets', async () => {

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { Summary } from '../../src/commands/summary.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+
+function alert(severity: number): EventDocument {
+  return {
+    '@timestamp': '2026-01-01T00:00:00.000000Z',
+    'event.id': String(severity),
+    'event.action': 'alert.raised',
+    'event.severity': severity,
+  }
+}
+
+test('a flood of minor alerts hides no grave one', () => {
+  const summary = new Summary()
+  for (let i = 0; i < 12_000; i++) summary.observe(alert(21))
+  summary.observe(alert(99))
+  expect(summary.severityMax).toBe(99)
+  expect(summary.alertCount).toBe(12_001)
+  expect(summary.alerts.some((kept) => kept['event.severity'] === 99)).toBe(true)
+  expect(summary.alerts.length).toBeLessThanOrEqual(10_000)
+})
