@@ -35,7 +35,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .command('replay')
     .summary('analyse captures: events into the store, a summary for you')
     .description(
-      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the embedded store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again stores nothing twice.',
+      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the embedded store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again in the same way stores nothing twice.',
     )
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
