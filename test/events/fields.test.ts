@@ -1,6 +1,10 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { EcsFlat } from '@elastic/ecs'
 import { describe, expect, test } from 'vitest'
-import { type EventDocument, FIELDS, type FieldDeclaration, isField, nest } from '../../src/events/fields.ts'
+import { CATALOGUE } from '../../src/events/catalogue.ts'
+import type { FieldDeclaration } from '../../src/events/declaration.ts'
+import { type EventDocument, FIELDS, isField, nest } from '../../src/events/fields.ts'
 
 interface EcsField {
   readonly type: string
@@ -28,6 +32,18 @@ describe('a field marked as ECS', () => {
     expect(COMPATIBLE[kind.replace('[]', '')]).toContain(standard.type)
     expect(standard.normalize.includes('array')).toBe(kind.endsWith('[]'))
   })
+})
+
+test('no name is declared by two families', async () => {
+  const folder = join(import.meta.dirname, '../../src/events')
+  const declared: string[] = []
+  for (const file of readdirSync(folder)) {
+    const families = Object.entries((await import(join(folder, file))) as object)
+    for (const [name, table] of families) {
+      if (/_(FIELDS|EVENTS)$/.test(name)) declared.push(...Object.keys(table as object))
+    }
+  }
+  expect(declared.toSorted()).toEqual([...Object.keys(FIELDS), ...Object.keys(CATALOGUE)].toSorted())
 })
 
 test('a field of our own is none of ECS', () => {

@@ -1,0 +1,44 @@
+/** Flows inside tunnels: their fields and events. */
+import { TRAFFIC } from './common.ts'
+import { type EventShape, type FieldDeclaration, own } from './declaration.ts'
+
+export const FLOW_FIELDS = {
+  'flow.uid': own('keyword', 'Our id of the inner flow, stable over replays.'),
+  'flow.tcp.state': own('keyword', '`attempted`, `established`, `closed`, `reset`, `refused` or `partial`.'),
+  'flow.icmp.type': own('long', 'ICMP type of the first packet.'),
+  'flow.icmp.code': own('long', 'ICMP code of the first packet.'),
+} as const satisfies Record<string, FieldDeclaration>
+
+export const FLOW_EVENTS = {
+  'flow.closed': {
+    says: 'A flow inside a session ended: by FIN or RST, by silence, with its session, or with the capture.',
+    dataset: 'flow',
+    kind: 'event',
+    category: ['network'],
+    type: ['connection', 'end'],
+    always: [
+      'source.ip',
+      'destination.ip',
+      'network.type',
+      'network.transport',
+      'flow.uid',
+      'borescope.lineage',
+      'event.reason',
+      'l2tp.tunnel.uid',
+      'l2tp.session.uid',
+      'outer.source.ip',
+      'outer.destination.ip',
+      ...TRAFFIC,
+    ],
+    may: [
+      'source.port',
+      'destination.port',
+      'network.community_id',
+      'network.protocol',
+      'flow.tcp.state',
+      'flow.icmp.type',
+      'flow.icmp.code',
+      'user.name',
+    ],
+  },
+} as const satisfies Record<string, EventShape>
