@@ -77,7 +77,10 @@ export class Sensor {
         sourcesMax: track.anomalySourcesMax,
       },
       secrets,
-      (port) => this.#dissector.learnPort(port),
+      // The ports of what IPsec hides are not those of the network.
+      (port) => {
+        if (this.frame.protection === null) this.#dissector.learnPort(port)
+      },
     )
     const { anomalies } = this.trackers
     const defragmenter = new Defragmenter(
@@ -152,6 +155,8 @@ export class Sensor {
       case 'flawed':
         counts.flawed++
         this.#reportFlaw()
+        break
+      case 'inner':
         break
       default:
         this.#neighbours.observe(frame, verdict)

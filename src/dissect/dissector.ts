@@ -15,9 +15,24 @@ import type { Frame } from './frame.ts'
 
 /**
  * `foreign`: whole, and none of our protocols. `fragment`: held back until the datagram is complete. `flawed`: see
- * `frame.flaw`. The others name the protocol that `frame` holds.
+ * `frame.flaw`. `inner`: taken out of another packet, none of our protocols, and in `frame.inner`. The others name the
+ * protocol that `frame` holds.
  */
-export type Verdict = 'foreign' | 'fragment' | 'flawed' | 'l2tp' | 'l2tpv3' | 'l2f' | 'ike' | 'natt' | 'esp' | 'ah'
+export type Verdict =
+  | 'foreign'
+  | 'fragment'
+  | 'flawed'
+  | 'l2tp'
+  | 'l2tpv3'
+  | 'l2f'
+  | 'ike'
+  | 'natt'
+  | 'esp'
+  | 'ah'
+  | 'inner'
+
+/** Tunnels in tunnels: a real network nests two or three. */
+const DEPTH_MAX = 4
 
 const CONFIGURED = 2
 const LEARNED = 1
@@ -42,11 +57,10 @@ export class Dissector {
 
   dissect(frame: Frame): Verdict {
     const { link, ip } = frame
-    frame.flaw = null
-    frame.flawLayer = ''
+    reset(frame)
     frame.hasUdp = false
-    frame.hasPpp = false
-    frame.hasInner = false
+    frame.depth = 0
+    frame.protection = null
     const linkFlaw = link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
     if (linkFlaw !== null) return flawed(frame, 'link', linkFlaw)
     if (link.etherType !== ETHERTYPE.IPV4 && link.etherType !== ETHERTYPE.IPV6) return 'foreign'
@@ -57,6 +71,22 @@ export class Dissector {
       if (!this.#defragmenter.complete(frame)) return 'fragment'
     }
     return this.#transport(frame)
+  }
+
+  /**
+   * Goes on with the IP packet in a window of other bytes, which was taken out of the one in the frame: `frame.ip` reads it
+   * from then on. What is not whole there stays a packet of its own.
+   */
+  inside(frame: Frame, bytes: Uint8Array, start: number, end: number): Verdict {
+    const { ip } = frame
+    reset(frame)
+    if (++frame.depth > DEPTH_MAX) return flawed(frame, 'ip', 'ip.nested_too_deep')
+    const flaw = ip.decode(bytes, start, end)
+    if (flaw !== null) return flawed(frame, 'inner.ip', flaw)
+    const verdict = ip.isFragment ? 'foreign' : this.#transport(frame)
+    if (verdict !== 'foreign') return verdict
+    frame.hasInner = frame.inner.decode(bytes, start, end) === null
+    return 'inner'
   }
 
   #transport(frame: Frame): Verdict {
@@ -75,7 +105,11 @@ export class Dissector {
     }
     const udpFlaw = udp.decode(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd)
     if (udpFlaw === 'udp.truncated') return flawed(frame, 'udp', udpFlaw)
-    frame.hasUdp = true
+    if (!frame.hasUdp) {
+      frame.hasUdp = true
+      frame.sourcePort = udp.sourcePort
+      frame.destinationPort = udp.destinationPort
+    }
     const spoken = Math.max(this.#l2tpPorts[udp.sourcePort], this.#l2tpPorts[udp.destinationPort])
     if (spoken === CONFIGURED) return udpFlaw === null ? this.#l2tp(frame) : flawed(frame, 'udp', udpFlaw)
     if (udp.sourcePort === NATT_PORT || udp.destinationPort === NATT_PORT) return 'natt'
@@ -106,7 +140,7 @@ export class Dissector {
   /** PPP in a data message, and IP in PPP. A flaw here leaves the message what it is: tunnel and session still count it. */
   #payload(frame: Frame): void {
     const { l2tp, ppp, inner } = frame
-    const pppFlaw = ppp.decode(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd)
+    const pppFlaw = ppp.decode(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd, l2tp.messageEnd)
     if (pppFlaw !== null) {
       flawed(frame, 'ppp', pppFlaw)
       return
@@ -130,6 +164,13 @@ function mayBeOurs({ ip }: Frame): boolean {
     default:
       return ip.version === 6 && isIpv6Extension(ip.protocol)
   }
+}
+
+function reset(frame: Frame): void {
+  frame.flaw = null
+  frame.flawLayer = ''
+  frame.hasPpp = false
+  frame.hasInner = false
 }
 
 function flawed(frame: Frame, layer: string, flaw: string): Verdict {

@@ -10,6 +10,15 @@ import { LinkView } from '../wire/link.ts'
 import { PppView } from '../wire/ppp.ts'
 import { UdpView } from '../wire/udp.ts'
 
+/** IPsec around a packet, as whoever is inside sees it: the same object for all packets of one pair of associations. */
+export interface Protection {
+  readonly uid: string
+  /** The IKE SA that made it, if it was seen. */
+  readonly ikeUid: string | undefined
+  /** Outermost first, `uid` last. */
+  readonly lineage: readonly string[]
+}
+
 export class Frame {
   // What the capture fills in.
   bytes: Uint8Array = NO_BYTES
@@ -37,10 +46,20 @@ export class Frame {
   readonly udp = new UdpView()
   readonly l2tp = new L2tpView()
   hasUdp = false
+  /**
+   * Of the outermost UDP header. Behind NAT traversal they are those of the ESP packet, which tell apart clients behind one
+   * address, where the ports inside would not.
+   */
+  sourcePort = 0
+  destinationPort = 0
+  /** How many packets the current one was taken out of. */
+  depth = 0
+  /** The IPsec that the current packet was taken out of; null in the clear. */
+  protection: Protection | null = null
   /** A data message whose PPP header was read. */
   hasPpp = false
   readonly ppp = new PppView()
-  /** PPP carried IPv4 or IPv6, and its header was read. */
+  /** An IP packet inside a tunnel whose header was read: in PPP, or taken out of another packet. */
   hasInner = false
   readonly inner = new IpView()
 }

@@ -36,10 +36,12 @@ export const COMMON_FIELDS = {
 
   // Network
   'source.ip': ecs('ip', 'The initiator of the thing, or the sender of the message, that the event is about.'),
+  'source.mac': ecs('keyword', 'Station address of the source, where it is what names it.'),
   'source.port': ecs('long', 'UDP or TCP port of the source.'),
   'source.bytes': ecs('long', 'Bytes sent by the source.'),
   'source.packets': ecs('long', 'Packets sent by the source.'),
   'destination.ip': ecs('ip', 'The other end.'),
+  'destination.mac': ecs('keyword', 'Station address of the destination, where it is what names it.'),
   'destination.port': ecs('long', 'UDP or TCP port of the destination.'),
   'destination.bytes': ecs('long', 'Bytes sent by the destination.'),
   'destination.packets': ecs('long', 'Packets sent by the destination.'),

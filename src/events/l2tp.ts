@@ -71,6 +71,8 @@ export const L2TP_FIELDS = {
 
 const TUNNEL = [...OUTER, 'l2tp.version', 'l2tp.tunnel.uid', 'borescope.lineage'] as const
 const TUNNEL_MAY = [
+  'esp.tunnel.uid',
+  'ike.uid',
   ...OUTER_MAY,
   'l2tp.tunnel.initiator_id',
   'l2tp.tunnel.responder_id',
@@ -101,6 +103,8 @@ const CONTROL_COUNTS = [
 ] as const
 const SESSION = [...TUNNEL, 'l2tp.session.uid'] as const
 const SESSION_MAY = [
+  'esp.tunnel.uid',
+  'ike.uid',
   'l2tp.tunnel.initiator_id',
   'l2tp.tunnel.responder_id',
   'l2tp.initiator.host_name',

@@ -31,6 +31,11 @@ export const PPP_FIELDS = {
 } as const satisfies Record<string, FieldDeclaration>
 
 const LINK_MAY = [
+  ...OUTER,
+  'source.mac',
+  'destination.mac',
+  'esp.tunnel.uid',
+  'ike.uid',
   'l2tp.tunnel.uid',
   'l2tp.session.uid',
   'l2tp.tunnel.initiator_id',
@@ -57,7 +62,7 @@ const LINK_NETWORK_MAY = [
   'ppp.mppe.bits',
   'ppp.mppe.stateless',
 ] as const
-const LINK = [...OUTER, 'borescope.lineage'] as const
+const LINK = ['network.protocol', 'borescope.lineage'] as const
 
 export const PPP_EVENTS = {
   'ppp.authentication.succeeded': {

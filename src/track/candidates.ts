@@ -80,9 +80,9 @@ export class Candidates {
   }
 }
 
-function keyOf({ ip, udp, l2tp }: Frame): string {
+function keyOf({ ip, l2tp, sourcePort, destinationPort }: Frame): string {
   let key = ''
   const end = ip.sourceAt + ip.addressLength * 2
   for (let at = ip.sourceAt; at < end; at++) key += String.fromCharCode(ip.bytes[at])
-  return `${key} ${udp.sourcePort} ${udp.destinationPort} ${l2tp.tunnelId}`
+  return `${key} ${sourcePort} ${destinationPort} ${l2tp.tunnelId}`
 }

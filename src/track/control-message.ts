@@ -29,7 +29,7 @@ export interface ControlMessage {
 
 /** Copies the control message in the frame. */
 export function keepMessage(frame: Frame, { messageName, control }: ControlDescription): ControlMessage {
-  const { ip, udp, l2tp, timeUs } = frame
+  const { ip, l2tp, sourcePort, timeUs } = frame
   const { tunnelId, sessionId, ns, nr } = l2tp
   return {
     timeUs,
@@ -42,7 +42,7 @@ export function keepMessage(frame: Frame, { messageName, control }: ControlDescr
     nr,
     outer: outerFields(frame, 'l2tp'),
     address: ip.bytes.slice(ip.sourceAt, ip.sourceAt + ip.addressLength),
-    port: udp.sourcePort,
+    port: sourcePort,
     isLate: false,
   }
 }

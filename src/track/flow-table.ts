@@ -18,7 +18,7 @@ const LEAD_DOUBLES = 6
 
 /** Words (32 bits) of a row; row `flow` begins at `flow * ROW`, and these are places in it. */
 export const ROW = 16
-export const SESSION = LEAD_WORDS
+export const CARRIER = LEAD_WORDS
 /** The lower and the higher address, as integers; the ports in the same order, 16 bits each. */
 export const LOW = LEAD_WORDS + 1
 export const HIGH = LEAD_WORDS + 2
@@ -48,7 +48,7 @@ export class FlowTable {
   words: Int32Array
   /** The same memory. */
   doubles: Float64Array
-  /** Lists of the flows of one session. */
+  /** Lists of the flows of one carrier. */
   next = new Int32Array(FIRST_ROWS)
   previous = new Int32Array(FIRST_ROWS)
   #rows = FIRST_ROWS
@@ -65,11 +65,11 @@ export class FlowTable {
   }
 
   /** The row of a flow, or -1. */
-  find(session: number, low: number, high: number, ports: number, kind: number): number {
+  find(carrier: number, low: number, high: number, ports: number, kind: number): number {
     const index = this.#index
     const words = this.words
     const mask = index.length - 1
-    const hash = keyHash(session, low, high, ports, kind)
+    const hash = keyHash(carrier, low, high, ports, kind)
     const tag = hash >>> TAG_SHIFT
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]
@@ -81,7 +81,7 @@ export class FlowTable {
         words[at + PORTS] === ports &&
         words[at + LOW] === low &&
         words[at + HIGH] === high &&
-        words[at + SESSION] === session &&
+        words[at + CARRIER] === carrier &&
         words[at + KIND] === kind
       ) {
         return flow
@@ -90,7 +90,7 @@ export class FlowTable {
   }
 
   /** A row for a flow that is not in the table, all but its key zero; -1 if the capacity is reached. */
-  insert(session: number, low: number, high: number, ports: number, kind: number): number {
+  insert(carrier: number, low: number, high: number, ports: number, kind: number): number {
     if (this.size >= this.capacity) return NONE
     const flow = this.#free.pop() ?? this.#used++
     if (flow >= this.#rows) this.#growRows()
@@ -98,13 +98,13 @@ export class FlowTable {
     const at = flow * ROW
     const { words } = this
     words.fill(0, at + LEAD_WORDS, at + LEAD_WORDS + ROW)
-    words[at + SESSION] = session
+    words[at + CARRIER] = carrier
     words[at + LOW] = low
     words[at + HIGH] = high
     words[at + PORTS] = ports
     words[at + KIND] = kind
     if (this.size * 2 > this.#index.length) this.#growIndex()
-    this.#link(keyHash(session, low, high, ports, kind), flow)
+    this.#link(keyHash(carrier, low, high, ports, kind), flow)
     return flow
   }
 
@@ -135,7 +135,7 @@ export class FlowTable {
   #hashOf(flow: number): number {
     const at = flow * ROW
     const { words } = this
-    return keyHash(words[at + SESSION], words[at + LOW], words[at + HIGH], words[at + PORTS], words[at + KIND])
+    return keyHash(words[at + CARRIER], words[at + LOW], words[at + HIGH], words[at + PORTS], words[at + KIND])
   }
 
   #growIndex(): void {
@@ -156,6 +156,6 @@ export class FlowTable {
   }
 }
 
-function keyHash(session: number, low: number, high: number, ports: number, kind: number): number {
-  return mixPair(mix32(low ^ Math.imul(session, 0x9e3779b1)) ^ high, ports ^ Math.imul(kind, 0x01000193))
+function keyHash(carrier: number, low: number, high: number, ports: number, kind: number): number {
+  return mixPair(mix32(low ^ Math.imul(carrier, 0x9e3779b1)) ^ high, ports ^ Math.imul(kind, 0x01000193))
 }

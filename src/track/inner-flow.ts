@@ -1,6 +1,6 @@
 /**
- * Flows inside sessions, keyed by session, addresses, protocol and ports: two clients with the same private address in two
- * sessions are two. IPv6 addresses are interned to a number first; then every key is a handful of integers.
+ * Flows inside tunnels, keyed by what carries them, addresses, protocol and ports: two clients with the same private address
+ * in two sessions are two. IPv6 addresses are interned to a number first; then every key is a handful of integers.
  */
 import { hash } from 'node:crypto'
 import { addressText } from '../base/address.ts'
@@ -13,8 +13,10 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip.ts'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.ts'
+import type { Carrier, CarrierIdentity, Carriers } from './carrier.ts'
 import {
   BYTES,
+  CARRIER,
   DOUBLES,
   FIRST_US,
   FlowTable,
@@ -25,7 +27,6 @@ import {
   PACKETS,
   PORTS,
   ROW,
-  SESSION,
   STATE,
 } from './flow-table.ts'
 import { FullTable } from './full-table.ts'
@@ -64,32 +65,17 @@ const ENDED = FIN_FIRST | FIN_SECOND | RST_FIRST | RST_SECOND
 /** After FIN from both sides or RST: how long stragglers still belong to the flow. */
 const CLOSING_US = 5 * SECOND_US
 
-/** A session, as its flows need it. */
-export interface FlowSession {
-  readonly index: number
-  readonly uid: string
-  readonly userName: string | undefined
-  /** Head of the list of its flows, or -1; kept here. */
-  firstFlow: number
-}
-
-/** What flows need of the session and tunnel they run in. */
-export interface FlowContext {
-  session(index: number): FlowSession
-  carrier(session: FlowSession): Carrier
-}
-
-/** The tunnel around a session: its id, and the addresses of its initiator and responder. */
-export interface Carrier {
-  readonly tunnelUid: string
-  readonly initiator: string
-  readonly responder: string
+/** What flows tell of their carrier: the addresses of its ends, and its ids. */
+interface FlowNames {
+  readonly initiator: string | undefined
+  readonly responder: string | undefined
+  readonly identity: CarrierIdentity
 }
 
 export class InnerFlowTracker {
   readonly #emit: Emit
   readonly #limits: FlowLimits
-  #context: FlowContext | null = null
+  readonly #carriers: Carriers
   readonly #table: FlowTable
   /** IPv6 addresses as integers; a flow holds both of its own. */
   readonly #addresses: Endpoints
@@ -97,8 +83,8 @@ export class InnerFlowTracker {
   readonly #expire = (flow: number) => this.#expired(flow)
   #nowUs = 0
   readonly #full: FullTable
-  #carrierUid = ''
-  #carrier: Carrier | null = null
+  #namesUid = ''
+  #names: FlowNames | null = null
   // The key of the current packet.
   #keyLow = 0
   #keyHigh = 0
@@ -108,7 +94,8 @@ export class InnerFlowTracker {
   /** `#readKey` has already held both IPv6 addresses for a flow that must be new. */
   #heldForOpening = false
 
-  constructor(emit: Emit, limits: FlowLimits) {
+  constructor(carriers: Carriers, emit: Emit, limits: FlowLimits) {
+    this.#carriers = carriers
     this.#emit = emit
     this.#full = new FullTable(emit)
     this.#limits = limits
@@ -116,16 +103,12 @@ export class InnerFlowTracker {
     this.#addresses = new Endpoints(limits.flowsMax * 2)
   }
 
-  attach(context: FlowContext): void {
-    this.#context = context
-  }
-
   get size(): number {
     return this.#table.size
   }
 
-  /** The packet path: one look-up and a few additions. `frame.inner` has been read; `session` is the session's index. */
-  observe(frame: Frame, session: number, sender: 0 | 1): void {
+  /** The packet path: one look-up and a few additions. `frame.inner` has been read; `carrier` is the key of what it came in, `sender` the end that sent it. */
+  observe(frame: Frame, carrier: number, sender: 0 | 1): void {
     const { inner } = frame
     const protocol = inner.protocol
     const at = inner.payloadStart
@@ -141,11 +124,11 @@ export class InnerFlowTracker {
         }
         if (protocol === IP_PROTOCOL.TCP && captured >= 14) tcpFlags = inner.bytes[at + 13]
       } else if ((protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6) && captured >= 2) {
-        this.#observeIcmp(frame, session, sender, captured)
+        this.#observeIcmp(frame, carrier, sender, captured)
         return
       }
     }
-    const flow = this.#flowOf(frame, session, sender, protocol, sourcePort, destinationPort, tcpFlags, 0)
+    const flow = this.#flowOf(frame, carrier, sender, protocol, sourcePort, destinationPort, tcpFlags, 0)
     if (flow !== NONE) this.#count(flow, frame, tcpFlags)
   }
 
@@ -154,28 +137,28 @@ export class InnerFlowTracker {
     this.#timers.advance(nowUs, this.#expire)
   }
 
-  sessionClosed(session: FlowSession): void {
-    while (session.firstFlow !== NONE) {
-      const flow = session.firstFlow
-      this.#close(flow, session, 'session closed', this.#table.doubles[flow * DOUBLES + LAST_US])
+  carrierClosed(carrier: Carrier): void {
+    while (carrier.firstFlow !== NONE) {
+      const flow = carrier.firstFlow
+      this.#close(flow, carrier, 'session closed', this.#table.doubles[flow * DOUBLES + LAST_US])
     }
   }
 
   /** ICMP has no ports: the identifier of an echo keeps two pings apart, type and code stand for the rest. */
-  #observeIcmp(frame: Frame, session: number, sender: 0 | 1, captured: number): void {
+  #observeIcmp(frame: Frame, carrier: number, sender: 0 | 1, captured: number): void {
     const { inner } = frame
     const at = inner.payloadStart
     const type = inner.bytes[at]
     const code = inner.bytes[at + 1]
     const isEcho = inner.protocol === IP_PROTOCOL.ICMP ? type === 8 || type === 0 : type === 128 || type === 129
     const port = isEcho && captured >= 6 ? u16(inner.bytes, at + 4) : (type << 8) | code
-    const flow = this.#flowOf(frame, session, sender, inner.protocol, port, port, 0, (type << 8) | code)
+    const flow = this.#flowOf(frame, carrier, sender, inner.protocol, port, port, 0, (type << 8) | code)
     if (flow !== NONE) this.#count(flow, frame, 0)
   }
 
   #flowOf(
     frame: Frame,
-    session: number,
+    carrier: number,
     sender: 0 | 1,
     protocol: number,
     sourcePort: number,
@@ -185,19 +168,17 @@ export class InnerFlowTracker {
   ): number {
     if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
     const table = this.#table
-    const context = this.#context
-    const known = table.find(session, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
+    const known = table.find(carrier, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
     if (known !== NONE) {
       const state = table.words[known * ROW + STATE]
       const isReopened = (tcpFlags & OPENING_FLAGS) === TCP_SYN && (state & ENDED) !== 0
       if (!isReopened && frame.timeUs - table.doubles[known * DOUBLES + LAST_US] < this.#idleUs(protocol, state))
         return known
-      if (context !== null)
-        this.#close(known, context.session(session), isReopened ? closedReason(state) : 'idle', frame.timeUs)
+      this.#close(known, this.#carriers.at(carrier), isReopened ? closedReason(state) : 'idle', frame.timeUs)
       // Closing may have let go of the interned addresses.
       if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
     }
-    return context === null ? NONE : this.#open(frame, context.session(session), sender, protocol, tcpFlags, icmp)
+    return this.#open(frame, this.#carriers.at(carrier), sender, protocol, tcpFlags, icmp)
   }
 
   /** False if an IPv6 address found no room. */
@@ -232,9 +213,9 @@ export class InnerFlowTracker {
     return true
   }
 
-  #open(frame: Frame, session: FlowSession, sender: 0 | 1, protocol: number, tcpFlags: number, icmp: number): number {
+  #open(frame: Frame, carrier: Carrier, sender: 0 | 1, protocol: number, tcpFlags: number, icmp: number): number {
     const table = this.#table
-    const flow = table.insert(session.index, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
+    const flow = table.insert(carrier.key, this.#keyLow, this.#keyHigh, this.#keyPorts, this.#keyKind)
     if (flow === NONE) {
       if (this.#heldForOpening) this.#letGo(this.#keyLow, this.#keyHigh)
       this.#full.tell('flows', this.#limits.flowsMax, frame.timeUs, 'inner flows')
@@ -253,10 +234,10 @@ export class InnerFlowTracker {
     table.words[flow * ROW + STATE] = state
     table.doubles[flow * DOUBLES + FIRST_US] = frame.timeUs
     table.doubles[flow * DOUBLES + LAST_US] = frame.timeUs
-    table.next[flow] = session.firstFlow
+    table.next[flow] = carrier.firstFlow
     table.previous[flow] = NONE
-    if (session.firstFlow !== NONE) table.previous[session.firstFlow] = flow
-    session.firstFlow = flow
+    if (carrier.firstFlow !== NONE) table.previous[carrier.firstFlow] = flow
+    carrier.firstFlow = flow
     this.#timers.schedule(flow, frame.timeUs + this.#idleUs(protocol, state))
     return flow
   }
@@ -291,21 +272,20 @@ export class InnerFlowTracker {
       this.#timers.schedule(flow, dueUs)
       return
     }
-    const session = this.#context?.session(words[row + SESSION])
-    if (session !== undefined) this.#close(flow, session, closedReason(state), dueUs)
+    this.#close(flow, this.#carriers.at(words[row + CARRIER]), closedReason(state), dueUs)
   }
 
-  #close(flow: number, session: FlowSession, reason: string, timeUs: number): void {
+  #close(flow: number, carrier: Carrier, reason: string, timeUs: number): void {
     const table = this.#table
     const row = flow * ROW
     const { words } = table
     const state = words[row + STATE]
-    this.#tell(flow, session, isFinished(state) ? closedReason(state) : reason, timeUs)
+    this.#tell(flow, carrier, isFinished(state) ? closedReason(state) : reason, timeUs)
     this.#timers.cancel(flow)
     if ((words[row + KIND] & IS_IPV6) !== 0) this.#letGo(words[row + LOW], words[row + HIGH])
     const next = table.next[flow]
     const previous = table.previous[flow]
-    if (previous === NONE) session.firstFlow = next
+    if (previous === NONE) carrier.firstFlow = next
     else table.next[previous] = next
     if (next !== NONE) table.previous[next] = previous
     table.remove(flow)
@@ -317,9 +297,7 @@ export class InnerFlowTracker {
     this.#heldForOpening = false
   }
 
-  #tell(flow: number, session: FlowSession, reason: string, timeUs: number): void {
-    const context = this.#context
-    if (context === null) return
+  #tell(flow: number, carrier: Carrier, reason: string, timeUs: number): void {
     const { words, doubles } = this.#table
     const row = flow * ROW
     const state = words[row + STATE]
@@ -343,10 +321,10 @@ export class InnerFlowTracker {
     const double = flow * DOUBLES
     const firstUs = doubles[double + FIRST_US]
     const lastUs = doubles[double + LAST_US]
-    const key = `${session.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
+    const key = `${carrier.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
     const digest = hash('sha1', key)
     const uid = `f-${digest.slice(0, 12)}`
-    const { tunnelUid, initiator, responder } = this.#carrierOf(session, context)
+    const { initiator, responder, identity } = this.#namesOf(carrier)
     const isByInitiator = (state & BY_INITIATOR) !== 0
     const sentPackets = words[row + PACKETS] >>> 0
     const receivedPackets = words[row + PACKETS + 1] >>> 0
@@ -384,23 +362,30 @@ export class InnerFlowTracker {
         'destination.bytes': receivedBytes,
         'network.packets': sentPackets + receivedPackets,
         'network.bytes': sentBytes + receivedBytes,
-        'l2tp.tunnel.uid': tunnelUid,
-        'l2tp.session.uid': session.uid,
+        'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
+        'l2tp.session.uid': identity['l2tp.session.uid'],
+        'esp.tunnel.uid': identity['esp.tunnel.uid'],
+        'ike.uid': identity['ike.uid'],
         'outer.source.ip': isByInitiator ? initiator : responder,
         'outer.destination.ip': isByInitiator ? responder : initiator,
-        'user.name': session.userName,
-        'borescope.lineage': [tunnelUid, session.uid, uid],
+        'user.name': carrier.userName,
+        'borescope.lineage': [...identity['borescope.lineage'], uid],
       },
     })
   }
 
-  /** Flows mostly end in company, with their session: the last answer is the next one. */
-  #carrierOf(session: FlowSession, context: FlowContext): Carrier {
-    if (this.#carrier === null || this.#carrierUid !== session.uid) {
-      this.#carrierUid = session.uid
-      this.#carrier = context.carrier(session)
+  /** Flows mostly end in company, with their carrier: the last answer is the next one. */
+  #namesOf(carrier: Carrier): FlowNames {
+    if (this.#names === null || this.#namesUid !== carrier.uid) {
+      const hosts = carrier.owner.hosts(carrier, 0)
+      this.#namesUid = carrier.uid
+      this.#names = {
+        initiator: hosts['source.ip'],
+        responder: hosts['destination.ip'],
+        identity: carrier.owner.identify(carrier),
+      }
     }
-    return this.#carrier
+    return this.#names
   }
 
   #address(word: number, isIpv6: boolean): Uint8Array {

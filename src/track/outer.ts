@@ -13,14 +13,14 @@ export interface OuterFields {
   readonly 'network.vlan.id'?: string | undefined
 }
 
-/** Source is the sender of the packet. For a UDP packet whose IP header was read. */
+/** Source is the sender of the packet. For a UDP packet whose header was read; the ports are those of its outermost UDP header. */
 export function outerFields(frame: Frame, protocol: string): OuterFields {
-  const { ip, udp } = frame
+  const { ip, sourcePort, destinationPort } = frame
   return {
     'source.ip': addressText(ip.bytes, ip.sourceAt, ip.addressLength),
-    'source.port': udp.sourcePort,
+    'source.port': sourcePort,
     'destination.ip': addressText(ip.bytes, ip.destinationAt, ip.addressLength),
-    'destination.port': udp.destinationPort,
+    'destination.port': destinationPort,
     'network.type': ip.version === 6 ? 'ipv6' : 'ipv4',
     'network.transport': 'udp',
     'network.protocol': protocol,

@@ -1,6 +1,6 @@
 /** A PPP link as a record: what both ends agreed, and who logged in. */
 import type { VjDecompressor } from '../wire/vj.ts'
-import type { Role } from './tunnel.ts'
+import type { Role } from './role.ts'
 
 type Phase = 'establish' | 'authenticate' | 'network' | 'terminated'
 

@@ -2,8 +2,8 @@
  * PPP links as a bystander sees them: who logged in, by which method and how it ended, and what was agreed (RFC 1661 link,
  * authentication and network phases).
  *
- * A link has two equal ends. Role 0 is the end at the tunnel's initiator, role 1 the one at its responder; the client is the
- * end that was made to log in, and without authentication the tunnel's initiator.
+ * A link has two equal ends. Role 0 is the end at the carrier's initiator, role 1 the one at its responder; the client is the
+ * end that was made to log in, and without authentication the carrier's initiator.
  */
 import { addressText } from '../base/address.ts'
 import { u16, u32 } from '../base/bytes.ts'
@@ -11,7 +11,6 @@ import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { describeEap, EAP_CODE, EAP_TYPE } from '../wire/eap.ts'
-import { ODD_SNAPPED } from '../wire/l2tp.ts'
 import { PPP, pppProtocolName } from '../wire/ppp.ts'
 import { CHAP_CODE, describeChap, describePap, PAP_CODE } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-control.ts'
@@ -27,132 +26,97 @@ import {
 } from '../wire/ppp-options.ts'
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
-import type { OuterFields } from './outer.ts'
+import type { Carrier } from './carrier.ts'
 import { type Agreed, type Login, PppLink } from './ppp-link.ts'
-import type { Session } from './session.ts'
-import type { Role, Tunnel } from './tunnel.ts'
+import type { Role } from './role.ts'
 
 const EAP_MSCHAPV2_RESPONSE = 2
 
 /** Protocols remembered of one link: an attacker may send 65,536. */
 const PROTOCOLS_MAX = 64
 
-/** What a link needs of the session that carries it. */
-export interface LinkContext {
-  tunnelOf(session: Session): Tunnel
-  identify(
-    session: Session,
-    tunnel: Tunnel,
-  ): {
-    readonly 'l2tp.tunnel.uid': string
-    readonly 'l2tp.session.uid': string
-    readonly 'borescope.lineage': readonly string[]
-  }
-  hosts(tunnel: Tunnel, source: Role): OuterFields
-  traffic(
-    session: Session,
-    source: Role,
-  ): {
-    readonly 'event.start': string
-    readonly 'event.end': string
-    readonly 'event.duration': number
-    readonly 'source.bytes': number
-    readonly 'source.packets': number
-    readonly 'destination.bytes': number
-    readonly 'destination.packets': number
-    readonly 'network.bytes': number
-    readonly 'network.packets': number
-  }
-}
-
 export class PppLinkTracker {
   readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #control = new PppControlView()
   readonly #options = new PppOptionCursor()
-  #context: LinkContext | null = null
 
   constructor(emit: Emit, anomalies: Anomalies) {
     this.#emit = emit
     this.#anomalies = anomalies
   }
 
-  attach(context: LinkContext): void {
-    this.#context = context
-  }
-
   /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
-  observe(frame: Frame, session: Session, sender: Role): boolean {
+  observe(frame: Frame, carrier: Carrier, sender: Role): boolean {
     const { ppp } = frame
-    session.link ??= new PppLink()
-    const link = session.link
+    carrier.link ??= new PppLink()
+    const link = carrier.link
     if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
-    if (ppp.isControl) this.#observeControl(frame, session, link, sender)
+    if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.COMPRESSED) link.encrypted++
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
-      return this.#expand(frame, session, link, sender)
+      return this.#expand(frame, carrier, link, sender)
     return false
   }
 
-  #expand(frame: Frame, session: Session, link: PppLink, sender: Role): boolean {
-    const { ppp, l2tp, inner } = frame
+  #expand(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
+    const { ppp, inner } = frame
     link.vj[sender] ??= new VjDecompressor()
     const vj = link.vj[sender]
     const isWhole = ppp.protocol === PPP.VJ_UNCOMPRESSED
     const flaw = isWhole
-      ? vj.restore(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, l2tp.messageEnd)
-      : vj.expand(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, l2tp.messageEnd)
+      ? vj.restore(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, ppp.wireEnd)
+      : vj.expand(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, ppp.wireEnd)
     if (flaw === null) return inner.decode(vj.bytes, 0, vj.length) === null
     // A slot that the capture did not see filled is no fault of the sender's.
-    if (flaw !== 'vj.slot' && (l2tp.oddities & ODD_SNAPPED) === 0)
-      this.#anomaly(frame, session, flaw, pppProtocolName(ppp.protocol))
+    if (flaw !== 'vj.slot' && !ppp.isSnapped) this.#anomaly(frame, carrier, flaw, pppProtocolName(ppp.protocol))
     return false
   }
 
-  #observeControl(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+  #observeControl(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const { ppp } = frame
     const flaw = this.#control.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd)
     if (flaw !== null) {
-      if ((frame.l2tp.oddities & ODD_SNAPPED) === 0) this.#anomaly(frame, session, flaw, pppProtocolName(ppp.protocol))
+      if (!frame.ppp.isSnapped) this.#anomaly(frame, carrier, flaw, pppProtocolName(ppp.protocol))
       return
     }
     switch (ppp.protocol) {
       case PPP.LCP:
-        this.#observeLcp(frame, session, link, sender)
+        this.#observeLcp(frame, carrier, link, sender)
         return
       case PPP.IPCP:
       case PPP.IPV6CP:
       case PPP.CCP:
-        this.#observeNcp(frame, session, link, sender, ppp.protocol)
+        this.#observeNcp(frame, carrier, link, sender, ppp.protocol)
         return
       case PPP.PAP:
-        this.#observePap(frame, session, link, sender)
+        this.#observePap(frame, carrier, link, sender)
         return
       case PPP.CHAP:
-        this.#observeChap(frame, session, link, sender)
+        this.#observeChap(frame, carrier, link, sender)
         return
       case PPP.EAP:
-        this.#observeEap(frame, session, link, sender)
+        this.#observeEap(frame, carrier, link, sender)
         return
     }
   }
 
-  sessionClosed(session: Session, timeUs: number, reason: string): void {
-    const { link } = session
+  carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
+    const { link } = carrier
     if (link === null) return
-    this.#tellOpen(session, link, timeUs, true)
-    this.#tellClosed(session, link, timeUs, link.terminationReason ?? reason)
-    session.link = null
+    this.#tellOpen(carrier, link, timeUs, true)
+    this.#tellClosed(carrier, link, timeUs, link.terminationReason ?? reason)
+    carrier.link = null
   }
 
   // --- LCP (RFC 1661)
 
-  #observeLcp(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+  #observeLcp(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const { code } = this.#control
     switch (code) {
       case PPP_CODE.CONFIGURE_REQUEST:
         // Options that cannot be read are a finding; what they ask for counts only once it is acknowledged.
-        this.#check(frame, session)
+        this.#check(frame, carrier)
         return
       case PPP_CODE.CONFIGURE_ACK:
         this.#agreeLcp(link, (1 - sender) as Role)
@@ -169,13 +133,13 @@ export class PppLinkTracker {
         link.terminationReason ??= `terminated by the ${sender === client ? 'client' : 'server'}${said}`
         // A server that hangs up instead of giving a verdict has given one.
         if (sender !== client && link.logins[client].attempts > 0)
-          this.#judge(frame, session, link, client, false, record.message)
+          this.#judge(frame, carrier, link, client, false, record.message)
         return
       }
       case PPP_CODE.TERMINATE_ACK:
         if (link.phase === 'terminated' || link.terminatedBy === undefined) return
-        this.#tellOpen(session, link, frame.timeUs, true)
-        this.#tellClosed(session, link, frame.timeUs, link.terminationReason ?? 'terminated')
+        this.#tellOpen(carrier, link, frame.timeUs, true)
+        this.#tellClosed(carrier, link, frame.timeUs, link.terminationReason ?? 'terminated')
         return
     }
   }
@@ -203,10 +167,10 @@ export class PppLinkTracker {
 
   // --- network control protocols (RFC 1332, 1877, 5072, 1962, 3078)
 
-  #observeNcp(frame: Frame, session: Session, link: PppLink, sender: Role, protocol: number): void {
+  #observeNcp(frame: Frame, carrier: Carrier, link: PppLink, sender: Role, protocol: number): void {
     const { code } = this.#control
     if (code === PPP_CODE.CONFIGURE_REQUEST) {
-      this.#check(frame, session)
+      this.#check(frame, carrier)
       // Nobody negotiates addresses with a peer that has yet to log in: the server was content.
       if (link.phase !== 'terminated') link.phase = 'network'
     }
@@ -217,14 +181,14 @@ export class PppLinkTracker {
     else if (protocol === PPP.IPV6CP) agreeIpv6cp(link, asker, options)
     else agreeCcp(link, options)
     if (protocol === PPP.CCP) return
-    this.#tellOpen(session, link, frame.timeUs, false)
+    this.#tellOpen(carrier, link, frame.timeUs, false)
   }
 
   // --- authentication
 
-  #observePap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+  #observePap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const record = describePap(this.#control)
-    if (record.flaw !== undefined) this.#anomaly(frame, session, record.flaw, 'PAP')
+    if (record.flaw !== undefined) this.#anomaly(frame, carrier, record.flaw, 'PAP')
     if (record.code === PAP_CODE.AUTHENTICATE_REQUEST) {
       const login = link.logins[sender]
       login.method = 'PAP'
@@ -233,17 +197,16 @@ export class PppLinkTracker {
     } else if (record.code === PAP_CODE.AUTHENTICATE_ACK || record.code === PAP_CODE.AUTHENTICATE_NAK) {
       const peer = (1 - sender) as Role
       link.logins[peer].method = 'PAP'
-      this.#judge(frame, session, link, peer, record.code === PAP_CODE.AUTHENTICATE_ACK, record.message)
+      this.#judge(frame, carrier, link, peer, record.code === PAP_CODE.AUTHENTICATE_ACK, record.message)
     }
   }
 
-  #observeChap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+  #observeChap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const isAnswer = this.#control.code === CHAP_CODE.RESPONSE
     const server = (isAnswer ? 1 - sender : sender) as Role
     const client = (1 - server) as Role
     const record = describeChap(this.#control, link.agreed[server].chapAlgorithm)
-    if (record.flaw !== undefined && (frame.l2tp.oddities & ODD_SNAPPED) === 0)
-      this.#anomaly(frame, session, record.flaw, 'CHAP')
+    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, record.flaw, 'CHAP')
     const login = link.logins[client]
     const method = chapMethod(record.algorithm)
     if (method !== undefined && (record.algorithmGuessed !== true || login.method === undefined)) login.method = method
@@ -261,15 +224,14 @@ export class PppLinkTracker {
         if (login.attempts > 0 && this.#control.identifier !== login.identifier) return
         const isSuccess = record.code === CHAP_CODE.SUCCESS
         const said = isSuccess ? record.msChapSuccess?.message : record.msChapFailure?.message
-        this.#judge(frame, session, link, client, isSuccess, said ?? record.message, record.msChapFailure)
+        this.#judge(frame, carrier, link, client, isSuccess, said ?? record.message, record.msChapFailure)
       }
     }
   }
 
-  #observeEap(frame: Frame, session: Session, link: PppLink, sender: Role): void {
+  #observeEap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const record = describeEap(this.#control)
-    if (record.flaw !== undefined && (frame.l2tp.oddities & ODD_SNAPPED) === 0)
-      this.#anomaly(frame, session, record.flaw, 'EAP')
+    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, record.flaw, 'EAP')
     const isAnswer = record.code === EAP_CODE.RESPONSE
     const client = (isAnswer ? sender : 1 - sender) as Role
     const login = link.logins[client]
@@ -289,7 +251,7 @@ export class PppLinkTracker {
     const isFirstAnswer = method?.kind !== 'mschapv2' && (login.attempts === 0 || login.isJudged)
     if (isAnswer && isMethod && (isWholeAnswer || isFirstAnswer)) this.#attempt(login)
     if (record.code === EAP_CODE.SUCCESS || record.code === EAP_CODE.FAILURE) {
-      this.#judge(frame, session, link, client, record.code === EAP_CODE.SUCCESS)
+      this.#judge(frame, carrier, link, client, record.code === EAP_CODE.SUCCESS)
     }
   }
 
@@ -311,7 +273,7 @@ export class PppLinkTracker {
 
   #judge(
     frame: Frame,
-    session: Session,
+    carrier: Carrier,
     link: PppLink,
     client: Role,
     isSuccess: boolean,
@@ -329,25 +291,22 @@ export class PppLinkTracker {
     login.isJudged = true
     const isKnown = isSuccess && login.outcome === 'succeeded' && login.told === login.user
     login.outcome = isSuccess ? 'succeeded' : 'failed'
-    // A fresh challenge in mid-session that ends as the last one is no news.
+    // A fresh challenge in mid-carrier that ends as the last one is no news.
     if (isKnown) return
     if (isSuccess) {
       login.told = login.user
-      if (client === clientOf(link)) session.userName = login.user
+      if (client === clientOf(link)) carrier.userName = login.user
     }
-    const context = this.#context
-    if (context === null) return
-    const tunnel = context.tunnelOf(session)
     const fields = {
-      ...context.hosts(tunnel, client),
-      ...context.identify(session, tunnel),
+      ...hostsOf(carrier, client),
+      ...carrier.owner.identify(carrier),
       'user.name': login.user,
       'ppp.authentication.method': login.method,
       'ppp.authentication.server_name': login.server,
       'ppp.authentication.attempts': login.attempts,
       'ppp.authentication.message': said === '' ? undefined : said,
     } as const
-    const who = `${login.user ?? 'a client'} at ${fields['source.ip']}`
+    const who = `${login.user ?? 'a client'} at ${fields['source.ip'] ?? fields['source.mac']}`
     if (isSuccess) {
       this.#emit({
         name: 'ppp.authentication.succeeded',
@@ -374,28 +333,25 @@ export class PppLinkTracker {
   // --- telling
 
   /** `isLast`: whatever is agreed by now is all there will be. Until then IPV6CP alone waits for IPCP. */
-  #tellOpen(session: Session, link: PppLink, timeUs: number, isLast: boolean): void {
+  #tellOpen(carrier: Carrier, link: PppLink, timeUs: number, isLast: boolean): void {
     if (link.isOpenTold) return
     const [first, second] = link.agreed
     const isIpv4 = first.ipcp && second.ipcp
     const isIpv6 = first.ipv6cp && second.ipv6cp
     if (!isIpv4 && !(isIpv6 && isLast)) return
     link.isOpenTold = true
-    const context = this.#context
-    if (context === null) return
-    const fields = this.#describe(session, link, context)
+    const fields = this.#describe(carrier, link)
     const given = fields['ppp.client.ip'] === undefined ? '' : ` as ${fields['ppp.client.ip']}`
     this.#emit({
       name: 'ppp.link.opened',
       timeUs,
-      message: `${fields['user.name'] ?? 'A client'} at ${fields['source.ip']} is on the network${given}`,
+      message: `${fields['user.name'] ?? 'A client'} at ${fields['source.ip'] ?? fields['source.mac']} is on the network${given}`,
       fields,
     })
   }
 
-  #tellClosed(session: Session, link: PppLink, timeUs: number, reason: string): void {
-    const context = this.#context
-    if (context === null || link.phase === 'terminated') return
+  #tellClosed(carrier: Carrier, link: PppLink, timeUs: number, reason: string): void {
+    if (link.phase === 'terminated') return
     const { phase } = link
     link.phase = 'terminated'
     for (const agreed of link.agreed) agreed.lcp = false
@@ -405,8 +361,8 @@ export class PppLinkTracker {
       timeUs,
       message: `PPP link closed: ${reason}`,
       fields: {
-        ...this.#describe(session, link, context),
-        ...context.traffic(session, client),
+        ...this.#describe(carrier, link),
+        ...carrier.owner.traffic(carrier, client),
         'event.reason': reason,
         'ppp.phase': phase,
         'ppp.protocols': [...link.protocols].map(pppProtocolName),
@@ -417,16 +373,15 @@ export class PppLinkTracker {
     })
   }
 
-  #describe(session: Session, link: PppLink, context: LinkContext) {
-    const tunnel = context.tunnelOf(session)
+  #describe(carrier: Carrier, link: PppLink) {
     const client = clientOf(link)
     const login = link.logins[client]
     const mine = link.agreed[client]
     const theirs = link.agreed[1 - client]
     return {
-      ...context.hosts(tunnel, client),
-      ...context.identify(session, tunnel),
-      'user.name': session.userName ?? login.user,
+      ...hostsOf(carrier, client),
+      ...carrier.owner.identify(carrier),
+      'user.name': carrier.userName ?? login.user,
       'ppp.authentication.method':
         login.method ?? (link.agreed[0].lcp && link.agreed[1].lcp ? demanded(theirs) : undefined),
       'ppp.authentication.server_name': login.server,
@@ -449,22 +404,25 @@ export class PppLinkTracker {
     return this.#options.over(bytes, dataStart, dataEnd)
   }
 
-  #check(frame: Frame, session: Session): void {
+  #check(frame: Frame, carrier: Carrier): void {
     const options = this.#overOptions()
     while (options.next());
-    if (options.flaw !== null) this.#anomaly(frame, session, options.flaw, pppProtocolName(frame.ppp.protocol))
+    if (options.flaw !== null) this.#anomaly(frame, carrier, options.flaw, pppProtocolName(frame.ppp.protocol))
   }
 
-  #anomaly(frame: Frame, session: Session, name: string, detail: string): void {
-    const context = this.#context
-    if (context === null) return
-    const identity = context.identify(session, context.tunnelOf(session))
+  #anomaly(frame: Frame, carrier: Carrier, name: string, detail: string): void {
+    const identity = carrier.owner.identify(carrier)
     this.#anomalies.report(frame, name, 'ppp', detail, 'udp', {
       'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
       'l2tp.session.uid': identity['l2tp.session.uid'],
       'borescope.lineage': identity['borescope.lineage'],
     })
   }
+}
+
+/** The hosts of the carrier: what speaks between them is PPP. */
+function hostsOf(carrier: Carrier, source: Role) {
+  return { ...carrier.owner.hosts(carrier, source), 'network.protocol': 'ppp' }
 }
 
 /** The end that logs in: the one that answered, or was told to answer. */

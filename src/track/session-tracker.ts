@@ -12,6 +12,7 @@ import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
+import { type CarrierOwner, type Carriers, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import { doubled } from './doubled.ts'
 import { FullTable } from './full-table.ts'
@@ -20,6 +21,7 @@ import type { InnerFlowTracker } from './inner-flow.ts'
 import { Meter } from './meter.ts'
 import { outerFields } from './outer.ts'
 import type { PppLinkTracker } from './ppp-tracker.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import {
   ESTABLISHED_AFTER_GAP,
   isSessionMessage,
@@ -30,7 +32,7 @@ import {
   type SessionState,
   TRANSITIONS,
 } from './session.ts'
-import { type ClosedBy, INITIATOR, NO_ID, RESPONDER, type Role, type Tunnel } from './tunnel.ts'
+import { type ClosedBy, NO_ID, type Tunnel } from './tunnel.ts'
 import { known } from './tunnel-events.ts'
 import type { TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -50,7 +52,7 @@ const HALF = 0x8000
 /** Session ids that nobody assigned, remembered so that each is told once. */
 const GUESSES_MAX = 65_536
 
-export class SessionTracker implements TunnelSessions {
+export class SessionTracker implements TunnelSessions, CarrierOwner {
   readonly #tunnels: TunnelTracker
   readonly #links: PppLinkTracker
   readonly #flows: InnerFlowTracker
@@ -58,6 +60,8 @@ export class SessionTracker implements TunnelSessions {
   readonly #limits: SessionLimits
   readonly #byReceiver: PairTable
   readonly #sessions: Pool<Session>
+  /** Among the owners of carriers. */
+  readonly #number: number
   readonly #timers = new Timers()
   /** By sending role. Its marks are what the packet path asks of a session. */
   readonly #meter = new Meter()
@@ -77,6 +81,7 @@ export class SessionTracker implements TunnelSessions {
     tunnels: TunnelTracker,
     links: PppLinkTracker,
     flows: InnerFlowTracker,
+    carriers: Carriers,
     emit: Emit,
     limits: SessionLimits,
   ) {
@@ -89,7 +94,8 @@ export class SessionTracker implements TunnelSessions {
     this.#byReceiver = new PairTable(limits.sessionsMax * 2)
     this.#halves = new Halves(limits.sessionsMax)
     this.#guesses = new PairTable(GUESSES_MAX)
-    this.#sessions = new Pool(limits.sessionsMax, (index) => new Session(index))
+    this.#number = carriers.admit(this)
+    this.#sessions = new Pool(limits.sessionsMax, (index) => new Session(index, this, this.#number))
   }
 
   get size(): number {
@@ -114,7 +120,7 @@ export class SessionTracker implements TunnelSessions {
     this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, this.#sessions.at(index), sender))) {
-      this.#flows.observe(frame, index, sender)
+      this.#flows.observe(frame, keyOf(this.#number, index), sender)
     }
   }
 
@@ -236,7 +242,7 @@ export class SessionTracker implements TunnelSessions {
     this.#tunnels.report('l2tp.control.unexpected', tunnel, message, finding, message.name, {
       'l2tp.session.uid': session.uid,
       'l2tp.session.state': session.state,
-      'borescope.lineage': [tunnel.uid, session.uid],
+      'borescope.lineage': [...tunnel.lineage, session.uid],
     })
   }
 
@@ -374,8 +380,8 @@ export class SessionTracker implements TunnelSessions {
     const before = session.state
     if (before === 'closed') return
     this.#timers.cancel(session.index)
-    this.#flows.sessionClosed(session)
-    this.#links.sessionClosed(session, timeUs, reason)
+    this.#flows.carrierClosed(session)
+    this.#links.carrierClosed(session, timeUs, reason)
     this.#unlist(session)
     this.#enter(session, 'closed')
     const cause = {
@@ -514,7 +520,7 @@ export class SessionTracker implements TunnelSessions {
     const { call } = session
     return {
       ...this.#tunnels.events.hostFields(tunnel),
-      ...this.identify(session, tunnel),
+      ...this.identify(session),
       'l2tp.version': 2,
       'l2tp.session.kind': session.kind,
       'l2tp.session.adopted': session.isAdopted || undefined,
@@ -530,8 +536,11 @@ export class SessionTracker implements TunnelSessions {
   }
 
   /** What names a session and its tunnel in any event about what is inside. */
-  identify(session: Session, tunnel: Tunnel) {
+  identify(session: Session) {
+    const tunnel = this.#tunnels.at(session.tunnel)
     return {
+      'esp.tunnel.uid': tunnel.protection?.uid,
+      'ike.uid': tunnel.protection?.ikeUid,
       'l2tp.tunnel.uid': tunnel.uid,
       'l2tp.session.uid': session.uid,
       'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
@@ -541,8 +550,12 @@ export class SessionTracker implements TunnelSessions {
       'l2tp.initiator.host_name': tunnel.ends[INITIATOR].hostName,
       'l2tp.responder.host_name': tunnel.ends[RESPONDER].hostName,
       'l2tp.call.calling_number': session.call?.callingNumber,
-      'borescope.lineage': [tunnel.uid, session.uid],
+      'borescope.lineage': [...tunnel.lineage, session.uid],
     }
+  }
+
+  hosts(session: Session, source: Role) {
+    return this.#tunnels.events.hostFields(this.#tunnels.at(session.tunnel), source)
   }
 
   /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */

@@ -1,7 +1,9 @@
 /** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.4 and 7.5). */
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
+import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
 import type { PppLink } from './ppp-link.ts'
-import { NO_ID, type Role } from './tunnel.ts'
+import type { Role } from './role.ts'
+import { NO_ID } from './tunnel.ts'
 
 export type SessionState = 'requested' | 'answered' | 'established' | 'closed'
 export type SessionMessage = 'ICRQ' | 'ICRP' | 'ICCN' | 'OCRQ' | 'OCRP' | 'OCCN' | 'CDN' | 'WEN' | 'SLI'
@@ -46,8 +48,10 @@ export function isSessionMessage(message: string): message is SessionMessage {
   return MESSAGES.has(message)
 }
 
-export class Session {
+export class Session implements Carrier {
   readonly index: number
+  readonly key: number
+  readonly owner: CarrierOwner
   uid = ''
   tunnel = NO_SESSION
   state: SessionState = 'requested'
@@ -69,11 +73,12 @@ export class Session {
   call: L2tpControl | null = null
   link: PppLink | null = null
   userName: string | undefined
-  /** First of the list of its inner flows, or -1; kept by the flow tracker. */
   firstFlow = -1
 
-  constructor(index: number) {
+  constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
+    this.key = keyOf(ownerNumber, index)
+    this.owner = owner
   }
 
   reset(tunnel: number, timeUs: number): void {

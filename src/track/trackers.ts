@@ -6,6 +6,7 @@ import { Endpoints } from '../base/endpoints.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
+import { Carriers } from './carrier.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
@@ -27,26 +28,12 @@ export class Trackers {
     const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
     this.anomalies = new Anomalies(emit, limits)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, secrets, limits, learnPort)
-    this.flows = new InnerFlowTracker(emit, limits)
+    const carriers = new Carriers()
+    this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     const links = new PppLinkTracker(emit, this.anomalies)
-    this.sessions = new SessionTracker(this.tunnels, links, this.flows, emit, limits)
+    this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits)
     this.tunnels.attach(this.sessions)
-    const { tunnels, sessions } = this
-    this.flows.attach({
-      session: (index) => sessions.at(index),
-      carrier: ({ index }) => {
-        const tunnel = tunnels.at(sessions.at(index).tunnel)
-        const { 'source.ip': initiator, 'destination.ip': responder } = tunnels.events.hostFields(tunnel)
-        return { tunnelUid: tunnel.uid, initiator, responder }
-      },
-    })
-    links.attach({
-      tunnelOf: (session) => tunnels.at(session.tunnel),
-      identify: (session, tunnel) => sessions.identify(session, tunnel),
-      hosts: (tunnel, source) => ({ ...tunnels.events.hostFields(tunnel, source), 'network.protocol': 'ppp' }),
-      traffic: (session, source) => sessions.traffic(session, source),
-    })
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */

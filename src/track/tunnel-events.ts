@@ -3,16 +3,8 @@ import type { Endpoints } from '../base/endpoints.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { resultFields } from './control-message.ts'
-import {
-  type ClosedBy,
-  INITIATOR,
-  NO_ID,
-  RESPONDER,
-  type Role,
-  type Tunnel,
-  type TunnelState,
-  type TunnelVerdict,
-} from './tunnel.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import { type ClosedBy, NO_ID, type Tunnel, type TunnelState, type TunnelVerdict } from './tunnel.ts'
 
 /** Outer IP packets and bytes of each role, and the time of the last packet. */
 export interface TunnelTraffic {
@@ -183,7 +175,9 @@ export class TunnelEvents {
       'l2tp.responder.receive_window': responder.window,
       'l2tp.authentication.method': authenticationOf(tunnel),
       'l2tp.authentication.verdict': tunnel.verdict,
-      'borescope.lineage': [tunnel.uid],
+      'esp.tunnel.uid': tunnel.protection?.uid,
+      'ike.uid': tunnel.protection?.ikeUid,
+      'borescope.lineage': tunnel.lineage,
     }
   }
 

@@ -34,17 +34,8 @@ import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
 import { outerFields, vlanOf } from './outer.ts'
-import {
-  type ClosedBy,
-  INITIATOR,
-  isTunnelMessage,
-  NO_ENDPOINT,
-  NO_ID,
-  RESPONDER,
-  type Role,
-  Tunnel,
-  type TunnelMessage,
-} from './tunnel.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelEvents } from './tunnel-events.ts'
 
 /** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
@@ -135,8 +126,8 @@ export class TunnelTracker {
    * nobody assigned the id, which is reported from here; the packet path is two look-ups and three additions.
    */
   find(frame: Frame): number {
-    const { ip, udp, l2tp } = frame
-    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    const { ip, l2tp } = frame
+    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, frame.destinationPort)
     if (receiver === -1) return -1
     const found = this.#byReceiver.find(receiver, l2tp.tunnelId)
     if (found === -1) return -1
@@ -209,7 +200,7 @@ export class TunnelTracker {
       findingEvent(name, found, finding, message, {
         'l2tp.tunnel.uid': tunnel.uid,
         'l2tp.tunnel.state': tunnel.state,
-        'borescope.lineage': [tunnel.uid],
+        'borescope.lineage': tunnel.lineage,
         ...more,
       }),
     )
@@ -342,10 +333,10 @@ export class TunnelTracker {
   }
 
   /** A NAT gave a peer another port in mid-life: the answers will go there. */
-  #followPort(tunnel: Tunnel, sender: Role, { ip, udp, timeUs }: Frame): void {
+  #followPort(tunnel: Tunnel, sender: Role, { ip, sourcePort, timeUs }: Frame): void {
     const before = tunnel.endpoints[sender]
-    if (this.#endpoints.port(before) === udp.sourcePort) return
-    const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    if (this.#endpoints.port(before) === sourcePort) return
+    const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
     if (after === NO_ENDPOINT) {
       this.#fullEndpoints.tell('endpoints', this.#endpoints.capacity, timeUs)
       return
@@ -358,7 +349,7 @@ export class TunnelTracker {
     if (id !== NO_ID) this.#assign(tunnel, sender, id, timeUs)
     if (lacking !== -1) this.#list(tunnel, lacking)
     this.#endpoints.release(before)
-    this.#learnPort(udp.sourcePort)
+    this.#learnPort(sourcePort)
   }
 
   /** Each finding on each kind of AVP once a message. */
@@ -367,7 +358,7 @@ export class TunnelTracker {
       'l2tp.message.type': description.messageName,
       'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
       'l2tp.session.target_id': frame.l2tp.sessionId,
-      ...(tunnel === null ? {} : { 'l2tp.tunnel.uid': tunnel.uid, 'borescope.lineage': [tunnel.uid] }),
+      ...(tunnel === null ? {} : { 'l2tp.tunnel.uid': tunnel.uid, 'borescope.lineage': tunnel.lineage }),
     }
     const told = new Set<string>()
     for (const avp of description.avps) {
@@ -412,7 +403,7 @@ export class TunnelTracker {
         'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
         'l2tp.session.target_id': frame.l2tp.sessionId,
         'l2tp.tunnel.uid': tunnel?.uid,
-        'borescope.lineage': tunnel === null ? undefined : [tunnel.uid],
+        'borescope.lineage': tunnel?.lineage,
       },
     })
   }
@@ -443,10 +434,10 @@ export class TunnelTracker {
 
   /** An SCCRQ: the first of a new attempt, or one more of a known one. */
   #request(frame: Frame, description: ControlDescription): void {
-    const { ip, udp } = frame
+    const { ip, sourcePort } = frame
     const message = keepMessage(frame, description)
     const tunnelId = message.control.assignedTunnelId ?? NO_ID
-    const known = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const known = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
     const earlier = known === -1 ? -1 : this.#byReceiver.find(known, tunnelId)
     if (earlier !== -1) {
       const tunnel = this.#tunnels.at(earlier >> 1)
@@ -519,10 +510,10 @@ export class TunnelTracker {
 
   /** A StopCCN to tunnel 0 takes an SCCRQ back: its sender names itself in Assigned Tunnel ID. */
   #stopBeforeAnswer(frame: Frame, description: ControlDescription): boolean {
-    const { ip, udp } = frame
+    const { ip, sourcePort } = frame
     const { assignedTunnelId } = description.control
     if (assignedTunnelId === undefined) return false
-    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
+    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
     const found = sender === -1 ? -1 : this.#byReceiver.find(sender, assignedTunnelId)
     if (found === -1) return false
     const tunnel = this.#tunnels.at(found >> 1)
@@ -534,11 +525,11 @@ export class TunnelTracker {
 
   /** Gives the one tunnel between these endpoints that lacks the receiver's id the one in the frame. False if there is none. */
   #completeHalf(frame: Frame): boolean {
-    const { ip, udp, l2tp, timeUs } = frame
+    const { ip, l2tp, sourcePort, destinationPort, timeUs } = frame
     // Zero names no tunnel.
     if (l2tp.tunnelId === 0) return false
-    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
-    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
+    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
     const half = sender === -1 || receiver === -1 ? -1 : this.#halves.only(sender, receiver)
     if (half === -1) return false
     this.#assign(this.#tunnels.at(half >> 1), (half & 1) as Role, l2tp.tunnelId, timeUs)
@@ -567,7 +558,7 @@ export class TunnelTracker {
     tunnel.uid = this.#uid(tunnel)
     this.#count(tunnel, sender, frame)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
-    this.#learnPort(udp.sourcePort)
+    this.#learnPort(frame.sourcePort)
     this.events.adopted(tunnel, timeUs)
   }
 
@@ -575,9 +566,9 @@ export class TunnelTracker {
 
   /** A record for a tunnel between the hosts of the frame, which `sender` sent; null if there is no room. */
   #open(frame: Frame, sender: Role): Tunnel | null {
-    const { ip, udp, timeUs } = frame
-    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, udp.sourcePort)
-    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, udp.destinationPort)
+    const { ip, sourcePort, destinationPort, timeUs } = frame
+    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
+    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
     const index = source === NO_ENDPOINT || destination === NO_ENDPOINT ? -1 : this.#tunnels.take()
     if (index === -1) {
       this.#endpoints.release(source)
@@ -590,6 +581,7 @@ export class TunnelTracker {
     tunnel.endpoints[sender] = source
     tunnel.endpoints[1 - sender] = destination
     tunnel.vlan = vlanOf(frame)
+    tunnel.protection = frame.protection
     this.#meter.open(index, timeUs)
     this.#meter.setMark(index, INITIATOR, NOT_SEEN)
     this.#meter.setMark(index, RESPONDER, NOT_SEEN)
@@ -740,7 +732,7 @@ export class TunnelTracker {
         'l2tp.tunnel.uid': tunnel.uid,
         'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
         'l2tp.session.target_id': frame.l2tp.sessionId,
-        'borescope.lineage': [tunnel.uid],
+        'borescope.lineage': tunnel.lineage,
       },
     )
   }

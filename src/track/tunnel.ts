@@ -3,18 +3,17 @@
  *
  * Role 0 is the initiator, who sent the SCCRQ, role 1 the responder, everywhere.
  */
+import type { Protection } from '../dissect/frame.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { ControlChannel } from './control-channel.ts'
 import type { ControlMessage } from './control-message.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
-export type Role = 0 | 1
 export type TunnelState = 'opening' | 'answered' | 'established' | 'closed'
 export type TunnelMessage = 'SCCRQ' | 'SCCRP' | 'SCCCN' | 'StopCCN' | 'HELLO'
 export type ClosedBy = 'initiator' | 'responder' | 'silence' | 'capacity' | 'capture_end'
 export type TunnelVerdict = 'verified' | 'wrong_secret' | 'unverified'
 
-export const INITIATOR = 0
-export const RESPONDER = 1
 export const NO_ENDPOINT = -1
 export const NO_ID = -1
 
@@ -81,6 +80,8 @@ export class Tunnel {
   repeated: ControlMessage | null = null
   verdict: TunnelVerdict | undefined
   vlan: string | undefined
+  /** The IPsec that its set-up was seen in; null in the clear. */
+  protection: Protection | null = null
   result: L2tpControl | null = null
   /** Who sent the StopCCN; -1 if nobody did. */
   stoppedBy: Role | -1 = -1
@@ -110,6 +111,7 @@ export class Tunnel {
     this.requests = 0
     this.verdict = undefined
     this.vlan = undefined
+    this.protection = null
     this.result = null
     this.stoppedBy = -1
     this.isLingering = false
@@ -123,6 +125,11 @@ export class Tunnel {
   /** The peers may know more than the capture showed. */
   get isBehind(): boolean {
     return this.isAdopted || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
+  }
+
+  /** The ids of what it is part of, outermost first, and its own. */
+  get lineage(): readonly string[] {
+    return this.protection === null ? [this.uid] : [...this.protection.lineage, this.uid]
   }
 
   /** The state after a message of a role, or why there is none. */

@@ -208,8 +208,10 @@ export class PppView {
   protocolLength = 0
   payloadStart = 0
   payloadEnd = 0
+  /** Where the frame ended on the wire: past `payloadEnd` if the capture cut it. */
+  wireEnd = 0
 
-  decode(bytes: Uint8Array, start: number, end: number): PppFlaw | null {
+  decode(bytes: Uint8Array, start: number, end: number, wireEnd: number = end): PppFlaw | null {
     if (end - start < 1) return 'ppp.truncated'
     let at = start
     // FF is no valid protocol octet (RFC 1661 section 2 reserves it), so it can only be the all-stations address.
@@ -233,7 +235,12 @@ export class PppView {
     this.protocolLength = protocolLength
     this.payloadStart = at + protocolLength
     this.payloadEnd = end
+    this.wireEnd = wireEnd
     return null
+  }
+
+  get isSnapped(): boolean {
+    return this.wireEnd > this.payloadEnd
   }
 
   /** Network and link control protocols are numbered from 0x8000 on; what lies below is data (RFC 1661 section 2). */

@@ -191,3 +191,56 @@ test('fragments of other protocols are let pass', () => {
     expect(bench.seeIp(fragment)).toBe('foreign')
   expect(bench.defragmenter.size).toBe(0)
 })
+
+describe('a packet taken out of another', () => {
+  const L2TP = craft.udp(craft.sccrq(), { sourcePort: 1701, targetPort: 1701 })
+  const SHELL = craft.datagram(craft.fromHex('00000101 00000001 0102030405060708'), {
+    sourcePort: 61_234,
+    targetPort: 4500,
+  })
+
+  test('is read as if it had come alone, with the ports of the outermost UDP header', () => {
+    const bench = new Bench()
+    expect(bench.see(SHELL)).toBe('natt')
+    const packet = craft.ipv4(L2TP, { source: '10.1.0.1', target: '10.1.0.2' })
+    expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ sourcePort: 61_234, destinationPort: 4500, depth: 1, flaw: null })
+    expect(bench.frame.udp).toMatchObject({ sourcePort: 1701, destinationPort: 1701 })
+    expect(bench.frame.l2tp.isControl).toBe(true)
+  })
+
+  test('has the ports of its own UDP header where nothing around it had any', () => {
+    const bench = new Bench()
+    expect(bench.seeIp(craft.ipv4(craft.fromHex('00000101 00000001'), { protocol: 50 }))).toBe('esp')
+    const packet = craft.ipv4(L2TP)
+    expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('l2tp')
+    expect(bench.frame).toMatchObject({ sourcePort: 1701, destinationPort: 1701 })
+  })
+
+  test('is an inner packet where it is nothing of ours, fragments included', () => {
+    const bench = new Bench()
+    bench.see(SHELL)
+    for (const packet of [
+      craft.ipv4(craft.fromHex('0050 c000 00000000 00000000 5002 0000 0000 0000'), { protocol: 6 }),
+      craft.ipv4(L2TP, { moreFragments: true }),
+    ]) {
+      expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('inner')
+      expect(bench.frame.hasInner).toBe(true)
+      bench.frame.depth = 0
+    }
+  })
+
+  test('may be flawed like any other, and lies only so deep', () => {
+    const bench = new Bench()
+    bench.see(SHELL)
+    const packet = craft.ipv4(L2TP)
+    expect(bench.dissector.inside(bench.frame, packet, 0, 19)).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'ip.truncated', flawLayer: 'inner.ip' })
+    for (let depth = bench.frame.depth; depth < 4; depth++)
+      bench.dissector.inside(bench.frame, packet, 0, packet.length)
+    expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('flawed')
+    expect(bench.frame.flaw).toBe('ip.nested_too_deep')
+    bench.see(SHELL)
+    expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('l2tp')
+  })
+})

@@ -1,0 +1,80 @@
+/**
+ * What carries PPP links and inner flows: an L2TP session, and whatever else holds a PPP frame or an IP packet inside.
+ *
+ * Each kind of carrier has an owner, the tracker that keeps its records in a pool. The key of a carrier joins its index in
+ * that pool with the number of its owner, so that a flow, which is a row of integers, leads back to it.
+ */
+import type { RaisedEvent } from '../events/catalogue.ts'
+import type { OuterFields } from './outer.ts'
+import type { PppLink } from './ppp-link.ts'
+import type { Role } from './role.ts'
+
+export interface Carrier {
+  /** Names it among all carriers that live. */
+  readonly key: number
+  readonly owner: CarrierOwner
+  /** Stable over replays. */
+  readonly uid: string
+  userName: string | undefined
+  link: PppLink | null
+  /** First of the list of its inner flows, or -1; kept by the flow tracker. */
+  firstFlow: number
+}
+
+/** What names a carrier, and what it is part of, in events about what is inside. */
+export type CarrierIdentity = Partial<
+  Omit<RaisedEvent<'ppp.link.opened'>['fields'], keyof CarrierHosts | 'user.name'>
+> & {
+  readonly 'borescope.lineage': readonly string[]
+}
+
+/** The ends of a carrier: hosts, or on a link of its own the stations. */
+export type CarrierHosts = Partial<OuterFields> & {
+  readonly 'source.mac'?: string
+  readonly 'destination.mac'?: string
+}
+
+/** What went through a carrier, as the fields of an event. */
+export type CarrierTraffic = Pick<
+  RaisedEvent<'ppp.link.closed'>['fields'],
+  | 'event.start'
+  | 'event.end'
+  | 'event.duration'
+  | 'source.bytes'
+  | 'source.packets'
+  | 'destination.bytes'
+  | 'destination.packets'
+  | 'network.bytes'
+  | 'network.packets'
+>
+
+/** The tracker that keeps the carriers of one kind. */
+export interface CarrierOwner {
+  /** The carrier at an index of the owner's pool. */
+  at(index: number): Carrier
+  identify(carrier: Carrier): CarrierIdentity
+  /** The two ends, the one in the role `source` as the source. */
+  hosts(carrier: Carrier, source: Role): CarrierHosts
+  traffic(carrier: Carrier, source: Role): CarrierTraffic
+}
+
+const OWNERS_MAX = 8
+
+export class Carriers {
+  readonly #owners: CarrierOwner[] = []
+
+  /** Makes an owner known. The keys of its carriers are `keyOf` the number that it gets. */
+  admit(owner: CarrierOwner): number {
+    this.#owners.push(owner)
+    return this.#owners.length - 1
+  }
+
+  at(key: number): Carrier {
+    return this.#owners[key % OWNERS_MAX].at(Math.floor(key / OWNERS_MAX))
+  }
+}
+
+/** The key of the carrier at an index of the pool of the owner with that number. */
+export function keyOf(owner: number, index: number): number {
+  return index * OWNERS_MAX + owner
+}
