@@ -51,7 +51,7 @@ export interface EmbeddedOptions {
   readonly queueEventsMax?: number
 }
 
-const COMMIT_EVENTS_MAX = 4096
+const COMMIT_EVENTS_MAX = 1024
 const QUEUE_EVENTS_MAX = 131_072
 /** Documents between two turns of the event loop while a search streams. */
 const PAGE = 256

@@ -5,7 +5,7 @@
  * median of the rounds more than any of them. `--json` prints one object; `--packets N` and `--rounds N` change the size.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -78,7 +78,7 @@ const CASES: readonly Case[] = [
   },
 ]
 /** As `bin/borescope` starts Node.js. */
-const FLAGS = ['--max-semi-space-size=16']
+const FLAGS = flagsOfTheSensor()
 
 /** Once is enough for what takes long and serves as a yardstick only. */
 const ONCE = new Set(['tshark', 'tenfold'])
@@ -130,6 +130,13 @@ else {
   process.stdout.write(
     `${'case'.padEnd(8)}  ${'packets/s'.padStart(12)}  ${'of walk'.padStart(8)}  ${'memory'.padStart(8)}\n${lines.join('\n')}\n`,
   )
+}
+
+function flagsOfTheSensor(): readonly string[] {
+  const script = readFileSync(join(import.meta.dirname, '../../bin/borescope'), 'utf8')
+  const flags = /^flags='([^']+)'$/m.exec(script)?.[1]
+  if (flags === undefined) throw new Error('bin/borescope names no flags')
+  return flags.split(' ')
 }
 
 function own(name: string, file: string): Result {
