@@ -6,12 +6,15 @@ export interface BatchWriter {
 }
 
 const BATCH_EVENTS = 1024
+/** A batch that is not full goes after this: what comes over a slow pipe is to be seen too. */
+const BATCH_MS = 1000
 /** Batches under way at one time; beyond that `drain` waits. */
-const BATCHES_MAX = 4
+const BATCHES_MAX = 1
 
 export class Batcher {
   readonly #writer: BatchWriter
   #batch: EventDocument[] = []
+  #timer: NodeJS.Timeout | undefined
   readonly #underWay = new Set<Promise<void>>()
   #failure: unknown = null
 
@@ -21,6 +24,7 @@ export class Batcher {
 
   /** Synchronous, so that it may stand on the bus. */
   readonly push = (document: EventDocument): void => {
+    if (this.#batch.length === 0) this.#timer = setTimeout(() => this.#send(), BATCH_MS).unref()
     this.#batch.push(document)
     if (this.#batch.length >= BATCH_EVENTS) this.#send()
   }
@@ -39,6 +43,7 @@ export class Batcher {
   }
 
   #send(): void {
+    clearTimeout(this.#timer)
     const batch = this.#batch
     this.#batch = []
     const done = this.#writer.write(batch).then(
