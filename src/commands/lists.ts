@@ -26,7 +26,7 @@ export function registerLists(program: Command, context: () => Context): void {
       .command(name)
       .summary(summary)
       .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
-      .argument('[kql]', 'only those whose events match this query', '')
+      .argument('[kql]', 'only those of which an event matches this query', '')
       .option('--since <time>', 'at or after it: 2026-11-01, 2026-11-01T12:00:00Z, now-24h')
       .option('--until <time>', 'before it')
       .option('-n, --limit <number>', 'rows at most', parseCount, 100)
@@ -51,7 +51,8 @@ export function registerLists(program: Command, context: () => Context): void {
 }
 
 async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
-  const rows = await find(store, 'event.action: (l2tp.tunnel.closed or l2tp.tunnel.failed)', filter, options)
+  const ended = 'event.action: (l2tp.tunnel.closed or l2tp.tunnel.failed)'
+  const rows = await findThings(store, ended, 'l2tp.tunnel.uid', filter, options)
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
     ...TUNNEL_COLUMNS,
@@ -60,11 +61,9 @@ async function tunnels(store: EventStore, filter: string, options: ListOptions):
 }
 
 async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
-  const rows = await find(store, 'event.action: (l2tp.session.closed or l2tp.session.failed)', filter, options)
-  const links = new Map<string, EventDocument>()
-  for await (const link of store.search({ kql: 'event.action: ppp.link.opened', ...timeOf(options) })) {
-    if (link['l2tp.session.uid'] !== undefined) links.set(link['l2tp.session.uid'], link)
-  }
+  const ended = 'event.action: (l2tp.session.closed or l2tp.session.failed)'
+  const rows = await findThings(store, ended, 'l2tp.session.uid', filter, options)
+  const links = await linksOf(store, rows)
   const linkOf = (event: EventDocument) => links.get(event['l2tp.session.uid'] ?? '')
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
@@ -199,17 +198,50 @@ async function alerts(
   await show(rows, columns, options, 'alert')
 }
 
-/** Newest first. */
+/** Newest first, and one more than the limit, if there is one: it tells that there are more. */
 async function find(store: EventStore, kql: string, filter: string, options: ListOptions): Promise<EventDocument[]> {
   const rows: EventDocument[] = []
-  const search = {
-    kql: narrowed(kql, filter),
-    ...timeOf(options),
-    sort: [{ field: '@timestamp', descending: true }] as const,
-    limit: options.limit,
-  }
+  const search = { kql: narrowed(kql, filter), ...timeOf(options), sort: NEWEST_FIRST, limit: options.limit + 1 }
   for await (const document of store.search(search)) rows.push(document)
   return rows
+}
+
+const NEWEST_FIRST = [{ field: '@timestamp', descending: true }] as const
+
+/** Things that a filter may pick out, and ids that one query may name. */
+const THINGS_MAX = 100_000
+const IDS_MAX = 200
+
+/** The ends of things, newest first, of those things of which any event matches the filter. */
+async function findThings(
+  store: EventStore,
+  ended: string,
+  uid: 'l2tp.tunnel.uid' | 'l2tp.session.uid',
+  filter: string,
+  options: ListOptions,
+): Promise<EventDocument[]> {
+  if (filter.trim() === '') return find(store, ended, '', options)
+  const matching = await store.aggregate({ kql: narrowed(`${uid}: *`, filter) }, { by: [uid], limit: THINGS_MAX })
+  const uids = new Set(matching.map(({ key: [value] }) => value))
+  const rows: EventDocument[] = []
+  for await (const document of store.search({ kql: ended, ...timeOf(options), sort: NEWEST_FIRST })) {
+    if (!uids.has(document[uid] ?? null)) continue
+    rows.push(document)
+    if (rows.length > options.limit) break
+  }
+  return rows
+}
+
+/** The PPP link of each session, whenever it opened. */
+async function linksOf(store: EventStore, rows: readonly EventDocument[]): Promise<Map<string, EventDocument>> {
+  const links = new Map<string, EventDocument>()
+  const uids = rows.flatMap((row) => row['l2tp.session.uid'] ?? [])
+  for (let at = 0; at < uids.length; at += IDS_MAX) {
+    const some = uids.slice(at, at + IDS_MAX).join(' or ')
+    const kql = `event.action: ppp.link.opened and l2tp.session.uid: (${some})`
+    for await (const link of store.search({ kql })) links.set(link['l2tp.session.uid'] ?? '', link)
+  }
+  return links
 }
 
 function narrowed(kql: string, filter: string): string {
@@ -229,9 +261,10 @@ async function show(
   options: ListOptions,
   thing: string,
 ): Promise<void> {
-  if (options.json) return print(JSON.stringify(rows.map(nest), null, 2))
-  if (rows.length > 0) await print(table(columns, rows))
-  process.stderr.write(`${counted(rows.length, thing)}${rows.length === options.limit ? '; --limit shows more' : ''}\n`)
+  const shown = rows.slice(0, options.limit)
+  if (options.json) return print(JSON.stringify(shown.map(nest), null, 2))
+  if (shown.length > 0) await print(table(columns, shown))
+  process.stderr.write(`${counted(shown.length, thing)}${rows.length > shown.length ? '; --limit shows more' : ''}\n`)
 }
 
 function add(set: Set<string>, value: string | undefined): void {

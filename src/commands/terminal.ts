@@ -42,14 +42,26 @@ export interface Column<Row> {
   readonly widthMax?: number
 }
 
-/** Rows under a head line, columns as wide as their contents; a column that is empty in every row is left out. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], indent = ''): string {
+/** No column becomes narrower than this for the sake of the others. */
+const WIDTH_MIN = 12
+
+/**
+ * Rows under a head line, columns as wide as their contents; a column that is empty in every row is left out. On a terminal
+ * the widest texts are cut until a row fits into a line.
+ */
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  indent = '',
+  widthMax = process.stdout.columns ?? Number.POSITIVE_INFINITY,
+): string {
   const drawn = columns
     .map((column) => {
       const cells = rows.map((row) => cut(printable(String(column.value(row) ?? '')), column.widthMax ?? 60))
       return { column, cells, width: Math.max(column.title.length, ...cells.map(width)) }
     })
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
+  fit(drawn, widthMax - indent.length)
   const lines = [
     indent +
       drawn
@@ -59,12 +71,25 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   ]
   for (const [index, row] of rows.entries()) {
     const cells = drawn.map(({ column, cells, width }) => {
-      const padded = pad(cells[index], width, column.right)
+      const padded = pad(cut(cells[index], width), width, column.right)
       return column.paint === undefined ? padded : column.paint(row, padded)
     })
     lines.push(indent + cells.join('  ').trimEnd())
   }
   return lines.join('\n')
+}
+
+/** Numbers keep their width: one that is cut is a wrong one. */
+function fit(drawn: { readonly column: Column<never>; width: number }[], widthMax: number): void {
+  const total = () => drawn.reduce((sum, { width }) => sum + width + 2, -2)
+  for (let excess = total() - widthMax; excess > 0; excess = total() - widthMax) {
+    const texts = drawn.filter(({ column, width }) => column.right !== true && width > WIDTH_MIN)
+    if (texts.length === 0) return
+    const widest = texts.reduce((a, b) => (b.width > a.width ? b : a))
+    const next = Math.max(WIDTH_MIN, ...texts.filter((text) => text !== widest).map(({ width }) => width))
+    // Down to the next in width, or one below it where both are alike.
+    widest.width = Math.max(WIDTH_MIN, widest.width - excess, Math.min(next, widest.width - 1))
+  }
 }
 
 function width(text: string): number {

@@ -233,6 +233,11 @@ describe('what is stored', () => {
     const { stdout } = await borescope(['alerts'])
     expect(stdout).toMatch(/critical|high/)
     expect((await borescope(['sessions', 'user.name: alice and source.ip: 10.99.0.11'])).stderr).toContain('1 session')
+    // Any event of a tunnel may be the one that matches: here the log-in of a user inside it.
+    const filter = 'event.action: ppp.authentication.succeeded and user.name: alice and source.ip: 10.99.0.11'
+    expect((await borescope(['tunnels', filter])).stderr).toBe('1 tunnel\n')
+    expect((await borescope(['tunnels', '--limit', '26'])).stderr).toBe('26 tunnels\n')
+    expect((await borescope(['tunnels', '--limit', '25'])).stderr).toBe('25 tunnels; --limit shows more\n')
   })
 
   test('query in each format', async () => {

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { type Column, table } from '../../src/commands/terminal.ts'
+
+interface Row {
+  readonly name: string
+  readonly why: string
+  readonly size: number
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'name', value: ({ name }) => name },
+  { title: 'why', value: ({ why }) => why },
+  { title: 'size', value: ({ size }) => size, right: true },
+]
+const ROWS: readonly Row[] = [
+  { name: 'a'.repeat(30), why: 'b'.repeat(50), size: 123_456_789 },
+  { name: 'c', why: 'd', size: 1 },
+]
+
+function widths(widthMax: number): number[] {
+  return table(COLUMNS, ROWS, '', widthMax)
+    .split('\n')
+    .map((line) => line.length)
+}
+
+test('a table that fits is as wide as its contents', () => {
+  expect(Math.max(...widths(200))).toBe(30 + 2 + 50 + 2 + 9)
+  expect(table(COLUMNS, ROWS, '', 93)).toBe(table(COLUMNS, ROWS))
+})
+
+test.each([92, 80, 60, 40])(
+  'on a terminal of %i columns every row fits: the widest texts are cut, numbers never',
+  (columns) => {
+    expect(Math.max(...widths(columns))).toBe(columns)
+    const drawn = table(COLUMNS, ROWS, '', columns)
+    expect(drawn).toContain('123456789')
+    expect(drawn).toContain('…')
+  },
+)
+
+test('nothing becomes so narrow that it says nothing', () => {
+  const [, first] = table(COLUMNS, ROWS, '', 10).split('\n')
+  expect(first).toBe(`${'a'.repeat(11)}…  ${'b'.repeat(11)}…  123456789`)
+})
