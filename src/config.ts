@@ -67,6 +67,11 @@ const SCHEMA = z.strictObject({
         'Messages to an unknown tunnel after which it counts as one that was open before the capture.',
         1000,
       ),
+      requestsPerMinute: count(
+        3000,
+        'Unanswered tunnel requests to one host told in a minute; the others are counted.',
+        10_000_000,
+      ),
       anomaliesPerMinute: count(
         10,
         'Findings of one name and source reported in a minute; the others are counted.',

@@ -34,6 +34,8 @@ export const COMMON_FIELDS = {
     'The ids of everything the event belongs to, outermost first: tunnel, session, flow.',
   ),
 
+  'borescope.suppressed': own('long', 'Events like this one that were left out since the last one that was told.'),
+
   // Network
   'source.ip': ecs('ip', 'The initiator of the thing, or the sender of the message, that the event is about.'),
   'source.mac': ecs('keyword', 'Station address of the source, where it is what names it.'),

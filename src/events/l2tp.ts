@@ -150,7 +150,7 @@ export const L2TP_EVENTS = {
     category: ['network'],
     type: ['connection', 'start'],
     always: [...TUNNEL],
-    may: [...TUNNEL_MAY],
+    may: [...TUNNEL_MAY, 'borescope.suppressed'],
   },
   'l2tp.tunnel.opened': {
     says: 'Both ends completed the control connection handshake.',

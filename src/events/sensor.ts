@@ -15,6 +15,7 @@ export const SENSOR_FIELDS = {
   'capture.l2tp': own('long', 'Packets of L2TP, control and data.'),
   'capture.foreign': own('long', 'Packets of protocols that the sensor does not follow.'),
   'capture.flawed': own('long', 'Packets with a flaw that stopped their decoding.'),
+  'capture.suppressed': own('long', 'Findings and unanswered requests that were counted and not told one by one.'),
   'capture.fault.offset': own('long', 'Byte offset of the fault in the capture file.'),
 } as const satisfies Record<string, FieldDeclaration>
 
@@ -87,6 +88,6 @@ export const SENSOR_EVENTS = {
       'capture.foreign',
       'capture.flawed',
     ],
-    may: ['event.start', 'event.end', 'event.duration'],
+    may: ['event.start', 'event.end', 'event.duration', 'capture.suppressed'],
   },
 } as const satisfies Record<string, EventShape>

@@ -3,21 +3,12 @@
  * source in a minute are reported, the others counted, and the count travels with the next report.
  */
 import { addressText } from '../base/address.ts'
-import { SECOND_US } from '../base/time.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
+import { Allowances } from './allowances.ts'
 import { outerFields, vlanOf } from './outer.ts'
 
 export type AnomalyFields = Partial<RaisedEvent<'protocol.anomaly'>['fields']>
-
-interface Allowance {
-  windowUs: number
-  /** Of the last report. */
-  timeUs: number
-  detail: string
-  reported: number
-  suppressed: number
-}
 
 export interface AnomalyLimits {
   /** Reports of one name from one source in a minute. */
@@ -30,12 +21,16 @@ export class Anomalies {
   /** How often each finding was made, reported or not. */
   readonly counts = new Map<string, number>()
   readonly #emit: Emit
-  readonly #limits: AnomalyLimits
-  readonly #allowances = new Map<string, Allowance>()
+  readonly #allowances: Allowances
 
   constructor(emit: Emit, limits: AnomalyLimits) {
     this.#emit = emit
-    this.#limits = limits
+    this.#allowances = new Allowances(limits.reportsPerMinute, limits.sourcesMax)
+  }
+
+  /** Reports that were left out. */
+  get suppressed(): number {
+    return this.#allowances.suppressed
   }
 
   /** `hosts` says how far the frame was decoded: to its UDP header, to its IP header, or not even that. */
@@ -49,18 +44,8 @@ export class Anomalies {
   ): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
     const source = hosts === 'none' ? '' : addressText(frame.ip.bytes, frame.ip.sourceAt, frame.ip.addressLength)
-    const allowance = this.#allowanceOf(`${name} ${source}`, frame.timeUs)
-    // At the same microsecond the same finding would be the same event.
-    const isRepeated = allowance.timeUs === frame.timeUs && allowance.detail === detail
-    if (isRepeated || allowance.reported >= this.#limits.reportsPerMinute) {
-      allowance.suppressed++
-      return
-    }
-    allowance.reported++
-    allowance.timeUs = frame.timeUs
-    allowance.detail = detail
-    const suppressed = allowance.suppressed
-    allowance.suppressed = 0
+    const suppressed = this.#allowances.take(`${name} ${source}`, frame.timeUs, detail)
+    if (suppressed === -1) return
     this.#emit({
       name: 'protocol.anomaly',
       timeUs: frame.timeUs,
@@ -74,23 +59,6 @@ export class Anomalies {
         ...fields,
       },
     })
-  }
-
-  #allowanceOf(key: string, nowUs: number): Allowance {
-    const known = this.#allowances.get(key)
-    const windowUs = Math.floor(nowUs / (60 * SECOND_US))
-    if (known === undefined) {
-      if (this.#allowances.size >= this.#limits.sourcesMax)
-        this.#allowances.delete(this.#allowances.keys().next().value as string)
-      const allowance = { windowUs, timeUs: Number.NaN, detail: '', reported: 0, suppressed: 0 }
-      this.#allowances.set(key, allowance)
-      return allowance
-    }
-    if (known.windowUs !== windowUs) {
-      known.windowUs = windowUs
-      known.reported = 0
-    }
-    return known
   }
 }
 

@@ -36,6 +36,11 @@ export class Trackers {
     this.tunnels.attach(this.sessions)
   }
 
+  /** What was counted instead of told: see `Allowances`. */
+  get suppressed(): number {
+    return this.anomalies.suppressed + this.tunnels.suppressed
+  }
+
   /** An L2TPv2 message, control or data, that the dissector found whole. */
   observe(frame: Frame): void {
     const { l2tp } = frame

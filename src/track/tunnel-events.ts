@@ -33,12 +33,13 @@ export class TunnelEvents {
     this.#emit = emit
   }
 
-  requested(tunnel: Tunnel, timeUs: number): void {
+  /** `suppressed` requests to the same responder were not told before it. */
+  requested(tunnel: Tunnel, timeUs: number, suppressed: number): void {
     this.#emit({
       name: 'l2tp.tunnel.requested',
       timeUs,
       message: `${this.#nameOf(tunnel, INITIATOR)} asks ${this.#nameOf(tunnel, RESPONDER)} for an L2TP tunnel`,
-      fields: this.describe(tunnel),
+      fields: { ...this.describe(tunnel), 'borescope.suppressed': suppressed === 0 ? undefined : suppressed },
     })
   }
 

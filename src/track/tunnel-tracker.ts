@@ -16,6 +16,7 @@ import type { Emit } from '../events/catalogue.ts'
 import { AvpCursor, type ControlDescription, describeControl, type Recover } from '../wire/l2tp-avp.ts'
 import { recoverHidden, verifyChallengeResponse } from '../wire/l2tp-hidden.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
+import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
 import { Candidates } from './candidates.ts'
 import type { Arrival } from './control-channel.ts'
@@ -49,6 +50,8 @@ export interface TunnelLimits {
   readonly idleTimeoutUs: number
   /** Datagrams to an unknown tunnel before it is adopted. */
   readonly adoptAfter: number
+  /** Unanswered requests for tunnels that are told of one responder in a minute. */
+  readonly requestsPerMinute: number
 }
 
 /** The session tracker, as tunnels need it. */
@@ -56,6 +59,9 @@ export interface TunnelSessions {
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): void
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
 }
+
+/** Responders whose requests are counted: as many as a sensor sees servers, and more. */
+const RESPONDERS_MAX = 4096
 
 /** No 32-bit address. */
 const NOT_SEEN = Number.NaN
@@ -75,6 +81,7 @@ export class TunnelTracker {
   readonly #timers = new Timers()
   readonly #avps = new AvpCursor()
   readonly #candidates: Candidates
+  readonly #requests: Allowances
   /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
   readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
@@ -105,12 +112,18 @@ export class TunnelTracker {
     this.#halves = new Halves(limits.tunnelsMax)
     this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index))
     this.#candidates = new Candidates(emit, limits.adoptAfter)
+    this.#requests = new Allowances(limits.requestsPerMinute, RESPONDERS_MAX)
     this.#recover = (avp) => recoverHidden(avp, this.#secrets)
   }
 
   /** The two trackers know each other; this closes the ring at start. */
   attach(sessions: TunnelSessions): void {
     this.#sessions = sessions
+  }
+
+  /** Requests for tunnels that were not told. */
+  get suppressed(): number {
+    return this.#requests.suppressed
   }
 
   get size(): number {
@@ -310,6 +323,7 @@ export class TunnelTracker {
     this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
     this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
+    if (!tunnel.isTold) this.#tellRequest(tunnel, timeUs, 0)
     this.#verify(tunnel, RESPONDER, 'SCCRP', message)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
   }
@@ -471,7 +485,13 @@ export class TunnelTracker {
     tunnel.uid = this.#uid(tunnel)
     this.#learnPort(message.port)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
-    this.events.requested(tunnel, timeUs)
+    const suppressed = this.#requests.take(this.events.address(tunnel, RESPONDER), timeUs, tunnel.uid)
+    if (suppressed !== -1) this.#tellRequest(tunnel, timeUs, suppressed)
+  }
+
+  #tellRequest(tunnel: Tunnel, timeUs: number, suppressed: number): void {
+    tunnel.isTold = true
+    this.events.requested(tunnel, timeUs, suppressed)
   }
 
   /** The same SCCRQ again was more than a repetition: the responder answers it with another tunnel. */
@@ -492,6 +512,8 @@ export class TunnelTracker {
   /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
   #requestUntracked({ outer, control, timeUs, ns }: ControlMessage): void {
     const uid = `t-${hash('sha1', `${timeUs} ${ns} ${JSON.stringify(outer)}`).slice(0, 12)}`
+    const suppressed = this.#requests.take(outer['destination.ip'], timeUs, uid)
+    if (suppressed === -1) return
     this.#emit({
       name: 'l2tp.tunnel.requested',
       timeUs,
@@ -503,6 +525,7 @@ export class TunnelTracker {
         'l2tp.tunnel.initiator_id': control.assignedTunnelId,
         'l2tp.initiator.host_name': control.hostName,
         'l2tp.initiator.vendor_name': control.vendorName,
+        'borescope.suppressed': suppressed === 0 ? undefined : suppressed,
         'borescope.lineage': [uid],
       },
     })
@@ -551,6 +574,7 @@ export class TunnelTracker {
     const tunnel = this.#open(frame, sender)
     if (tunnel === null) return
     tunnel.isAdopted = true
+    tunnel.isTold = true
     tunnel.enter('established', timeUs)
     for (const channel of tunnel.channels) channel.reset(-1)
     this.#assign(tunnel, receiver, l2tp.tunnelId, timeUs)
@@ -600,7 +624,7 @@ export class TunnelTracker {
     this.#sessions?.tunnelClosed(tunnel, timeUs, closedBy, closedBy === 'capture_end' ? reason : `tunnel: ${reason}`)
     tunnel.enter('closed', timeUs)
     if (state === 'established') this.events.closed(tunnel, timeUs, closedBy, reason, traffic)
-    else
+    else if (tunnel.isTold)
       this.events.failed(
         tunnel,
         timeUs,

@@ -59,6 +59,8 @@ export class Tunnel {
   uid = ''
   state: TunnelState = 'opening'
   isAdopted = false
+  /** That it was asked for, or is there, has been told: a flood of requests that nobody answers is told in part. */
+  isTold = false
   readonly endpoints: [number, number] = [NO_ENDPOINT, NO_ENDPOINT]
   /** Assigned by each role: it stands in messages to that role. */
   readonly ids: [number, number] = [NO_ID, NO_ID]
@@ -96,6 +98,7 @@ export class Tunnel {
   reset(timeUs: number): void {
     this.state = 'opening'
     this.isAdopted = false
+    this.isTold = false
     this.endpoints.fill(NO_ENDPOINT)
     this.ids.fill(NO_ID)
     this.lacking = -1

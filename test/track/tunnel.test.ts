@@ -294,3 +294,15 @@ test('messages to tunnel 0 neither complete a half-known tunnel nor make one, ho
   expect(peers.told('l2tp.tunnel.adopted')).toEqual([])
   expect(peers.told('l2tp.tunnel.requested')).toHaveLength(1)
 })
+
+test('of requests that nobody answers so many are told in a minute, the others counted; one that is answered is told', () => {
+  const peers = new Peers({ track: { requestsPerMinute: 3 } })
+  for (let id = 1; id <= 10; id++) peers.raw('client', craft.sccrq({ assignedTunnelId: id }))
+  expect(peers.told('l2tp.tunnel.requested')).toHaveLength(3)
+  peers.raw('server', craft.sccrp({ tunnelId: 9, assignedTunnelId: 77 }))
+  expect(peers.told('l2tp.tunnel.requested').map((event) => event['l2tp.tunnel.initiator_id'])).toEqual([1, 2, 3, 9])
+  peers.wait(300).raw('client', craft.sccrq({ assignedTunnelId: 11 }))
+  expect(peers.told('l2tp.tunnel.failed')).toHaveLength(4)
+  expect(peers.told('l2tp.tunnel.requested').at(-1)).toMatchObject({ 'borescope.suppressed': 7 })
+  expect(peers.run.sensor.trackers.suppressed).toBe(7)
+})
