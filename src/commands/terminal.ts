@@ -61,7 +61,7 @@ export function table<Row>(
       return { column, cells, width: Math.max(column.title.length, ...cells.map(width)) }
     })
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
-  fit(drawn, widthMax - indent.length)
+  narrow(drawn, widthMax - indent.length)
   const lines = [
     indent +
       drawn
@@ -80,7 +80,7 @@ export function table<Row>(
 }
 
 /** Numbers keep their width: one that is cut is a wrong one. */
-function fit(drawn: { readonly column: Column<never>; width: number }[], widthMax: number): void {
+function narrow(drawn: { readonly column: Column<never>; width: number }[], widthMax: number): void {
   const total = () => drawn.reduce((sum, { width }) => sum + width + 2, -2)
   for (let excess = total() - widthMax; excess > 0; excess = total() - widthMax) {
     const texts = drawn.filter(({ column, width }) => column.right !== true && width > WIDTH_MIN)
