@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cachedMix } from './generate.ts'
+import { cachedIpsec } from './generate-ipsec.ts'
 
 interface Result {
   readonly packets: number
@@ -34,6 +35,8 @@ const { values } = parseArgs({
 })
 const packets = Number(values.packets)
 const rounds = Number(values.rounds)
+/** Control messages cost many times what data does. */
+const IKE_PACKETS = Math.max(9, Math.floor(packets / 10))
 const SLICE = Math.min(packets, 20_000)
 const node = process.execPath
 const scratch = mkdtempSync(join(tmpdir(), 'borescope-bench-run-'))
@@ -62,6 +65,18 @@ const CASES: readonly Case[] = [
     says: 'replay, with the same traffic ten times over',
     packets: packets * 10,
     run: (mix) => own('tenfold', mix),
+  },
+  {
+    name: 'esp',
+    says: 'the packet path on ESP of 500 peers, native and in UDP, that cannot be opened',
+    packets,
+    run: () => own('replay', cachedIpsec('esp', packets)),
+  },
+  {
+    name: 'ike',
+    says: 'the packet path on IKEv1 set-ups one after the other, every one told',
+    packets: IKE_PACKETS,
+    run: () => own('replay', cachedIpsec('ike', IKE_PACKETS)),
   },
   { name: 'store', says: 'borescope replay into the embedded store', packets, run: (mix) => own('store', mix) },
   {

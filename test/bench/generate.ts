@@ -9,24 +9,14 @@
  *     node test/bench/generate.ts [OUT.pcap] [--packets N] [--tunnels N] [--sessions N] [--seed N]
  */
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Agenda } from '../support/agenda.ts'
 import * as craft from '../support/craft.ts'
 import { Random } from '../support/random.ts'
+import { FRAME_BYTES_MAX, PcapWriter, put16, put32, versionOf } from './pcap-writer.ts'
 
 export interface MixOptions {
   readonly packets?: number
@@ -55,79 +45,7 @@ const OTHER_PERCENT = 5
 const RESTART_PERCENT = 10
 const START_US = 1_760_000_000_000_000
 const ZERO = new Uint8Array(0)
-
-// The file
-
-const BUFFER_BYTES = 1 << 20
-const RECORD_HEADER = 16
 const FRAME_BYTES_MIN = 60
-const FRAME_BYTES_MAX = 2048
-
-class PcapWriter {
-  readonly bytes = Buffer.alloc(BUFFER_BYTES)
-  packets = 0
-  written = 0
-  readonly #view = new DataView(this.bytes.buffer, this.bytes.byteOffset, BUFFER_BYTES)
-  readonly #file: number
-  #at = 24
-
-  constructor(path: string) {
-    this.#file = openSync(path, 'w')
-    const view = this.#view
-    view.setUint32(0, 0xa1b2c3d4, true)
-    view.setUint16(4, 2, true)
-    view.setUint16(6, 4, true)
-    view.setUint32(16, 65535, true)
-    view.setUint32(20, 1, true)
-  }
-
-  /** Where in `bytes` the next frame starts, with room for the largest one. */
-  begin(): number {
-    if (this.#at + RECORD_HEADER + FRAME_BYTES_MAX > BUFFER_BYTES) this.#flush()
-    return this.#at + RECORD_HEADER
-  }
-
-  /** Makes the bytes from `begin()` to `end` the next packet. */
-  commit(timeUs: number, end: number): void {
-    const length = end - this.#at - RECORD_HEADER
-    const seconds = Math.floor(timeUs / 1_000_000)
-    this.#view.setUint32(this.#at, seconds, true)
-    this.#view.setUint32(this.#at + 4, timeUs - seconds * 1_000_000, true)
-    this.#view.setUint32(this.#at + 8, length, true)
-    this.#view.setUint32(this.#at + 12, length, true)
-    this.#at = end
-    this.packets++
-  }
-
-  add(timeUs: number, frame: Uint8Array): void {
-    const start = this.begin()
-    this.bytes.set(frame, start)
-    this.commit(timeUs, start + frame.length)
-  }
-
-  close(): void {
-    this.#flush()
-    closeSync(this.#file)
-  }
-
-  #flush(): void {
-    for (let at = 0; at < this.#at; ) at += writeSync(this.#file, this.bytes, at, this.#at - at)
-    this.written += this.#at
-    this.#at = 0
-  }
-}
-
-function put16(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 8
-  bytes[at + 1] = value
-}
-
-function put32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
-}
 
 function sum16(bytes: Uint8Array, start: number, end: number): number {
   let sum = 0
@@ -880,7 +798,7 @@ export function generateMix(path: string, options: MixOptions = {}): Mix {
 /** The path of the mix in the temporary folder, written only if it is not there; mixes of older generators go. */
 export function cachedMix(options: MixOptions = {}): string {
   const { packets, tunnels, sessionsPerTunnel, seed } = { ...DEFAULTS, ...options }
-  const prefix = `mix-${generatorVersion()}-`
+  const prefix = `mix-${versionOf(['generate.ts', '../support/agenda.ts'])}-`
   const path = join(CACHE, `${prefix}${packets}-${tunnels}-${sessionsPerTunnel}-${seed}.pcap`)
   if (existsSync(path)) return path
   mkdirSync(CACHE, { recursive: true })
@@ -896,15 +814,6 @@ function sha256OfFirstMiB(path: string): string {
   const length = readSync(file, bytes, 0, bytes.length, 0)
   closeSync(file)
   return createHash('sha256').update(bytes.subarray(0, length)).digest('hex')
-}
-
-/** A digest of the files that decide the bytes, so that a change to any of them makes a new cache entry. */
-function generatorVersion(): string {
-  const hash = createHash('sha256')
-  for (const file of ['generate.ts', '../support/craft.ts', '../support/agenda.ts', '../support/random.ts']) {
-    hash.update(readFileSync(new URL(file, import.meta.url)))
-  }
-  return hash.digest('hex').slice(0, 8)
 }
 
 if (import.meta.main) {
