@@ -63,11 +63,41 @@ async function story(store: EventStore, id: string, limit: number): Promise<Stor
     const names = groups.map(({ key }) => String(key[0])).filter((name) => name.startsWith(id))
     if (names.length === 0) throw new UsageError(`nothing is stored about ${id}`)
     if (names.length > 1) throw new UsageError(`${id} is the beginning of several: ${names.slice(0, 5).join(', ')}`)
-    return { subject: null, events: await collect(store, `borescope.lineage: ${names[0]}`, limit) }
+    return { subject: null, events: await wholeStory(store, names[0], limit) }
   }
   const subject = await store.get(id)
   if (subject === null) throw new UsageError(`no event has the id ${id}, or several begin with it`)
   return { subject, events: await related(store, subject, limit) }
+}
+
+/** What happened to the things that others are part of, by the first letter of their ids. */
+const EVENTS_OF: Readonly<Record<string, string>> = {
+  i: 'ike.*',
+  e: 'esp.*',
+  t: 'l2tp.tunnel.*',
+  s: 'l2tp.session.* or ppp.*',
+}
+
+/** Everything about a thing and what is inside it, and the life of whatever it is inside of: from IKE down to the last flow. */
+async function wholeStory(store: EventStore, id: string, limit: number): Promise<EventDocument[]> {
+  const events = new Map<string, EventDocument>()
+  const around = new Set<string>()
+  for (const event of await collect(store, `borescope.lineage: ${id}`, limit)) {
+    events.set(event['event.id'], event)
+    const lineage = event['borescope.lineage'] ?? []
+    for (const outer of lineage.slice(0, Math.max(0, lineage.indexOf(id)))) around.add(outer)
+  }
+  for (const outer of around) {
+    const actions = EVENTS_OF[outer[0]]
+    if (actions === undefined) continue
+    for (const event of await collect(store, `borescope.lineage: ${outer} and event.action: (${actions})`, limit))
+      events.set(event['event.id'], event)
+  }
+  return [...events.values()].sort(byTime).slice(0, limit)
+}
+
+function byTime(a: EventDocument, b: EventDocument): number {
+  return a['@timestamp'] < b['@timestamp'] ? -1 : a['@timestamp'] > b['@timestamp'] ? 1 : 0
 }
 
 /** Of an alert its evidence, and what else happened in the same tunnels; of any other event its lineage. */
@@ -83,7 +113,7 @@ async function related(store: EventStore, subject: EventDocument, limit: number)
       events.set(event['event.id'], event)
   }
   events.delete(subject['event.id'])
-  return [...events.values()].sort((a, b) => (a['@timestamp'] < b['@timestamp'] ? -1 : 1)).slice(0, limit)
+  return [...events.values()].sort(byTime).slice(0, limit)
 }
 
 async function collect(store: EventStore, kql: string, limit: number): Promise<EventDocument[]> {

@@ -287,6 +287,12 @@ describe('what is stored', () => {
     ]) {
       expect(story).toContain(part)
     }
+    const flows = ['query', `event.action: flow.closed and l2tp.tunnel.uid: ${tunnel.l2tp.tunnel.uid}`, '-n', '1']
+    const [flow] = JSON.parse((await borescope([...flows, '--format', 'json'])).stdout)
+    const { stdout: inside } = await borescope(['show', flow.flow.uid])
+    // What a thing is part of belongs to its story; what else is in there does not.
+    for (const part of ['l2tp.tunnel.opened', 'l2tp.session.opened', 'ppp.link.opened']) expect(inside).toContain(part)
+    expect(inside.match(/flow\.closed/g)).toHaveLength(1)
     const [alert] = JSON.parse((await borescope(['alerts', '--level', 'high', '--json'])).stdout)
     expect((await borescope(['show', alert.event.id.slice(0, 12)])).stdout).toContain('ATT&CK')
     expect((await borescope(['show', 't-nowhere'])).code).toBe(2)
