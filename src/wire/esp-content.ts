@@ -13,6 +13,10 @@ export const CONTRADICTION = -1
 
 const OSPF = 89
 const L2TP_PORT = 1701
+const L2TP_CONTROL = 0xc802
+/** The type, reserved bits and version of a data message. */
+const L2TP_DATA_MASK = 0xb4ff
+const L2TP_VERSION = 2
 
 /**
  * Evidence that the window holds a packet of protocol `nextHeader`, or `CONTRADICTION`. `ip` is the header outside, whose addresses
@@ -60,7 +64,15 @@ function ofUdp(bytes: Uint8Array, start: number, end: number, ip: IpView | null)
   const hasSum = u16(bytes, start + 6) !== 0
   const ofSum = hasSum && ip !== null && isSumWith(ip, IP_PROTOCOL.UDP, bytes, start, start + length) ? 16 : 0
   const isL2tp = u16(bytes, start) === L2TP_PORT || u16(bytes, start + 2) === L2TP_PORT
-  return ofLength + ofSum + (isL2tp ? 12 : 0)
+  return ofLength + ofSum + (isL2tp ? 12 + ofL2tp(bytes, start + 8, start + length) : 0)
+}
+
+/** RFC 2661 section 3.1: the flags of a control message are always the same, and it states its length. */
+function ofL2tp(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < 6) return 0
+  const flags = u16(bytes, start)
+  if (flags === L2TP_CONTROL) return u16(bytes, start + 2) === end - start ? 31 : 15
+  return (flags & L2TP_DATA_MASK) === L2TP_VERSION ? 9 : 0
 }
 
 function ofTcp(bytes: Uint8Array, start: number, end: number, ip: IpView | null): number {
@@ -77,7 +89,8 @@ function ofIpv4(bytes: Uint8Array, start: number, end: number): number {
   const length = u16(bytes, start + 2)
   if (headerLength < 20 || length < headerLength || length > end - start) return CONTRADICTION
   if (!isSumRight(sumOf(bytes, start, start + headerLength))) return CONTRADICTION
-  return length === end - start ? 36 : 22
+  const ofOptions = headerLength === 20 ? 4 : 0
+  return ofOptions + (length === end - start ? 36 : 22)
 }
 
 function ofIpv6(bytes: Uint8Array, start: number, end: number): number {
