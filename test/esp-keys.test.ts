@@ -1,0 +1,273 @@
+import { describe, expect, test } from 'vitest'
+import { parseEspKeys } from '../src/esp-keys.ts'
+
+function suites(text: string): string[] {
+  const { entries, problems } = parseEspKeys(text)
+  expect(problems).toEqual([])
+  return entries.map(({ spi, keys, unsupported }) => `${spi.toString(16)} ${keys?.suite ?? `no ${unsupported}`}`)
+}
+
+function problems(text: string): readonly string[] {
+  return parseEspKeys(text).problems
+}
+
+const KEY16 = '0x000102030405060708090a0b0c0d0e0f'
+const KEY20 = '0x000102030405060708090a0b0c0d0e0f10111213'
+
+describe('what `ip xfrm state` prints', () => {
+  const XFRM = `src 192.0.2.1 dst 192.0.2.2
+\tproto esp spi 0xc9b37d51 reqid 1 mode transport
+\treplay-window 0 
+\tauth-trunc hmac(sha256) ${KEY16}${KEY16.slice(2)} 128
+\tenc cbc(aes) ${KEY16}
+\tencap type espinudp sport 4500 dport 4500 addr 0.0.0.0
+\tanti-replay context: seq 0x0, oseq 0x5, bitmap 0x00000000
+\tsel src 192.0.2.1/32 dst 192.0.2.2/32 
+src 2001:db8::2 dst 2001:db8::1
+\tproto esp spi 0xcd4758a5 reqid 1 mode tunnel
+\treplay-window 32 flag af-unspec esn
+\taead rfc4106(gcm(aes)) ${KEY20} 128
+\tanti-replay esn context:
+\t seq-hi 0x0, seq 0x0, oseq-hi 0x3, oseq 0x1
+\t replay_window 32, bitmap-length 1
+\t 00000000 
+`
+
+  test('is read as it is', () => {
+    const { entries } = parseEspKeys(XFRM)
+    expect(suites(XFRM)).toEqual(['c9b37d51 AES-CBC-128/HMAC-SHA2-256-128', 'cd4758a5 AES-GCM-128-16'])
+    expect(entries[0].keys).toMatchObject({ isExtended: false, sequenceHigh: 0 })
+    expect(entries[1].keys).toMatchObject({ isExtended: true, sequenceHigh: 3 })
+    expect(entries[0].destination?.octets).toEqual(Uint8Array.of(192, 0, 2, 2))
+    expect(entries[1].source?.octets).toHaveLength(16)
+  })
+
+  test('is read with statistics, in which numbers stand twice', () => {
+    const words = `src 192.0.2.1 dst 192.0.2.2
+\tproto esp spi 0xc9b37d51(3384000849) reqid 1(0x00000001) mode transport
+\treplay-window 0 seq 0x00000000 flag  (0x00000000)
+\tauth-trunc hmac(sha1) ${KEY20} (160 bits) 96
+\tenc cbc(aes) ${KEY16} (128 bits)
+\tlifetime config:
+\t  limit: soft (INF)(bytes), hard (INF)(bytes)
+\tstats:
+\t  replay-window 0 replay 0 failed 0
+`
+    expect(suites(words)).toEqual(['c9b37d51 AES-CBC-128/HMAC-SHA1-96'])
+  })
+
+  test('knows every algorithm by the name that the kernel gives it', () => {
+    const sa = (spi: number, ...lines: string[]) =>
+      `src 0.0.0.0 dst 192.0.2.2\n  proto esp spi 0x${spi} reqid 1 mode tunnel\n${lines.map((line) => `  ${line}\n`).join('')}`
+    const long = (length: number) => `0x${'5a'.repeat(length)}`
+    const text = [
+      sa(1000, 'auth-trunc hmac(md5) 0x01 96', 'enc ecb(cipher_null) '),
+      sa(1001, 'auth hmac(sha256) 0x01', `enc cbc(des3_ede) ${long(24)}`),
+      sa(1002, 'auth-trunc hmac(sha384) 0x01 192', `enc cbc(des) ${long(8)}`),
+      sa(1003, 'auth-trunc hmac(sha512) 0x01 256', `enc rfc3686(ctr(aes)) ${long(36)}`),
+      sa(1004, `auth-trunc xcbc(aes) ${long(16)} 96`, `enc cbc(aes) ${long(24)}`),
+      sa(1005, `auth-trunc cmac(aes) ${long(16)} 96`, `enc cbc(aes) ${long(32)}`),
+      sa(1006, 'auth-trunc digest_null 0x 0', `enc cbc(aes) ${long(32)}`),
+      sa(1007, `aead rfc4309(ccm(aes)) ${long(19)} 64`),
+      sa(1008, `aead rfc7539esp(chacha20,poly1305) ${long(36)} 128`),
+      sa(1009, `aead rfc4543(gcm(aes)) ${long(20)} 128`),
+      sa(1010, 'auth-trunc hmac(rmd160) 0x01 96', `enc cbc(aes) ${long(16)}`),
+    ].join('')
+    expect(suites(text)).toEqual([
+      '1000 NULL/HMAC-MD5-96',
+      '1001 3DES-CBC/HMAC-SHA2-256-96',
+      '1002 DES-CBC/HMAC-SHA2-384-192',
+      '1003 AES-CTR-256/HMAC-SHA2-512-256',
+      '1004 AES-CBC-192/AES-XCBC-96',
+      '1005 AES-CBC-256/AES-CMAC-96',
+      '1006 AES-CBC-256/NULL',
+      '1007 AES-CCM-128-8',
+      '1008 ChaCha20-Poly1305',
+      '1009 AES-GMAC-128',
+      '1010 AES-CBC-128/HMAC-RIPEMD-160-96',
+    ])
+  })
+
+  test('leaves out SAs of other protocols, and keeps those that it cannot open by name', () => {
+    const text = `src 192.0.2.1 dst 192.0.2.2
+\tproto ah spi 0x00000200 reqid 1 mode transport
+\tauth-trunc hmac(sha1) ${KEY20} 96
+src 192.0.2.1 dst 192.0.2.2
+\tproto esp spi 0x00000300 reqid 1 mode transport
+\tauth-trunc hmac(sha1) ${KEY20} 96
+\tenc cbc(serpent) ${KEY16}
+src 192.0.2.1 dst 192.0.2.2
+\tproto esp spi 0x00000301 reqid 1 mode transport
+\tauth-trunc hmac(sm3) ${KEY16} 256
+\tenc cbc(aes) ${KEY16}
+`
+    expect(suites(text)).toEqual(['300 no cbc(serpent)', '301 no hmac(sm3)'])
+  })
+
+  test('says so when the keys were left out', () => {
+    const text = `src 192.0.2.1 dst 192.0.2.2
+\tproto esp spi 0x00000300 reqid 1 mode transport
+\tenc cbc(aes) <<Keys hidden>>
+`
+    expect(problems(text)[0]).toBe('line 3: the keys are hidden; print them with "ip xfrm state", not with "nokeys"')
+  })
+})
+
+describe("lines of Wireshark's table", () => {
+  const row = (...cells: string[]) => cells.map((cell) => `"${cell}"`).join(',')
+
+  test('are read as it writes them', () => {
+    const text = [
+      '# This file is automatically generated, DO NOT MODIFY.',
+      row('IPv4', '192.0.2.1', '192.0.2.2', '0xc9b37d51', 'AES-CBC [RFC3602]', KEY16, 'HMAC-SHA-1-96 [RFC2404]', KEY20),
+      row('IPv4', '*', '*', '0x00001000', 'AES-GCM [RFC4106]', KEY20, 'ANY 96 bit authentication [no checking]', ''),
+      row('IPv4', '*', '*', '0x00001001', 'AES-GCM with 8 octet ICV [RFC4106]', KEY20, 'NULL', '', '64-bit', '0x2'),
+      row(
+        'IPv4',
+        '*',
+        '*',
+        '4098',
+        'TripleDES-CBC [RFC2451]',
+        'abcdefghijklmnopqrstuvwx',
+        'HMAC-MD5-96 [RFC2403]',
+        'k',
+      ),
+      row('IPv4', '*', '*', '0x1003', 'NULL', '', 'HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]', 'k'),
+      row('IPv4', '*', '*', '0x1004', 'NULL', '', 'HMAC-SHA-256-128 [RFC4868]', 'k'),
+      row('IPv4', '*', '*', '0x1005', 'ChaCha20 with Poly1305 [RFC7634]', `0x${'5a'.repeat(36)}`, 'NULL', ''),
+      row('IPv4', '*', '*', '0x1006', 'AES-GCM with IIV and 16 octet ICV [RFC4106 & RFC8750]', KEY20, 'NULL', ''),
+      row('IPv4', '*', '*', '0x1007', 'AES-CBC [RFC3602]', KEY16, 'ANY 128 bit authentication [no checking]', ''),
+      row('IPv4', '*', '*', '0x1008', 'TWOFISH-CBC', KEY16, 'NULL', ''),
+    ].join('\n')
+    expect(suites(text)).toEqual([
+      'c9b37d51 AES-CBC-128/HMAC-SHA1-96',
+      '1000 AES-GCM-128-12',
+      '1001 AES-GCM-128-8',
+      '1002 3DES-CBC/HMAC-MD5-96',
+      '1003 NULL/HMAC-SHA2-256-96',
+      '1004 NULL/HMAC-SHA2-256-128',
+      '1005 ChaCha20-Poly1305',
+      '1006 AES-GCM-IIV-128',
+      '1007 AES-CBC-128/unchecked-128',
+      '1008 no TWOFISH-CBC',
+    ])
+    const { entries } = parseEspKeys(text)
+    expect(entries[2].keys).toMatchObject({ isExtended: true, sequenceHigh: 2 })
+    expect(entries[1].keys?.isExtended).toBeUndefined()
+  })
+
+  test('may have stars in addresses and SPIs, and networks', () => {
+    const of = (source: string, destination: string, spi: string) =>
+      parseEspKeys(row('IPv4', source, destination, spi, 'NULL', '', 'NULL', '')).entries[0]
+    expect(of('*', '10.*.*.1', '*')).toMatchObject({
+      source: null,
+      destination: { octets: Uint8Array.of(10, 0, 0, 1), mask: Uint8Array.of(255, 0, 0, 255) },
+      spi: 0,
+      spiMask: 0,
+    })
+    expect(of('10.1.2.3/12', '*', '0xc9******')).toMatchObject({
+      source: { octets: Uint8Array.of(10, 0, 0, 0), mask: Uint8Array.of(255, 240, 0, 0) },
+      spi: 0xc9000000,
+      spiMask: 0xff000000,
+    })
+    expect(of('2001:db8::*', '2001:db8::/32', '0xc9*')).toMatchObject({ spi: 0xc9000000, spiMask: 0xff000000 })
+    expect(of('2001:db8::*', '*', '0x1').source?.mask.join(' ')).toBe(
+      '255 255 255 255 255 255 255 255 255 255 255 255 255 255 0 0',
+    )
+    expect(of('2001:db8:1:2:3:4:5:6', '*', '0x1').source?.octets).toHaveLength(16)
+  })
+})
+
+describe('YAML and JSON', () => {
+  test('are read with the names of xfrm', () => {
+    const text = `{"esp": [
+      {"src": "192.0.2.1", "dst": "192.0.2.2", "spi": "0xc9b37d51", "auth": "hmac(sha1)", "akey": "${KEY20}", "abits": "96",
+       "enc": "cbc(aes)", "ekey": "${KEY16}", "encap": [4500, 4500]},
+      {"src": "192.0.2.2", "dst": "192.0.2.1", "spi": "0xc9b37d52", "auth": "hmac(sha1)", "akey": "${KEY20}", "abits": "96",
+       "enc": "ecb(cipher_null)", "ekey": ""}
+    ], "ikev1": []}`
+    expect(suites(text)).toEqual(['c9b37d51 AES-CBC-128/HMAC-SHA1-96', 'c9b37d52 NULL/HMAC-SHA1-96'])
+  })
+
+  test('are read with names that speak', () => {
+    const text = `
+# the gateway in the cellar
+- destination: 192.0.2.2
+  spi: 0xc9b37d51
+  encryption: AES-CBC
+  encryptionKey: 000102030405060708090a0b0c0d0e0f
+  integrity: HMAC-SHA2-256-128
+  integrityKey: 0x00:01:02:03
+  extended: true
+  sequenceHigh: 7
+- destination: "*"
+  spi: 4096
+  encryption: AES-GCM
+  encryptionKey: ${KEY20}
+  icvBits: 64
+`
+    expect(suites(text)).toEqual(['c9b37d51 AES-CBC-128/HMAC-SHA2-256-128', '1000 AES-GCM-128-8'])
+    expect(parseEspKeys(text).entries[0]).toMatchObject({ source: null, keys: { isExtended: true, sequenceHigh: 7 } })
+  })
+})
+
+describe('what is wrong', () => {
+  test('is told with its line', () => {
+    expect(problems(`\nsrc 192.0.2.1 dst nowhere\n  proto esp spi 0x1000 reqid 1\n  enc cbc(aes) ${KEY16}\n`)).toEqual([
+      'line 2: the destination is no address; * stands for any',
+    ])
+    expect(problems('nonsense')).toEqual([
+      'line 1: neither an SA of "ip xfrm state", which begins with "src", nor a line of Wireshark\'s table',
+    ])
+    expect(problems('"IPv4","*","*"')).toEqual(['line 1: expected 8 cells in quotes, found 3'])
+    expect(problems('esp: 7')).toEqual(['line 1: expected a list of SAs, or one under the key "esp"'])
+    expect(problems('- just words')).toEqual([
+      'line 1: expected an SA with keys such as "destination", "spi" and "encryption"',
+    ])
+    expect(problems('- {spi: 5')).toEqual(['line 1: this is neither YAML nor JSON'])
+    expect(problems('- spi: 0x1000\n  colour: red\n  encryption: NULL')).toEqual(['line 2: an SA has no such key'])
+    expect(problems('- spi: 0x1000')).toEqual(['line 1: an SA needs the name of its encryption, if only NULL'])
+    expect(problems('- spi: many\n  encryption: NULL')).toEqual([
+      'line 1: the SPI is none: a number such as 0xc9b37d51, or * for any',
+    ])
+    expect(problems('- spi: 4294967296\n  encryption: NULL')).toHaveLength(1)
+    expect(problems('- spi: 1\n  source: 10.0.0.0/33\n  encryption: NULL')).toHaveLength(1)
+    expect(problems('- spi: 1\n  encryption: AES-CBC\n  encryptionKey: 0x0001')).toEqual([
+      'line 1: the key has 2 octets; AES-CBC takes 16, 24, 32',
+    ])
+    expect(problems(`- spi: 1\n  encryption: AES-GCM\n  encryptionKey: ${KEY20}\n  icvBits: 7`)).toEqual([
+      'line 1: the length of the ICV is no number of bits',
+    ])
+    expect(problems('- spi: 1\n  encryption: NULL\n  sequenceHigh: -1')).toEqual([
+      'line 1: the high half of the sequence number is no number of 32 bits',
+    ])
+    expect(problems('')).toEqual([])
+    expect(problems('# nothing yet\n')).toEqual([])
+  })
+
+  test('a bad SA does not keep the others from being read', () => {
+    const { entries, problems: found } = parseEspKeys('- {spi: 1, encryption: NULL}\n- {spi: x, encryption: NULL}\n')
+    expect(entries).toHaveLength(1)
+    expect(found).toHaveLength(1)
+  })
+
+  test('never shows what stands in the file', () => {
+    const secret = 'deadbeefcafe42'
+    const texts = [
+      `src ${secret} dst ${secret}\n  proto esp spi ${secret}\n  enc ${secret} ${secret}\n  auth ${secret} ${secret}`,
+      `src 10.0.0.1 dst 10.0.0.2\n  proto esp spi 0x1000\n  auth-trunc hmac(sha1) 0x${secret}f 96\n  enc cbc(aes) 0x${secret}f`,
+      `src 10.0.0.1 dst 10.0.0.2\n  proto esp spi 0x1000\n  enc ${secret} cbc(aes)`,
+      `"${secret}","${secret}","*","0x1","${secret}","${secret}","${secret}","${secret}"`,
+      `"IPv4","*","*","0x1","AES-CBC","0x${secret}","HMAC-SHA-1-96","0x${secret}f"`,
+      `- {spi: 1, encryption: ${secret}, encryptionKey: ${secret}, integrity: ${secret}}`,
+      `- {spi: 1, ${secret}: 1, encryption: AES-CBC, encryptionKey: "0x${secret}zz"}`,
+      `- {spi: 1, encryption: AES-CBC, encryptionKey: !secret "${secret}`,
+      `${secret}: [${secret}`,
+      `${secret}`,
+    ]
+    for (const text of texts) {
+      const { entries, problems: found } = parseEspKeys(text)
+      expect(JSON.stringify([entries, found]), text).not.toContain(secret.slice(0, 6))
+    }
+  })
+})
