@@ -25,7 +25,7 @@ import {
   etherTypeName,
   type LinkDescription,
 } from '../wire/link.ts'
-import { NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
+import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
@@ -33,6 +33,7 @@ import { describeUdp, UdpView } from '../wire/udp.ts'
 import { Defragmenter, type DefragmentLimits } from './defragment.ts'
 import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
+import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 
 /** What a source of packets hands over. */
@@ -68,6 +69,8 @@ export interface DescriberOptions {
   readonly fragments: DefragmentLimits
   /** PPP links, in one direction each, whose agreements are remembered. */
   readonly linksMax: number
+  /** Keys of ESP SAs; none if absent. */
+  readonly esp?: EspLayerOptions
 }
 
 /** More layers than this are an attack: a stack of tunnels in tunnels. */
@@ -97,6 +100,7 @@ export class Describer {
   readonly #ports: Uint8Array
   readonly #reassembly: Reassembly[]
   readonly #ppp: PppLayers
+  readonly #esp: EspLayers
   readonly #avps = new AvpCursor()
   #layers: Layer[] = []
   #packet: { readonly number: number; readonly timeUs: number } = { number: 0, timeUs: 0 }
@@ -106,6 +110,7 @@ export class Describer {
     this.#ports = new Uint8Array(65_536)
     for (const port of options.l2tpPorts) this.#ports[port] = CONFIGURED
     this.#reassembly = Array.from({ length: REASSEMBLY_LEVELS }, () => new Reassembly(options.fragments))
+    this.#esp = new EspLayers(options.esp ?? NO_ESP_KEYS)
     this.#ppp = new PppLayers(new PppContext(options.linksMax))
   }
 
@@ -215,6 +220,7 @@ export class Describer {
     }
     this.#transport(
       ip,
+      ip.protocol,
       { bytes: ip.bytes, start: ip.payloadStart, end: ip.payloadEnd, wireEnd: Math.max(ip.wireEnd, ip.payloadEnd) },
       inside,
       scope,
@@ -238,18 +244,19 @@ export class Describer {
     return isComplete
   }
 
-  #transport(ip: IpView, window: Window, place: Place, scope: number): void {
-    switch (ip.protocol) {
+  /** `protocol` is what the header before the window names: that of IP, or one of IPsec behind it. */
+  #transport(ip: IpView, protocol: number, window: Window, place: Place, scope: number): void {
+    switch (protocol) {
       case IP_PROTOCOL.UDP:
         // Of a first fragment alone nobody knows where the datagram ends: its UDP header says it.
-        this.#udp(ip.isFragment ? { ...window, wireEnd: window.start + DATAGRAM_MAX } : window, place)
+        this.#udp(ip, ip.isFragment ? { ...window, wireEnd: window.start + DATAGRAM_MAX } : window, place, scope)
         break
       case IP_PROTOCOL.TCP:
         this.#tcp(window, place)
         break
       case IP_PROTOCOL.ICMP:
       case IP_PROTOCOL.ICMPV6:
-        this.#icmp(window, ip.protocol === IP_PROTOCOL.ICMPV6, place)
+        this.#icmp(window, protocol === IP_PROTOCOL.ICMPV6, place)
         break
       case IP_PROTOCOL.IPIP:
       case IP_PROTOCOL.IPV6:
@@ -262,14 +269,22 @@ export class Describer {
         this.#data(window, place, 'l2tpv3')
         break
       case IP_PROTOCOL.ESP:
-        this.#data(window, place, 'esp')
+        this.#ipsec(ip, place, scope, (layers) => this.#esp.esp(window, ip, place.isQuoted || ip.isFragment, layers))
         break
       case IP_PROTOCOL.AH:
-        this.#data(window, place, 'ah')
+        this.#ipsec(ip, place, scope, (layers) => this.#esp.ah(window, ip, layers))
         break
       default:
-        this.#data(window, place, IP_PROTOCOL_NAMES[ip.protocol])
+        this.#data(window, place, IP_PROTOCOL_NAMES[protocol])
     }
+  }
+
+  #ipsec(ip: IpView, place: Place, scope: number, describe: (layers: Layer[]) => Protected | null): void {
+    const layers: Layer[] = []
+    const inside = describe(layers)
+    for (const layer of layers) this.#push(layer, place)
+    if (inside === null || this.#isTooDeep(place)) return
+    if (inside.window.wireEnd > inside.window.start) this.#transport(ip, inside.protocol, inside.window, place, scope)
   }
 
   #gre(window: Window, place: Place): void {
@@ -337,7 +352,7 @@ export class Describer {
     else if (payload.wireEnd > payload.start) this.#data(payload, place)
   }
 
-  #udp(window: Window, place: Place): void {
+  #udp(ip: IpView, window: Window, place: Place, scope: number): void {
     const { bytes, start, end, wireEnd } = window
     const udp = new UdpView()
     const flaw = udp.decode(bytes, start, end, wireEnd)
@@ -359,14 +374,17 @@ export class Describer {
     if (payload.wireEnd <= payload.start) return
     const isExpected = this.#ports[sourcePort] === CONFIGURED || this.#ports[destinationPort] === CONFIGURED
     const isLearned = this.#ports[sourcePort] === LEARNED || this.#ports[destinationPort] === LEARNED
-    if (isExpected || isLearned) this.#l2tp(payload, sourcePort, isExpected, { ...place, path })
-    else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT) this.#natTraversal(payload, place)
-    else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT) this.#ike(payload, place)
+    if (isExpected) this.#l2tp(payload, sourcePort, true, { ...place, path })
+    else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT)
+      this.#natTraversal(ip, payload, { ...place, path }, scope)
+    else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT)
+      this.#ikePort(ip, payload, { ...place, path }, scope)
+    else if (isLearned) this.#l2tp(payload, sourcePort, false, { ...place, path })
     else this.#data(payload, place)
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */
-  #natTraversal(window: Window, place: Place): void {
+  #natTraversal(ip: IpView, window: Window, place: Place, scope: number): void {
     const { bytes, start, end, wireEnd } = window
     switch (nattContent(bytes, start, end, wireEnd)) {
       case 'ike':
@@ -379,8 +397,18 @@ export class Describer {
         this.#data(window, place, 'natt-keepalive')
         break
       default:
-        this.#data(window, place, 'esp')
+        this.#ipsec(ip, place, scope, (layers) => this.#esp.esp(window, ip, place.isQuoted || ip.isFragment, layers))
     }
+  }
+
+  #ikePort(ip: IpView, window: Window, place: Place, scope: number): void {
+    const { bytes, start, end } = window
+    if (ikePortContent(bytes, start, end) !== 'esp') {
+      this.#ike(window, place)
+      return
+    }
+    const packet = { ...window, start: start + NON_IKE_MARKER_LENGTH }
+    this.#ipsec(ip, place, scope, (layers) => this.#esp.esp(packet, ip, place.isQuoted || ip.isFragment, layers))
   }
 
   #ike(window: Window, place: Place): void {

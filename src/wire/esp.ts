@@ -19,10 +19,11 @@ const SPI_RESERVED_MAX = 255
 const ALIGNMENT = 4
 
 /**
- * `esp.truncated`: it ends inside the header, or leaves no room for a trailer.
+ * `esp.truncated`: it ends inside the header.
+ * `esp.empty`: nothing behind the header that could hold a trailer; probes look like that, senders of ESP never do.
  * `esp.spi_zero`: the SPI that is for local use and never sent (RFC 4303 section 2.1).
  */
-export type EspFlaw = 'esp.truncated' | 'esp.spi_zero'
+export type EspFlaw = 'esp.truncated' | 'esp.empty' | 'esp.spi_zero'
 
 /**
  * What is wrong without stopping a reader. `esp.spi_reserved`: one that IANA keeps for itself. `esp.alignment`: a length that no
@@ -30,7 +31,7 @@ export type EspFlaw = 'esp.truncated' | 'esp.spi_zero'
  */
 export type EspFinding = 'esp.spi_reserved' | 'esp.alignment' | 'esp.sequence_zero'
 
-/** A reusable window on one ESP packet. After `esp.truncated` nothing but `payloadStart` and `payloadEnd`, which are equal, means anything. */
+/** A reusable window on one ESP packet. After `esp.truncated` the payload is empty and nothing else means anything; after the others all does. */
 export class EspView {
   bytes: Uint8Array = NO_BYTES
   start = 0
@@ -50,11 +51,11 @@ export class EspView {
     this.payloadStart = end
     this.payloadEnd = end
     this.wireEnd = wireEnd
-    if (end - start < ESP_HEADER_LENGTH || wireEnd - start < ESP_HEADER_LENGTH + ESP_TRAILER_LENGTH)
-      return 'esp.truncated'
+    if (end - start < ESP_HEADER_LENGTH) return 'esp.truncated'
     this.spi = u32(bytes, start)
     this.sequence = u32(bytes, start + 4)
     this.payloadStart = start + ESP_HEADER_LENGTH
+    if (wireEnd - this.payloadStart < ESP_TRAILER_LENGTH) return 'esp.empty'
     return this.spi === 0 ? 'esp.spi_zero' : null
   }
 
@@ -118,7 +119,7 @@ export function spiText(spi: number): string {
   return `0x${spi.toString(16).padStart(8, '0')}`
 }
 
-/** The header of a packet that `decode` accepted, or refused for its SPI only. */
+/** The header of a packet that `decode` accepted or refused, but not as truncated. */
 export function describeEsp(esp: EspView): Record<string, unknown> & { readonly layer: 'esp' } {
   const findings: EspFinding[] = []
   if (esp.hasReservedSpi && esp.spi !== 0) findings.push('esp.spi_reserved')

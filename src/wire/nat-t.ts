@@ -7,7 +7,7 @@ import { IKE_HEADER_LENGTH } from './ike.ts'
 
 export const NATT_PORT = 4500
 export const NON_ESP_MARKER_LENGTH = 4
-const NON_IKE_MARKER_LENGTH = 8
+export const NON_IKE_MARKER_LENGTH = 8
 const KEEPALIVE = 0xff
 
 /**

@@ -1,5 +1,6 @@
 /** The oracle's field names, and how what Borescope dissected reads under them. */
 import type { Layer } from '../../src/dissect/layer.ts'
+import { addAh, addEsp, ESP_FIELDS, ESP_PASSED_OVER } from './fields-esp.ts'
 import type { OracleField } from './tshark.ts'
 
 /**
@@ -82,6 +83,7 @@ export const FIELDS: Readonly<Record<string, Kind>> = {
   'gre.sequence_number': 'number',
   'gre.ack_number': 'number',
   'gre.flags.version': 'number',
+  ...ESP_FIELDS,
   // L2TP
   'l2tp.type': 'number',
   'l2tp.length_bit': 'number',
@@ -369,6 +371,7 @@ export const FIELDS: Readonly<Record<string, Kind>> = {
 /** Fields of the compared protocols that hold nothing of their own, by why. */
 export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: string }[] = [
   { names: /^$|^filtered$|^_ws\.|^data$/, reason: 'headings, opinions, and what -J leaves out' },
+  ESP_PASSED_OVER,
   { names: /^(num|len|caplen|timestamp)$/, reason: 'the record of the capture' },
   {
     names:
@@ -992,6 +995,8 @@ const READERS: Readonly<Record<string, Reader>> = {
     'gre.sequence_number': 'sequence',
     'gre.ack_number': 'acknowledgement',
   }),
+  esp: (layer, entries) => addEsp(layer, (name, value) => entries.add(name, value)),
+  ah: (layer, entries) => addAh(layer, (name, value) => entries.add(name, value)),
   l2tp: L2TP,
   ppp: renamed({ 'ppp.address': 'address', 'ppp.control': 'control', 'ppp.protocol': 'protocol' }),
   mp: renamed({
