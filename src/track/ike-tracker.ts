@@ -45,7 +45,7 @@ import {
   roleOf,
   uidOf,
 } from './ike-exchange.ts'
-import { IkeFragments } from './ike-fragments.ts'
+import { IkeFragments } from '../dissect/ike-fragments.ts'
 
 /** An SA that ended is remembered while its peers may still repeat themselves. */
 const LINGER_US = 35 * SECOND_US

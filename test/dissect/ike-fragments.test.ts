@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IkeFragments } from '../../src/track/ike-fragments.ts'
+import { IkeFragments } from '../../src/dissect/ike-fragments.ts'
 import { utf8 } from '../support/craft.ts'
 
 test('pieces in any order, and twice, make the message once', () => {
