@@ -21,7 +21,7 @@ const EARLY_BYTES_MAX = 32_768
 /** A segment further away than this is not of the stream as it stood. */
 const WINDOW = 0x10_0000
 
-/** Takes the frames: an IKE message without its marker, or an ESP packet. The bytes are valid during the call only. */
+/** Takes the frames: an IKE message without its marker, an ESP packet, a keepalive. The bytes are valid during the call only. */
 export interface IkeStreamSink {
   frame(content: IkeTcpContent, bytes: Uint8Array, start: number, end: number): void
 }
@@ -40,6 +40,8 @@ interface EarlySegment {
 export class IkeStream {
   /** The prefix was seen: this end opened the connection. */
   hasPrefix = false
+  /** The stream begins with something else: nothing of it is read. */
+  isForeign = false
   frames = 0
   readonly #sink: IkeStreamSink
   readonly #cursor = new IkeTcpCursor()
@@ -49,6 +51,8 @@ export class IkeStream {
   #next = 0
   /** False before the first segment, and after a loss until a frame is recognised. */
   #isSynchronised = false
+  /** Nothing came yet since the SYN. */
+  #isAtBeginning = false
   #early: EarlySegment[] = []
   #earlyBytes = 0
 
@@ -60,14 +64,21 @@ export class IkeStream {
   begin(sequence: number): void {
     this.#lose()
     this.hasPrefix = false
+    this.isForeign = false
     this.frames = 0
     this.#next = (sequence + 1) | 0
     this.#isSynchronised = true
+    this.#isAtBeginning = true
+  }
+
+  /** Frames were found, and it is known where the next one begins. */
+  get isRunning(): boolean {
+    return this.#isSynchronised && !this.#isAtBeginning
   }
 
   /** Takes the payload of a segment. Without its SYN a stream begins where a frame, or the prefix, can be recognised. */
   push(sequence: number, bytes: Uint8Array, start: number, end: number): IkeStreamFinding | null {
-    if (end <= start) return null
+    if (end <= start || this.isForeign) return null
     if (!this.#isSynchronised) {
       if (!isRecognised(bytes, start, end)) return null
       this.#next = sequence | 0
@@ -91,6 +102,14 @@ export class IkeStream {
   }
 
   #append(bytes: Uint8Array, start: number, end: number): IkeStreamFinding | null {
+    if (this.#isAtBeginning) {
+      this.#isAtBeginning = false
+      if (!isIkeTcpPrefix(bytes, start, end) && !mayBeFrames(bytes, start, end)) {
+        this.#lose()
+        this.isForeign = true
+        return null
+      }
+    }
     this.#next = (this.#next + end - start) | 0
     this.#grow(this.#length + end - start)
     this.#buffer.set(bytes.subarray(start, end), this.#length)
@@ -169,6 +188,7 @@ export class IkeStream {
     this.#early = []
     this.#earlyBytes = 0
     this.#isSynchronised = false
+    this.#isAtBeginning = false
   }
 
   #grow(length: number): void {

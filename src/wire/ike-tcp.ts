@@ -1,7 +1,8 @@
 /**
  * The framing of IKE and ESP in a TCP stream (RFC 9329, section 3; RFC 8229 before it): whoever opens the connection sends six
  * octets that say so, then both ends send frames of a 16-bit length and a message. The length counts itself; four zero octets,
- * the non-ESP marker, stand before an IKE message, any others are the SPI of ESP.
+ * the non-ESP marker, stand before an IKE message, any others are the SPI of ESP. A single octet 0xff may be sent to keep
+ * translators of addresses awake, as it is over UDP.
  */
 import { NO_BYTES, u16, u32 } from '../base/bytes.ts'
 import { IKE_HEADER_LENGTH } from './ike.ts'
@@ -14,10 +15,11 @@ const LENGTH_OCTETS = 2
 /** SPI and sequence number. */
 const ESP_HEADER_LENGTH = 8
 const RESERVED_SPI_MAX = 255
+const KEEPALIVE = 0xff
 
 /** `iketcp.length`: a frame that is shorter than its length field, or than anything that may stand in it. */
 export type IkeTcpFlaw = 'iketcp.length'
-export type IkeTcpContent = 'ike' | 'esp'
+export type IkeTcpContent = 'ike' | 'esp' | 'keepalive'
 
 /** Whether the window begins with the prefix of a stream; as much as there is of it when it is shorter. */
 export function isIkeTcpPrefix(bytes: Uint8Array, start: number, end: number): boolean {
@@ -53,16 +55,30 @@ export class IkeTcpCursor {
     const bytes = this.#bytes
     if (this.flaw !== null || this.#end - at < LENGTH_OCTETS) return false
     const length = u16(bytes, at)
-    if (length < LENGTH_OCTETS + NON_ESP_MARKER_LENGTH) {
+    if (length < LENGTH_OCTETS + NON_ESP_MARKER_LENGTH && length !== LENGTH_OCTETS + 1) {
       this.flaw = 'iketcp.length'
       return false
     }
     if (at + length > this.#end) return false
+    if (length === LENGTH_OCTETS + 1) return this.#keepalive(at)
     const isIke = u32(bytes, at + LENGTH_OCTETS) === 0
     this.content = isIke ? 'ike' : 'esp'
     this.length = length
     this.start = at + LENGTH_OCTETS + (isIke ? NON_ESP_MARKER_LENGTH : 0)
     this.end = at + length
+    this.at = this.end
+    return true
+  }
+
+  #keepalive(at: number): boolean {
+    if (!isKeepalive(this.#bytes, at, this.#end)) {
+      this.flaw = 'iketcp.length'
+      return false
+    }
+    this.content = 'keepalive'
+    this.length = LENGTH_OCTETS + 1
+    this.start = at + LENGTH_OCTETS
+    this.end = this.start + 1
     this.at = this.end
     return true
   }
@@ -75,6 +91,10 @@ export class IkeTcpCursor {
 export function mayBeFrames(bytes: Uint8Array, start: number, end: number): boolean {
   let isIke = false
   for (let at = start; at < end; ) {
+    if (at > start && isKeepalive(bytes, at, end)) {
+      at += LENGTH_OCTETS + 1
+      continue
+    }
     if (end - at < LENGTH_OCTETS + ESP_HEADER_LENGTH) return false
     const length = u16(bytes, at)
     if (length < LENGTH_OCTETS + ESP_HEADER_LENGTH) return false
@@ -87,6 +107,10 @@ export function mayBeFrames(bytes: Uint8Array, start: number, end: number): bool
     at += length
   }
   return end > start
+}
+
+function isKeepalive(bytes: Uint8Array, at: number, end: number): boolean {
+  return end - at > LENGTH_OCTETS && u16(bytes, at) === LENGTH_OCTETS + 1 && bytes[at + LENGTH_OCTETS] === KEEPALIVE
 }
 
 function isIkeFrame(bytes: Uint8Array, at: number, end: number, length: number): boolean {

@@ -27,8 +27,35 @@ test('the oldest message ends when there are too many', () => {
 
 test('piece 0, piece 65 and more than 64 KiB are refused', () => {
   const fragments = new IkeFragments(2)
-  expect(fragments.add('a', 0, true, utf8('a'))).toBeNull()
-  expect(fragments.add('a', 65, true, utf8('a'))).toBeNull()
-  for (let i = 1; i <= 63; i++) expect(fragments.add('a', i, false, new Uint8Array(1100))).toBeNull()
-  expect(fragments.add('a', 64, true, new Uint8Array(1100))).toBeNull()
+  for (const number of [0, 65]) {
+    expect(fragments.add('a', number, true, utf8('a'))).toBeNull()
+    expect(fragments.finding).toBe('ike.fragment_number')
+  }
+  for (let i = 1; i <= 59; i++) expect(fragments.add('a', i, false, new Uint8Array(1100))).toBeNull()
+  expect(fragments.finding).toBeNull()
+  expect(fragments.add('a', 60, true, new Uint8Array(1100))).toBeNull()
+  expect(fragments.finding).toBe('ike.fragment_size')
+})
+
+test('a piece that comes again with other content is told, and the first one counts', () => {
+  const fragments = new IkeFragments(2)
+  fragments.add('a', 1, false, utf8('ab'))
+  fragments.add('a', 1, false, utf8('ab'))
+  expect(fragments.finding).toBeNull()
+  for (const other of ['ax', 'abc', '']) {
+    fragments.add('a', 1, false, utf8(other))
+    expect(fragments.finding).toBe('ike.fragment_conflict')
+  }
+  expect(fragments.add('a', 2, true, utf8('cd'))).toEqual(utf8('abcd'))
+  expect(fragments.finding).toBeNull()
+})
+
+test('a piece behind the last one, and a last one before others, are refused', () => {
+  const fragments = new IkeFragments(2)
+  fragments.add('a', 2, true, utf8('cd'))
+  fragments.add('a', 3, false, utf8('ef'))
+  expect(fragments.finding).toBe('ike.fragment_number')
+  fragments.add('a', 1, true, utf8('gh'))
+  expect(fragments.finding).toBe('ike.fragment_number')
+  expect(fragments.add('a', 1, false, utf8('ab'))).toEqual(utf8('abcd'))
 })

@@ -95,6 +95,16 @@ describe('a stream', () => {
       .push(33, utf8('more of it'))
     expect(direction.frames).toEqual([])
     expect(direction.findings).toEqual([])
+    expect(direction.stream.isForeign).toBe(false)
+  })
+
+  test('of another protocol from its SYN on is not looked at again', () => {
+    const direction = begun().push(place(0), utf8('GET / HTTP/1.1\r\n')).push(place(16), esp(1))
+    expect(direction.stream.isForeign).toBe(true)
+    expect(direction.frames).toEqual([])
+    direction.stream.begin(99)
+    direction.push(100, esp(2))
+    expect(direction.frames).toEqual(['esp 2'])
   })
 })
 

@@ -47,7 +47,12 @@ describe('frames', () => {
     }
   })
 
-  test.each([0, 1, 2, 5])('of length %i cannot be', (length) => {
+  test('of one octet 0xff keep translators awake', () => {
+    const bytes = concat(ESP, fromHex('0003ff'), ESP)
+    expect(walk(bytes)).toEqual({ frames: ['esp 2-26', 'keepalive 28-29', 'esp 31-55'], flaw: null, at: bytes.length })
+  })
+
+  test.each([0, 1, 2, 3, 5])('of length %i cannot be', (length) => {
     expect(walk(concat(ESP, be16(length), new Uint8Array(8)))).toEqual({
       frames: ['esp 2-26'],
       flaw: 'iketcp.length',
@@ -62,6 +67,8 @@ describe('a way back', () => {
     ['the beginning of an IKE message', IKE.subarray(0, 40), true],
     ['ESP to the end', concat(ESP, ESP), true],
     ['ESP and the beginning of an IKE message', concat(ESP, IKE.subarray(0, 50)), true],
+    ['ESP and a keepalive', concat(ESP, fromHex('0003ff')), true],
+    ['a keepalive alone, which may be anything', fromHex('0003ff'), false],
     ['the beginning of ESP, which may be anything', ESP.subarray(0, 20), false],
     ['ESP with a reserved SPI', concat(be16(26), be32(255), new Uint8Array(20)), false],
     ['an IKE header of another length', concat(be16(50), IKE.subarray(2)), false],
