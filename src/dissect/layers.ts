@@ -11,7 +11,7 @@ import { hashWindow } from '../base/hash.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import { describeGre, GRE_PPP, GreView } from '../wire/gre.ts'
 import { describeIcmp, IcmpView } from '../wire/icmp.ts'
-import { describeIke, IKE_PORT, IkeView } from '../wire/ike.ts'
+import { IKE_PORT } from '../wire/ike.ts'
 import { describeIp, IP_PROTOCOL, IP_PROTOCOL_NAMES, IpView } from '../wire/ip.ts'
 import { describeL2f, L2fView } from '../wire/l2f.ts'
 import { AvpCursor, type AvpDescription, describeControl } from '../wire/l2tp-avp.ts'
@@ -34,6 +34,7 @@ import { Defragmenter, type DefragmentLimits } from './defragment.ts'
 import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
 import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
+import { IkeLayers } from './layers-ike.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 
 /** What a source of packets hands over. */
@@ -101,6 +102,7 @@ export class Describer {
   readonly #reassembly: Reassembly[]
   readonly #ppp: PppLayers
   readonly #esp: EspLayers
+  readonly #ikeLayers: IkeLayers
   readonly #avps = new AvpCursor()
   #layers: Layer[] = []
   #packet: { readonly number: number; readonly timeUs: number } = { number: 0, timeUs: 0 }
@@ -112,6 +114,7 @@ export class Describer {
     this.#reassembly = Array.from({ length: REASSEMBLY_LEVELS }, () => new Reassembly(options.fragments))
     this.#esp = new EspLayers(options.esp ?? NO_ESP_KEYS)
     this.#ppp = new PppLayers(new PppContext(options.linksMax))
+    this.#ikeLayers = new IkeLayers(options.fragments.datagramsMax)
   }
 
   /** Never throws. Nothing in the result refers to the buffer of the packet. */
@@ -331,6 +334,7 @@ export class Describer {
       return
     }
     this.#push({ ...(describeTcp(tcp) as unknown as Layer), payloadLength: window.wireEnd - tcp.payloadStart }, place)
+    if (this.#ikeTcp(tcp, place)) return
     const payload = { ...window, start: tcp.payloadStart }
     if (payload.wireEnd > payload.start) this.#data(payload, place)
   }
@@ -412,15 +416,28 @@ export class Describer {
   }
 
   #ike(window: Window, place: Place): void {
-    const { bytes, start, end, wireEnd } = window
-    const view = new IkeView()
-    const flaw = view.decode(bytes, start, end, wireEnd)
-    if (flaw !== null) {
-      this.#push(flawed('ike', window, flaw), place)
-      return
+    const sender = place.isQuoted ? null : place.path.forward
+    for (const layer of this.#ikeLayers.message(window, sender)) this.#push(layer, place)
+  }
+
+  /** True if the segment is of a stream that carries IKE and ESP (RFC 9329). */
+  #ikeTcp(tcp: TcpView, place: Place): boolean {
+    if (place.isQuoted) return false
+    const { forward, backward } = place.path
+    const ports = `${tcp.sourcePort}>${tcp.destinationPort}`
+    const segment = this.#ikeLayers.segment(
+      tcp,
+      `${forward} ${ports}`,
+      `${backward} ${tcp.destinationPort}>${tcp.sourcePort}`,
+    )
+    if (segment === null) return false
+    this.#push(segment.layer, place)
+    for (const { content, window } of segment.frames) {
+      if (this.#isTooDeep(place)) break
+      if (content === 'ike') this.#ike(window, place)
+      else this.#data(window, place, content === 'esp' ? 'esp' : 'natt-keepalive')
     }
-    const { flaws, ...description } = describeIke(view)
-    this.#push({ layer: 'ike', ...description, ...(flaws.length === 0 ? {} : { findings: flaws }) }, place)
+    return true
   }
 
   // --- L2TP -----------------------------------------------------------------------------------------------------------

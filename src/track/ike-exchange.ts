@@ -7,9 +7,11 @@ import { hash } from 'node:crypto'
 import { equal } from '../base/bytes.ts'
 import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
-import { IKE_EXCHANGE, type IkeDescription, type IkePayload, type IkeView } from '../wire/ike.ts'
+import { IKE_EXCHANGE, type IkeView } from '../wire/ike.ts'
+import type { IkeDescription } from '../wire/ike-describe.ts'
+import { IKE_NOTIFICATION, IKE_STATUS_NOTIFICATION_MIN } from '../wire/ike-notify.ts'
+import type { IkePayload, IkePayloadOf } from '../wire/ike-payload.ts'
 import { type IkeSuite, suitesOf, transformCount } from '../wire/ike-proposal.ts'
-import { IKE_STATUS_NOTIFICATION_MIN } from '../wire/ike-tables.ts'
 import { vendorLabel } from '../wire/ike-vendor.ts'
 import { outerFields, type OuterFields } from './outer.ts'
 
@@ -29,9 +31,6 @@ const DIGESTS = 8
 const OFFERS_MAX = 64
 const VENDORS_MAX = 32
 const TEXT_MAX = 256
-const NAT_DETECTION_SOURCE = 16388
-const NAT_DETECTION_DESTINATION = 16389
-const REDIRECT = 16407
 
 /** What a phase 1 message of IKEv1 is known by. */
 type Phase1Content = 'sa' | 'ke' | 'encrypted' | 'other'
@@ -213,7 +212,7 @@ export function digestOf({ bytes, start, payloadEnd }: IkeView): number {
 
 /** A notification that ends the set-up, or asks for another beginning. */
 export function isRefusal(version: number, notification: number): boolean {
-  if (version === 2 && notification === REDIRECT) return true
+  if (version === 2 && notification === IKE_NOTIFICATION.REDIRECT) return true
   return notification < IKE_STATUS_NOTIFICATION_MIN
 }
 
@@ -247,7 +246,7 @@ export function learn(frame: Frame, view: IkeView, exchange: Exchange, role: Rol
         end.identityType = payload.idType
         break
       case 'cert':
-        end.certificate ??= payload.subject?.slice(0, TEXT_MAX)
+        end.certificate ??= payload.certificate?.subject.slice(0, TEXT_MAX)
         break
       case 'hash':
         if (role === RESPONDER && payload.name === 'HASH' && view.exchangeType === IKE_EXCHANGE.AGGRESSIVE)
@@ -258,7 +257,7 @@ export function learn(frame: Frame, view: IkeView, exchange: Exchange, role: Rol
   learnNat(frame, view, exchange, role, payloads)
 }
 
-function learnSa(exchange: Exchange, role: Role, sa: Extract<IkePayload, { kind: 'sa' }>): void {
+function learnSa(exchange: Exchange, role: Role, sa: IkePayloadOf<'sa'>): void {
   const suites = suitesOf(sa)
   if (role === RESPONDER) {
     exchange.chosen = suites[0] ?? null
@@ -291,8 +290,8 @@ function learnNat(frame: Frame, view: IkeView, exchange: Exchange, role: Role, p
     // IKEv1 has no types for them: the first is the hash of the destination.
     if (payload.kind === 'natd') (destinations.length === 0 ? destinations : sources).push(payload.hash)
     else if (payload.kind !== 'notify' || view.version === 1) continue
-    else if (payload.notification === NAT_DETECTION_DESTINATION) destinations.push(payload.data)
-    else if (payload.notification === NAT_DETECTION_SOURCE) sources.push(payload.data)
+    else if (payload.notification === IKE_NOTIFICATION.NAT_DETECTION_DESTINATION_IP) destinations.push(payload.data)
+    else if (payload.notification === IKE_NOTIFICATION.NAT_DETECTION_SOURCE_IP) sources.push(payload.data)
   }
   compareNat(exchange.ends[1 - role], destinations, view, ip.destinationAt, udp.destinationPort, frame)
   compareNat(exchange.ends[role], sources, view, ip.sourceAt, udp.sourcePort, frame)

@@ -11,7 +11,8 @@ import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
-import { describeIke, exchangeName, IKE_EXCHANGE, type IkeDescription, IkeView } from '../wire/ike.ts'
+import { exchangeName, IKE_EXCHANGE, IkeView } from '../wire/ike.ts'
+import { describeIke, type IkeDescription } from '../wire/ike-describe.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import type { Anomalies } from './anomalies.ts'
 import { FullTable } from './full-table.ts'
@@ -44,7 +45,7 @@ import {
   roleOf,
   uidOf,
 } from './ike-exchange.ts'
-import { IkeFragments } from './ike-fragments.ts'
+import { IkeFragments } from '../dissect/ike-fragments.ts'
 
 /** An SA that ended is remembered while its peers may still repeat themselves. */
 const LINGER_US = 35 * SECOND_US

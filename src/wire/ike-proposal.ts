@@ -4,11 +4,15 @@
  */
 import { hex, u16, u32 } from '../base/bytes.ts'
 import {
+  bitNames,
+  type IkeAttributeNames,
   IKE_DOIS,
   IKE_PHASE1_ATTRIBUTES,
   IKE_PHASE2_ATTRIBUTES,
+  IKE_SITUATIONS,
   IKE_V1_PROTOCOLS,
   IKE_V1_TRANSFORMS,
+  IKE_V2_ATTRIBUTES,
   IKE_V2_PROTOCOLS,
   IKE_V2_TRANSFORM_TYPES,
   nameOf,
@@ -31,36 +35,51 @@ interface FlawList {
   push(flaw: IkeSaFlaw): unknown
 }
 
-interface IkeAttribute {
+export interface IkeAttribute {
   readonly type: number
   readonly name: string
+  /** The value stands where the length would (the AF bit). */
+  readonly isShort: boolean
+  /** Octets of the value. */
+  readonly length: number
   /** As a number if it fits 48 bits, otherwise in hexadecimal. */
   readonly value: number | string
   /** The value by its name in the registry, or as it is. */
   readonly text: string
 }
 
-interface IkeTransform {
+export interface IkeTransform {
   /** IKEv1: the number of the transform in its proposal; IKEv2: 0. */
   readonly number: number
+  /** With its header. */
+  readonly length: number
   /** IKEv2: ENCR, PRF, INTEG, KE …; IKEv1: the name of the protocol. */
   readonly type: string
+  /** IKEv2: the number of the type; IKEv1: that of the protocol. */
+  readonly typeNumber: number
   readonly id: number
   readonly name: string
   readonly attributes: readonly IkeAttribute[]
 }
 
-interface IkeProposal {
+export interface IkeProposal {
   readonly number: number
+  /** With its header. */
+  readonly length: number
   readonly protocol: string
+  readonly protocolNumber: number
   readonly spi: string
+  /** As the proposal says. */
+  readonly transformCount: number
   readonly transforms: readonly IkeTransform[]
 }
 
 export interface IkeSa {
   /** IKEv1 only. */
   readonly doi?: string
+  readonly doiNumber?: number
   readonly situation?: number
+  readonly situationNames?: readonly string[]
   readonly proposals: readonly IkeProposal[]
 }
 
@@ -70,6 +89,9 @@ const ATTRIBUTES_MAX = 64
 const PROPOSAL_HEADER = 8
 const TRANSFORM_HEADER = 8
 const IPSEC_DOI = 1
+const SITUATION_SECRECY = 2
+const SITUATION_INTEGRITY = 4
+const SITUATION_LABELLED = SITUATION_SECRECY | SITUATION_INTEGRITY
 
 const ENCRYPTION = 1
 const HASH = 2
@@ -86,11 +108,35 @@ export function describeSa(version: number, bytes: Uint8Array, start: number, en
     flaws.push('ike.sa_length')
     return { proposals: [] }
   }
-  const doi = u32(bytes, start)
+  const doiNumber = u32(bytes, start)
+  const doi = nameOf(IKE_DOIS, doiNumber)
   // The situation of another domain has a form of its own.
-  if (doi !== IPSEC_DOI) return { doi: nameOf(IKE_DOIS, doi), proposals: [] }
+  if (doiNumber !== IPSEC_DOI) return { doi, doiNumber, proposals: [] }
   const situation = u32(bytes, start + 4)
-  return { doi: nameOf(IKE_DOIS, doi), situation, proposals: readProposals(1, bytes, start + 8, end, flaws) }
+  const situationNames = bitNames(IKE_SITUATIONS, situation)
+  const at = afterLabels(situation, bytes, start + 8, end)
+  if (at > end) flaws.push('ike.sa_length')
+  const proposals = at > end ? [] : readProposals(1, bytes, at, end, flaws)
+  return { doi, doiNumber, situation, situationNames, proposals }
+}
+
+/**
+ * Where the proposals begin: behind the labelled domain, and behind a level and a bitmap of categories for each of secrecy and
+ * integrity, if the situation has them (RFC 2407, section 4.6.1); past the end if one of these ends there.
+ */
+function afterLabels(situation: number, bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  if ((situation & SITUATION_LABELLED) === 0) return at
+  at += 4
+  for (const bit of [SITUATION_SECRECY, SITUATION_INTEGRITY]) {
+    if ((situation & bit) === 0) continue
+    for (const bitsPerUnit of [8, 1]) {
+      if (end - at < 4) return end + 1
+      const octets = Math.ceil((u16(bytes, at) * bitsPerUnit) / 8)
+      at += 4 + Math.ceil(octets / 4) * 4
+    }
+  }
+  return at
 }
 
 function readProposals(version: number, bytes: Uint8Array, start: number, end: number, flaws: FlawList): IkeProposal[] {
@@ -109,8 +155,11 @@ function readProposals(version: number, bytes: Uint8Array, start: number, end: n
     if (read.length !== bytes[at + 7]) flaws.push('ike.transform_count')
     proposals.push({
       number: bytes[at + 4],
+      length,
       protocol: nameOf(version === 1 ? IKE_V1_PROTOCOLS : IKE_V2_PROTOCOLS, protocol),
+      protocolNumber: protocol,
       spi: hex(bytes, at + PROPOSAL_HEADER, spiEnd),
+      transformCount: bytes[at + 7],
       transforms: read,
     })
     transforms += read.length
@@ -152,7 +201,9 @@ function readTransform1(protocol: number, bytes: Uint8Array, at: number, end: nu
   const names = protocol === 1 ? IKE_PHASE1_ATTRIBUTES : IKE_PHASE2_ATTRIBUTES
   return {
     number: bytes[at + 4],
+    length: end - at,
     type: nameOf(IKE_V1_PROTOCOLS, protocol),
+    typeNumber: protocol,
     id,
     name: nameOf(IKE_V1_TRANSFORMS[protocol] ?? {}, id),
     attributes: readAttributes(names, bytes, at + TRANSFORM_HEADER, end, flaws),
@@ -163,14 +214,13 @@ function readTransform2(_protocol: number, bytes: Uint8Array, at: number, end: n
   const type = bytes[at + 4]
   const id = u16(bytes, at + 6)
   const [name, ids] = IKE_V2_TRANSFORM_TYPES[type] ?? [String(type), {}]
-  const attributes = readAttributes({ [KEY_LENGTH]: ['key length'] }, bytes, at + TRANSFORM_HEADER, end, flaws)
-  return { number: 0, type: name, id, name: nameOf(ids, id), attributes }
+  const attributes = readAttributes(IKE_V2_ATTRIBUTES, bytes, at + TRANSFORM_HEADER, end, flaws)
+  return { number: 0, length: end - at, type: name, typeNumber: type, id, name: nameOf(ids, id), attributes }
 }
 
-type AttributeNames = Readonly<Record<number, readonly [name: string, values?: Readonly<Record<number, string>>]>>
-
-function readAttributes(
-  names: AttributeNames,
+/** Reads data attributes (RFC 2408, section 3.3) to the end of what holds them. */
+export function readAttributes(
+  names: IkeAttributeNames,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -188,7 +238,7 @@ function readAttributes(
     const [name, values] = names[type] ?? [String(type)]
     const value = isShort ? u16(bytes, at + 2) : numberOrHex(bytes, at + 4, at + 4 + length)
     const text = typeof value === 'number' && values !== undefined ? nameOf(values, value) : String(value)
-    attributes.push({ type, name, value, text })
+    attributes.push({ type, name, isShort, length: isShort ? 2 : length, value, text })
     at += 4 + length
   }
   return attributes

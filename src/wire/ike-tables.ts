@@ -60,6 +60,8 @@ export type IkePayloadKind =
   | 'eap'
   | 'encrypted'
   | 'fragment'
+  | 'gdoi'
+  | 'data'
   | 'other'
 
 type Payloads = Readonly<Record<number, readonly [name: string, kind: IkePayloadKind]>>
@@ -79,14 +81,14 @@ export const IKE_V1_PAYLOADS: Payloads = {
   12: ['D', 'delete'],
   13: ['VID', 'vendor'],
   14: ['ATTR', 'config'],
-  15: ['SAK', 'other'],
-  16: ['SAT', 'other'],
-  17: ['KD', 'other'],
-  18: ['SEQ', 'other'],
-  19: ['POP', 'other'],
+  15: ['SAK', 'gdoi'],
+  16: ['SAT', 'gdoi'],
+  17: ['KD', 'gdoi'],
+  18: ['SEQ', 'gdoi'],
+  19: ['POP', 'gdoi'],
   20: ['NAT-D', 'natd'],
   21: ['NAT-OA', 'natoa'],
-  22: ['GAP', 'other'],
+  22: ['GAP', 'gdoi'],
   130: ['NAT-D (draft)', 'natd'],
   131: ['NAT-OA (draft)', 'natoa'],
   132: ['FRAGMENT', 'fragment'],
@@ -109,148 +111,13 @@ export const IKE_V2_PAYLOADS: Payloads = {
   46: ['SK', 'encrypted'],
   47: ['CP', 'config'],
   48: ['EAP', 'eap'],
-  49: ['GSPM', 'other'],
+  49: ['GSPM', 'data'],
   50: ['IDg', 'id'],
   51: ['GSA', 'other'],
   52: ['KD', 'other'],
   53: ['SKF', 'encrypted'],
-  54: ['PS', 'other'],
+  54: ['PS', 'data'],
 }
-
-export const IKE_V1_NOTIFICATIONS: Names = {
-  1: 'INVALID-PAYLOAD-TYPE',
-  2: 'DOI-NOT-SUPPORTED',
-  3: 'SITUATION-NOT-SUPPORTED',
-  4: 'INVALID-COOKIE',
-  5: 'INVALID-MAJOR-VERSION',
-  6: 'INVALID-MINOR-VERSION',
-  7: 'INVALID-EXCHANGE-TYPE',
-  8: 'INVALID-FLAGS',
-  9: 'INVALID-MESSAGE-ID',
-  10: 'INVALID-PROTOCOL-ID',
-  11: 'INVALID-SPI',
-  12: 'INVALID-TRANSFORM-ID',
-  13: 'ATTRIBUTES-NOT-SUPPORTED',
-  14: 'NO-PROPOSAL-CHOSEN',
-  15: 'BAD-PROPOSAL-SYNTAX',
-  16: 'PAYLOAD-MALFORMED',
-  17: 'INVALID-KEY-INFORMATION',
-  18: 'INVALID-ID-INFORMATION',
-  19: 'INVALID-CERT-ENCODING',
-  20: 'INVALID-CERTIFICATE',
-  21: 'CERT-TYPE-UNSUPPORTED',
-  22: 'INVALID-CERT-AUTHORITY',
-  23: 'INVALID-HASH-INFORMATION',
-  24: 'AUTHENTICATION-FAILED',
-  25: 'INVALID-SIGNATURE',
-  26: 'ADDRESS-NOTIFICATION',
-  27: 'NOTIFY-SA-LIFETIME',
-  28: 'CERTIFICATE-UNAVAILABLE',
-  29: 'UNSUPPORTED-EXCHANGE-TYPE',
-  30: 'UNEQUAL-PAYLOAD-LENGTHS',
-  16384: 'CONNECTED',
-  24576: 'RESPONDER-LIFETIME',
-  24577: 'REPLAY-STATUS',
-  24578: 'INITIAL-CONTACT',
-  36136: 'R-U-THERE',
-  36137: 'R-U-THERE-ACK',
-  40501: 'UNITY-LOAD-BALANCE',
-  40502: 'UNITY-UNKNOWN',
-  40503: 'UNITY-GROUP-HASH',
-}
-
-export const IKE_V2_NOTIFICATIONS: Names = {
-  1: 'UNSUPPORTED_CRITICAL_PAYLOAD',
-  4: 'INVALID_IKE_SPI',
-  5: 'INVALID_MAJOR_VERSION',
-  7: 'INVALID_SYNTAX',
-  9: 'INVALID_MESSAGE_ID',
-  11: 'INVALID_SPI',
-  14: 'NO_PROPOSAL_CHOSEN',
-  17: 'INVALID_KE_PAYLOAD',
-  24: 'AUTHENTICATION_FAILED',
-  34: 'SINGLE_PAIR_REQUIRED',
-  35: 'NO_ADDITIONAL_SAS',
-  36: 'INTERNAL_ADDRESS_FAILURE',
-  37: 'FAILED_CP_REQUIRED',
-  38: 'TS_UNACCEPTABLE',
-  39: 'INVALID_SELECTORS',
-  40: 'UNACCEPTABLE_ADDRESSES',
-  41: 'UNEXPECTED_NAT_DETECTED',
-  42: 'USE_ASSIGNED_HoA',
-  43: 'TEMPORARY_FAILURE',
-  44: 'CHILD_SA_NOT_FOUND',
-  45: 'INVALID_GROUP_ID',
-  46: 'AUTHORIZATION_FAILED',
-  47: 'STATE_NOT_FOUND',
-  48: 'TS_MAX_QUEUE',
-  16384: 'INITIAL_CONTACT',
-  16385: 'SET_WINDOW_SIZE',
-  16386: 'ADDITIONAL_TS_POSSIBLE',
-  16387: 'IPCOMP_SUPPORTED',
-  16388: 'NAT_DETECTION_SOURCE_IP',
-  16389: 'NAT_DETECTION_DESTINATION_IP',
-  16390: 'COOKIE',
-  16391: 'USE_TRANSPORT_MODE',
-  16392: 'HTTP_CERT_LOOKUP_SUPPORTED',
-  16393: 'REKEY_SA',
-  16394: 'ESP_TFC_PADDING_NOT_SUPPORTED',
-  16395: 'NON_FIRST_FRAGMENTS_ALSO',
-  16396: 'MOBIKE_SUPPORTED',
-  16397: 'ADDITIONAL_IP4_ADDRESS',
-  16398: 'ADDITIONAL_IP6_ADDRESS',
-  16399: 'NO_ADDITIONAL_ADDRESSES',
-  16400: 'UPDATE_SA_ADDRESSES',
-  16401: 'COOKIE2',
-  16402: 'NO_NATS_ALLOWED',
-  16403: 'AUTH_LIFETIME',
-  16404: 'MULTIPLE_AUTH_SUPPORTED',
-  16405: 'ANOTHER_AUTH_FOLLOWS',
-  16406: 'REDIRECT_SUPPORTED',
-  16407: 'REDIRECT',
-  16408: 'REDIRECTED_FROM',
-  16409: 'TICKET_LT_OPAQUE',
-  16410: 'TICKET_REQUEST',
-  16411: 'TICKET_ACK',
-  16412: 'TICKET_NACK',
-  16413: 'TICKET_OPAQUE',
-  16414: 'LINK_ID',
-  16415: 'USE_WESP_MODE',
-  16416: 'ROHC_SUPPORTED',
-  16417: 'EAP_ONLY_AUTHENTICATION',
-  16418: 'CHILDLESS_IKEV2_SUPPORTED',
-  16419: 'QUICK_CRASH_DETECTION',
-  16420: 'IKEV2_MESSAGE_ID_SYNC_SUPPORTED',
-  16421: 'IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED',
-  16422: 'IKEV2_MESSAGE_ID_SYNC',
-  16423: 'IPSEC_REPLAY_COUNTER_SYNC',
-  16424: 'SECURE_PASSWORD_METHODS',
-  16425: 'PSK_PERSIST',
-  16426: 'PSK_CONFIRM',
-  16427: 'ERX_SUPPORTED',
-  16428: 'IFOM_CAPABILITY',
-  16429: 'GROUP_SENDER',
-  16430: 'IKEV2_FRAGMENTATION_SUPPORTED',
-  16431: 'SIGNATURE_HASH_ALGORITHMS',
-  16432: 'CLONE_IKE_SA_SUPPORTED',
-  16433: 'CLONE_IKE_SA',
-  16434: 'PUZZLE',
-  16435: 'USE_PPK',
-  16436: 'PPK_IDENTITY',
-  16437: 'NO_PPK_AUTH',
-  16438: 'INTERMEDIATE_EXCHANGE_SUPPORTED',
-  16439: 'IP4_ALLOWED',
-  16440: 'IP6_ALLOWED',
-  16441: 'ADDITIONAL_KEY_EXCHANGE',
-  16442: 'USE_AGGFRAG',
-  16443: 'SUPPORTED_AUTH_METHODS',
-  16444: 'SA_RESOURCE_INFO',
-  16445: 'USE_PPK_INT',
-  16446: 'PPK_IDENTITY_KEY',
-}
-
-/** Error notifications lie below, status notifications at and above this number, in both versions. */
-export const IKE_STATUS_NOTIFICATION_MIN = 16384
 
 /** IKEv1 phase 1 attribute 3; the XAUTH and hybrid numbers come from their drafts. */
 const IKE_V1_AUTHENTICATION_METHODS: Names = {
@@ -329,6 +196,9 @@ export const IKE_ID_TYPES: Names = {
   13: 'ID_NULL',
 }
 
+/** IKEv2 renamed one and gave another to Fibre Channel. */
+export const IKE_V2_ID_TYPES: Names = { ...IKE_ID_TYPES, 3: 'ID_RFC822_ADDR', 12: 'ID_FC_NAME' }
+
 export const IKE_V1_PROTOCOLS: Names = { 1: 'ISAKMP', 2: 'AH', 3: 'ESP', 4: 'IPCOMP', 5: 'GIGABEAM_RADIO' }
 export const IKE_V2_PROTOCOLS: Names = {
   1: 'IKE',
@@ -340,6 +210,30 @@ export const IKE_V2_PROTOCOLS: Names = {
 }
 
 export const IKE_DOIS: Names = { 0: 'ISAKMP', 1: 'IPSEC', 2: 'GDOI' }
+
+/** Bits of the situation of an SA payload (RFC 2407, section 4.2). */
+export const IKE_SITUATIONS = [
+  [1, 'SIT_IDENTITY_ONLY'],
+  [2, 'SIT_SECRECY'],
+  [4, 'SIT_INTEGRITY'],
+] as const
+
+/** Bits of the flags octet in the header. */
+export const IKE_V1_FLAGS = [
+  [1, 'encryption'],
+  [2, 'commit'],
+  [4, 'authentication only'],
+] as const
+export const IKE_V2_FLAGS = [
+  [0x08, 'initiator'],
+  [0x10, 'higher version'],
+  [0x20, 'response'],
+] as const
+
+/** The names of the bits that are set. */
+export function bitNames(bits: readonly (readonly [bit: number, name: string])[], value: number): readonly string[] {
+  return bits.filter(([bit]) => (value & bit) !== 0).map(([, name]) => name)
+}
 
 /** Key exchange methods: IKEv1 group descriptions and IKEv2 transform type 4 share one registry of groups. */
 export const IKE_GROUPS: Names = {
@@ -381,6 +275,11 @@ export const IKE_GROUPS: Names = {
   35: 'ml-kem-512',
   36: 'ml-kem-768',
   37: 'ml-kem-1024',
+  1030: 'ntru-112 (strongSwan)',
+  1031: 'ntru-128 (strongSwan)',
+  1032: 'ntru-192 (strongSwan)',
+  1033: 'ntru-256 (strongSwan)',
+  1040: 'newhope-128 (strongSwan)',
 }
 
 const IKE_V1_ENCRYPTION: Names = {
@@ -408,10 +307,10 @@ const IKE_V1_HASHES: Names = {
 }
 
 /** An attribute: its name, and the registry of its values if it has one. */
-type Attributes = Readonly<Record<number, readonly [name: string, values?: Names]>>
+export type IkeAttributeNames = Readonly<Record<number, readonly [name: string, values?: Names]>>
 
 /** RFC 2409, appendix A. */
-export const IKE_PHASE1_ATTRIBUTES: Attributes = {
+export const IKE_PHASE1_ATTRIBUTES: IkeAttributeNames = {
   1: ['encryption', IKE_V1_ENCRYPTION],
   2: ['hash', IKE_V1_HASHES],
   3: ['authentication', IKE_V1_AUTHENTICATION_METHODS],
@@ -433,7 +332,7 @@ export const IKE_PHASE1_ATTRIBUTES: Attributes = {
 }
 
 /** RFC 2407, section 4.5. */
-export const IKE_PHASE2_ATTRIBUTES: Attributes = {
+export const IKE_PHASE2_ATTRIBUTES: IkeAttributeNames = {
   1: ['life type', { 1: 'seconds', 2: 'kilobytes' }],
   2: ['life duration'],
   3: ['group', IKE_GROUPS],
@@ -474,10 +373,13 @@ export const IKE_PHASE2_ATTRIBUTES: Attributes = {
   10: ['ECN tunnel', { 1: 'allowed', 2: 'forbidden' }],
   11: ['extended sequence numbers', { 1: '64 bit' }],
   12: ['authentication key length'],
-  13: ['signature encoding'],
-  14: ['address preservation'],
-  15: ['SA direction'],
+  13: ['signature encoding', { 1: 'RSASSA-PKCS1-v1_5', 2: 'RSASSA-PSS' }],
+  14: ['address preservation', { 1: 'none', 2: 'source only', 3: 'destination only', 4: 'source and destination' }],
+  15: ['SA direction', { 1: 'sender only', 2: 'receiver only', 3: 'symmetric' }],
 }
+
+/** Attributes of an IKEv2 transform (RFC 7296, section 3.3.5; RFC 9838). */
+export const IKE_V2_ATTRIBUTES: IkeAttributeNames = { 14: ['key length'], 18: ['signature algorithm identifier'] }
 
 /** Transform ids of IKEv1, by protocol (RFC 2407, section 4.4). */
 export const IKE_V1_TRANSFORMS: Readonly<Record<number, Names>> = {
@@ -605,7 +507,7 @@ export const IKE_V2_TRANSFORM_TYPES: Readonly<Record<number, readonly [name: str
   11: ['ADDKE6', IKE_GROUPS],
   12: ['ADDKE7', IKE_GROUPS],
   13: ['KWA', { 1: 'KW_5649_128', 2: 'KW_5649_192', 3: 'KW_5649_256', 4: 'KW_ARX' }],
-  14: ['GCAUTH', { 2: 'IMPLICIT', 3: 'DIGITAL_SIGNATURE' }],
+  14: ['GCAUTH', { 1: 'IMPLICIT', 2: 'DIGITAL_SIGNATURE' }],
 }
 
 export const IKE_TRAFFIC_SELECTORS: Names = {
@@ -648,6 +550,9 @@ export const IKE_CONFIG_ATTRIBUTES: Names = {
   27: 'ENCDNS_IP4',
   28: 'ENCDNS_IP6',
   29: 'ENCDNS_DIGEST_INFO',
+  16387: 'CHKPT_DEF_DOMAIN',
+  16388: 'CHKPT_MAC_ADDRESS',
+  16389: 'CHKPT_MARCIPAN_REASON_CODE',
   16520: 'XAUTH_TYPE',
   16521: 'XAUTH_USER_NAME',
   16522: 'XAUTH_USER_PASSWORD',
@@ -664,7 +569,7 @@ export const IKE_CONFIG_ATTRIBUTES: Names = {
   28675: 'UNITY_SPLIT_DNS',
   28676: 'UNITY_SPLIT_INCLUDE',
   28677: 'UNITY_NATT_PORT',
-  28678: 'UNITY_LOCAL_LAN',
+  28678: 'UNITY_SPLIT_EXCLUDE',
   28679: 'UNITY_PFS',
   28680: 'UNITY_FW_TYPE',
   28681: 'UNITY_BACKUP_SERVERS',

@@ -1,34 +1,12 @@
 /**
- * ISAKMP and IKE messages: IKEv1 (RFC 2408, section 3; RFC 2409) and IKEv2 (RFC 7296, section 3).
+ * ISAKMP and IKE messages: the header and the chain of payloads, which IKEv1 (RFC 2408, section 3; RFC 2409) and IKEv2
+ * (RFC 7296, section 3) share. What a payload says is in `ike-describe.ts`.
  *
- * Both versions share the 28-byte header and the chain of payloads. What is encrypted stays a length: IKEv1 encrypts the
- * whole body when the E flag is set, IKEv2 carries everything after IKE_SA_INIT in an SK or SKF payload.
+ * What is encrypted stays a length: IKEv1 encrypts the whole body when the E flag is set, IKEv2 carries everything after
+ * IKE_SA_INIT in an SK or SKF payload.
  */
-import { addressText } from '../base/address.ts'
 import { hex, NO_BYTES, u16, u32 } from '../base/bytes.ts'
-import { certificateSubject, identityText } from './ike-identity.ts'
-import { describeSa, type IkeSa, type IkeSaFlaw } from './ike-proposal.ts'
-import {
-  IKE_CERTIFICATE_ENCODINGS,
-  IKE_CONFIG_ATTRIBUTES,
-  IKE_CONFIG_TYPES,
-  IKE_EAP_CODES,
-  IKE_GROUPS,
-  IKE_ID_TYPES,
-  IKE_TRAFFIC_SELECTORS,
-  IKE_V1_EXCHANGES,
-  IKE_V1_NOTIFICATIONS,
-  IKE_V1_PAYLOADS,
-  IKE_V1_PROTOCOLS,
-  IKE_V2_AUTHENTICATION_METHODS,
-  IKE_V2_EXCHANGES,
-  IKE_V2_NOTIFICATIONS,
-  IKE_V2_PAYLOADS,
-  IKE_V2_PROTOCOLS,
-  type IkePayloadKind,
-  nameOf,
-} from './ike-tables.ts'
-import { vendorName } from './ike-vendor.ts'
+import { IKE_V1_EXCHANGES, IKE_V2_EXCHANGES, nameOf } from './ike-tables.ts'
 
 export const IKE_PORT = 500
 export const IKE_HEADER_LENGTH = 28
@@ -54,11 +32,12 @@ export const IKE_EXCHANGE = {
   INFORMATIONAL_V2: 37,
   IKE_SESSION_RESUME: 38,
   IKE_INTERMEDIATE: 43,
+  IKE_FOLLOWUP_KE: 44,
 } as const
 
-const V1_FRAGMENT = 132
-const V2_SK = 46
-const V2_SKF = 53
+/** Payload types that code acts on. */
+export const IKE_PAYLOAD = { V1_FRAGMENT: 132, V2_SK: 46, V2_SKF: 53 } as const
+const { V1_FRAGMENT, V2_SK, V2_SKF } = IKE_PAYLOAD
 
 /**
  * `ike.truncated`: shorter than the header. `ike.version`: neither 1 nor 2. `ike.length`: the length field is shorter than
@@ -154,6 +133,10 @@ export class IkeView {
   }
 }
 
+export function exchangeName(version: number, exchangeType: number): string {
+  return nameOf(version === 1 ? IKE_V1_EXCHANGES : IKE_V2_EXCHANGES, exchangeType)
+}
+
 /** `ike.payload_truncated`: no room for a payload's header, or the capture cut it. `ike.payload_length`: it ends outside the message. */
 export type IkePayloadFlaw = 'ike.payload_truncated' | 'ike.payload_length'
 
@@ -161,12 +144,16 @@ export type IkePayloadFlaw = 'ike.payload_truncated' | 'ike.payload_length'
 export class IkePayloadCursor {
   type = 0
   isCritical = false
+  /** The bits of the second octet that mean nothing and should be zero. */
+  reserved = 0
   /** With the generic header. */
   length = 0
   valueStart = 0
   valueEnd = 0
-  /** The payload that follows; of SK and SKF the first one inside. */
+  /** The payload that follows; 0 after the last that can be walked to. */
   nextType = 0
+  /** What the payload says that follows it: of SK and SKF the first one inside. */
+  followingType = 0
   flaw: IkePayloadFlaw | null = null
   #bytes: Uint8Array = NO_BYTES
   #version = 0
@@ -196,10 +183,12 @@ export class IkePayloadCursor {
     const type = this.nextType
     this.type = type
     this.isCritical = this.#version === 2 && (bytes[at + 1] & FLAG_V2_CRITICAL) !== 0
+    this.reserved = this.#version === 2 ? bytes[at + 1] & ~FLAG_V2_CRITICAL : bytes[at + 1]
     this.length = length
     this.valueStart = at + PAYLOAD_HEADER_LENGTH
     this.valueEnd = at + length
     this.#at = at + length
+    this.followingType = bytes[at]
     // SK and SKF are the last payload: their next payload lies inside the ciphertext. A v1 fragment is alone.
     const isLast = this.#version === 2 ? type === V2_SK || type === V2_SKF : type === V1_FRAGMENT
     this.nextType = isLast ? 0 : bytes[at]
@@ -210,342 +199,4 @@ export class IkePayloadCursor {
     this.flaw = flaw
     return false
   }
-}
-
-/** `ike.field_length`: the body of a payload is too short for its fields. `ike.trailing_data`: the datagram goes on after the message. */
-type IkeMessageFlaw = IkePayloadFlaw | IkeSaFlaw | 'ike.field_length' | 'ike.trailing_data'
-
-interface PayloadHead {
-  readonly type: number
-  readonly name: string
-  readonly length: number
-  readonly isCritical: boolean
-}
-
-interface Selector {
-  readonly type: string
-  readonly protocol: number
-  readonly startPort: number
-  readonly endPort: number
-  readonly startAddress: string
-  readonly endAddress: string
-}
-
-/** The fields of a payload, by its kind. Values in `data`, `hash`, `spi`, `nonce` and `value` are hexadecimal. */
-type PayloadFields =
-  | ({ readonly kind: 'sa' } & IkeSa)
-  | { readonly kind: 'ke'; readonly group?: string; readonly dataLength: number }
-  | {
-      readonly kind: 'id'
-      readonly idType: string
-      readonly value: string
-      readonly protocol?: number
-      readonly port?: number
-    }
-  | { readonly kind: 'cert'; readonly encoding: string; readonly dataLength: number; readonly subject?: string }
-  | { readonly kind: 'certreq'; readonly encoding: string; readonly dataLength: number }
-  | { readonly kind: 'hash'; readonly dataLength: number }
-  | { readonly kind: 'auth'; readonly method: string; readonly dataLength: number }
-  | { readonly kind: 'nonce'; readonly nonce: string }
-  | {
-      readonly kind: 'notify'
-      readonly notification: number
-      readonly notificationName: string
-      readonly protocol: string
-      readonly spi: string
-      readonly data: string
-    }
-  | { readonly kind: 'delete'; readonly protocol: string; readonly spis: readonly string[] }
-  | {
-      readonly kind: 'vendor'
-      readonly value: string
-      readonly vendor?: string
-      readonly start: number
-      readonly end: number
-    }
-  | { readonly kind: 'natd'; readonly hash: string }
-  | { readonly kind: 'natoa'; readonly idType: string; readonly address: string }
-  | { readonly kind: 'ts'; readonly selectors: readonly Selector[] }
-  | {
-      readonly kind: 'config'
-      readonly configType: string
-      readonly attributes: readonly { readonly name: string; readonly length: number }[]
-    }
-  | { readonly kind: 'eap'; readonly code: string; readonly identifier: number; readonly eapType?: number }
-  | { readonly kind: 'encrypted'; readonly dataLength: number; readonly fragment?: number; readonly fragments?: number }
-  | {
-      readonly kind: 'fragment'
-      readonly packet: number
-      readonly fragment: number
-      readonly isLast: boolean
-      readonly start: number
-      readonly end: number
-    }
-  | { readonly kind: 'other' }
-
-export type IkePayload = PayloadHead & PayloadFields
-
-/** A message as plain values; `start` and `end` of vendor ids and fragments still point into the capture buffer. */
-export interface IkeDescription {
-  readonly initiatorSpi: string
-  readonly responderSpi: string
-  readonly version: string
-  readonly exchangeType: number
-  readonly exchange: string
-  readonly flags: number
-  readonly messageId: number
-  readonly length: number
-  /** IKEv1 with the E flag: how much ciphertext there is. */
-  readonly encryptedLength?: number
-  /** In wire order. What stands before the first flaw is kept: it is evidence. */
-  readonly payloads: readonly IkePayload[]
-  readonly flaws: readonly IkeMessageFlaw[]
-}
-
-const PAYLOADS_MAX = 256
-const LIST_MAX = 256
-const cursor = new IkePayloadCursor()
-
-/** Copies a message out of the buffer: header, then payloads in wire order. */
-export function describeIke(message: IkeView): IkeDescription {
-  const { version, minorVersion, exchangeType } = message
-  const payloads: IkePayload[] = []
-  const flaws: IkeMessageFlaw[] = []
-  cursor.over(message)
-  while (payloads.length < PAYLOADS_MAX && cursor.next()) payloads.push(describePayload(message, cursor, flaws))
-  if (cursor.flaw !== null) flaws.push(cursor.flaw)
-  if (message.trailing > 0) flaws.push('ike.trailing_data')
-  return {
-    initiatorSpi: message.initiatorSpi,
-    responderSpi: message.responderSpi,
-    version: `${version}.${minorVersion}`,
-    exchangeType,
-    exchange: exchangeName(version, exchangeType),
-    flags: message.flags,
-    messageId: message.messageId,
-    length: message.length,
-    ...(message.isEncrypted ? { encryptedLength: message.messageEnd - message.payloadStart } : {}),
-    payloads,
-    flaws,
-  }
-}
-
-export function exchangeName(version: number, exchangeType: number): string {
-  return nameOf(version === 1 ? IKE_V1_EXCHANGES : IKE_V2_EXCHANGES, exchangeType)
-}
-
-function notificationName(version: number, notification: number): string {
-  return nameOf(version === 1 ? IKE_V1_NOTIFICATIONS : IKE_V2_NOTIFICATIONS, notification)
-}
-
-function describePayload(message: IkeView, payload: IkePayloadCursor, flaws: IkeMessageFlaw[]): IkePayload {
-  const { version } = message
-  const { type, length, isCritical, valueStart, valueEnd } = payload
-  const [name, kind] = (version === 1 ? IKE_V1_PAYLOADS : IKE_V2_PAYLOADS)[type] ?? [String(type), 'other']
-  const head: PayloadHead = { type, name, length, isCritical }
-  if (valueEnd - valueStart < leastLength(version, kind)) {
-    flaws.push('ike.field_length')
-    return { ...head, kind: 'other' }
-  }
-  return { ...head, ...FIELDS[kind](message, valueStart, valueEnd, type, flaws) }
-}
-
-type FieldReader = (
-  message: IkeView,
-  start: number,
-  end: number,
-  type: number,
-  flaws: IkeMessageFlaw[],
-) => PayloadFields
-
-/** Octets that the fixed fields of a payload take, after its generic header: IKEv1, IKEv2. */
-const LEAST_LENGTHS: Partial<Record<IkePayloadKind, readonly [number, number]>> = {
-  ke: [0, 4],
-  id: [4, 4],
-  cert: [1, 1],
-  certreq: [1, 1],
-  auth: [4, 4],
-  notify: [8, 4],
-  delete: [8, 4],
-  natoa: [4, 4],
-  ts: [4, 4],
-  config: [4, 4],
-  eap: [4, 4],
-  fragment: [4, 4],
-}
-
-function leastLength(version: number, kind: IkePayloadKind): number {
-  return LEAST_LENGTHS[kind]?.[version - 1] ?? 0
-}
-
-const FIELDS: Readonly<Record<IkePayloadKind, FieldReader>> = {
-  sa: ({ version, bytes }, start, end, _type, flaws) => ({
-    kind: 'sa',
-    ...describeSa(version, bytes, start, end, flaws),
-  }),
-  ke: ({ version, bytes }, start, end) =>
-    version === 1
-      ? { kind: 'ke', dataLength: end - start }
-      : { kind: 'ke', group: nameOf(IKE_GROUPS, u16(bytes, start)), dataLength: end - start - 4 },
-  id: ({ version, bytes }, start, end) => ({
-    kind: 'id',
-    idType: nameOf(IKE_ID_TYPES, bytes[start]),
-    value: identityText(bytes[start], bytes, start + 4, end),
-    ...(version === 1 ? { protocol: bytes[start + 1], port: u16(bytes, start + 2) } : {}),
-  }),
-  cert: ({ bytes }, start, end) => {
-    const subject = bytes[start] === 4 || bytes[start] === 5 ? certificateSubject(bytes, start + 1, end) : undefined
-    const encoding = nameOf(IKE_CERTIFICATE_ENCODINGS, bytes[start])
-    return { kind: 'cert', encoding, dataLength: end - start - 1, ...(subject === undefined ? {} : { subject }) }
-  },
-  certreq: ({ bytes }, start, end) => ({
-    kind: 'certreq',
-    encoding: nameOf(IKE_CERTIFICATE_ENCODINGS, bytes[start]),
-    dataLength: end - start - 1,
-  }),
-  hash: (_message, start, end) => ({ kind: 'hash', dataLength: end - start }),
-  auth: ({ bytes }, start, end) => ({
-    kind: 'auth',
-    method: nameOf(IKE_V2_AUTHENTICATION_METHODS, bytes[start]),
-    dataLength: end - start - 4,
-  }),
-  nonce: ({ bytes }, start, end) => ({ kind: 'nonce', nonce: hex(bytes, start, end) }),
-  notify: readNotify,
-  delete: readDelete,
-  vendor: ({ bytes }, start, end) => {
-    const vendor = vendorName(bytes, start, end)
-    return { kind: 'vendor', value: hex(bytes, start, end), ...(vendor === undefined ? {} : { vendor }), start, end }
-  },
-  natd: ({ bytes }, start, end) => ({ kind: 'natd', hash: hex(bytes, start, end) }),
-  natoa: ({ bytes }, start, end) => ({
-    kind: 'natoa',
-    idType: nameOf(IKE_ID_TYPES, bytes[start]),
-    address: identityText(bytes[start], bytes, start + 4, end),
-  }),
-  ts: readSelectors,
-  config: readConfig,
-  eap: ({ bytes }, start, end) => ({
-    kind: 'eap',
-    code: nameOf(IKE_EAP_CODES, bytes[start]),
-    identifier: bytes[start + 1],
-    ...(end - start > 4 ? { eapType: bytes[start + 4] } : {}),
-  }),
-  encrypted: ({ bytes }, start, end, type) =>
-    type === V2_SKF && end - start >= 4
-      ? {
-          kind: 'encrypted',
-          dataLength: end - start - 4,
-          fragment: u16(bytes, start),
-          fragments: u16(bytes, start + 2),
-        }
-      : { kind: 'encrypted', dataLength: end - start },
-  fragment: ({ bytes }, start, end) => ({
-    kind: 'fragment',
-    packet: u16(bytes, start),
-    fragment: bytes[start + 2],
-    isLast: (bytes[start + 3] & 1) !== 0,
-    start: start + 4,
-    end,
-  }),
-  other: () => ({ kind: 'other' }),
-}
-
-function readNotify(
-  { version, bytes }: IkeView,
-  start: number,
-  end: number,
-  _type: number,
-  flaws: IkeMessageFlaw[],
-): PayloadFields {
-  const at = version === 1 ? start + 4 : start
-  const spiStart = at + 4
-  let spiEnd = spiStart + bytes[at + 1]
-  if (spiEnd > end) {
-    flaws.push('ike.field_length')
-    spiEnd = end
-  }
-  const notification = u16(bytes, at + 2)
-  return {
-    kind: 'notify',
-    notification,
-    notificationName: notificationName(version, notification),
-    protocol: protocolName(version, bytes[at]),
-    spi: hex(bytes, spiStart, spiEnd),
-    data: hex(bytes, spiEnd, end),
-  }
-}
-
-function readDelete(
-  { version, bytes }: IkeView,
-  start: number,
-  end: number,
-  _type: number,
-  flaws: IkeMessageFlaw[],
-): PayloadFields {
-  const at = version === 1 ? start + 4 : start
-  const spiLength = bytes[at + 1]
-  const count = u16(bytes, at + 2)
-  const spis: string[] = []
-  if (at + 4 + spiLength * count > end) flaws.push('ike.field_length')
-  else if (spiLength > 0) {
-    for (let i = 0; i < count && i < LIST_MAX; i++)
-      spis.push(hex(bytes, at + 4 + i * spiLength, at + 4 + (i + 1) * spiLength))
-  }
-  return { kind: 'delete', protocol: protocolName(version, bytes[at]), spis }
-}
-
-function readSelectors(
-  { bytes }: IkeView,
-  start: number,
-  end: number,
-  _type: number,
-  flaws: IkeMessageFlaw[],
-): PayloadFields {
-  const selectors: Selector[] = []
-  let at = start + 4
-  for (let left = bytes[start]; left > 0; left--) {
-    const length = end - at < 8 ? 0 : u16(bytes, at + 2)
-    if (length < 8 || at + length > end) {
-      flaws.push('ike.field_length')
-      break
-    }
-    const addressLength = bytes[at] === 7 && length === 16 ? 4 : bytes[at] === 8 && length === 40 ? 16 : 0
-    const address = (from: number) =>
-      addressLength === 0 ? hex(bytes, at + 8, at + length) : addressText(bytes, from, addressLength)
-    selectors.push({
-      type: nameOf(IKE_TRAFFIC_SELECTORS, bytes[at]),
-      protocol: bytes[at + 1],
-      startPort: u16(bytes, at + 4),
-      endPort: u16(bytes, at + 6),
-      startAddress: address(at + 8),
-      endAddress: address(at + 8 + addressLength),
-    })
-    at += length
-  }
-  return { kind: 'ts', selectors }
-}
-
-function readConfig(
-  { version, bytes }: IkeView,
-  start: number,
-  end: number,
-  _type: number,
-  flaws: IkeMessageFlaw[],
-): PayloadFields {
-  const attributes: { name: string; length: number }[] = []
-  for (let at = start + 4; at < end && attributes.length < LIST_MAX; ) {
-    const isShort = version === 1 && (bytes[at] & 0x80) !== 0
-    const length = isShort || end - at < 4 ? 0 : u16(bytes, at + 2)
-    if (end - at < 4 + length) {
-      flaws.push('ike.field_length')
-      break
-    }
-    attributes.push({ name: nameOf(IKE_CONFIG_ATTRIBUTES, u16(bytes, at) & 0x7fff), length: isShort ? 2 : length })
-    at += 4 + length
-  }
-  return { kind: 'config', configType: nameOf(IKE_CONFIG_TYPES, bytes[start]), attributes }
-}
-
-function protocolName(version: number, protocol: number): string {
-  return nameOf(version === 1 ? IKE_V1_PROTOCOLS : IKE_V2_PROTOCOLS, protocol)
 }

@@ -105,6 +105,19 @@ const KE = new Uint8Array(128).fill(3)
 const NONCE = new Uint8Array(32).fill(4)
 const ID = concat(Uint8Array.of(2, 0, 0, 0), utf8('vpngroup'))
 
+type Transforms = Parameters<typeof sa2>[0]
+
+/** What both messages of IKE_SA_INIT hold: SA, KE of the last group, nonce. */
+function init2(transforms: Transforms): [number, Uint8Array][] {
+  const group = transforms.findLast(([type]) => type === 4)?.[1] ?? 0
+  const ke = new Uint8Array({ 1: 96, 14: 256, 31: 32 }[group] ?? 64).fill(3)
+  return [
+    [33, sa2(transforms)],
+    [34, concat(be16(group), be16(0), ke)],
+    [40, NONCE],
+  ]
+}
+
 /** Main mode up to a message. */
 function mainMode(tap: Tap, last: number): void {
   const steps = [
@@ -348,7 +361,7 @@ describe('NAT', () => {
     const tap = new Tap()
     const cookies = COOKIE_I + NO_COOKIE
     const payloads = (source: string, target: string): [number, Uint8Array][] => [
-      [33, sa2(INIT)],
+      ...init2(INIT),
       [41, notify2(16388, natd('sha1', cookies, source, 500))],
       [41, notify2(16389, natd('sha1', cookies, target, 500))],
     ]
@@ -373,8 +386,8 @@ describe('IKEv2', () => {
     protectedMessage({ ...V2, exchange, flags: 0x20, messageId }, length)
 
   function init(tap: Tap): void {
-    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, [[33, sa2([...INIT, [4, 31]])]]))
-    tap.down(message({ ...V2, exchange: 34, flags: 0x20 }, [[33, sa2(INIT)]]))
+    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, init2([...INIT, [4, 31]])))
+    tap.down(message({ ...V2, exchange: 34, flags: 0x20 }, init2(INIT)))
   }
 
   test('is established when IKE_AUTH was answered at length', () => {
@@ -429,7 +442,7 @@ describe('IKEv2', () => {
 
   test('asked for another group goes on with the same SPI', () => {
     const tap = new Tap()
-    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, [[33, sa2([[4, 31]])]]))
+    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, init2([[4, 31]])))
     tap.down(message({ version: 0x20, exchange: 34, flags: 0x20 }, [[41, notify2(17, be16(14))]]))
     init(tap)
     tap.up(request(1, 250))
@@ -441,7 +454,7 @@ describe('IKEv2', () => {
 
   test('refused in IKE_SA_INIT fails at once', () => {
     const tap = new Tap()
-    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, [[33, sa2([[4, 1]])]]))
+    tap.up(message({ version: 0x20, exchange: 34, flags: 8 }, init2([[4, 1]])))
     tap.down(message({ version: 0x20, exchange: 34, flags: 0x20 }, [[41, notify2(14)]]))
     expect(tap.names).toEqual(['started', 'failed'])
     expect(tap.last).toMatchObject({ 'ike.notification': 'NO_PROPOSAL_CHOSEN', 'ike.closed_by': 'responder' })
@@ -556,8 +569,8 @@ describe('bounds', () => {
       encrypted({ ...PAIR, exchange: 5, messageId: 3 }, 48),
       encrypted({ ...PAIR, exchange: 32, messageId: 3 }, 48),
       message({ ...PAIR, exchange: 5 }, [[11, notify1(14)]]),
-      message({ version: 0x20, exchange: 34, flags: 8 }, [[33, sa2(INIT)]]),
-      message({ ...PAIR, version: 0x20, exchange: 34, flags: 0x20 }, [[33, sa2(INIT)]]),
+      message({ version: 0x20, exchange: 34, flags: 8 }, init2(INIT)),
+      message({ ...PAIR, version: 0x20, exchange: 34, flags: 0x20 }, init2(INIT)),
       protectedMessage({ ...PAIR, exchange: 35, flags: 8, messageId: 1 }, 200),
       protectedMessage({ ...PAIR, exchange: 35, flags: 0x20, messageId: 1 }, 60),
       protectedMessage({ ...PAIR, exchange: 37, flags: 8, messageId: 2 }, 60),

@@ -61,6 +61,8 @@ describe('IKEv1 phase 1', () => {
     expect(transform.attributes.at(-1)).toEqual({
       type: 6,
       name: 'group prime',
+      isShort: false,
+      length: 8,
       value: 'ffffffffc90fdaa2',
       text: 'ffffffffc90fdaa2',
     })
@@ -89,8 +91,51 @@ describe('IKEv1 phase 1', () => {
     expect(read(1, bytes).flaws).toContain(flaw)
   })
 
+  test('keeps the numbers beside the names', () => {
+    const { sa } = read(1, sa1([AES, DES]))
+    expect(sa).toMatchObject({ doi: 'IPSEC', doiNumber: 1, situation: 1, situationNames: ['SIT_IDENTITY_ONLY'] })
+    expect(sa.proposals).toMatchObject([
+      {
+        number: 1,
+        length: 72,
+        protocol: 'ISAKMP',
+        protocolNumber: 1,
+        transformCount: 2,
+        transforms: [
+          { number: 1, length: 40, typeNumber: 1, id: 1, name: 'KEY_IKE' },
+          { number: 1, length: 24 },
+        ],
+      },
+    ])
+  })
+
+  test('is found behind the labels of secrecy and integrity', () => {
+    const plain = sa1([DES])
+    const labels = concat(
+      be32(7),
+      concat(be16(3), be16(0), new Uint8Array(4), be16(9), be16(0), new Uint8Array(4)),
+      concat(be16(0), be16(0), be16(0), be16(0)),
+    )
+    const labelled = concat(be32(1), be32(7), labels, plain.subarray(8))
+    expect(read(1, labelled)).toMatchObject({
+      sa: {
+        situationNames: ['SIT_IDENTITY_ONLY', 'SIT_SECRECY', 'SIT_INTEGRITY'],
+        proposals: read(1, plain).sa.proposals,
+      },
+      flaws: [],
+    })
+    for (let end = 8; end < 8 + labels.length; end++) {
+      const flaws: IkeSaFlaw[] = []
+      describeSa(1, labelled, 0, end, flaws)
+      expect(flaws, `${end} bytes`).toEqual(['ike.sa_length'])
+    }
+  })
+
   test('of another domain of interpretation is named and left alone', () => {
-    expect(read(1, concat(be32(2), be32(0)))).toEqual({ sa: { doi: 'GDOI', proposals: [] }, flaws: [] })
+    expect(read(1, concat(be32(2), be32(0)))).toEqual({
+      sa: { doi: 'GDOI', doiNumber: 2, proposals: [] },
+      flaws: [],
+    })
   })
 })
 
@@ -151,6 +196,23 @@ describe('IKEv2', () => {
       describeSa(2, whole, 0, end, flaws)
       expect(flaws.length, `${end} bytes`).toBeGreaterThan(0)
     }
+  })
+
+  test.each([
+    [1, 28, 'ENCR', 'ENCR_CHACHA20_POLY1305'],
+    [1, 35, 'ENCR', 'ENCR_MAGMA_MGM_MAC_KTREE'],
+    [2, 9, 'PRF', 'PRF_HMAC_STREEBOG_512'],
+    [3, 14, 'INTEG', 'AUTH_HMAC_SHA2_512_256'],
+    [4, 28, 'KE', 'ecp256bp'],
+    [4, 32, 'KE', 'curve448'],
+    [4, 37, 'KE', 'ml-kem-1024'],
+    [5, 2, 'SN', 'UNSPECIFIED_SEQUENCE_NUMBERS'],
+    [6, 35, 'ADDKE1', 'ml-kem-512'],
+    [12, 36, 'ADDKE7', 'ml-kem-768'],
+    [13, 2, 'KWA', 'KW_5649_192'],
+    [14, 1, 'GCAUTH', 'IMPLICIT'],
+  ])('transform %i/%i is %s %s', (typeNumber, id, type, name) => {
+    expect(read(2, sa2([[typeNumber, id]])).sa.proposals[0].transforms).toMatchObject([{ typeNumber, type, id, name }])
   })
 
   test('numbers nobody registered stay numbers', () => {
