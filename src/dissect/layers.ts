@@ -17,12 +17,14 @@ import { describeL2f, L2fView } from '../wire/l2f.ts'
 import { AvpCursor, type AvpDescription, describeControl } from '../wire/l2tp-avp.ts'
 import { recoverHidden } from '../wire/l2tp-hidden.ts'
 import { describeL2tp, L2tpView, l2tpVersion } from '../wire/l2tp.ts'
+import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import {
   describeEthernet,
   describeEtherType,
   describeLink,
   ETHERTYPE,
   etherTypeName,
+  LINKTYPE,
   type LinkDescription,
 } from '../wire/link.ts'
 import { NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
@@ -33,6 +35,7 @@ import { describeUdp, UdpView } from '../wire/udp.ts'
 import { Defragmenter, type DefragmentLimits } from './defragment.ts'
 import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
+import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 
 /** What a source of packets hands over. */
@@ -97,6 +100,7 @@ export class Describer {
   readonly #ports: Uint8Array
   readonly #reassembly: Reassembly[]
   readonly #ppp: PppLayers
+  readonly #v3: L2tpV3Layers
   readonly #avps = new AvpCursor()
   #layers: Layer[] = []
   #packet: { readonly number: number; readonly timeUs: number } = { number: 0, timeUs: 0 }
@@ -107,6 +111,7 @@ export class Describer {
     for (const port of options.l2tpPorts) this.#ports[port] = CONFIGURED
     this.#reassembly = Array.from({ length: REASSEMBLY_LEVELS }, () => new Reassembly(options.fragments))
     this.#ppp = new PppLayers(new PppContext(options.linksMax))
+    this.#v3 = new L2tpV3Layers(options.secrets, options.linksMax)
   }
 
   /** Never throws. Nothing in the result refers to the buffer of the packet. */
@@ -143,7 +148,7 @@ export class Describer {
     }
     switch (link.payload) {
       case 'ip':
-        this.#ip(window, place, vlanOf(link))
+        this.#ip(window, place, place.level === 0 ? vlanOf(link) : hashText(`${place.path.key}/${vlanOf(link)}`))
         break
       case 'ppp':
         this.#pppFrame(window, { ...place, path: pathOverLink(link, place.path) })
@@ -259,7 +264,7 @@ export class Describer {
         this.#gre(window, place)
         break
       case IP_PROTOCOL.L2TP:
-        this.#data(window, place, 'l2tpv3')
+        this.#l2tpV3(window, 'ip', place)
         break
       case IP_PROTOCOL.ESP:
         this.#data(window, place, 'esp')
@@ -362,7 +367,12 @@ export class Describer {
     if (isExpected || isLearned) this.#l2tp(payload, sourcePort, isExpected, { ...place, path })
     else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT) this.#natTraversal(payload, place)
     else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT) this.#ike(payload, place)
-    else this.#data(payload, place)
+    else if (!place.isQuoted && isL2tpV3(bytes, payload.start, payload.end, payload.wireEnd)) {
+      // Tunnels that are set up by hand announce their ports to nobody.
+      this.#ports[sourcePort] ||= LEARNED
+      this.#ports[destinationPort] ||= LEARNED
+      this.#l2tpV3(payload, 'udp', { ...place, path })
+    } else this.#data(payload, place)
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */
@@ -397,12 +407,12 @@ export class Describer {
 
   // --- L2TP -----------------------------------------------------------------------------------------------------------
 
-  /** On a port that was learned other programs may speak too: there only what decodes as version 2 is L2TP. */
+  /** On a port that was learned other programs may speak too: there only what decodes is L2TP. */
   #l2tp(window: Window, sourcePort: number, isExpected: boolean, place: Place): void {
     const { bytes, start, end, wireEnd } = window
     const version = l2tpVersion(bytes, start, end)
-    if (version === 3 && isExpected) {
-      this.#data(window, place, 'l2tpv3')
+    if (version === 3 && (isExpected || isPlainV3(bytes, start, end))) {
+      this.#l2tpV3(window, 'udp', place)
       return
     }
     if (version === 1 && isExpected) {
@@ -465,6 +475,35 @@ export class Describer {
     this.#pppFrame(window, { ...place, path: { key: `${key}/${view.tunnelId}/${view.sessionId}`, forward, backward } })
   }
 
+  #l2tpV3(window: Window, transport: L2tpV3Transport, place: Place): void {
+    const layers: Layer[] = []
+    const payload = this.#v3.describe(window, transport, place.path, layers, !place.isQuoted)
+    for (const layer of layers) this.#push(layer, place)
+    if (payload === null || this.#isTooDeep(place)) return
+    const { bytes, start, end, wireEnd } = payload.window
+    const path = { ...place.path, key: `${place.path.key}/l2tpv3/${payload.sessionId}` }
+    const inside = { ...place, path }
+    switch (payload.kind) {
+      case 'ethernet':
+        this.#link(describeEthernet(bytes, start, end), bytes, wireEnd, inside)
+        break
+      case 'typed':
+        this.#link(describeEtherType(bytes, start, end, payload.etherType), bytes, wireEnd, inside)
+        break
+      case 'serial':
+        this.#link(describeLink(bytes, start, end, LINKTYPE.PPP_HDLC), bytes, wireEnd, inside)
+        break
+      case 'ppp':
+        this.#pppFrame(payload.window, inside)
+        break
+      case 'ip':
+        this.#ip(payload.window, inside, hashText(path.key))
+        break
+      case 'data':
+        this.#data(payload.window, inside, payload.name)
+    }
+  }
+
   #l2f(window: Window, place: Place): void {
     const view = new L2fView()
     const flaw = view.decode(window.bytes, window.start, window.end, window.wireEnd)
@@ -485,6 +524,12 @@ export class Describer {
     if (view.protocol === 2) this.#pppFrame(payload, { ...place, path })
     else if (view.protocol !== 1) this.#data(payload, place)
   }
+}
+
+/** Version 3 without any reserved bit, as a learned port must show it: control, or data of a session. */
+function isPlainV3(bytes: Uint8Array, start: number, end: number): boolean {
+  const head = end - start < 8 ? 0 : u16(bytes, start)
+  return head === 0xc803 || (head === 0x0003 && u16(bytes, start + 2) === 0)
 }
 
 /** AVPs that hold the options of an LCP Configure-Request (RFC 2661 section 4.4.5, RFC 3437). */
