@@ -59,6 +59,8 @@ const PROTOCOLS = [
   'nbfcp',
   'atcp',
   'vjc',
+  'fr',
+  'chdlc',
 ]
 
 /** tshark keeps state in other protocols too; off, so that a field is what the packet holds and nothing else. */
@@ -73,7 +75,11 @@ const PREFERENCES = [
 export const TSHARK_VERSION = spawnSync('tshark', ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0] ?? ''
 
 /** The packets of a capture in which tshark sees L2TP or PPP, by number, among the first `packetsMax`. */
-export async function askTshark(path: string, packetsMax: number): Promise<Map<number, OraclePacket>> {
+export async function askTshark(
+  path: string,
+  packetsMax: number,
+  options: readonly string[] = [],
+): Promise<Map<number, OraclePacket>> {
   const preferences = PREFERENCES.flatMap((preference) => ['-o', preference])
   const child = spawn(
     'tshark',
@@ -90,6 +96,7 @@ export async function askTshark(path: string, packetsMax: number): Promise<Map<n
       '-J',
       PROTOCOLS.join(' '),
       ...preferences,
+      ...options,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   )
