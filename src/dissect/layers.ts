@@ -17,12 +17,14 @@ import { describeL2f, L2fView } from '../wire/l2f.ts'
 import { AvpCursor, type AvpDescription, describeControl } from '../wire/l2tp-avp.ts'
 import { recoverHidden } from '../wire/l2tp-hidden.ts'
 import { describeL2tp, L2tpView, l2tpVersion } from '../wire/l2tp.ts'
+import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import {
   describeEthernet,
   describeEtherType,
   describeLink,
   ETHERTYPE,
   etherTypeName,
+  LINKTYPE,
   type LinkDescription,
 } from '../wire/link.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
@@ -35,6 +37,7 @@ import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
 import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
 import { IkeLayers } from './layers-ike.ts'
+import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 
 /** What a source of packets hands over. */
@@ -103,6 +106,7 @@ export class Describer {
   readonly #ppp: PppLayers
   readonly #esp: EspLayers
   readonly #ikeLayers: IkeLayers
+  readonly #v3: L2tpV3Layers
   readonly #avps = new AvpCursor()
   #layers: Layer[] = []
   #packet: { readonly number: number; readonly timeUs: number } = { number: 0, timeUs: 0 }
@@ -115,6 +119,7 @@ export class Describer {
     this.#esp = new EspLayers(options.esp ?? NO_ESP_KEYS)
     this.#ppp = new PppLayers(new PppContext(options.linksMax))
     this.#ikeLayers = new IkeLayers(options.fragments.datagramsMax)
+    this.#v3 = new L2tpV3Layers(options.secrets, options.linksMax)
   }
 
   /** Never throws. Nothing in the result refers to the buffer of the packet. */
@@ -151,7 +156,7 @@ export class Describer {
     }
     switch (link.payload) {
       case 'ip':
-        this.#ip(window, place, vlanOf(link))
+        this.#ip(window, place, place.level === 0 ? vlanOf(link) : hashText(`${place.path.key}/${vlanOf(link)}`))
         break
       case 'ppp':
         this.#pppFrame(window, { ...place, path: pathOverLink(link, place.path) })
@@ -269,7 +274,7 @@ export class Describer {
         this.#gre(window, place)
         break
       case IP_PROTOCOL.L2TP:
-        this.#data(window, place, 'l2tpv3')
+        this.#l2tpV3(window, 'ip', place)
         break
       case IP_PROTOCOL.ESP:
         this.#ipsec(ip, place, scope, (layers) => this.#esp.esp(window, ip, place.isQuoted || ip.isFragment, layers))
@@ -384,7 +389,12 @@ export class Describer {
     else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT)
       this.#ikePort(ip, payload, { ...place, path }, scope)
     else if (isLearned) this.#l2tp(payload, sourcePort, false, { ...place, path })
-    else this.#data(payload, place)
+    else if (!place.isQuoted && isL2tpV3(bytes, payload.start, payload.end, payload.wireEnd)) {
+      // Tunnels that are set up by hand announce their ports to nobody.
+      this.#ports[sourcePort] ||= LEARNED
+      this.#ports[destinationPort] ||= LEARNED
+      this.#l2tpV3(payload, 'udp', { ...place, path })
+    } else this.#data(payload, place)
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */
@@ -442,12 +452,12 @@ export class Describer {
 
   // --- L2TP -----------------------------------------------------------------------------------------------------------
 
-  /** On a port that was learned other programs may speak too: there only what decodes as version 2 is L2TP. */
+  /** On a port that was learned other programs may speak too: there only what decodes is L2TP. */
   #l2tp(window: Window, sourcePort: number, isExpected: boolean, place: Place): void {
     const { bytes, start, end, wireEnd } = window
     const version = l2tpVersion(bytes, start, end)
-    if (version === 3 && isExpected) {
-      this.#data(window, place, 'l2tpv3')
+    if (version === 3 && (isExpected || isPlainV3(bytes, start, end))) {
+      this.#l2tpV3(window, 'udp', place)
       return
     }
     if (version === 1 && isExpected) {
@@ -510,6 +520,35 @@ export class Describer {
     this.#pppFrame(window, { ...place, path: { key: `${key}/${view.tunnelId}/${view.sessionId}`, forward, backward } })
   }
 
+  #l2tpV3(window: Window, transport: L2tpV3Transport, place: Place): void {
+    const layers: Layer[] = []
+    const payload = this.#v3.describe(window, transport, place.path, layers, !place.isQuoted)
+    for (const layer of layers) this.#push(layer, place)
+    if (payload === null || this.#isTooDeep(place)) return
+    const { bytes, start, end, wireEnd } = payload.window
+    const path = { ...place.path, key: `${place.path.key}/l2tpv3/${payload.sessionId}` }
+    const inside = { ...place, path }
+    switch (payload.kind) {
+      case 'ethernet':
+        this.#link(describeEthernet(bytes, start, end), bytes, wireEnd, inside)
+        break
+      case 'typed':
+        this.#link(describeEtherType(bytes, start, end, payload.etherType), bytes, wireEnd, inside)
+        break
+      case 'serial':
+        this.#link(describeLink(bytes, start, end, LINKTYPE.PPP_HDLC), bytes, wireEnd, inside)
+        break
+      case 'ppp':
+        this.#pppFrame(payload.window, inside)
+        break
+      case 'ip':
+        this.#ip(payload.window, inside, hashText(path.key))
+        break
+      case 'data':
+        this.#data(payload.window, inside, payload.name)
+    }
+  }
+
   #l2f(window: Window, place: Place): void {
     const view = new L2fView()
     const flaw = view.decode(window.bytes, window.start, window.end, window.wireEnd)
@@ -530,6 +569,12 @@ export class Describer {
     if (view.protocol === 2) this.#pppFrame(payload, { ...place, path })
     else if (view.protocol !== 1) this.#data(payload, place)
   }
+}
+
+/** Version 3 without any reserved bit, as a learned port must show it: control, or data of a session. */
+function isPlainV3(bytes: Uint8Array, start: number, end: number): boolean {
+  const head = end - start < 8 ? 0 : u16(bytes, start)
+  return head === 0xc803 || (head === 0x0003 && u16(bytes, start + 2) === 0)
 }
 
 /** AVPs that hold the options of an LCP Configure-Request (RFC 2661 section 4.4.5, RFC 3437). */

@@ -8,6 +8,7 @@
  */
 import { hex, NO_BYTES, text, u16, u32, u64 } from '../base/bytes.ts'
 import { type L2tpMessage, messageName } from './l2tp.ts'
+import { L2TPV3_KINDS, meaningOf } from './l2tpv3-avp.ts'
 
 const FLAG_MANDATORY = 0x8000
 const FLAG_HIDDEN = 0x4000
@@ -19,6 +20,7 @@ const MESSAGE_TYPE = 0
 const ASSIGNED_TUNNEL_ID = 9
 const ASSIGNED_SESSION_ID = 14
 const RANDOM_VECTOR = 36
+const MESSAGE_DIGEST = 59
 
 /** Strings longer than this overflow the buffers of known implementations. */
 const TEXT_OCTETS_MAX = 254
@@ -223,10 +225,8 @@ const SCALAR_KINDS = {
   octets: { octets: ANY_LENGTH, read: (bytes, start, end) => bytes.slice(start, end) },
   /** A value that must not be shown: its length in octets. */
   secretLength: { octets: ANY_LENGTH, read: (_bytes, start, end) => end - start },
-} as const satisfies Record<
-  string,
-  Kind<number | string | boolean | readonly string[] | readonly number[] | Uint8Array>
->
+  ...L2TPV3_KINDS,
+} as const satisfies Record<string, Kind<number | string | boolean | object>>
 
 /** Values of several named pieces. */
 const RECORD_KINDS = {
@@ -399,7 +399,7 @@ export const AVPS = {
   56: ['pppoeRelayResponseCapability', 'hex'],
   57: ['pppoeRelayForwardCapability', 'hex'],
   // RFC 3931: L2TPv3
-  58: ['extendedVendorId', 'hex'],
+  58: ['extendedVendorAvp', 'extendedVendor'],
   59: ['messageDigest', 'hex'],
   60: ['routerId', 'u32'],
   61: ['assignedControlConnectionId', 'u32'],
@@ -412,45 +412,46 @@ export const AVPS = {
   68: ['pseudowireType', 'u16'],
   69: ['l2SpecificSublayer', 'u16'],
   70: ['dataSequencing', 'u16'],
-  71: ['circuitStatus', 'u16'],
+  71: ['circuitStatus', 'circuitStatus'],
   72: ['preferredLanguage', 'text'],
   73: ['nonce', 'hex'],
   74: ['txConnectSpeedV3', 'u64'],
   75: ['rxConnectSpeedV3', 'u64'],
   // RFC 4951 and RFC 4045: failover, multicast
-  76: ['failoverCapability', 'hex'],
-  77: ['tunnelRecovery', 'hex'],
-  78: ['suggestedControlSequence', 'hex'],
-  79: ['failoverSessionState', 'hex'],
+  76: ['failoverCapability', 'failoverCapability'],
+  77: ['tunnelRecovery', 'idPair'],
+  78: ['suggestedControlSequence', 'controlSequence'],
+  79: ['failoverSessionState', 'idPair'],
   80: ['multicastCapability', 'hex'],
   81: ['newOutgoingSessions', 'hex'],
   82: ['newOutgoingSessionsAcknowledgement', 'hex'],
   83: ['withdrawOutgoingSessions', 'hex'],
   84: ['multicastPacketsPriority', 'hex'],
   // RFC 4591, 4454, 4667, 4720: Frame Relay, ATM and layer 2 VPN over L2TPv3
-  85: ['frameRelayHeaderLength', 'hex'],
-  86: ['atmMaximumConcatenatedCells', 'hex'],
+  85: ['frameRelayHeaderLength', 'u16'],
+  86: ['atmMaximumConcatenatedCells', 'u16'],
   87: ['oamEmulationRequired', 'hex'],
-  88: ['atmAlarmStatus', 'hex'],
+  88: ['atmAlarmStatus', 'atmAlarmStatus'],
   89: ['attachmentGroupId', 'label'],
   90: ['localEndId', 'label'],
   91: ['interfaceMtu', 'u16'],
-  92: ['fcsRetention', 'hex'],
-  // Tunnel switching, RFC 4623, 5085, 5515, 5611, 6073 and 7886
+  92: ['fcsRetention', 'u16'],
+  // Tunnel switching, RFC 4623, 5085, 5515, 5611, 6073, 7886 and 9601
   93: ['tunnelSwitchingAggregatorId', 'label'],
-  94: ['maximumReceiveUnit', 'hex'],
-  95: ['maximumReassembledReceiveUnit', 'hex'],
-  96: ['vccvCapability', 'hex'],
-  97: ['connectSpeedUpdate', 'hex'],
+  94: ['maximumReceiveUnit', 'u16'],
+  95: ['maximumReassembledReceiveUnit', 'u16'],
+  96: ['vccvCapability', 'vccv'],
+  97: ['connectSpeedUpdate', 'connectSpeedUpdate'],
   98: ['connectSpeedUpdateEnable', 'flag'],
   99: ['tdmPseudowire', 'hex'],
   100: ['rtp', 'hex'],
   101: ['pseudowireSwitchingPoint', 'hex'],
-  102: ['sbfdTargetDiscriminators', 'hex'],
+  102: ['sbfdTargetDiscriminators', 'u32List'],
+  103: ['ecnCapability', 'hex'],
 } as const satisfies Record<number, AvpRow>
 
 /** AVPs that a message may carry several times. */
-const REPEATABLE = new Set([RANDOM_VECTOR, 79, 81, 82, 83, 93, 97, 101])
+const REPEATABLE = new Set([RANDOM_VECTOR, 58, MESSAGE_DIGEST, 79, 81, 82, 83, 93, 97, 101])
 
 interface Vendor {
   readonly name: string
@@ -470,12 +471,15 @@ export const VENDORS: Readonly<Record<number, Vendor>> = {
       5: ['ciscoAssignedCookie', 'hex'],
       6: ['ciscoRemoteEndId', 'label'],
       7: ['ciscoPseudowireType', 'u16'],
-      8: ['ciscoCircuitStatus', 'u16'],
+      8: ['ciscoCircuitStatus', 'circuitStatus'],
       9: ['ciscoTieBreaker', 'hex', 8],
       10: ['ciscoDraftAvpVersion', 'u16'],
+      11: ['ciscoAtmMaximumConcatenatedCells', 'u16'],
       12: ['ciscoMessageDigest', 'hex'],
       13: ['ciscoNonce', 'hex'],
       14: ['ciscoInterfaceMtu', 'u16'],
+      108: ['ciscoOamEmulationRequired', 'hex'],
+      109: ['ciscoAtmAlarmStatus', 'hex'],
     },
   },
   193: {
@@ -794,6 +798,8 @@ export interface AvpDescription {
   readonly length: number
   /** Octets as hexadecimal. Absent if hidden and not recovered, or too short. */
   readonly value?: Exclude<AvpValue, Uint8Array>
+  /** A code point, or a list of them, in words. */
+  readonly meaning?: string
   /** For a hidden AVP, if there was an attempt to recover it. */
   readonly recovery?: Recovery['verdict']
   readonly secretIndex?: number
@@ -892,15 +898,18 @@ function describeAvp(
   findings: readonly AvpFinding[],
 ): AvpDescription {
   const vendorName = VENDORS[avp.vendorId]?.name
+  const name = rowOf(avp.vendorId, avp.type)?.[0] ?? 'unknown'
+  const meaning = meaningOf(name, value)
   return {
     type: avp.type,
-    name: rowOf(avp.vendorId, avp.type)?.[0] ?? 'unknown',
+    name,
     vendorId: avp.vendorId,
     ...(vendorName === undefined ? {} : { vendorName }),
     mandatory: avp.isMandatory,
     hidden: avp.isHidden,
     length: avp.length,
     ...(value === undefined ? {} : { value: value instanceof Uint8Array ? hex(value, 0, value.length) : value }),
+    ...(meaning === undefined ? {} : { meaning }),
     ...(recovery === undefined ? {} : { recovery: recovery.verdict }),
     ...(recovery?.verdict === 'recovered' ? { secretIndex: recovery.secretIndex } : {}),
     findings,

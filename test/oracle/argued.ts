@@ -21,11 +21,6 @@ export interface Argument {
 
 export const ARGUED: readonly Argument[] = [
   {
-    fields: /^(l2tp|ip|ipv6|tcp|udp|icmp|icmpv6|eth|vlan)\./,
-    reason: 'L2TPv3 is named only: this dissection reads version 2',
-    holds: ({ layers }) => has(layers, 'l2tpv3'),
-  },
-  {
     fields: /^packet$/,
     reason:
       'on the port of L2TP and not L2TP: Borescope says what is wrong with it, tshark calls it data or guesses another protocol',
@@ -35,6 +30,18 @@ export const ARGUED: readonly Argument[] = [
     fields: /^l2tp\.avp\.(vendor_id|type|ciscotype|ericssontype|broadbandtype|cablelabstype)$/,
     reason: 'hiding covers the value only; tshark leaves out vendor and type of a hidden AVP as well',
     holds: ({ layers, ours, theirs }) => ours.length - theirs.length === hiddenAvps(layers),
+  },
+  {
+    fields: /^l2tp\.avp\.local_session_id$/,
+    reason: 'an AVP without octets for its value has none; tshark reads them from the AVP behind it',
+    holds: ({ layers, ours, theirs }) =>
+      theirs.length - ours.length === avpsOf(layers).filter(({ type, length }) => type === 63 && length < 10).length,
+  },
+  {
+    fields: /^l2tp\.cisco\.circuit_type$/,
+    reason: 'the N bit stands beside the A bit; for Cisco’s attribute tshark reads the A bit a second time',
+    holds: ({ oracle, theirs }) =>
+      theirs[0] === oracle.fields.find(({ name }) => name === 'l2tp.cisco.circuit_status')?.show,
   },
   {
     fields: /^vjc\.delta_(ack|seq)$/,
@@ -58,11 +65,16 @@ export const ARGUED: readonly Argument[] = [
   },
 ]
 
-function has(layers: readonly Layer[], name: string): boolean {
-  return layers.some(({ layer }) => layer === name)
+interface Avp {
+  readonly type: number
+  readonly length: number
+  readonly hidden: boolean
+}
+
+function avpsOf(layers: readonly Layer[]): readonly Avp[] {
+  return layers.flatMap((layer) => (layer['avps'] as readonly Avp[] | undefined) ?? [])
 }
 
 function hiddenAvps(layers: readonly Layer[]): number {
-  const avps = layers.flatMap((layer) => (layer['avps'] as readonly { readonly hidden: boolean }[] | undefined) ?? [])
-  return avps.filter(({ hidden }) => hidden).length
+  return avpsOf(layers).filter(({ hidden }) => hidden).length
 }

@@ -19,6 +19,7 @@ import {
   pppPacket,
   utf8,
 } from '../support/craft.ts'
+import { everyV3Field } from './every-field-l2tpv3.ts'
 
 const CISCO = 9
 const BROADBAND_FORUM = 3561
@@ -152,7 +153,7 @@ function data(frame: Uint8Array): Uint8Array {
 }
 
 export function everyField(): Uint8Array[] {
-  return [...attributes(), ...options(), ...codes(), ...logins()]
+  return [...attributes(), ...options(), ...codes(), ...logins(), ...everyV3Field()]
 }
 
 function attributes(): Uint8Array[] {
@@ -162,6 +163,7 @@ function attributes(): Uint8Array[] {
     ...[26, 27, 28].map((type) => control(12, type, negotiated)),
     ...[74, 75].map((type) => control(12, type, concat(be32(1), be32(77)))),
     ...Object.entries(CISCO_AVPS).map(([type, length]) => control(1, Number(type), octets(length), CISCO)),
+    control(28, 97, concat(be16(0), be16(7), be32(100), be32(101))),
     ...[1, 2].map((type) => control(10, type, utf8('dslam 1/1/7'), BROADBAND_FORUM)),
     ...BROADBAND_RATES.map((type) => control(10, type, concat(be32(2), octets(4)), BROADBAND_FORUM)),
     ...BROADBAND_NUMBERS.map((type) => control(10, type, octets(4), BROADBAND_FORUM)),

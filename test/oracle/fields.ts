@@ -1,6 +1,7 @@
 /** The oracle's field names, and how what Borescope dissected reads under them. */
 import type { Layer } from '../../src/dissect/layer.ts'
 import { addAh, addEsp, ESP_FIELDS, ESP_PASSED_OVER } from './fields-esp.ts'
+import { addCircuit, addFrameRelay, addV3Attribute, addV3Header, L2TPV3_FIELDS } from './fields-l2tpv3.ts'
 import type { OracleField } from './tshark.ts'
 
 /**
@@ -192,6 +193,7 @@ export const FIELDS: Readonly<Record<string, Kind>> = {
   'l2tp.cisco.message_digest': 'octets',
   'l2tp.cisco.nonce': 'octets',
   'l2tp.cisco.interface_mtu': 'number',
+  ...L2TPV3_FIELDS,
   // PPP
   'ppp.direction': 'number',
   'ppp.address': 'number',
@@ -379,7 +381,7 @@ export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: st
     reason: 'details of carriers beyond their headers (resolved names, streams, times, options, payloads as octets)',
   },
   {
-    names: /^l2tp\.broadband\.access_loop_encapsulation|^l2tp\.(avp\.(csu|circuit)|cisco\.circuit|ericsson|cablel)/,
+    names: /^l2tp\.broadband\.access_loop_encapsulation|^l2tp\.(avp\.csu$|ericsson|cablel)/,
     reason: 'AVPs whose octets are told, not taken apart',
   },
   {
@@ -394,7 +396,7 @@ export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: st
     reason: 'opinions, bits of a field that is compared, and what tshark computes',
   },
   { names: /^l2tp\.flags$/, reason: 'its bits are compared one by one' },
-  { names: /^l2tp\.(res|sid|ccid|cookie)$|^l2tp\.l2_spec/, reason: 'L2TPv3, which this dissection names only' },
+  { names: /^l2tp\.l2_spec_(def|atm)$|^(fr|chdlc)\./, reason: 'headings, and parts of a field that is compared' },
   {
     names:
       /^(lcp\.opt\.(mtu_bytes|asyncmap_bytes|auth_protocol_bytes|auth_protocol|quality_protocol_bytes|magic_number_bytes|field_compress|addr_field_compress|callback|multilink_mrru|multilink_ep_disc)|ipcp\.opt\.(addr|addrs|compress|pri_dns|sec_dns|pri_nbns|sec_nbns)|ipv6cp\.opt\.interface_identifier|ccp\.opt\.(mppe|deflate|mvrca|bsdcomp|stac|vd)|osinlcp\.opt\.def_pid)$/,
@@ -418,7 +420,8 @@ export function entriesOfOracle(fields: readonly OracleField[]): Entry[] {
   const entries: Entry[] = []
   for (const { name, show, value } of fields) {
     const kind = FIELDS[name]
-    if (kind === undefined) continue
+    // What tshark remembers of a session it shows in its data, too, where no octets are.
+    if (kind === undefined || (name === 'l2tp.avp.pseudowire_type' && value === '')) continue
     // A field without octets says nothing that the length before it does not say.
     const spelt = oracleValue(kind, show, value)
     if (spelt !== '') entries.push({ name, value: spelt })
@@ -817,6 +820,8 @@ function addAvp(avp: Option, entries: Entries): void {
   entries.add(VENDOR_TYPES[vendorId] ?? 'l2tp.avp.type', type)
   if (avp['hidden'] === true || value === undefined) return
   if (vendorId === 3561) entries.add(BROADBAND_FIELDS[type] ?? '', value)
+  else if (vendorId === 9 && type === 8)
+    addCircuit('l2tp.cisco', value as readonly string[], (name, one) => entries.add(name, one))
   else if (vendorId === 9) addValues(CISCO_FIELDS[type], value, entries)
   else if (vendorId !== 0) entries.add('l2tp.vendor_specific_avp_data', value)
   else addIetfAvp(type, value, avp, entries)
@@ -858,6 +863,7 @@ function addIetfAvp(type: number, value: unknown, avp: Option, entries: Entries)
       AVP_RECORDS(value as Layer, entries)
       break
     default:
+      if (addV3Attribute(type, value, avp['length'] as number, (name, one) => entries.add(name, one))) break
       addValues(AVP_FIELDS[type], value, entries)
       addOptions('lcp.opt', avp['options'], entries, lcpOption)
   }
@@ -880,6 +886,11 @@ const L2TP: Reader = (layer, entries) => {
   entries.add('l2tp.seq_bit', (flags & 0x0800) !== 0)
   entries.add('l2tp.offset_bit', (flags & 0x0200) !== 0)
   if (layer['messageName'] === 'ZLB') entries.add('l2tp.zero_length_body_message', true)
+  for (const avp of (layer['avps'] as readonly Option[] | undefined) ?? []) addAvp(avp, entries)
+}
+
+const L2TPV3: Reader = (layer, entries) => {
+  addV3Header(layer, (name, value) => entries.add(name, value))
   for (const avp of (layer['avps'] as readonly Option[] | undefined) ?? []) addAvp(avp, entries)
 }
 
@@ -998,6 +1009,9 @@ const READERS: Readonly<Record<string, Reader>> = {
   esp: (layer, entries) => addEsp(layer, (name, value) => entries.add(name, value)),
   ah: (layer, entries) => addAh(layer, (name, value) => entries.add(name, value)),
   l2tp: L2TP,
+  l2tpv3: L2TPV3,
+  'frame-relay': (layer, entries) => addFrameRelay(layer, (name, value) => entries.add(name, value)),
+  chdlc: renamed({ 'chdlc.address': 'address', 'chdlc.control': 'control', 'chdlc.protocol': 'protocol' }),
   ppp: renamed({ 'ppp.address': 'address', 'ppp.control': 'control', 'ppp.protocol': 'protocol' }),
   mp: renamed({
     'mp.first': 'isFirst',

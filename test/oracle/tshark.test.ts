@@ -16,6 +16,7 @@ import { pcapFile } from '../support/pcap.ts'
 import { ARGUED, type Disagreement } from './argued.ts'
 import { entriesOf, entriesOfOracle, type Entry, FIELDS, PASSED_OVER } from './fields.ts'
 import { everyField } from './every-field.ts'
+import { v3Options } from './fields-l2tpv3.ts'
 import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
 
 const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
@@ -28,6 +29,7 @@ const COMPARED = [
   'lab',
   'variants',
   'public/l2tpv2',
+  'public/l2tpv3',
   'public/l2tp-ipsec',
   'public/ppp',
   'public/pppoe',
@@ -39,7 +41,6 @@ const UNHARMED = [
   'public/malformed',
   'public/robustness',
   'public/container',
-  'public/l2tpv3',
   'public/esp-ah',
   'public/ikev1',
   'public/ikev2',
@@ -102,25 +103,36 @@ class Comparison {
 
   async capture(path: string): Promise<void> {
     const oracle = await askTshark(path, PACKETS_MAX)
-    if (oracle.size === 0) return
+    const apart = new Map<string, PacketDescription[]>()
     const packets = await dissectAll(path, PACKETS_MAX, (description) => {
-      const theirs = oracle.get(description.number)
-      const isOurs = description.layers.some(
-        ({ layer, quoted }) => quoted !== true && (layer === 'l2tp' || layer === 'l2tpv3' || layer === 'ppp'),
-      )
-      if (theirs !== undefined) this.#packet(basename(path), description, theirs)
-      else if (isOurs)
-        this.#judge({
-          capture: basename(path),
-          number: description.number,
-          field: 'packet',
-          ours: ['seen'],
-          theirs: [],
-          layers: description.layers,
-          oracle: NOTHING,
-        })
+      const options = v3Options(description.layers)
+      if (options === null) this.#compare(path, description, oracle)
+      else apart.set(options.join('|'), [...(apart.get(options.join('|')) ?? []), description])
     })
+    for (const [options, descriptions] of apart) {
+      const answers = await askTshark(path, PACKETS_MAX, options.split('|'))
+      for (const description of descriptions) this.#compare(path, description, answers)
+    }
     if (packets >= PACKETS_MAX) this.notes.push(`${basename(path)}: the first ${PACKETS_MAX} packets`)
+  }
+
+  #compare(path: string, description: PacketDescription, oracle: ReadonlyMap<number, OraclePacket>): void {
+    const { number, layers } = description
+    const theirs = oracle.get(number)
+    const isOurs = layers.some(
+      ({ layer, quoted }) => quoted !== true && (layer === 'l2tp' || layer === 'l2tpv3' || layer === 'ppp'),
+    )
+    if (theirs !== undefined) this.#packet(basename(path), description, theirs)
+    else if (isOurs)
+      this.#judge({
+        capture: basename(path),
+        number,
+        field: 'packet',
+        ours: ['seen'],
+        theirs: [],
+        layers,
+        oracle: NOTHING,
+      })
   }
 
   #packet(capture: string, { number, layers }: PacketDescription, oracle: OraclePacket): void {

@@ -61,6 +61,8 @@ const PROTOCOLS = [
   'nbfcp',
   'atcp',
   'vjc',
+  'fr',
+  'chdlc',
 ]
 
 /** tshark keeps state in other protocols too; off, so that a field is what the packet holds and nothing else. */

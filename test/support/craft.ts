@@ -479,17 +479,19 @@ export interface HiddenAvpFields extends AvpFields {
   readonly randomVector: Uint8Array
   /** Bytes after the value that hide its length. */
   readonly padding?: Uint8Array
+  /** What hides instead of the secret itself, as in version 3. */
+  readonly key?: Uint8Array
 }
 
 /** RFC 2661 section 4.3: the length, the value and the padding, each 16 bytes of them XORed with a chained MD5. */
 export function hiddenAvp(type: number, value: Uint8Array | string, fields: HiddenAvpFields): Uint8Array {
-  const { secret, randomVector, padding = new Uint8Array(0), ...rest } = fields
+  const { secret, key = utf8(secret), randomVector, padding = new Uint8Array(0), ...rest } = fields
   const octets = typeof value === 'string' ? utf8(value) : value
   const plain = concat(be16(octets.length), octets, padding)
   const covered = new Uint8Array(plain.length)
-  let mask = md5(be16(type), utf8(secret), randomVector)
+  let mask = md5(be16(type), key, randomVector)
   for (let block = 0; block < plain.length; block += 16) {
-    if (block > 0) mask = md5(utf8(secret), covered.subarray(block - 16, block))
+    if (block > 0) mask = md5(key, covered.subarray(block - 16, block))
     for (let i = block; i < Math.min(block + 16, plain.length); i++) covered[i] = plain[i] ^ mask[i - block]
   }
   return avp(type, covered, { hidden: true, ...rest })
