@@ -19,6 +19,12 @@ export class Rc4 {
     this.#j = 0
   }
 
+  copyFrom(other: Rc4): void {
+    this.#table.set(other.#table)
+    this.#i = other.#i
+    this.#j = other.#j
+  }
+
   /** Encrypts or decrypts, which is the same. `target` may be the source. */
   apply(source: Uint8Array, start: number, end: number, target: Uint8Array, targetStart: number): void {
     const table = this.#table

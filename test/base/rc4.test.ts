@@ -50,3 +50,14 @@ test('what was encrypted is decrypted by the same, elsewhere', () => {
   rc4.apply(sealed, 5, 12, sealed, 5)
   expect(hex(sealed, 5, 12)).toBe('22334455667788')
 })
+
+test('a copy goes on by itself from where the other stood', () => {
+  const [rc4, copy] = [new Rc4(), new Rc4()]
+  const octets = new Uint8Array(20)
+  rc4.start(fromHex('0102030405'))
+  rc4.apply(octets, 0, 4, octets, 0)
+  copy.copyFrom(rc4)
+  rc4.apply(octets, 4, 12, octets, 4)
+  copy.apply(octets, 12, 20, octets, 12)
+  expect(hex(octets, 12, 20)).toBe(hex(octets, 4, 12))
+})
