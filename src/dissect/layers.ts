@@ -28,6 +28,7 @@ import {
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
+import { PPTP_PORT } from '../wire/pptp.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
 import { describeUdp, UdpView } from '../wire/udp.ts'
 import { Defragmenter, type DefragmentLimits } from './defragment.ts'
@@ -36,6 +37,7 @@ import type { Layer, Window } from './layer.ts'
 import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
 import { IkeLayers } from './layers-ike.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
+import { pptpLayers } from './layers-pptp.ts'
 
 /** What a source of packets hands over. */
 export interface CapturedPacket {
@@ -123,10 +125,10 @@ export class Describer {
     const layers: Layer[] = []
     this.#layers = layers
     this.#packet = { number, timeUs }
-    const link = describeLink(bytes, start, end, linkType)
+    const link = describeLink(bytes, start, end, linkType, start + originalLength)
     const key = `if${interfaceId}`
     const place = { path: { key, forward: key, backward: key }, level: 0, isQuoted: false }
-    this.#link(link, bytes, Math.max(end, start + originalLength), place)
+    this.#link(link, bytes, place)
     return { number, time: isoMicroseconds(timeUs), timeUs, length: end - start, originalLength, layers }
   }
 
@@ -141,14 +143,9 @@ export class Describer {
     return true
   }
 
-  #link(link: LinkDescription, bytes: Uint8Array, wireEnd: number, place: Place): void {
+  #link(link: LinkDescription, bytes: Uint8Array, place: Place): void {
     for (const layer of link.layers) this.#push({ ...layer }, place)
-    const window = {
-      bytes,
-      start: link.payloadStart,
-      end: link.payloadEnd,
-      wireEnd: Math.max(wireEnd, link.payloadEnd),
-    }
+    const window = { bytes, start: link.payloadStart, end: link.payloadEnd, wireEnd: link.payloadWireEnd }
     switch (link.payload) {
       case 'ip':
         this.#ip(window, place, vlanOf(link))
@@ -181,10 +178,10 @@ export class Describer {
         this.#ip(payload.window, place, hashText(place.path.key))
         break
       case 'ethernet':
-        this.#link(describeEthernet(bytes, start, end), bytes, wireEnd, place)
+        this.#link(describeEthernet(bytes, start, end, wireEnd), bytes, place)
         break
       case 'mpls':
-        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS), bytes, wireEnd, place)
+        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS, wireEnd), bytes, place)
     }
   }
 
@@ -293,27 +290,23 @@ export class Describer {
   #gre(window: Window, place: Place): void {
     const { bytes, start, end, wireEnd } = window
     const gre = new GreView()
-    const flaw = gre.decode(bytes, start, end)
+    const flaw = gre.decode(bytes, start, end, wireEnd)
     if (flaw !== null) {
-      this.#push(flawed('gre', window, flaw), place)
+      const { flags, version, protocol } = gre
+      this.#push({ ...flawed('gre', window, flaw), ...(end - start < 4 ? {} : { flags, version, protocol }) }, place)
       return
     }
     this.#push(describeGre(gre) as unknown as Layer, place)
-    const payloadWireEnd = gre.version === 1 ? Math.min(wireEnd, gre.payloadStart + (gre.key >>> 16)) : wireEnd
-    const inside = {
-      bytes,
-      start: gre.payloadStart,
-      end: gre.payloadEnd,
-      wireEnd: Math.max(payloadWireEnd, gre.payloadEnd),
-    }
+    const inside = { bytes, start: gre.payloadStart, end: gre.payloadEnd, wireEnd: gre.wireEnd }
     if (inside.end <= inside.start || this.#isTooDeep(place)) return
     const { key, forward, backward } = place.path
-    const path = { key: `${key}/gre/${gre.key & 0xffff}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
+    const call = gre.version === 1 ? gre.callId : gre.key
+    const path = { key: `${key}/gre/${call}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
     if (gre.protocol === GRE_PPP) this.#pppFrame(inside, { ...place, path })
     else if (gre.protocol === ETHERTYPE.TRANSPARENT_ETHERNET)
-      this.#link(describeEthernet(bytes, inside.start, inside.end), bytes, inside.wireEnd, { ...place, path })
+      this.#link(describeEthernet(bytes, inside.start, inside.end, inside.wireEnd), bytes, { ...place, path })
     else
-      this.#link(describeEtherType(bytes, inside.start, inside.end, gre.protocol), bytes, inside.wireEnd, {
+      this.#link(describeEtherType(bytes, inside.start, inside.end, gre.protocol, inside.wireEnd), bytes, {
         ...place,
         path,
       })
@@ -336,7 +329,11 @@ export class Describer {
     this.#push({ ...(describeTcp(tcp) as unknown as Layer), payloadLength: window.wireEnd - tcp.payloadStart }, place)
     if (this.#ikeTcp(tcp, place)) return
     const payload = { ...window, start: tcp.payloadStart }
-    if (payload.wireEnd > payload.start) this.#data(payload, place)
+    if (payload.wireEnd <= payload.start) return
+    const isPptp = tcp.sourcePort === PPTP_PORT || tcp.destinationPort === PPTP_PORT
+    const layers = isPptp ? pptpLayers(payload) : []
+    for (const layer of layers) this.#push(layer, place)
+    if (layers.length === 0) this.#data(payload, place)
   }
 
   #icmp(window: Window, isVersion6: boolean, place: Place): void {
