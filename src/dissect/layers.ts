@@ -128,7 +128,7 @@ export class Describer {
     const link = describeLink(bytes, start, end, linkType, start + originalLength)
     const key = `if${interfaceId}`
     const place = { path: { key, forward: key, backward: key }, level: 0, isQuoted: false }
-    this.#link(link, bytes, place)
+    this.#link(link, bytes, Math.max(end, start + originalLength), place)
     return { number, time: isoMicroseconds(timeUs), timeUs, length: end - start, originalLength, layers }
   }
 
@@ -143,9 +143,14 @@ export class Describer {
     return true
   }
 
-  #link(link: LinkDescription, bytes: Uint8Array, place: Place): void {
+  #link(link: LinkDescription, bytes: Uint8Array, wireEnd: number, place: Place): void {
     for (const layer of link.layers) this.#push({ ...layer }, place)
-    const window = { bytes, start: link.payloadStart, end: link.payloadEnd, wireEnd: link.payloadWireEnd }
+    const window = {
+      bytes,
+      start: link.payloadStart,
+      end: link.payloadEnd,
+      wireEnd: link.payloadWireEnd ?? Math.max(wireEnd, link.payloadEnd),
+    }
     switch (link.payload) {
       case 'ip':
         this.#ip(window, place, vlanOf(link))
@@ -178,10 +183,10 @@ export class Describer {
         this.#ip(payload.window, place, hashText(place.path.key))
         break
       case 'ethernet':
-        this.#link(describeEthernet(bytes, start, end, wireEnd), bytes, place)
+        this.#link(describeEthernet(bytes, start, end, wireEnd), bytes, wireEnd, place)
         break
       case 'mpls':
-        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS, wireEnd), bytes, place)
+        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS, wireEnd), bytes, wireEnd, place)
     }
   }
 
@@ -304,12 +309,17 @@ export class Describer {
     const path = { key: `${key}/gre/${call}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
     if (gre.protocol === GRE_PPP) this.#pppFrame(inside, { ...place, path })
     else if (gre.protocol === ETHERTYPE.TRANSPARENT_ETHERNET)
-      this.#link(describeEthernet(bytes, inside.start, inside.end, inside.wireEnd), bytes, { ...place, path })
-    else
-      this.#link(describeEtherType(bytes, inside.start, inside.end, gre.protocol, inside.wireEnd), bytes, {
+      this.#link(describeEthernet(bytes, inside.start, inside.end, inside.wireEnd), bytes, inside.wireEnd, {
         ...place,
         path,
       })
+    else
+      this.#link(
+        describeEtherType(bytes, inside.start, inside.end, gre.protocol, inside.wireEnd),
+        bytes,
+        inside.wireEnd,
+        { ...place, path },
+      )
   }
 
   #tcp(window: Window, place: Place): void {

@@ -30,6 +30,7 @@ export class GreView {
   /** An EtherType; 0x880b is PPP. */
   protocol = 0
   hasChecksum = false
+  /** Stands there, without a meaning, where there are routes. */
   checksum = 0
   hasKey = false
   /** Version 0. */
@@ -86,7 +87,7 @@ export class GreView {
       (hasOffset ? 1 : 0) + (this.hasKey ? 1 : 0) + (this.hasSequence ? 1 : 0) + (this.hasAcknowledgement ? 1 : 0)
     if (end - start < 4 + words * 4) return 'gre.truncated'
     let at = start + (hasOffset ? 8 : 4)
-    this.checksum = this.hasChecksum ? u16(bytes, start + 4) : 0
+    this.checksum = hasOffset ? u16(bytes, start + 4) : 0
     this.key = this.hasKey && !isEnhanced ? u32(bytes, at) : 0
     this.payloadLength = isEnhanced ? u16(bytes, at) : 0
     this.callId = isEnhanced ? u16(bytes, at + 2) : 0
@@ -129,7 +130,7 @@ export function describeGre(gre: GreView): Record<string, unknown> {
     flags: gre.flags,
     version,
     protocol: gre.protocol,
-    ...(gre.hasChecksum ? { checksum: gre.checksum } : {}),
+    ...(gre.hasChecksum || routesStart < routesEnd ? { checksum: gre.checksum } : {}),
     ...(version === 1 ? { payloadLength, callId } : {}),
     ...(gre.hasKey && version === 0 ? { key } : {}),
     ...(gre.hasSequence ? { sequence: gre.sequence } : {}),

@@ -222,8 +222,8 @@ export interface LinkDescription {
   readonly etherType: number
   readonly payloadStart: number
   readonly payloadEnd: number
-  /** Where the payload ended on the wire, as far as the layers before it say. */
-  readonly payloadWireEnd: number
+  /** Where the payload ended on the wire, if a layer before it says so. */
+  readonly payloadWireEnd: number | undefined
 }
 
 const ETHERTYPE_NAMES: ReadonlyMap<number, string> = new Map([
@@ -293,8 +293,9 @@ export function describeEtherType(
 class LinkWalk {
   readonly #bytes: Uint8Array
   readonly #layers: LinkLayer[] = []
+  readonly #wireEnd: number
   #end: number
-  #wireEnd: number
+  #statedEnd: number | undefined
 
   constructor(bytes: Uint8Array, end: number, wireEnd: number) {
     this.#bytes = bytes
@@ -449,7 +450,7 @@ class LinkWalk {
     // A length of 0, and lengths that the frame does not hold, occur in cooked captures: then the frame's end counts.
     if (length > 0 && at + length < this.#end) {
       this.#end = at + length
-      this.#wireEnd = this.#end
+      this.#statedEnd = this.#end
     }
     if (this.#end - at < 3) {
       this.#layers.push({ layer: 'llc', flaw: 'link.truncated' })
@@ -501,7 +502,7 @@ class LinkWalk {
       return this.#stop('none', at + PPPOE_HEADER_LENGTH)
     }
     this.#end = view.payloadEnd
-    this.#wireEnd = view.wireEnd
+    this.#statedEnd = view.wireEnd
     if (!isSession) {
       this.#layers.push({ layer, ...record })
       return this.#stop('none', this.#end)
@@ -530,7 +531,7 @@ class LinkWalk {
       etherType,
       payloadStart: at,
       payloadEnd: this.#end,
-      payloadWireEnd: this.#wireEnd,
+      payloadWireEnd: this.#statedEnd,
     }
   }
 }

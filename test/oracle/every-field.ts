@@ -19,6 +19,7 @@ import {
   pppPacket,
   utf8,
 } from '../support/craft.ts'
+import { everyNeighbourField } from './every-field-ppp.ts'
 
 const CISCO = 9
 const BROADBAND_FORUM = 3561
@@ -152,7 +153,7 @@ function data(frame: Uint8Array): Uint8Array {
 }
 
 export function everyField(): Uint8Array[] {
-  return [...attributes(), ...options(), ...codes(), ...logins()]
+  return [...attributes(), ...options(), ...codes(), ...logins(), ...everyNeighbourField()]
 }
 
 function attributes(): Uint8Array[] {

@@ -34,6 +34,7 @@ const COMPARED = [
   'public/pptp',
   'public/encap',
 ]
+const COMPARED_LAYERS = new Set(['l2tp', 'l2tpv3', 'ppp', 'pptp', 'pppoe-discovery'])
 const UNHARMED = [
   ...COMPARED,
   'public/malformed',
@@ -105,9 +106,7 @@ class Comparison {
     if (oracle.size === 0) return
     const packets = await dissectAll(path, PACKETS_MAX, (description) => {
       const theirs = oracle.get(description.number)
-      const isOurs = description.layers.some(
-        ({ layer, quoted }) => quoted !== true && (layer === 'l2tp' || layer === 'l2tpv3' || layer === 'ppp'),
-      )
+      const isOurs = description.layers.some(({ layer, quoted }) => quoted !== true && COMPARED_LAYERS.has(layer))
       if (theirs !== undefined) this.#packet(basename(path), description, theirs)
       else if (isOurs)
         this.#judge({
