@@ -7,7 +7,8 @@
  */
 import { hex, u16 } from '../base/bytes.ts'
 import { describeEap } from '../wire/eap.ts'
-import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
+import { describeMppe, MppeView } from '../wire/mppe.ts'
+import { describeLqr, describePpp, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
 import { CHAP_CODE, describeChap, describePap } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView, pppCodeName } from '../wire/ppp-control.ts'
 import { CCP, LCP, PppOptionCursor } from '../wire/ppp-options.ts'
@@ -281,8 +282,7 @@ export class PppLayers {
       layers.push(flawed('mppe', window, flaw))
       return
     }
-    const { isFlushed, isCompressed, isEncrypted, coherencyCount, payloadStart } = view
-    layers.push({ layer: 'mppe', isFlushed, isCompressed, isEncrypted, coherencyCount, length: end - payloadStart })
+    layers.push({ layer: 'mppe', ...describeMppe(view) })
   }
 }
 

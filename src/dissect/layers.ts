@@ -30,6 +30,7 @@ import {
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
+import { PPTP_PORT } from '../wire/pptp.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
 import { describeUdp, UdpView } from '../wire/udp.ts'
 import { Defragmenter, type DefragmentLimits } from './defragment.ts'
@@ -39,6 +40,7 @@ import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './
 import { IkeLayers } from './layers-ike.ts'
 import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
+import { pptpLayers } from './layers-pptp.ts'
 
 /** What a source of packets hands over. */
 export interface CapturedPacket {
@@ -128,7 +130,7 @@ export class Describer {
     const layers: Layer[] = []
     this.#layers = layers
     this.#packet = { number, timeUs }
-    const link = describeLink(bytes, start, end, linkType)
+    const link = describeLink(bytes, start, end, linkType, start + originalLength)
     const key = `if${interfaceId}`
     const place = { path: { key, forward: key, backward: key }, level: 0, isQuoted: false }
     this.#link(link, bytes, Math.max(end, start + originalLength), place)
@@ -152,7 +154,7 @@ export class Describer {
       bytes,
       start: link.payloadStart,
       end: link.payloadEnd,
-      wireEnd: Math.max(wireEnd, link.payloadEnd),
+      wireEnd: link.payloadWireEnd ?? Math.max(wireEnd, link.payloadEnd),
     }
     switch (link.payload) {
       case 'ip':
@@ -186,10 +188,10 @@ export class Describer {
         this.#ip(payload.window, place, hashText(place.path.key))
         break
       case 'ethernet':
-        this.#link(describeEthernet(bytes, start, end), bytes, wireEnd, place)
+        this.#link(describeEthernet(bytes, start, end, wireEnd), bytes, wireEnd, place)
         break
       case 'mpls':
-        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS), bytes, wireEnd, place)
+        this.#link(describeEtherType(bytes, start, end, ETHERTYPE.MPLS, wireEnd), bytes, wireEnd, place)
     }
   }
 
@@ -298,30 +300,31 @@ export class Describer {
   #gre(window: Window, place: Place): void {
     const { bytes, start, end, wireEnd } = window
     const gre = new GreView()
-    const flaw = gre.decode(bytes, start, end)
+    const flaw = gre.decode(bytes, start, end, wireEnd)
     if (flaw !== null) {
-      this.#push(flawed('gre', window, flaw), place)
+      const { flags, version, protocol } = gre
+      this.#push({ ...flawed('gre', window, flaw), ...(end - start < 4 ? {} : { flags, version, protocol }) }, place)
       return
     }
     this.#push(describeGre(gre) as unknown as Layer, place)
-    const payloadWireEnd = gre.version === 1 ? Math.min(wireEnd, gre.payloadStart + (gre.key >>> 16)) : wireEnd
-    const inside = {
-      bytes,
-      start: gre.payloadStart,
-      end: gre.payloadEnd,
-      wireEnd: Math.max(payloadWireEnd, gre.payloadEnd),
-    }
+    const inside = { bytes, start: gre.payloadStart, end: gre.payloadEnd, wireEnd: gre.wireEnd }
     if (inside.end <= inside.start || this.#isTooDeep(place)) return
     const { key, forward, backward } = place.path
-    const path = { key: `${key}/gre/${gre.key & 0xffff}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
+    const call = gre.version === 1 ? gre.callId : gre.key
+    const path = { key: `${key}/gre/${call}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
     if (gre.protocol === GRE_PPP) this.#pppFrame(inside, { ...place, path })
     else if (gre.protocol === ETHERTYPE.TRANSPARENT_ETHERNET)
-      this.#link(describeEthernet(bytes, inside.start, inside.end), bytes, inside.wireEnd, { ...place, path })
-    else
-      this.#link(describeEtherType(bytes, inside.start, inside.end, gre.protocol), bytes, inside.wireEnd, {
+      this.#link(describeEthernet(bytes, inside.start, inside.end, inside.wireEnd), bytes, inside.wireEnd, {
         ...place,
         path,
       })
+    else
+      this.#link(
+        describeEtherType(bytes, inside.start, inside.end, gre.protocol, inside.wireEnd),
+        bytes,
+        inside.wireEnd,
+        { ...place, path },
+      )
   }
 
   #tcp(window: Window, place: Place): void {
@@ -341,7 +344,11 @@ export class Describer {
     this.#push({ ...(describeTcp(tcp) as unknown as Layer), payloadLength: window.wireEnd - tcp.payloadStart }, place)
     if (this.#ikeTcp(tcp, place)) return
     const payload = { ...window, start: tcp.payloadStart }
-    if (payload.wireEnd > payload.start) this.#data(payload, place)
+    if (payload.wireEnd <= payload.start) return
+    const isPptp = tcp.sourcePort === PPTP_PORT || tcp.destinationPort === PPTP_PORT
+    const layers = isPptp ? pptpLayers(payload) : []
+    for (const layer of layers) this.#push(layer, place)
+    if (layers.length === 0) this.#data(payload, place)
   }
 
   #icmp(window: Window, isVersion6: boolean, place: Place): void {

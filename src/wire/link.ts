@@ -5,7 +5,17 @@
  * The view walks them in one go, because the packet path wants the payload and the VLAN and nothing else;
  * `describeLink` gives every layer.
  */
-import { hex, NO_BYTES, text, u16, u32 } from '../base/bytes.ts'
+import { hex, NO_BYTES, u16, u32 } from '../base/bytes.ts'
+import {
+  describePppoe,
+  INLINE_CREDITS_LENGTH,
+  inlineCredits,
+  PPPOE_HEADER_LENGTH,
+  type PppoeFlaw,
+  type PppoeRecord,
+  PppoeTagCursor,
+  PppoeView,
+} from './pppoe.ts'
 
 /** LINKTYPE_ numbers of the capture formats (the pcap link-type registry). */
 export const LINKTYPE = {
@@ -199,7 +209,7 @@ function isCiscoHdlc(bytes: Uint8Array, start: number, end: number): boolean {
 /** One layer of a dissected packet, its fields by their standard names. */
 interface LinkLayer {
   readonly layer: string
-  readonly flaw?: LinkFlaw
+  readonly flaw?: LinkFlaw | PppoeFlaw | NonNullable<PppoeRecord['flaw']>
   readonly [field: string]: unknown
 }
 
@@ -212,6 +222,8 @@ export interface LinkDescription {
   readonly etherType: number
   readonly payloadStart: number
   readonly payloadEnd: number
+  /** Where the payload ended on the wire, if a layer before it says so. */
+  readonly payloadWireEnd: number | undefined
 }
 
 const ETHERTYPE_NAMES: ReadonlyMap<number, string> = new Map([
@@ -243,66 +255,52 @@ export function etherTypeName(etherType: number): string {
 
 const SLL_PACKET_TYPES = ['unicast', 'broadcast', 'multicast', 'other host', 'outgoing']
 
-const PPPOE_CODES: Readonly<Record<number, string>> = {
-  0: 'Session',
-  7: 'PADO',
-  9: 'PADI',
-  10: 'PADG',
-  11: 'PADC',
-  12: 'PADQ',
-  25: 'PADR',
-  101: 'PADS',
-  167: 'PADT',
-  211: 'PADM',
-  212: 'PADN',
-}
-
-const PPPOE_TAGS: Readonly<Record<number, string>> = {
-  0: 'End-Of-List',
-  257: 'Service-Name',
-  258: 'AC-Name',
-  259: 'Host-Uniq',
-  260: 'AC-Cookie',
-  261: 'Vendor-Specific',
-  262: 'Credits',
-  263: 'Metrics',
-  264: 'Sequence-Number',
-  265: 'Credit-Scale-Factor',
-  272: 'Relay-Session-Id',
-  273: 'HURL',
-  274: 'MOTM',
-  288: 'PPP-Max-Payload',
-  289: 'IP-Route-Add',
-  513: 'Service-Name-Error',
-  514: 'AC-System-Error',
-  515: 'Generic-Error',
-}
-/** Those whose value is text. */
-const PPPOE_TEXT_TAGS: ReadonlySet<number> = new Set([257, 258, 273, 274, 513, 514, 515])
-
-/** Describes the link layers of a frame, as `LinkView` walks them. */
-export function describeLink(bytes: Uint8Array, start: number, end: number, linkType: number): LinkDescription {
-  return new LinkWalk(bytes, end).frame(start, linkType)
+/**
+ * Describes the link layers of a frame, as `LinkView` walks them. `wireEnd`, here and below, is where the frame ended on the
+ * wire; the capture may have cut it at `end`.
+ */
+export function describeLink(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  linkType: number,
+  wireEnd: number = end,
+): LinkDescription {
+  return new LinkWalk(bytes, end, wireEnd).frame(start, linkType)
 }
 
 /** Describes an Ethernet frame that another layer carries. */
-export function describeEthernet(bytes: Uint8Array, start: number, end: number): LinkDescription {
-  return new LinkWalk(bytes, end).frame(start, LINKTYPE.ETHERNET)
+export function describeEthernet(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  wireEnd: number = end,
+): LinkDescription {
+  return new LinkWalk(bytes, end, wireEnd).frame(start, LINKTYPE.ETHERNET)
 }
 
 /** Describes what stands behind an EtherType that another layer has, a label stack for example. */
-export function describeEtherType(bytes: Uint8Array, start: number, end: number, etherType: number): LinkDescription {
-  return new LinkWalk(bytes, end).typed(start, etherType)
+export function describeEtherType(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  etherType: number,
+  wireEnd: number = end,
+): LinkDescription {
+  return new LinkWalk(bytes, end, wireEnd).typed(start, etherType)
 }
 
 class LinkWalk {
   readonly #bytes: Uint8Array
   readonly #layers: LinkLayer[] = []
+  readonly #wireEnd: number
   #end: number
+  #statedEnd: number | undefined
 
-  constructor(bytes: Uint8Array, end: number) {
+  constructor(bytes: Uint8Array, end: number, wireEnd: number) {
     this.#bytes = bytes
     this.#end = end
+    this.#wireEnd = Math.max(end, wireEnd)
   }
 
   frame(start: number, linkType: number): LinkDescription {
@@ -450,7 +448,10 @@ class LinkWalk {
   #llc(at: number, length: number): number {
     const bytes = this.#bytes
     // A length of 0, and lengths that the frame does not hold, occur in cooked captures: then the frame's end counts.
-    if (length > 0 && at + length < this.#end) this.#end = at + length
+    if (length > 0 && at + length < this.#end) {
+      this.#end = at + length
+      this.#statedEnd = this.#end
+    }
     if (this.#end - at < 3) {
       this.#layers.push({ layer: 'llc', flaw: 'link.truncated' })
       return 0
@@ -490,25 +491,25 @@ class LinkWalk {
   }
 
   #pppoe(at: number, etherType: number): LinkDescription {
-    const bytes = this.#bytes
     const isSession = etherType === ETHERTYPE.PPPOE_SESSION
     const layer = isSession ? 'pppoe' : 'pppoe-discovery'
-    if (this.#end - at < 6) return this.#flawed(layer, 'link.truncated', at)
-    const code = bytes[at + 1]
-    const length = u16(bytes, at + 4)
-    const header = {
-      layer,
-      version: bytes[at] >> 4,
-      type: bytes[at] & 0x0f,
-      code,
-      codeName: PPPOE_CODES[code] ?? 'unknown',
-      sessionId: u16(bytes, at + 2),
-      length,
+    const view = new PppoeView()
+    const flaw = view.decode(this.#bytes, at, this.#end, this.#wireEnd)
+    if (flaw === 'pppoe.truncated') return this.#flawed(layer, 'link.truncated', at)
+    const record = describePppoe(view, new PppoeTagCursor())
+    if (flaw !== null) {
+      this.#layers.push({ layer, ...record, flaw })
+      return this.#stop('none', at + PPPOE_HEADER_LENGTH)
     }
-    // Behind the length stands the padding of a short Ethernet frame.
-    if (at + 6 + length < this.#end) this.#end = at + 6 + length
-    this.#layers.push(isSession ? header : { ...header, tags: pppoeTags(bytes, at + 6, this.#end) })
-    return isSession ? this.#stop('ppp', at + 6) : this.#stop('none', this.#end)
+    this.#end = view.payloadEnd
+    this.#statedEnd = view.wireEnd
+    if (!isSession) {
+      this.#layers.push({ layer, ...record })
+      return this.#stop('none', this.#end)
+    }
+    const credits = inlineCredits(this.#bytes, view.payloadStart, view.payloadEnd)
+    this.#layers.push({ layer, ...record, ...credits })
+    return this.#stop('ppp', view.payloadStart + (credits === null ? 0 : INLINE_CREDITS_LENGTH))
   }
 
   #bareIp(at: number): LinkDescription {
@@ -524,29 +525,13 @@ class LinkWalk {
   }
 
   #stop(payload: LinkDescription['payload'], at: number, etherType = 0): LinkDescription {
-    return { layers: this.#layers, payload, etherType, payloadStart: at, payloadEnd: this.#end }
+    return {
+      layers: this.#layers,
+      payload,
+      etherType,
+      payloadStart: at,
+      payloadEnd: this.#end,
+      payloadWireEnd: this.#statedEnd,
+    }
   }
-}
-
-interface PppoeTag {
-  readonly type: number
-  readonly name: string
-  readonly length: number
-  readonly value: string
-}
-
-/** What stands before the first tag that does not fit. */
-function pppoeTags(bytes: Uint8Array, start: number, end: number): PppoeTag[] {
-  const tags: PppoeTag[] = []
-  for (let at = start; end - at >= 4; ) {
-    const type = u16(bytes, at)
-    const length = u16(bytes, at + 2)
-    const valueEnd = at + 4 + length
-    if (valueEnd > end) break
-    const value = PPPOE_TEXT_TAGS.has(type) ? text(bytes, at + 4, valueEnd) : hex(bytes, at + 4, valueEnd)
-    tags.push({ type, name: PPPOE_TAGS[type] ?? 'unknown', length, value })
-    at = valueEnd
-    if (type === 0) break
-  }
-  return tags
 }

@@ -1,6 +1,5 @@
 /**
- * PPP encapsulation as tunnels carry it (RFC 1661 section 2), the multilink header (RFC 1990) and the header that MPPE and
- * MPPC share (RFC 3078 section 3, RFC 2118 section 4).
+ * PPP encapsulation as tunnels carry it (RFC 1661 section 2), and the multilink header (RFC 1990).
  *
  * L2TP, PPTP and PPPoE carry a PPP frame without the flags, the escapes and the frame check sequence of RFC 1662, because
  * the tunnel delimits the frame. What remains is an optional Address and Control field and a Protocol field of one or two
@@ -283,34 +282,6 @@ export class MultilinkView {
     this.classNumber = isShort ? (head >> 4) & 0x03 : (head >> 2) & 0x0f
     this.sequence = isShort ? u16(bytes, start) & 0x0fff : u24(bytes, start + 1)
     this.payloadStart = start + headerLength
-    this.payloadEnd = end
-    return null
-  }
-}
-
-export type MppeFlaw = 'mppe.truncated'
-
-/** The header before MPPE or MPPC data under protocol 0x00fd. It means this only after CCP option 18 was acknowledged. */
-export class MppeView {
-  /** Bit A: the sender initialized its history or key before this packet. */
-  isFlushed = false
-  /** Bit C: the data are compressed. */
-  isCompressed = false
-  /** Bit D: the data are encrypted. */
-  isEncrypted = false
-  /** 12 bits, one more with every packet; a gap is a lost or injected packet. */
-  coherencyCount = 0
-  payloadStart = 0
-  payloadEnd = 0
-
-  decode(bytes: Uint8Array, start: number, end: number): MppeFlaw | null {
-    if (end - start < 2) return 'mppe.truncated'
-    const head = u16(bytes, start)
-    this.isFlushed = (head & 0x8000) !== 0
-    this.isCompressed = (head & 0x2000) !== 0
-    this.isEncrypted = (head & 0x1000) !== 0
-    this.coherencyCount = head & 0x0fff
-    this.payloadStart = start + 2
     this.payloadEnd = end
     return null
   }

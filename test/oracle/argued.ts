@@ -1,5 +1,6 @@
 /** Where Borescope and tshark disagree, and why tshark is wrong, silent, or looks at something else. */
 import type { Layer } from '../../src/dissect/layer.ts'
+import { NEIGHBOURS_ARGUED } from './argued-ppp.ts'
 import type { OraclePacket } from './tshark.ts'
 
 /** One field of one packet, with both answers in the order of the wire. */
@@ -20,6 +21,7 @@ export interface Argument {
 }
 
 export const ARGUED: readonly Argument[] = [
+  ...NEIGHBOURS_ARGUED,
   {
     fields: /^packet$/,
     reason:

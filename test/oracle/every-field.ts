@@ -20,6 +20,7 @@ import {
   utf8,
 } from '../support/craft.ts'
 import { everyV3Field } from './every-field-l2tpv3.ts'
+import { everyNeighbourField } from './every-field-ppp.ts'
 
 const CISCO = 9
 const BROADBAND_FORUM = 3561
@@ -153,7 +154,7 @@ function data(frame: Uint8Array): Uint8Array {
 }
 
 export function everyField(): Uint8Array[] {
-  return [...attributes(), ...options(), ...codes(), ...logins(), ...everyV3Field()]
+  return [...attributes(), ...options(), ...codes(), ...logins(), ...everyV3Field(), ...everyNeighbourField()]
 }
 
 function attributes(): Uint8Array[] {

@@ -2,6 +2,7 @@
 import type { Layer } from '../../src/dissect/layer.ts'
 import { addAh, addEsp, ESP_FIELDS, ESP_PASSED_OVER } from './fields-esp.ts'
 import { addCircuit, addFrameRelay, addV3Attribute, addV3Header, L2TPV3_FIELDS } from './fields-l2tpv3.ts'
+import { addGre, addPppoe, addPptp, NEIGHBOUR_FIELDS, NEIGHBOURS_PASSED_OVER } from './fields-ppp.ts'
 import type { OracleField } from './tshark.ts'
 
 /**
@@ -29,9 +30,7 @@ export const FIELDS: Readonly<Record<string, Kind>> = {
   'sll.pkttype': 'number',
   'sll.hatype': 'number',
   'sll.etype': 'number',
-  'pppoe.code': 'number',
-  'pppoe.session_id': 'number',
-  'pppoe.payload_length': 'number',
+  ...NEIGHBOUR_FIELDS,
   'mpls.label': 'number',
   'mpls.exp': 'number',
   'mpls.bottom': 'number',
@@ -78,12 +77,6 @@ export const FIELDS: Readonly<Record<string, Kind>> = {
   'icmpv6.checksum': 'number',
   'icmpv6.echo.identifier': 'number',
   'icmpv6.echo.sequence_number': 'number',
-  'gre.proto': 'number',
-  'gre.key.payload_length': 'number',
-  'gre.key.call_id': 'number',
-  'gre.sequence_number': 'number',
-  'gre.ack_number': 'number',
-  'gre.flags.version': 'number',
   ...ESP_FIELDS,
   // L2TP
   'l2tp.type': 'number',
@@ -376,8 +369,7 @@ export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: st
   ESP_PASSED_OVER,
   { names: /^(num|len|caplen|timestamp)$/, reason: 'the record of the capture' },
   {
-    names:
-      /^(eth|vlan|ieee8021a[dh]|sll|ip|ipv6|udp|tcp|icmp|icmpv6|gre|mpls|pppoe|pppoed|frame|igmp|arp|pw|pwethcw)\./,
+    names: /^(eth|vlan|ieee8021a[dh]|sll|ip|ipv6|udp|tcp|icmp|icmpv6|mpls|frame|igmp|arp|pw|pwethcw)\./,
     reason: 'details of carriers beyond their headers (resolved names, streams, times, options, payloads as octets)',
   },
   {
@@ -406,6 +398,7 @@ export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: st
   { names: /^ccp\.opt\.(mbz|supported_bits\.d|cm\.reserved)$/, reason: 'reserved bits' },
   { names: /^(chap|pap)\.data$/, reason: 'a heading; its parts are compared' },
   { names: /^eap\.(mitm_attacks|dictionary_attacks|retransmission|ms_chap_v2\.length\.invalid)$/, reason: 'opinions' },
+  ...NEIGHBOURS_PASSED_OVER,
   { names: /^mp\.(frag|payload|fragments|sequence_num_reserved)$/, reason: 'a heading, or octets of the payload' },
 ]
 
@@ -894,7 +887,7 @@ const L2TPV3: Reader = (layer, entries) => {
   for (const avp of (layer['avps'] as readonly Option[] | undefined) ?? []) addAvp(avp, entries)
 }
 
-const PPPOE = renamed({ 'pppoe.code': 'code', 'pppoe.session_id': 'sessionId', 'pppoe.payload_length': 'length' })
+const PPPOE: Reader = (layer, entries) => addPppoe(layer, (name, value) => entries.add(name, value))
 
 const IPV4: Reader = (layer, entries) => {
   entries.add('ip.version', 4)
@@ -998,16 +991,10 @@ const READERS: Readonly<Record<string, Reader>> = {
     'icmpv6.echo.identifier': 'identifier',
     'icmpv6.echo.sequence_number': 'sequence',
   }),
-  gre: renamed({
-    'gre.flags.version': 'version',
-    'gre.proto': 'protocol',
-    'gre.key.payload_length': 'payloadLength',
-    'gre.key.call_id': 'callId',
-    'gre.sequence_number': 'sequence',
-    'gre.ack_number': 'acknowledgement',
-  }),
   esp: (layer, entries) => addEsp(layer, (name, value) => entries.add(name, value)),
   ah: (layer, entries) => addAh(layer, (name, value) => entries.add(name, value)),
+  gre: (layer, entries) => addGre(layer, (name, value) => entries.add(name, value)),
+  pptp: (layer, entries) => addPptp(layer, (name, value) => entries.add(name, value)),
   l2tp: L2TP,
   l2tpv3: L2TPV3,
   'frame-relay': (layer, entries) => addFrameRelay(layer, (name, value) => entries.add(name, value)),

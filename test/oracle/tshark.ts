@@ -37,6 +37,7 @@ const PROTOCOLS = [
   'gre',
   'esp',
   'ah',
+  'pptp',
   'l2tp',
   'ppp',
   'lcp',
@@ -76,7 +77,7 @@ const PREFERENCES = [
 
 export const TSHARK_VERSION = spawnSync('tshark', ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0] ?? ''
 
-/** The packets of a capture in which tshark sees L2TP or PPP, by number, among the first `packetsMax`. */
+/** The packets of a capture in which tshark sees L2TP, PPP or what else carries it, by number, among the first `packetsMax`. */
 export async function askTshark(
   path: string,
   packetsMax: number,
@@ -92,7 +93,7 @@ export async function askTshark(
       '-c',
       String(packetsMax),
       '-Y',
-      'l2tp || ppp',
+      'l2tp || ppp || pptp || pppoed || gre.proto in {0x0800, 0x86dd, 0x6558, 0x880b}',
       '-T',
       'pdml',
       '-J',

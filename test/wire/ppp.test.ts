@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { describeLqr, describePpp, MppeView, MultilinkView, PPP, PppView, pppProtocolName } from '../../src/wire/ppp.ts'
+import { describeLqr, describePpp, MultilinkView, PPP, PppView, pppProtocolName } from '../../src/wire/ppp.ts'
 import { fromHex } from '../support/craft.ts'
 
 const LCP_ECHO = fromHex('ff03 c021 0901 0008 00000000')
@@ -125,29 +125,6 @@ describe('MultilinkView', () => {
     for (let length = 0; length < 2; length++) {
       expect(multilink.decode(fromHex('5abc'), 0, length, true)).toBe('mp.truncated')
     }
-  })
-})
-
-describe('MppeView', () => {
-  const mppe = new MppeView()
-
-  test('reads the bits and the coherency count', () => {
-    const bytes = fromHex('9abc deadbeef')
-    expect(mppe.decode(bytes, 0, bytes.length)).toBeNull()
-    expect(mppe).toMatchObject({
-      isFlushed: true,
-      isCompressed: false,
-      isEncrypted: true,
-      coherencyCount: 0xabc,
-      payloadStart: 2,
-      payloadEnd: 6,
-    })
-    expect(mppe.decode(fromHex('2000'), 0, 2)).toBeNull()
-    expect(mppe).toMatchObject({ isFlushed: false, isCompressed: true, isEncrypted: false })
-  })
-
-  test('names every truncation', () => {
-    for (let length = 0; length < 2; length++) expect(mppe.decode(fromHex('9000'), 0, length)).toBe('mppe.truncated')
   })
 })
 
