@@ -4,6 +4,7 @@ import { type EventShape, type FieldDeclaration, own } from './declaration.ts'
 
 export const FLOW_FIELDS = {
   'flow.uid': own('keyword', 'Our id of the inner flow, stable over replays.'),
+  'flow.carrier': own('keyword', 'What the flow runs in: the id of an L2TP session, or of whatever else carries it.'),
   'flow.tcp.state': own('keyword', '`attempted`, `established`, `closed`, `reset`, `refused` or `partial`.'),
   'flow.icmp.type': own('long', 'ICMP type of the first packet.'),
   'flow.icmp.code': own('long', 'ICMP code of the first packet.'),
@@ -22,6 +23,7 @@ export const FLOW_EVENTS = {
       'network.type',
       'network.transport',
       'flow.uid',
+      'flow.carrier',
       'borescope.lineage',
       'event.reason',
       ...TRAFFIC,

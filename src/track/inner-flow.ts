@@ -349,6 +349,7 @@ export class InnerFlowTracker {
           ? communityId(source, destination, protocol, icmpType, icmpCode, true)
           : communityId(source, destination, protocol, sourcePort, destinationPort, hasPorts),
         'flow.uid': uid,
+        'flow.carrier': carrier.uid,
         'flow.tcp.state': protocol === IP_PROTOCOL.TCP ? tcpStateName(state) : undefined,
         'flow.icmp.type': isIcmp ? icmpType : undefined,
         'flow.icmp.code': isIcmp ? icmpCode : undefined,

@@ -160,7 +160,7 @@ const flows = (count: number, everySeconds: number, fields: (index: number) => P
       'destination.port': 1000 + index,
       'network.transport': 'tcp',
       'flow.tcp.state': 'refused',
-      'l2tp.session.uid': 's-1',
+      'flow.carrier': 's-1',
       ...fields(index),
     }),
     from,
@@ -181,7 +181,7 @@ const unanswered = (count: number, fromPort: number) =>
     'destination.port': fromPort + index,
     'destination.packets': 0,
     'network.transport': 'udp',
-    'l2tp.session.uid': 's-1',
+    'flow.carrier': 's-1',
   }))
 
 const pings = (count: number, everySeconds: number, type: number, target: (index: number) => number) =>
@@ -190,7 +190,7 @@ const pings = (count: number, everySeconds: number, type: number, target: (index
     'destination.ip': `10.20.0.${target(index)}`,
     'network.transport': 'icmp',
     'flow.icmp.type': type,
-    'l2tp.session.uid': 's-1',
+    'flow.carrier': 's-1',
   }))
 
 const anomaly = (name: string, atSeconds = 0, fields: Partial<EventDocument> = {}) =>
@@ -620,6 +620,7 @@ const CONTROL: Readonly<Record<string, RuleCase>> = {
       'an hour later': () => [recognised('esp', 0), opened(HOUR)],
       'IPsec after L2TP': () => [opened(0), recognised('ike', 30)],
       'another protocol': () => [recognised('l2tpv3', 0), opened(30)],
+      'inside IPsec': () => [recognised('esp', 0), opened(30, { 'esp.tunnel.uid': 'e-1' })],
     },
   },
 }
@@ -871,7 +872,7 @@ const INSIDE: Readonly<Record<string, RuleCase>> = {
       '19 ports': () => flows(19, 0.1, () => ({})),
       'one port many times': () => flows(60, 0.1, () => ({ 'destination.port': 443 })),
       'ports that answered': () => flows(60, 0.1, () => ({ 'flow.tcp.state': 'closed' })),
-      'two sessions': () => flows(38, 0.1, (index) => ({ 'l2tp.session.uid': `s-${index % 2}` })),
+      'two sessions': () => flows(38, 0.1, (index) => ({ 'flow.carrier': `s-${index % 2}` })),
       'slower than four a minute': () => flows(60, 16, () => ({})),
       'a traceroute': () => unanswered(60, 33_434),
     },
@@ -936,12 +937,7 @@ const INSIDE: Readonly<Record<string, RuleCase>> = {
       ],
       'another session': () => [
         ...flows(40, 0.1, () => ({})),
-        ...flows(
-          1,
-          1,
-          () => ({ 'l2tp.session.uid': 's-2', 'flow.tcp.state': 'closed', 'source.bytes': 2_000_000 }),
-          300,
-        ),
+        ...flows(1, 1, () => ({ 'flow.carrier': 's-2', 'flow.tcp.state': 'closed', 'source.bytes': 2_000_000 }), 300),
       ],
     },
   },
@@ -966,12 +962,18 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
   'L2TP without IPsec': {
     fires: () => [opened(0), opened(5 * HOUR)],
     entity: `${CLIENT}, ${SERVER}`,
-    misses: { 'a tunnel that was refused': () => [event('l2tp.tunnel.failed', 0, PAIR)] },
+    misses: {
+      'a tunnel that was refused': () => [event('l2tp.tunnel.failed', 0, PAIR)],
+      'a tunnel in IPsec': () => [opened(0, { 'esp.tunnel.uid': 'e-1' })],
+    },
   },
   'PPP password in clear (PAP)': {
     fires: () => [login(0, { 'ppp.authentication.method': 'PAP' }), login(60, { 'ppp.authentication.method': 'PAP' })],
     entity: `${SERVER}, carol`,
-    misses: { 'another method': () => [login(0, { 'ppp.authentication.method': 'MS-CHAPv2' })] },
+    misses: {
+      'another method': () => [login(0, { 'ppp.authentication.method': 'MS-CHAPv2' })],
+      'PAP in IPsec': () => [login(0, { 'ppp.authentication.method': 'PAP', 'esp.tunnel.uid': 'e-1' })],
+    },
   },
   'PPP login that can be cracked offline': {
     fires: () => [
@@ -979,7 +981,10 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
       login(60, { 'ppp.authentication.method': 'MS-CHAPv2', 'user.name': 'dave' }),
     ],
     entity: `${SERVER}, MS-CHAPv2`,
-    misses: { 'EAP-TLS': () => [login(0, { 'ppp.authentication.method': 'EAP-TLS' })] },
+    misses: {
+      'EAP-TLS': () => [login(0, { 'ppp.authentication.method': 'EAP-TLS' })],
+      'in IPsec': () => [login(0, { 'ppp.authentication.method': 'MS-CHAPv2', 'esp.tunnel.uid': 'e-1' })],
+    },
   },
   'PPP link without a login': {
     fires: () => [event('ppp.link.opened', 0, { ...PAIR, 'ppp.authentication.method': 'none' })],
