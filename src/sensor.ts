@@ -150,6 +150,15 @@ export class Sensor {
           trackers.anomalies.report(frame, frame.flaw, frame.flawLayer, 'in a data message', 'udp')
         }
         break
+      case 'l2tpv3':
+        counts.l2tp++
+        this.#neighbours.observe(frame, verdict)
+        trackers.v3.observe(frame)
+        if (frame.flaw !== null) {
+          const hosts = frame.hasUdp ? 'udp' : 'ip'
+          trackers.anomalies.report(frame, frame.flaw, frame.flawLayer, 'in a data message', hosts)
+        }
+        break
       case 'fragment':
         counts.fragments++
         break

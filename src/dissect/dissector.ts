@@ -6,7 +6,9 @@
  */
 import { IKE_PORT } from '../wire/ike.ts'
 import { IP_PROTOCOL, isIpv6Extension } from '../wire/ip.ts'
+import { u16, u32 } from '../base/bytes.ts'
 import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
+import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import { ETHERTYPE } from '../wire/link.ts'
 import { NATT_PORT } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
@@ -37,6 +39,10 @@ const DEPTH_MAX = 4
 const CONFIGURED = 2
 const LEARNED = 1
 
+/** The first words of L2TPv3 over UDP, as every known sender has them. */
+const V3_CONTROL = 0xc803
+const V3_DATA = 0x0003
+
 export class Dissector {
   readonly #defragmenter: Defragmenter
   /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
@@ -59,6 +65,8 @@ export class Dissector {
     const { link, ip } = frame
     reset(frame)
     frame.hasUdp = false
+    frame.sourcePort = 0
+    frame.destinationPort = 0
     frame.depth = 0
     frame.protection = null
     const linkFlaw = link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
@@ -95,7 +103,7 @@ export class Dissector {
       case IP_PROTOCOL.UDP:
         break
       case IP_PROTOCOL.L2TP:
-        return 'l2tpv3'
+        return this.#l2tpV3(frame, frame.l2tpv3.decodeIp(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd))
       case IP_PROTOCOL.ESP:
         return 'esp'
       case IP_PROTOCOL.AH:
@@ -115,8 +123,37 @@ export class Dissector {
     if (udp.sourcePort === NATT_PORT || udp.destinationPort === NATT_PORT) return 'natt'
     if (udp.sourcePort === IKE_PORT || udp.destinationPort === IKE_PORT) return 'ike'
     // On a port that was learned other programs may speak too: only what decodes is ours.
-    if (spoken === LEARNED && udpFlaw === null && this.#l2tp(frame) === 'l2tp') return 'l2tp'
+    if (udpFlaw === null && (spoken === LEARNED ? this.#isPlain(frame) : this.#isUnannounced(frame))) {
+      const verdict = this.#l2tp(frame)
+      if (verdict === 'l2tp' || verdict === 'l2tpv3') return verdict
+      reset(frame)
+    }
     return 'foreign'
+  }
+
+  /** Version 2, whose header gives a stranger away, or version 3 without any bit that a sender leaves free. */
+  #isPlain({ udp }: Frame): boolean {
+    const { bytes, payloadStart, payloadEnd } = udp
+    if (payloadEnd - payloadStart < 6) return false
+    const head = u16(bytes, payloadStart)
+    if ((head & 0x000f) === 2) return true
+    return head === V3_CONTROL || (head === V3_DATA && u16(bytes, payloadStart + 2) === 0)
+  }
+
+  /** Tunnels of version 3 that are set up by hand announce their ports to nobody: their messages must speak for themselves. */
+  #isUnannounced({ udp }: Frame): boolean {
+    const { bytes, payloadStart, payloadEnd, wireEnd } = udp
+    if (payloadEnd - payloadStart < 8) return false
+    const head = u32(bytes, payloadStart)
+    if (head !== V3_DATA << 16 && head >>> 16 !== V3_CONTROL) return false
+    if (!isL2tpV3(bytes, payloadStart, payloadEnd, wireEnd)) return false
+    this.learnPort(udp.sourcePort)
+    this.learnPort(udp.destinationPort)
+    return true
+  }
+
+  #l2tpV3(frame: Frame, flaw: string | null): Verdict {
+    return flaw === null ? 'l2tpv3' : flawed(frame, 'l2tpv3', flaw)
   }
 
   #l2tp(frame: Frame): Verdict {
@@ -129,7 +166,7 @@ export class Dissector {
         return 'l2tp'
       }
       case 3:
-        return 'l2tpv3'
+        return this.#l2tpV3(frame, frame.l2tpv3.decodeUdp(udp.bytes, udp.payloadStart, udp.payloadEnd, udp.wireEnd))
       case 1:
         return 'l2f'
       default:

@@ -6,6 +6,7 @@
 import { NO_BYTES } from '../base/bytes.ts'
 import { IpView } from '../wire/ip.ts'
 import { L2tpView } from '../wire/l2tp.ts'
+import { L2tpV3View } from '../wire/l2tpv3.ts'
 import { LinkView } from '../wire/link.ts'
 import { PppView } from '../wire/ppp.ts'
 import { UdpView } from '../wire/udp.ts'
@@ -45,9 +46,10 @@ export class Frame {
   readonly ip = new IpView()
   readonly udp = new UdpView()
   readonly l2tp = new L2tpView()
+  readonly l2tpv3 = new L2tpV3View()
   hasUdp = false
   /**
-   * Of the outermost UDP header. Behind NAT traversal they are those of the ESP packet, which tell apart clients behind one
+   * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart clients behind one
    * address, where the ports inside would not.
    */
   sourcePort = 0

@@ -13,14 +13,9 @@ import { PSEUDOWIRE, pseudowireName, SUBLAYER, sublayerName } from '../wire/l2tp
 import { describeV3Control, enterAgreement, type V3Agreement, type WantedLayout } from '../wire/l2tpv3-control.ts'
 import { describeL2tpV3Data, isAtmCell, type L2tpV3Layout, L2tpV3DataView } from '../wire/l2tpv3-data.ts'
 import { DigestChecker, hidingKey, nonceOf } from '../wire/l2tpv3-digest.ts'
-import {
-  inferLayout,
-  type InferredLayout,
-  type L2tpV3Sample,
-  SAMPLE_OCTETS_MAX,
-  SAMPLES_MAX,
-} from '../wire/l2tpv3-inference.ts'
+import type { InferredLayout } from '../wire/l2tpv3-inference.ts'
 import type { Layer, Window } from './layer.ts'
+import { LayoutSampler } from './layout-sampler.ts'
 import type { LinkPath } from './layers-ppp.ts'
 
 /** How a payload is to be read. `typed`: what stands behind the EtherType. `serial`: HDLC of either kind. */
@@ -46,10 +41,7 @@ interface Connection {
 interface Session {
   /** Null while only data was seen. */
   wanted: WantedLayout | null
-  samples: L2tpV3Sample[]
-  /** Messages in a row that had nothing in common with the samples. */
-  misfits: number
-  inferred: InferredLayout | null
+  readonly sampler: LayoutSampler
 }
 
 /** What a message is read with. */
@@ -155,14 +147,19 @@ export class L2tpV3Layers {
     if (localSessionId === undefined || localSessionId === 0) return
     const session = this.#session(`${from}/${localSessionId}`)
     const peer = remoteSessionId === undefined ? undefined : this.#sessions.get(`${to}/${remoteSessionId}`)
-    session.wanted ??= { cookie: NO_BYTES, sublayer: SUBLAYER.NONE, pseudowireType: peer?.wanted?.pseudowireType ?? 0 }
+    session.wanted ??= {
+      cookie: NO_BYTES,
+      sublayer: SUBLAYER.NONE,
+      pseudowireType: peer?.wanted?.pseudowireType ?? 0,
+      isKnown: peer?.wanted?.isKnown ?? true,
+    }
     enterAgreement(session.wanted, messageType, agreement)
   }
 
   #session(key: string): Session {
     const known = this.#sessions.get(key)
     if (known !== undefined) return known
-    const session: Session = { wanted: null, samples: [], misfits: 0, inferred: null }
+    const session: Session = { wanted: null, sampler: new LayoutSampler() }
     keep(this.#sessions, key, session, this.#sessionsMax)
     return session
   }
@@ -173,11 +170,10 @@ export class L2tpV3Layers {
     const view = this.#view
     const { bytes, payloadStart, payloadEnd, messageEnd, sessionId } = view
     const header = describeL2tpV3(view) as unknown as Layer
-    const session = learns
-      ? this.#session(`${to}/${sessionId}`)
-      : { ...(this.#sessions.get(`${to}/${sessionId}`) ?? { wanted: null, inferred: null }), samples: [], misfits: 0 }
-    const layout = layoutOf(session, { bytes, start: payloadStart, end: payloadEnd, wireEnd: messageEnd })
-    if (layout === null) {
+    const known = this.#sessions.get(`${to}/${sessionId}`)
+    const session = known ?? (learns ? this.#session(`${to}/${sessionId}`) : null)
+    const layout = session === null ? null : layoutOf(session, view, learns)
+    if (session === null || layout === null) {
       layers.push(header)
       const window = { bytes, start: payloadStart, end: payloadEnd, wireEnd: messageEnd }
       return messageEnd > payloadStart ? { kind: 'data', window, etherType: 0, sessionId } : null
@@ -193,7 +189,7 @@ export class L2tpV3Layers {
       sublayerName: sublayerName(sublayer),
       pseudowireType,
       pseudowireName: pseudowireName(pseudowireType),
-      layout: session.wanted === null ? 'inferred' : 'negotiated',
+      layout: session.wanted?.isKnown ? 'negotiated' : 'inferred',
       ...('confidence' in layout ? { confidence: layout.confidence } : {}),
       ...(flaw === null ? describeL2tpV3Data(data) : {}),
       ...(findings.length > 0 ? { findings } : {}),
@@ -250,43 +246,21 @@ export class L2tpV3Layers {
 }
 
 /** What the ends agreed on, else what this message and those before it have in common. */
-function layoutOf(session: Session, sample: L2tpV3Sample): L2tpV3Layout | InferredLayout | null {
-  const { wanted } = session
-  if (wanted !== null) {
+function layoutOf(
+  { wanted, sampler }: Session,
+  view: L2tpV3View,
+  learns: boolean,
+): L2tpV3Layout | InferredLayout | null {
+  if (wanted?.isKnown) {
     const { cookie, sublayer, pseudowireType } = wanted
     return { cookieLength: cookie.length, sublayer, pseudowireType }
   }
-  if (session.samples.length < SAMPLES_MAX) sampled(session, copied(sample))
-  return session.inferred
-}
-
-/**
- * What does not fit the others is not of this session: an injected message must not change how the others are read. Unless
- * there are more of the new kind: then it was the first that were injected.
- */
-function sampled(session: Session, sample: L2tpV3Sample): void {
-  const together = [...session.samples, sample]
-  const inferred = inferLayout(together)
-  if (inferred !== null) {
-    session.samples = together
-    session.misfits = 0
-    session.inferred = inferred
-    return
-  }
-  session.misfits++
-  if (session.misfits <= session.samples.length) return
-  session.samples = [sample]
-  session.misfits = 0
-  session.inferred = inferLayout(session.samples)
-}
-
-function copied({ bytes, start, end, wireEnd }: L2tpV3Sample): L2tpV3Sample {
-  const kept = bytes.slice(start, Math.min(end, start + SAMPLE_OCTETS_MAX))
-  return { bytes: kept, start: 0, end: kept.length, wireEnd: wireEnd - start }
+  if (learns) sampler.take(view.bytes, view.payloadStart, view.payloadEnd, view.messageEnd)
+  return sampler.layout
 }
 
 function isForged(session: Session, data: L2tpV3DataView, flaw: string | null): boolean {
-  return flaw === null && session.wanted !== null && !data.hasCookie(session.wanted.cookie)
+  return flaw === null && session.wanted?.isKnown === true && !data.hasCookie(session.wanted.cookie)
 }
 
 /** Enters into a table of bounded size; the oldest entry goes. */

@@ -1,5 +1,5 @@
 /** L2TP tunnels and sessions: their fields and events. */
-import { OUTER, OUTER_MAY, TRAFFIC } from './common.ts'
+import { OUTER_MAY, TRAFFIC } from './common.ts'
 import { type EventShape, type FieldDeclaration, own } from './declaration.ts'
 
 export const L2TP_FIELDS = {
@@ -14,14 +14,22 @@ export const L2TP_FIELDS = {
   'l2tp.tunnel.responder_id': own('long', 'Tunnel id assigned by the responder.'),
   'l2tp.tunnel.target_id': own('long', 'Tunnel id in the header of the message that the event is about.'),
   'l2tp.tunnel.adopted': own('boolean', 'True if the tunnel was already open when the capture began.'),
+  'l2tp.tunnel.unmanaged': own(
+    'boolean',
+    'True for an L2TPv3 tunnel that shows data and no control connection: it was set up by hand.',
+  ),
   'l2tp.tunnel.sessions': own('long', 'Sessions that the tunnel carried.'),
   'l2tp.initiator.host_name': own('keyword', 'Host Name AVP of the initiator.'),
   'l2tp.initiator.vendor_name': own('keyword', 'Vendor Name AVP of the initiator.'),
   'l2tp.initiator.firmware': own('long', 'Firmware Revision AVP of the initiator.'),
+  'l2tp.initiator.router_id': own('long', 'Router ID AVP of the initiator (L2TPv3).'),
+  'l2tp.initiator.pseudowires': own('keyword[]', 'Pseudowire types that the initiator supports (L2TPv3).'),
   'l2tp.initiator.receive_window': own('long', 'Receive Window Size AVP of the initiator.'),
   'l2tp.responder.host_name': own('keyword', 'Host Name AVP of the responder.'),
   'l2tp.responder.vendor_name': own('keyword', 'Vendor Name AVP of the responder.'),
   'l2tp.responder.firmware': own('long', 'Firmware Revision AVP of the responder.'),
+  'l2tp.responder.router_id': own('long', 'Router ID AVP of the responder (L2TPv3).'),
+  'l2tp.responder.pseudowires': own('keyword[]', 'Pseudowire types that the responder supports (L2TPv3).'),
   'l2tp.responder.receive_window': own('long', 'Receive Window Size AVP of the responder.'),
   'l2tp.message.type': own('keyword', 'Control message: SCCRQ, ICRQ, CDN …, or ZLB.'),
   'l2tp.message.ns': own('long', 'Ns of the message.'),
@@ -39,7 +47,10 @@ export const L2TP_FIELDS = {
   'l2tp.control.gaps': own('long', 'Control messages that the capture missed, by Ns.'),
   'l2tp.control.anomalies': own('long', 'Control messages out of window, in conflict, or against the state.'),
   'l2tp.authentication.method': own('keyword', '`none`, `challenge` (one way) or `mutual`.'),
-  'l2tp.authentication.verdict': own('keyword', '`verified`, `wrong_secret` or `unverified` (no secret configured).'),
+  'l2tp.authentication.verdict': own(
+    'keyword',
+    '`verified`, `wrong_secret`, `unverified` (no secret configured), or of L2TPv3 `unkeyed` (a digest without a secret).',
+  ),
   'l2tp.avp.type': own('long', 'Attribute type of an AVP.'),
   'l2tp.avp.name': own('keyword', 'Name of that attribute.'),
   'l2tp.avp.vendor_id': own('long', 'Vendor id of the AVP; 0 is the IETF.'),
@@ -54,6 +65,16 @@ export const L2TP_FIELDS = {
   'l2tp.session.responder_id': own('long', 'Session id assigned by the responder of the tunnel.'),
   'l2tp.session.target_id': own('long', 'Session id in the header of the message that the event is about.'),
   'l2tp.session.adopted': own('boolean', 'True if the session was already open when the capture began.'),
+  'l2tp.session.pseudowire': own('keyword', 'What an L2TPv3 session carries: Ethernet, PPP, HDLC …'),
+  'l2tp.session.cookie_bytes': own('long', 'Octets of the cookie before L2TPv3 data, the shorter of both directions.'),
+  'l2tp.session.cookie_mismatches': own('long', 'Data messages that did not have the cookie of their session.'),
+  'l2tp.session.sublayer': own('keyword', 'L2-specific sublayer before L2TPv3 data: `none`, `default`, `ATM` …'),
+  'l2tp.session.layout': own(
+    'keyword',
+    'How cookie, sublayer and pseudowire of an L2TPv3 session are known: `negotiated` or `inferred`.',
+  ),
+  'l2tp.session.remote_end_id': own('keyword', 'Remote End ID AVP: the circuit that an L2TPv3 session is bound to.'),
+  'l2tp.session.circuit_status': own('keyword[]', 'Circuit Status AVP: `active`, `new`, faults; empty if down.'),
   'l2tp.call.serial_number': own('long', 'Call Serial Number AVP.'),
   'l2tp.call.called_number': own('keyword', 'Called Number AVP.'),
   'l2tp.call.calling_number': own('keyword', 'Calling Number AVP.'),
@@ -69,8 +90,17 @@ export const L2TP_FIELDS = {
   'l2tp.session.reordered': own('long', 'Data messages that came late by their sequence numbers.'),
 } as const satisfies Record<string, FieldDeclaration>
 
-const TUNNEL = [...OUTER, 'l2tp.version', 'l2tp.tunnel.uid', 'borescope.lineage'] as const
+/** The two hosts; without UDP, as L2TPv3 may be, they have no ports. */
+const HOSTS = ['source.ip', 'destination.ip', 'network.type', 'network.transport', 'network.protocol'] as const
+const PORTS = ['source.port', 'destination.port'] as const
+const TUNNEL = [...HOSTS, 'l2tp.version', 'l2tp.tunnel.uid', 'borescope.lineage'] as const
 const TUNNEL_MAY = [
+  ...PORTS,
+  'l2tp.tunnel.unmanaged',
+  'l2tp.initiator.router_id',
+  'l2tp.initiator.pseudowires',
+  'l2tp.responder.router_id',
+  'l2tp.responder.pseudowires',
   'esp.tunnel.uid',
   'ike.uid',
   ...OUTER_MAY,
@@ -103,6 +133,13 @@ const CONTROL_COUNTS = [
 ] as const
 const SESSION = [...TUNNEL, 'l2tp.session.uid'] as const
 const SESSION_MAY = [
+  ...PORTS,
+  'l2tp.session.pseudowire',
+  'l2tp.session.cookie_bytes',
+  'l2tp.session.sublayer',
+  'l2tp.session.layout',
+  'l2tp.session.remote_end_id',
+  'l2tp.session.circuit_status',
   'esp.tunnel.uid',
   'ike.uid',
   'l2tp.tunnel.initiator_id',
@@ -123,14 +160,10 @@ const SESSION_MAY = [
   'l2tp.call.proxy_authentication',
   'user.name',
 ] as const
-const MESSAGE = [
-  ...OUTER,
-  'l2tp.version',
-  'l2tp.message.type',
-  'l2tp.message.finding',
-  'l2tp.tunnel.target_id',
-] as const
+const MESSAGE = [...HOSTS, 'l2tp.version', 'l2tp.message.type', 'l2tp.message.finding'] as const
 const MESSAGE_MAY = [
+  'l2tp.tunnel.target_id',
+  ...PORTS,
   'borescope.lineage',
   'l2tp.tunnel.uid',
   'l2tp.tunnel.state',
@@ -204,7 +237,7 @@ export const L2TP_EVENTS = {
     category: ['network'],
     type: ['info'],
     always: [
-      ...OUTER,
+      ...HOSTS,
       'l2tp.version',
       'l2tp.message.type',
       'l2tp.avp.type',
@@ -212,7 +245,14 @@ export const L2TP_EVENTS = {
       'l2tp.avp.vendor_id',
       'l2tp.avp.verdict',
     ],
-    may: ['borescope.lineage', 'l2tp.tunnel.uid', 'l2tp.tunnel.target_id', 'l2tp.session.target_id', 'l2tp.avp.value'],
+    may: [
+      ...PORTS,
+      'borescope.lineage',
+      'l2tp.tunnel.uid',
+      'l2tp.tunnel.target_id',
+      'l2tp.session.target_id',
+      'l2tp.avp.value',
+    ],
   },
   'l2tp.control.unexpected': {
     says: 'A control message arrived that the state of its tunnel or session does not allow.',
@@ -268,6 +308,15 @@ export const L2TP_EVENTS = {
     always: [...SESSION],
     may: [...SESSION_MAY],
   },
+  'l2tp.session.circuit_changed': {
+    says: 'An end told that its circuit came up, went down or has a fault (SLI, L2TPv3).',
+    dataset: 'l2tp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['info'],
+    always: [...SESSION, 'l2tp.session.circuit_status'],
+    may: [...SESSION_MAY],
+  },
   'l2tp.session.failed': {
     says: 'A session was asked for and did not come about.',
     dataset: 'l2tp',
@@ -300,6 +349,7 @@ export const L2TP_EVENTS = {
       'l2tp.session.sequenced',
       'l2tp.session.lost',
       'l2tp.session.reordered',
+      'l2tp.session.cookie_mismatches',
     ],
   },
 } as const satisfies Record<string, EventShape>

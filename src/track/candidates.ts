@@ -6,7 +6,7 @@ import { SECOND_US } from '../base/time.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import { findingEvent, foundIn } from './control-message.ts'
-import { outerFields } from './outer.ts'
+import type { Dialect } from './dialect.ts'
 
 interface Candidate {
   readonly firstUs: number
@@ -20,28 +20,25 @@ const CANDIDATE_US = 60 * SECOND_US
 
 export class Candidates {
   readonly #emit: Emit
+  readonly #dialect: Dialect
   readonly #adoptAfter: number
   readonly #byKey = new Map<string, Candidate>()
   /** The first packet of the capture. */
   #startUs = Number.NaN
 
-  constructor(emit: Emit, adoptAfter: number) {
+  constructor(emit: Emit, dialect: Dialect, adoptAfter: number) {
     this.#emit = emit
+    this.#dialect = dialect
     this.#adoptAfter = adoptAfter
   }
 
   /** A message to an unknown tunnel, `message` its type; true if by now the tunnel is believed to exist. */
   observe(frame: Frame, message: string): boolean {
-    const key = keyOf(frame)
+    const key = keyOf(frame, this.#dialect.header(frame).tunnelId)
     const known = this.#byKey.get(key)
     if (known === undefined) {
       if (this.#byKey.size >= CANDIDATES_MAX) this.#giveUp(this.#byKey.keys().next().value as string)
-      const report = findingEvent(
-        'l2tp.control.unknown',
-        foundIn(frame, outerFields(frame, 'l2tp')),
-        'tunnel_unknown',
-        message,
-      )
+      const report = findingEvent('l2tp.control.unknown', foundIn(frame, this.#dialect), 'tunnel_unknown', message)
       const isYoung = frame.timeUs - this.#startUs < CANDIDATE_US
       this.#byKey.set(key, { firstUs: frame.timeUs, packets: 1, held: isYoung ? report : null })
       if (!isYoung) this.#emit(report)
@@ -80,9 +77,9 @@ export class Candidates {
   }
 }
 
-function keyOf({ ip, l2tp, sourcePort, destinationPort }: Frame): string {
+function keyOf({ ip, sourcePort, destinationPort }: Frame, tunnelId: number): string {
   let key = ''
   const end = ip.sourceAt + ip.addressLength * 2
   for (let at = ip.sourceAt; at < end; at++) key += String.fromCharCode(ip.bytes[at])
-  return `${key} ${sourcePort} ${destinationPort} ${l2tp.tunnelId}`
+  return `${key} ${sourcePort} ${destinationPort} ${tunnelId}`
 }

@@ -5,7 +5,7 @@
  * that pool with the number of its owner, so that a flow, which is a row of integers, leads back to it.
  */
 import type { RaisedEvent } from '../events/catalogue.ts'
-import type { OuterFields } from './outer.ts'
+import type { HostFields } from './outer.ts'
 import type { PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
 
@@ -29,7 +29,7 @@ export type CarrierIdentity = Partial<
 }
 
 /** The ends of a carrier: hosts, or on a link of its own the stations. */
-export type CarrierHosts = Partial<OuterFields> & {
+export type CarrierHosts = Partial<HostFields> & {
   readonly 'source.mac'?: string
   readonly 'destination.mac'?: string
 }

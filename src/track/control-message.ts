@@ -6,20 +6,25 @@ import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
 import type { ControlDescription, L2tpControl } from '../wire/l2tp-avp.ts'
-import { type OuterFields, outerFields } from './outer.ts'
+import type { V3Agreement } from '../wire/l2tpv3-control.ts'
+import type { ControlHeader, Dialect, SpokenMessage } from './dialect.ts'
+import { type HostFields, hostsOf } from './outer.ts'
 
 /** As it was described when it arrived; `timeUs` is when its receiver acted on it. */
 export interface ControlMessage {
   timeUs: number
+  readonly version: 2 | 3
   readonly name: ControlDescription['messageName']
   readonly control: L2tpControl
+  /** Of version 3. */
+  readonly agreement: V3Agreement | undefined
   /** Of its AVPs: the same message again has the same. */
   readonly digest: number
   readonly tunnelId: number
   readonly sessionId: number
   readonly ns: number
   readonly nr: number
-  readonly outer: OuterFields
+  readonly outer: HostFields
   /** The sender's address, 4 or 16 bytes, and port. */
   readonly address: Uint8Array
   readonly port: number
@@ -28,19 +33,22 @@ export interface ControlMessage {
 }
 
 /** Copies the control message in the frame. */
-export function keepMessage(frame: Frame, { messageName, control }: ControlDescription): ControlMessage {
-  const { ip, l2tp, sourcePort, timeUs } = frame
-  const { tunnelId, sessionId, ns, nr } = l2tp
+export function keepMessage(frame: Frame, dialect: Dialect, spoken: SpokenMessage): ControlMessage {
+  const { ip, sourcePort, timeUs } = frame
+  const { messageName, control, sessionId, agreement } = spoken
+  const { bytes, payloadStart, payloadEnd, tunnelId, ns, nr } = dialect.header(frame)
   return {
     timeUs,
+    version: dialect.version,
     name: messageName,
     control,
-    digest: hashWindow(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd),
+    agreement,
+    digest: hashWindow(bytes, payloadStart, payloadEnd),
     tunnelId,
     sessionId,
     ns,
     nr,
-    outer: outerFields(frame, 'l2tp'),
+    outer: hostsOf(frame, dialect.protocol),
     address: ip.bytes.slice(ip.sourceAt, ip.sourceAt + ip.addressLength),
     port: sourcePort,
     isLate: false,
@@ -65,15 +73,26 @@ const FINDINGS = {
 export type Finding = keyof typeof FINDINGS
 
 /** The parts of a message that its finding tells; a message that is held has them, and so has the frame of one that is not. */
-export type FoundMessage = Pick<ControlMessage, 'timeUs' | 'tunnelId' | 'sessionId' | 'outer'> & {
+export type FoundMessage = Pick<ControlMessage, 'timeUs' | 'version' | 'sessionId' | 'outer'> & {
+  /** Data of version 3 names none. */
+  readonly tunnelId: number | undefined
   readonly ns: number | undefined
   readonly nr: number | undefined
 }
 
 /** For a finding on the message in the frame, control or data. */
-export function foundIn({ timeUs, l2tp }: Frame, outer: OuterFields): FoundMessage {
-  const { tunnelId, sessionId, hasSequence, ns, nr } = l2tp
-  return { timeUs, tunnelId, sessionId, outer, ns: hasSequence ? ns : undefined, nr: hasSequence ? nr : undefined }
+export function foundIn(frame: Frame, dialect: Dialect): FoundMessage {
+  const header: ControlHeader = dialect.header(frame)
+  const { tunnelId, sessionId, hasSequence, ns, nr } = header
+  return {
+    timeUs: frame.timeUs,
+    version: dialect.version,
+    tunnelId: dialect.version === 3 && !header.isControl ? undefined : tunnelId,
+    sessionId,
+    outer: hostsOf(frame, dialect.protocol),
+    ns: hasSequence ? ns : undefined,
+    nr: hasSequence ? nr : undefined,
+  }
 }
 
 /** `message` names its type: `SCCRQ`, `ZLB`, `data`. */
@@ -91,7 +110,7 @@ export function findingEvent(
     message: `${outer['source.ip']} sent ${message} to ${outer['destination.ip']}: ${FINDINGS[finding]}`,
     fields: {
       ...outer,
-      'l2tp.version': 2,
+      'l2tp.version': found.version,
       'l2tp.message.type': message,
       'l2tp.message.finding': finding,
       'l2tp.tunnel.target_id': found.tunnelId,

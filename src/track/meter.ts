@@ -29,6 +29,12 @@ export class Meter {
     rows[at + LAST_US] = packet.timeUs
   }
 
+  /** Packets from before the thing was known to be there. */
+  add(index: number, role: number, packets: number, bytes: number): void {
+    this.#rows[index * ROW + PACKETS + role] += packets
+    this.#rows[index * ROW + BYTES + role] += bytes
+  }
+
   /** Takes a packet back that turned out not to belong to the thing. */
   discount(index: number, role: number, bytes: number): void {
     this.#rows[index * ROW + PACKETS + role]--

@@ -1,16 +1,23 @@
 /** The fields by which events name the two hosts of the packet in the frame. */
 import { addressText } from '../base/address.ts'
 import type { Frame } from '../dissect/frame.ts'
+import { IP_PROTOCOL } from '../wire/ip.ts'
 
-export interface OuterFields {
+/** Without UDP, as L2TPv3 may be, there are no ports. */
+export interface HostFields {
   readonly 'source.ip': string
-  readonly 'source.port': number
+  readonly 'source.port'?: number | undefined
   readonly 'destination.ip': string
-  readonly 'destination.port': number
+  readonly 'destination.port'?: number | undefined
   readonly 'network.type': string
   readonly 'network.transport': string
   readonly 'network.protocol': string
   readonly 'network.vlan.id'?: string | undefined
+}
+
+export interface OuterFields extends HostFields {
+  readonly 'source.port': number
+  readonly 'destination.port': number
 }
 
 /** Source is the sender of the packet. For a UDP packet whose header was read; the ports are those of its outermost UDP header. */
@@ -25,6 +32,18 @@ export function outerFields(frame: Frame, protocol: string): OuterFields {
     'network.transport': 'udp',
     'network.protocol': protocol,
     'network.vlan.id': vlanOf(frame),
+  }
+}
+
+/** For a packet of any transport. */
+export function hostsOf(frame: Frame, protocol: string): HostFields {
+  const fields = outerFields(frame, protocol)
+  const { hasUdp, ip } = frame
+  return {
+    ...fields,
+    'source.port': hasUdp ? fields['source.port'] : undefined,
+    'destination.port': hasUdp ? fields['destination.port'] : undefined,
+    'network.transport': ip.protocol === IP_PROTOCOL.UDP ? 'udp' : String(ip.protocol),
   }
 }
 

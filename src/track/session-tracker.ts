@@ -10,16 +10,16 @@ import { Pool } from '../base/pool.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
-import type { Emit } from '../events/catalogue.ts'
+import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
 import { type CarrierOwner, type Carriers, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
+import type { Dialect } from './dialect.ts'
 import { doubled } from './doubled.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { InnerFlowTracker } from './inner-flow.ts'
 import { Meter } from './meter.ts'
-import { outerFields } from './outer.ts'
 import type { PppLinkTracker } from './ppp-tracker.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import {
@@ -43,6 +43,34 @@ export interface SessionLimits {
   readonly adoptAfter: number
 }
 
+/** What the sessions of a version have beyond those of version 2. */
+export interface SessionVariety {
+  make(index: number, owner: CarrierOwner, ownerNumber: number): Session
+  /** A message about the session was acted on. */
+  heard(session: Session, tunnel: Tunnel, sender: Role, message: ControlMessage): void
+  /** `id` is what the end in that role is sent data by, from now on, or no more. */
+  assigned(session: Session, tunnel: Tunnel, role: Role, id: number): void
+  unassigned(session: Session, tunnel: Tunnel, role: Role, id: number): void
+  describe(session: Session): SessionDetails
+  /** What is told when it ends. */
+  sum(session: Session): SessionSum
+}
+
+type ClosedFields = RaisedEvent<'l2tp.session.closed'>['fields']
+export type SessionDetails = Pick<
+  ClosedFields,
+  | 'l2tp.session.pseudowire'
+  | 'l2tp.session.cookie_bytes'
+  | 'l2tp.session.sublayer'
+  | 'l2tp.session.layout'
+  | 'l2tp.session.remote_end_id'
+  | 'l2tp.session.circuit_status'
+>
+export type SessionSum = Pick<
+  ClosedFields,
+  'l2tp.session.sequenced' | 'l2tp.session.lost' | 'l2tp.session.reordered' | 'l2tp.session.cookie_mismatches'
+>
+
 const SEQUENCE_UNKNOWN = -1
 /** The first mark of a session that carries data. */
 const ESTABLISHED = 1
@@ -58,6 +86,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   readonly #flows: InnerFlowTracker
   readonly #emit: Emit
   readonly #limits: SessionLimits
+  readonly #dialect: Dialect
+  readonly #variety: SessionVariety | null
   readonly #byReceiver: PairTable
   readonly #sessions: Pool<Session>
   /** Among the owners of carriers. */
@@ -84,6 +114,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     carriers: Carriers,
     emit: Emit,
     limits: SessionLimits,
+    dialect: Dialect,
+    variety: SessionVariety | null = null,
   ) {
     this.#tunnels = tunnels
     this.#links = links
@@ -91,11 +123,15 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#emit = emit
     this.#full = new FullTable(emit)
     this.#limits = limits
+    this.#dialect = dialect
+    this.#variety = variety
     this.#byReceiver = new PairTable(limits.sessionsMax * 2)
     this.#halves = new Halves(limits.sessionsMax)
     this.#guesses = new PairTable(GUESSES_MAX)
     this.#number = carriers.admit(this)
-    this.#sessions = new Pool(limits.sessionsMax, (index) => new Session(index, this, this.#number))
+    this.#sessions = new Pool(limits.sessionsMax, (index) =>
+      variety === null ? new Session(index, this, this.#number) : variety.make(index, this, this.#number),
+    )
   }
 
   get size(): number {
@@ -115,13 +151,49 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       return
     }
     if (this.#tunnels.isForeign(frame, found)) return
-    if (this.#meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame)) return
+    if (this.#meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame, frame.hasPpp))
+      return
     const sender = (1 - (found & 1)) as Role
     this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, this.#sessions.at(index), sender))) {
       this.#flows.observe(frame, keyOf(this.#number, index), sender)
     }
+  }
+
+  // --- data whose header another tracker reads
+
+  /** Whether data may belong to the session: it is open, or from what the capture shows may be. */
+  isOpenFor(session: Session, frame: Frame): boolean {
+    return this.#meter.mark(session.index, 0) === ESTABLISHED || this.#isLive(session, frame, true)
+  }
+
+  /** Counts a data message, and goes on with what the frame says is inside. */
+  carry(session: Session, sender: Role, frame: Frame): void {
+    const { ip } = frame
+    const { index } = session
+    this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
+    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, session, sender))) {
+      this.#flows.observe(frame, keyOf(this.#number, index), sender)
+    }
+  }
+
+  /** A session that its data shows: the one of the tunnel that lacks this number, or a new one. */
+  adoptData(tunnel: Tunnel, receiver: Role, sessionId: number, half: number, timeUs: number): Session | null {
+    if (half === NO_SESSION) return this.#adopt(tunnel, (1 - receiver) as Role, sessionId, timeUs, undefined, null)
+    const session = this.#sessions.at(half)
+    this.#assign(session, receiver, sessionId, timeUs)
+    return session
+  }
+
+  /** Data from before the session was known to be there. */
+  countEarlier(session: Session, sender: Role, packets: number, bytes: number): void {
+    this.#meter.add(session.index, sender, packets, bytes)
+  }
+
+  /** The session of the tunnel that lacks the receiver's number, if there is exactly one; else -1. */
+  halfOf(tunnel: Tunnel, receiver: Role): number {
+    return this.#halves.only(tunnel.index, receiver)
   }
 
   expire(nowUs: number): void {
@@ -132,7 +204,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   // --- control messages of an open tunnel
 
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
-    const { name, control } = message
+    const { name } = message
     if (!isSessionMessage(name)) {
       if (name === 'unknown') this.#tunnels.report('l2tp.control.unexpected', tunnel, message, 'message', name)
       return
@@ -142,7 +214,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     else if (name === 'ICRQ' || name === 'OCRQ') this.#request(tunnel, sender, name, message)
     else if (!tunnel.isBehind) this.#tunnels.report('l2tp.control.unknown', tunnel, message, 'session_unknown', name)
     else if (name !== 'CDN' && !message.isLate)
-      this.#adopt(tunnel, sender, message.sessionId, message.timeUs, name, control)
+      this.#adopt(tunnel, sender, message.sessionId, message.timeUs, name, message)
   }
 
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
@@ -175,7 +247,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return NO_SESSION
   }
 
-  #request(tunnel: Tunnel, sender: Role, name: 'ICRQ' | 'OCRQ', { control, timeUs }: ControlMessage): void {
+  #request(tunnel: Tunnel, sender: Role, name: 'ICRQ' | 'OCRQ', message: ControlMessage): void {
+    const { control, timeUs } = message
     const session = this.#open(tunnel, timeUs)
     if (session === null) return
     session.kind = name === 'ICRQ' ? 'incoming' : 'outgoing'
@@ -184,6 +257,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (control.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
     this.#list(session, (1 - sender) as Role)
     session.uid = this.#uid(session, tunnel)
+    this.#variety?.heard(session, tunnel, sender, message)
     this.#timers.schedule(session.index, timeUs + this.#limits.setupTimeoutUs)
     this.#emit({
       name: 'l2tp.session.requested',
@@ -200,10 +274,13 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (before === 'closed' && session.stoppedBy === 1 - sender) return
     const after = this.#after(session, tunnel, sender, name)
     if (after === 'state' || after === 'role') {
-      if (session.isImplied && SENT_BY_ASKER[name] !== undefined) this.#learn(session, sender, message)
-      else if (!session.isAdopted && !message.isLate) this.#reportUnexpected(session, tunnel, message, after)
+      if (session.isImplied && SENT_BY_ASKER[name] !== undefined) {
+        this.#learn(session, sender, message)
+        this.#variety?.heard(session, tunnel, sender, message)
+      } else if (!session.isAdopted && !message.isLate) this.#reportUnexpected(session, tunnel, message, after)
       return
     }
+    this.#variety?.heard(session, tunnel, sender, message)
     if (after === before) return
     if (after === 'closed') {
       session.stoppedBy = sender
@@ -252,7 +329,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#emit({
       name: 'l2tp.session.opened',
       timeUs,
-      message: `L2TP session open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
+      message: `${this.#words} session open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
       fields: this.describe(session, tunnel),
     })
   }
@@ -266,10 +343,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#meter.setMark(session.index, 0, state === 'established' ? ESTABLISHED : 0)
   }
 
-  #isLive(session: Session, frame: Frame): boolean {
+  #isLive(session: Session, frame: Frame, isSound: boolean): boolean {
     if (session.state === 'closed') return false
     const tunnel = this.#tunnels.at(session.tunnel)
-    if (frame.hasPpp && tunnel.isBehind) {
+    if (isSound && tunnel.isBehind) {
       session.isImplied = true
       this.#establish(session, tunnel, frame.timeUs)
     }
@@ -290,13 +367,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       this.observeData(frame, found)
     } else if (times === 1) {
       this.#remember(found, sessionId, times)
-      this.#tunnels.report(
-        'l2tp.control.unknown',
-        tunnel,
-        foundIn(frame, outerFields(frame, 'l2tp')),
-        'session_unknown',
-        'data',
-      )
+      this.#tunnels.report('l2tp.control.unknown', tunnel, foundIn(frame, this.#dialect), 'session_unknown', 'data')
     }
   }
 
@@ -313,10 +384,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     sessionId: number,
     timeUs: number,
     name: SessionMessage | undefined,
-    control: L2tpControl | null,
-  ): void {
+    message: ControlMessage | null,
+  ): Session | null {
     const session = this.#open(tunnel, timeUs)
-    if (session === null) return
+    if (session === null) return null
+    const control = message?.control ?? null
     session.isAdopted = true
     this.#enter(session, 'established')
     if (name !== undefined && name !== 'WEN' && name !== 'SLI') {
@@ -328,7 +400,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (sessionId !== 0) this.#assign(session, receiver, sessionId, timeUs)
     if (control?.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
     if (session.ids[sender] === NO_ID) this.#list(session, sender)
-    this.#announceAdopted(session, tunnel, timeUs)
+    session.uid = this.#uid(session, tunnel)
+    if (message !== null) this.#variety?.heard(session, tunnel, sender, message)
+    // Of a session that only its data shows, the data says first how it is laid out.
+    if (message !== null || this.#variety === null) this.announceAdopted(session, tunnel, timeUs)
+    return session
   }
 
   /** The one session of the tunnel that lacks the receiver's id gets it; -1 if there is none, or more than one. */
@@ -338,12 +414,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return half
   }
 
-  #announceAdopted(session: Session, tunnel: Tunnel, timeUs: number): void {
-    session.uid = this.#uid(session, tunnel)
+  announceAdopted(session: Session, tunnel: Tunnel, timeUs: number): void {
     this.#emit({
       name: 'l2tp.session.adopted',
       timeUs,
-      message: `L2TP session already open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
+      message: `${this.#words} session already open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
       fields: this.describe(session, tunnel),
     })
   }
@@ -398,14 +473,14 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       this.#emit({
         name: 'l2tp.session.closed',
         timeUs,
-        message: `L2TP session closed in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
-        fields: { ...this.describe(session, tunnel), ...cause, ...this.traffic(session), ...this.#sequence(session) },
+        message: `${this.#words} session closed in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
+        fields: { ...this.describe(session, tunnel), ...cause, ...this.traffic(session), ...this.#sum(session) },
       })
     } else {
       this.#emit({
         name: 'l2tp.session.failed',
         timeUs,
-        message: `L2TP session did not come about in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
+        message: `${this.#words} session did not come about in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
         fields: {
           ...this.describe(session, tunnel),
           ...cause,
@@ -467,6 +542,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       )
     }
     this.#byReceiver.insert(key, id, session.index)
+    this.#variety?.assigned(session, this.#tunnels.at(session.tunnel), role, id)
   }
 
   #list(session: Session, lacking: Role): void {
@@ -482,6 +558,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   #unassign(session: Session, role: Role): void {
     const key = session.tunnel * 2 + role
     if (this.#byReceiver.find(key, session.ids[role]) === session.index) this.#byReceiver.remove(key, session.ids[role])
+    this.#variety?.unassigned(session, this.#tunnels.at(session.tunnel), role, session.ids[role])
   }
 
   /** Data messages with Ns (RFC 2661 section 5.4): what is missing, and what comes late. */
@@ -498,7 +575,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     }
   }
 
-  #sequence(session: Session) {
+  #sum(session: Session): SessionSum {
+    if (this.#variety !== null) return this.#variety.sum(session)
     if (this.#meter.mark(session.index, 1) !== SEQUENCED) return {}
     const at = session.index * 2
     return {
@@ -521,7 +599,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return {
       ...this.#tunnels.events.hostFields(tunnel),
       ...this.identify(session),
-      'l2tp.version': 2,
+      ...this.#variety?.describe(session),
+      'l2tp.version': this.#dialect.version,
       'l2tp.session.kind': session.kind,
       'l2tp.session.adopted': session.isAdopted || undefined,
       'l2tp.call.serial_number': call?.callSerialNumber,
@@ -576,6 +655,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'network.bytes': sentBytes + receivedBytes,
       'network.packets': sentPackets + receivedPackets,
     }
+  }
+
+  get #words(): string {
+    return this.#dialect.version === 2 ? 'L2TP' : 'L2TPv3'
   }
 
   #uid(session: Session, tunnel: Tunnel): string {

@@ -7,8 +7,10 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
+import { Version2 } from './dialect.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
@@ -19,6 +21,7 @@ export class Trackers {
   readonly anomalies: Anomalies
   readonly tunnels: TunnelTracker
   readonly sessions: SessionTracker
+  readonly v3: L2tpV3Tracker
   readonly flows: InnerFlowTracker
   readonly ike: IkeTracker
 
@@ -27,18 +30,30 @@ export class Trackers {
     // Two ends a tunnel, some of them on their way out.
     const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
     this.anomalies = new Anomalies(emit, limits)
-    this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, secrets, limits, learnPort)
+    const dialect = new Version2(secrets)
+    this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = new Carriers()
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     const links = new PppLinkTracker(emit, this.anomalies)
-    this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits)
+    this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
+    this.v3 = new L2tpV3Tracker(
+      new Endpoints(limits.tunnelsMax * 2 + 1024),
+      emit,
+      this.anomalies,
+      carriers,
+      links,
+      this.flows,
+      secrets,
+      limits,
+      learnPort,
+    )
   }
 
   /** What was counted instead of told: see `Allowances`. */
   get suppressed(): number {
-    return this.anomalies.suppressed + this.tunnels.suppressed
+    return this.anomalies.suppressed + this.tunnels.suppressed + this.v3.tunnels.suppressed
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */
@@ -54,12 +69,14 @@ export class Trackers {
     this.flows.expire(nowUs)
     this.sessions.expire(nowUs)
     this.tunnels.expire(nowUs)
+    this.v3.expire(nowUs)
     this.ike.expire(nowUs)
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */
   *finish(nowUs: number): Generator<void> {
     yield* this.tunnels.finish(nowUs)
+    yield* this.v3.finish(nowUs)
     this.ike.finish(nowUs)
   }
 }

@@ -2,6 +2,7 @@
 import type { Endpoints } from '../base/endpoints.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import type { Emit } from '../events/catalogue.ts'
+import { pseudowireName } from '../wire/l2tpv3-avp.ts'
 import { resultFields } from './control-message.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { type ClosedBy, NO_ID, type Tunnel, type TunnelState, type TunnelVerdict } from './tunnel.ts'
@@ -14,11 +15,13 @@ export interface TunnelTraffic {
 }
 
 const VERDICT_WORDS: Record<TunnelVerdict, string> = {
+  unkeyed: 'with a digest that needs no secret',
   verified: 'with the right secret',
   wrong_secret: 'with a secret that is not configured',
   unverified: 'not verified, no secret is configured',
 }
 const VERDICT_OUTCOMES: Record<TunnelVerdict, string> = {
+  unkeyed: 'unknown',
   verified: 'success',
   wrong_secret: 'failure',
   unverified: 'unknown',
@@ -38,7 +41,7 @@ export class TunnelEvents {
     this.#emit({
       name: 'l2tp.tunnel.requested',
       timeUs,
-      message: `${this.#nameOf(tunnel, INITIATOR)} asks ${this.#nameOf(tunnel, RESPONDER)} for an L2TP tunnel`,
+      message: `${this.#nameOf(tunnel, INITIATOR)} asks ${this.#nameOf(tunnel, RESPONDER)} for an ${wordsOf(tunnel)}`,
       fields: { ...this.describe(tunnel), 'borescope.suppressed': suppressed === 0 ? undefined : suppressed },
     })
   }
@@ -47,7 +50,7 @@ export class TunnelEvents {
     this.#emit({
       name: 'l2tp.tunnel.opened',
       timeUs,
-      message: `L2TP tunnel open: ${this.names(tunnel)}`,
+      message: `${wordsOf(tunnel)} open: ${this.names(tunnel)}`,
       fields: this.describe(tunnel),
     })
   }
@@ -56,16 +59,17 @@ export class TunnelEvents {
     this.#emit({
       name: 'l2tp.tunnel.adopted',
       timeUs,
-      message: `L2TP tunnel already open: ${this.names(tunnel)}`,
+      message: `${wordsOf(tunnel)} already open${tunnel.isUnmanaged ? ' without a control connection' : ''}: ${this.names(tunnel)}`,
       fields: this.describe(tunnel),
     })
   }
 
-  authenticated(tunnel: Tunnel, role: Role, message: 'SCCRP' | 'SCCCN', verdict: TunnelVerdict, timeUs: number): void {
+  authenticated(tunnel: Tunnel, role: Role, message: string, verdict: TunnelVerdict, timeUs: number): void {
+    const did = tunnel.version === 2 ? 'answered the tunnel challenge' : `signed its ${message}`
     this.#emit({
       name: 'l2tp.tunnel.authenticated',
       timeUs,
-      message: `${this.#nameOf(tunnel, role)} answered the tunnel challenge: ${VERDICT_WORDS[verdict]}`,
+      message: `${this.#nameOf(tunnel, role)} ${did}: ${VERDICT_WORDS[verdict]}`,
       fields: {
         ...this.describe(tunnel),
         'event.outcome': VERDICT_OUTCOMES[verdict],
@@ -86,7 +90,7 @@ export class TunnelEvents {
     this.#emit({
       name: 'l2tp.tunnel.failed',
       timeUs,
-      message: `L2TP tunnel did not come about: ${this.names(tunnel)}, ${reason}`,
+      message: `${wordsOf(tunnel)} did not come about: ${this.names(tunnel)}, ${reason}`,
       fields: {
         ...this.describe(tunnel),
         ...resultFields(tunnel.result),
@@ -112,7 +116,7 @@ export class TunnelEvents {
     this.#emit({
       name: 'l2tp.tunnel.closed',
       timeUs,
-      message: `L2TP tunnel closed: ${this.names(tunnel)}, ${reason}`,
+      message: `${wordsOf(tunnel)} closed: ${this.names(tunnel)}, ${reason}`,
       fields: {
         ...this.describe(tunnel),
         ...resultFields(tunnel.result),
@@ -145,14 +149,15 @@ export class TunnelEvents {
   hostFields(tunnel: Tunnel, source: Role = INITIATOR) {
     const [from, to] =
       source === INITIATOR ? tunnel.endpoints : [tunnel.endpoints[RESPONDER], tunnel.endpoints[INITIATOR]]
+    const hasPorts = tunnel.transport === 'udp' || this.#endpoints.port(from) !== 0
     return {
       'source.ip': this.#endpoints.address(from),
-      'source.port': this.#endpoints.port(from),
+      'source.port': hasPorts ? this.#endpoints.port(from) : undefined,
       'destination.ip': this.#endpoints.address(to),
-      'destination.port': this.#endpoints.port(to),
+      'destination.port': hasPorts ? this.#endpoints.port(to) : undefined,
       'network.type': this.#endpoints.isIpv6(from) ? 'ipv6' : 'ipv4',
-      'network.transport': 'udp',
-      'network.protocol': 'l2tp',
+      'network.transport': tunnel.transport,
+      'network.protocol': tunnel.version === 2 ? 'l2tp' : 'l2tpv3',
     } as const
   }
 
@@ -161,8 +166,13 @@ export class TunnelEvents {
     return {
       ...this.hostFields(tunnel),
       'network.vlan.id': tunnel.vlan,
-      'l2tp.version': 2,
+      'l2tp.version': tunnel.version,
       'l2tp.tunnel.uid': tunnel.uid,
+      'l2tp.tunnel.unmanaged': tunnel.isUnmanaged || undefined,
+      'l2tp.initiator.router_id': initiator.routerId,
+      'l2tp.responder.router_id': responder.routerId,
+      'l2tp.initiator.pseudowires': initiator.pseudowires?.map(pseudowireName),
+      'l2tp.responder.pseudowires': responder.pseudowires?.map(pseudowireName),
       'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
       'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
       'l2tp.tunnel.adopted': tunnel.isAdopted || undefined,
@@ -187,6 +197,10 @@ export class TunnelEvents {
     const address = this.address(tunnel, role)
     return hostName === undefined ? address : `${address} (${hostName})`
   }
+}
+
+function wordsOf(tunnel: Tunnel): string {
+  return tunnel.version === 2 ? 'L2TP tunnel' : 'L2TPv3 tunnel'
 }
 
 /** An id that somebody assigned, for an event. */

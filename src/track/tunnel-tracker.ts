@@ -1,8 +1,9 @@
 /**
- * L2TPv2 tunnels as a bystander sees them: who asked for one, who answered, what it carried, how it ended.
+ * L2TP tunnels as a bystander sees them: who asked for one, who answered, what it carried, how it ended.
  *
  * A message names the tunnel by the number that its receiver assigned (RFC 2661 section 3.1), so a tunnel is found by
- * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP.
+ * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP. The control
+ * connections of version 3 (RFC 3931 section 3.3) live the same life; what is different there its dialect says.
  */
 import { hash } from 'node:crypto'
 import { i32 } from '../base/bytes.ts'
@@ -13,8 +14,9 @@ import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
-import { AvpCursor, type ControlDescription, describeControl, type Recover } from '../wire/l2tp-avp.ts'
-import { recoverHidden, verifyChallengeResponse } from '../wire/l2tp-hidden.ts'
+import type { ControlDescription } from '../wire/l2tp-avp.ts'
+import { verifyChallengeResponse } from '../wire/l2tp-hidden.ts'
+import { IP_PROTOCOL } from '../wire/ip.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
 import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
@@ -31,10 +33,11 @@ import {
   keepMessage,
   stopReason,
 } from './control-message.ts'
+import { type Dialect, nonceFrom, type SpokenMessage } from './dialect.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
-import { outerFields, vlanOf } from './outer.ts'
+import { hostsOf, vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelEvents } from './tunnel-events.ts'
@@ -58,7 +61,20 @@ export interface TunnelLimits {
 export interface TunnelSessions {
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): void
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
+  /** Of version 3: it is open from now on, for data between its ends. */
+  tunnelOpened?(tunnel: Tunnel): void
+  /** Of version 3: the end in that role has another port from now on. */
+  tunnelMoved?(tunnel: Tunnel, role: Role): void
+  /** Of version 3: the tunnel between the hosts of the frame of which only data was seen; null if there is none. */
+  unmanaged?(frame: Frame): Tunnel | null
 }
+
+/** Whether the signature of a message has been told, as bits of a tunnel. */
+const SIGNED: Readonly<Record<string, number>> = { SCCRQ: 1, SCCRP: 2, SCCCN: 4 }
+const SIGNED_OTHER = 8
+
+/** Message type of the explicit acknowledgement of version 3, which takes no place in the sequence. */
+const ACK = 'ACK'
 
 /** Responders whose requests are counted: as many as a sensor sees servers, and more. */
 const RESPONDERS_MAX = 4096
@@ -72,6 +88,7 @@ export class TunnelTracker {
   readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #limits: TunnelLimits
+  readonly #dialect: Dialect
   readonly #secrets: readonly Uint8Array[]
   readonly #learnPort: (port: number) => void
   readonly #byReceiver: PairTable
@@ -79,7 +96,6 @@ export class TunnelTracker {
   readonly #halves: Halves
   readonly #tunnels: Pool<Tunnel>
   readonly #timers = new Timers()
-  readonly #avps = new AvpCursor()
   readonly #candidates: Candidates
   readonly #requests: Allowances
   /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
@@ -87,7 +103,6 @@ export class TunnelTracker {
   #sessions: TunnelSessions | null = null
   readonly #fullEndpoints: FullTable
   readonly #fullTunnels: FullTable
-  readonly #recover: Recover
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
 
@@ -95,6 +110,7 @@ export class TunnelTracker {
     endpoints: Endpoints,
     emit: Emit,
     anomalies: Anomalies,
+    dialect: Dialect,
     secrets: readonly Uint8Array[],
     limits: TunnelLimits,
     learnPort: (port: number) => void,
@@ -106,14 +122,14 @@ export class TunnelTracker {
     this.#fullTunnels = new FullTable(emit)
     this.#anomalies = anomalies
     this.#limits = limits
+    this.#dialect = dialect
     this.#secrets = secrets
     this.#learnPort = learnPort
     this.#byReceiver = new PairTable(limits.tunnelsMax * 2)
     this.#halves = new Halves(limits.tunnelsMax)
     this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index))
-    this.#candidates = new Candidates(emit, limits.adoptAfter)
+    this.#candidates = new Candidates(emit, dialect, limits.adoptAfter)
     this.#requests = new Allowances(limits.requestsPerMinute, RESPONDERS_MAX)
-    this.#recover = (avp) => recoverHidden(avp, this.#secrets)
   }
 
   /** The two trackers know each other; this closes the ring at start. */
@@ -148,9 +164,18 @@ export class TunnelTracker {
     return found
   }
 
+  /** The same for a control message of any dialect. */
+  findControl(frame: Frame): number {
+    const { ip } = frame
+    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, frame.destinationPort)
+    const found = receiver === -1 ? -1 : this.#byReceiver.find(receiver, this.#dialect.header(frame).tunnelId)
+    if (found !== -1) this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
+    return found
+  }
+
   /** Every control message, and everything to a tunnel that is not known, leaves the packet path by this door. `found` is what `find` said. */
   observeControl(frame: Frame, found: number): void {
-    const { l2tp } = frame
+    const { isAcknowledgement } = this.#dialect.header(frame)
     if (found === -1) {
       this.#observeUnknown(frame)
       return
@@ -162,8 +187,8 @@ export class TunnelTracker {
       return
     }
     if (tunnel.state === 'established') this.#followPort(tunnel, sender, frame)
-    if (l2tp.isAcknowledgement) this.#acknowledge(frame, tunnel, sender, 'ZLB')
-    else this.#observeMessage(frame, tunnel, sender, describeControl(l2tp, this.#avps, this.#recover))
+    if (isAcknowledgement) this.#acknowledge(frame, tunnel, sender, 'ZLB')
+    else this.#observeMessage(frame, tunnel, sender, this.#dialect.describe(frame))
   }
 
   /** A data message to a tunnel that is known came from a host that is not its peer. */
@@ -221,8 +246,13 @@ export class TunnelTracker {
 
   // --- known tunnels
 
-  #observeMessage(frame: Frame, tunnel: Tunnel, sender: Role, description: ControlDescription): void {
-    const message = keepMessage(frame, description)
+  #observeMessage(frame: Frame, tunnel: Tunnel, sender: Role, description: SpokenMessage): void {
+    const message = keepMessage(frame, this.#dialect, description)
+    if (!this.#isAuthentic(frame, tunnel, sender, message)) return
+    if (this.#dialect.version === 3 && message.name === ACK) {
+      this.#acknowledge(frame, tunnel, sender, ACK)
+      return
+    }
     if (message.name === 'SCCRP' && this.#isRestart(tunnel, sender, message)) {
       this.#restart(frame, tunnel)
       return
@@ -249,10 +279,10 @@ export class TunnelTracker {
 
   /** The Nr and the Ns of any message say something about what went before, in both directions. */
   #acknowledge(frame: Frame, tunnel: Tunnel, sender: Role, name: string): void {
-    const { ns, nr } = frame.l2tp
+    const { ns, nr } = this.#dialect.header(frame)
     const other = (1 - sender) as Role
     if (!tunnel.channels[other].acknowledge(nr)) {
-      this.report('l2tp.control.out_of_order', tunnel, foundIn(frame, outerFields(frame, 'l2tp')), 'nr_ahead', name)
+      this.report('l2tp.control.out_of_order', tunnel, foundIn(frame, this.#dialect), 'nr_ahead', name)
     }
     tunnel.channels[sender].announce(ns)
     this.#release(tunnel, other, frame)
@@ -330,6 +360,7 @@ export class TunnelTracker {
 
   #establish(tunnel: Tunnel, timeUs: number): void {
     tunnel.enter('established', timeUs)
+    this.#sessions?.tunnelOpened?.(tunnel)
     this.events.opened(tunnel, timeUs)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
   }
@@ -344,6 +375,51 @@ export class TunnelTracker {
     const verdict = this.#secrets.length === 0 ? 'unverified' : isRight ? 'verified' : 'wrong_secret'
     if (tunnel.verdict !== 'wrong_secret') tunnel.verdict = verdict
     this.events.authenticated(tunnel, role, name, verdict, timeUs)
+  }
+
+  /**
+   * Of version 3: whether the digest of a message allows to believe it. A receiver drops what another secret signed (RFC 3931
+   * section 5.4.1); so does the sensor, once it has seen that it knows the secret.
+   */
+  #isAuthentic(frame: Frame, tunnel: Tunnel, sender: Role, { name, control }: ControlMessage): boolean {
+    const isFirst = name === 'SCCRQ'
+    const own = control.challenge ?? tunnel.ends[sender].challenge
+    const isSetup = isFirst || name === 'SCCRP'
+    const digest = this.#dialect.digest(
+      frame,
+      isFirst,
+      nonceFrom(own, isSetup || !tunnel.isAdopted),
+      nonceFrom(tunnel.ends[1 - sender].challenge, !tunnel.isAdopted),
+    )
+    if (this.#dialect.version === 2 || (digest === null && tunnel.verdict !== 'verified')) return true
+    if (digest === null || digest.verdict === 'malformed') {
+      this.#reportDigest(frame, tunnel, digest === null ? 'l2tpv3.digest_missing' : 'l2tpv3.digest_malformed', name)
+      return tunnel.verdict !== 'verified'
+    }
+    const { verdict } = digest
+    if (verdict === 'no_nonce') return true
+    const words = verdict === 'no_secret' ? 'unverified' : verdict
+    if (tunnel.verdict === 'verified' && words !== 'verified') {
+      this.#reportDigest(frame, tunnel, 'l2tpv3.digest_wrong', name)
+      return false
+    }
+    const bit = SIGNED[name] ?? SIGNED_OTHER
+    const isNews = (tunnel.signed & bit) === 0 || (tunnel.verdict !== undefined && tunnel.verdict !== words)
+    tunnel.signed |= bit
+    tunnel.verdict = words
+    // A right SCCRQ shows in the answer; of the messages after the set-up only a change is told.
+    if (isNews && (bit !== SIGNED_OTHER || tunnel.isAdopted) && (!isFirst || words === 'wrong_secret'))
+      this.events.authenticated(tunnel, sender, name, words, frame.timeUs)
+    return true
+  }
+
+  #reportDigest(frame: Frame, tunnel: Tunnel, finding: string, name: string): void {
+    tunnel.controlAnomalies++
+    this.#anomalies.report(frame, finding, 'l2tpv3', name, frame.hasUdp ? 'udp' : 'ip', {
+      'l2tp.message.type': name,
+      'l2tp.tunnel.uid': tunnel.uid,
+      'borescope.lineage': tunnel.lineage,
+    })
   }
 
   /** A NAT gave a peer another port in mid-life: the answers will go there. */
@@ -362,16 +438,19 @@ export class TunnelTracker {
     tunnel.endpoints[sender] = after
     if (id !== NO_ID) this.#assign(tunnel, sender, id, timeUs)
     if (lacking !== -1) this.#list(tunnel, lacking)
+    this.#sessions?.tunnelMoved?.(tunnel, sender)
     this.#endpoints.release(before)
     this.#learnPort(sourcePort)
   }
 
   /** Each finding on each kind of AVP once a message. */
-  #reportFindings(frame: Frame, tunnel: Tunnel | null, description: ControlDescription): void {
+  #reportFindings(frame: Frame, tunnel: Tunnel | null, description: SpokenMessage): void {
+    const { protocol } = this.#dialect
+    const hosts = frame.hasUdp ? 'udp' : 'ip'
     const fields = {
       'l2tp.message.type': description.messageName,
-      'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
-      'l2tp.session.target_id': frame.l2tp.sessionId,
+      'l2tp.tunnel.target_id': this.#dialect.header(frame).tunnelId,
+      'l2tp.session.target_id': description.sessionId,
       ...(tunnel === null ? {} : { 'l2tp.tunnel.uid': tunnel.uid, 'borescope.lineage': tunnel.lineage }),
     }
     const told = new Set<string>()
@@ -381,32 +460,32 @@ export class TunnelTracker {
       for (const finding of avp.findings) {
         if (told.has(`${finding} ${detail}`)) continue
         told.add(`${finding} ${detail}`)
-        this.#anomalies.report(frame, finding, 'l2tp', detail, 'udp', fields)
+        this.#anomalies.report(frame, finding, protocol, detail, hosts, fields)
       }
       if (avp.recovery === undefined || told.has(detail)) continue
       told.add(detail)
-      this.#reportHidden(frame, tunnel, description.messageName, avp, avp.recovery)
+      this.#reportHidden(frame, tunnel, description, avp, avp.recovery)
     }
     if (description.flaw !== null)
-      this.#anomalies.report(frame, description.flaw, 'l2tp', description.messageName, 'udp', fields)
+      this.#anomalies.report(frame, description.flaw, protocol, description.messageName, hosts, fields)
   }
 
   #reportHidden(
     frame: Frame,
     tunnel: Tunnel | null,
-    message: string,
+    { messageName: message, sessionId }: SpokenMessage,
     avp: ControlDescription['avps'][number],
     verdict: string,
   ): void {
     const { value } = avp
-    const outer = outerFields(frame, 'l2tp')
+    const outer = hostsOf(frame, this.#dialect.protocol)
     this.#emit({
       name: 'l2tp.avp.hidden',
       timeUs: frame.timeUs,
       message: `${outer['source.ip']} hid AVP ${avp.type} (${avp.name}) in ${message}: ${verdict}`,
       fields: {
         ...outer,
-        'l2tp.version': 2,
+        'l2tp.version': this.#dialect.version,
         'l2tp.message.type': message,
         'l2tp.avp.type': avp.type,
         'l2tp.avp.name': avp.name,
@@ -414,8 +493,8 @@ export class TunnelTracker {
         'l2tp.avp.verdict': verdict,
         'l2tp.avp.value':
           value === undefined ? undefined : typeof value === 'object' ? JSON.stringify(value) : String(value),
-        'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
-        'l2tp.session.target_id': frame.l2tp.sessionId,
+        'l2tp.tunnel.target_id': this.#dialect.header(frame).tunnelId,
+        'l2tp.session.target_id': sessionId,
         'l2tp.tunnel.uid': tunnel?.uid,
         'borescope.lineage': tunnel?.lineage,
       },
@@ -425,21 +504,22 @@ export class TunnelTracker {
   // --- tunnels that nobody knows yet
 
   #observeUnknown(frame: Frame): void {
-    const { l2tp } = frame
-    if (!l2tp.isControl) {
+    const header = this.#dialect.header(frame)
+    const { tunnelId } = header
+    if (!header.isControl) {
       if (this.#candidates.observe(frame, 'data')) this.#adopt(frame)
       return
     }
-    if (l2tp.isAcknowledgement) {
-      if (l2tp.tunnelId !== 0 && this.#candidates.observe(frame, 'ZLB')) this.#adopt(frame)
+    if (header.isAcknowledgement) {
+      if (tunnelId !== 0 && this.#candidates.observe(frame, 'ZLB')) this.#adopt(frame)
       return
     }
-    const description = describeControl(l2tp, this.#avps, this.#recover)
+    const description = this.#dialect.describe(frame)
     const { messageName: name } = description
-    if (name === 'SCCRQ' && l2tp.tunnelId === 0) this.#request(frame, description)
-    else if (name === 'StopCCN' && l2tp.tunnelId === 0 && this.#stopBeforeAnswer(frame, description)) return
+    if (name === 'SCCRQ' && tunnelId === 0) this.#request(frame, description)
+    else if (name === 'StopCCN' && tunnelId === 0 && this.#stopBeforeAnswer(frame, description)) return
     else if ((name === 'SCCRP' || name === 'SCCCN') && this.#completeHalf(frame))
-      this.observeControl(frame, this.find(frame))
+      this.observeControl(frame, this.findControl(frame))
     else {
       this.#reportFindings(frame, null, description)
       if (this.#candidates.observe(frame, name)) this.#adopt(frame)
@@ -447,9 +527,9 @@ export class TunnelTracker {
   }
 
   /** An SCCRQ: the first of a new attempt, or one more of a known one. */
-  #request(frame: Frame, description: ControlDescription): void {
+  #request(frame: Frame, description: SpokenMessage): void {
     const { ip, sourcePort } = frame
-    const message = keepMessage(frame, description)
+    const message = keepMessage(frame, this.#dialect, description)
     const tunnelId = message.control.assignedTunnelId ?? NO_ID
     const known = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
     const earlier = known === -1 ? -1 : this.#byReceiver.find(known, tunnelId)
@@ -471,6 +551,7 @@ export class TunnelTracker {
       return
     }
     this.#begin(tunnel, message)
+    this.#isAuthentic(frame, tunnel, INITIATOR, message)
     this.#count(tunnel, INITIATOR, frame)
   }
 
@@ -506,7 +587,7 @@ export class TunnelTracker {
     const tunnel = this.#open(frame, RESPONDER)
     if (tunnel === null) return
     this.#begin(tunnel, { ...request, timeUs: frame.timeUs })
-    this.observeControl(frame, this.find(frame))
+    this.observeControl(frame, this.findControl(frame))
   }
 
   /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
@@ -520,7 +601,7 @@ export class TunnelTracker {
       message: `${outer['source.ip']} asks ${outer['destination.ip']} for an L2TP tunnel`,
       fields: {
         ...outer,
-        'l2tp.version': 2,
+        'l2tp.version': this.#dialect.version,
         'l2tp.tunnel.uid': uid,
         'l2tp.tunnel.initiator_id': control.assignedTunnelId,
         'l2tp.initiator.host_name': control.hostName,
@@ -532,7 +613,7 @@ export class TunnelTracker {
   }
 
   /** A StopCCN to tunnel 0 takes an SCCRQ back: its sender names itself in Assigned Tunnel ID. */
-  #stopBeforeAnswer(frame: Frame, description: ControlDescription): boolean {
+  #stopBeforeAnswer(frame: Frame, description: SpokenMessage): boolean {
     const { ip, sourcePort } = frame
     const { assignedTunnelId } = description.control
     if (assignedTunnelId === undefined) return false
@@ -548,42 +629,90 @@ export class TunnelTracker {
 
   /** Gives the one tunnel between these endpoints that lacks the receiver's id the one in the frame. False if there is none. */
   #completeHalf(frame: Frame): boolean {
-    const { ip, l2tp, sourcePort, destinationPort, timeUs } = frame
+    const { ip, sourcePort, destinationPort, timeUs } = frame
+    const { tunnelId } = this.#dialect.header(frame)
     // Zero names no tunnel.
-    if (l2tp.tunnelId === 0) return false
+    if (tunnelId === 0) return false
     const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
     const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
     const half = sender === -1 || receiver === -1 ? -1 : this.#halves.only(sender, receiver)
     if (half === -1) return false
-    this.#assign(this.#tunnels.at(half >> 1), (half & 1) as Role, l2tp.tunnelId, timeUs)
+    this.#assign(this.#tunnels.at(half >> 1), (half & 1) as Role, tunnelId, timeUs)
     return true
   }
 
   #adopt(frame: Frame): void {
-    const { udp, l2tp, timeUs } = frame
-    if (l2tp.tunnelId === 0) return
+    const { udp, timeUs } = frame
+    const { tunnelId } = this.#dialect.header(frame)
+    if (tunnelId === 0) return
     if (this.#completeHalf(frame)) {
-      const tunnel = this.#tunnels.at(this.find(frame) >> 1)
+      const tunnel = this.#tunnels.at(this.findControl(frame) >> 1)
       // Its set-up was completed out of sight.
       if (tunnel.state === 'opening') this.#establish(tunnel, timeUs)
       return
     }
     // Who opened it is not known. A client's port is seldom 1701 behind a NAT, a server's always is.
-    const sender: Role = udp.destinationPort !== L2TP_PORT && udp.sourcePort === L2TP_PORT ? RESPONDER : INITIATOR
-    const receiver = (1 - sender) as Role
-    const tunnel = this.#open(frame, sender)
+    const isAnswer = frame.hasUdp && udp.destinationPort !== L2TP_PORT && udp.sourcePort === L2TP_PORT
+    const sender: Role = isAnswer ? RESPONDER : INITIATOR
+    const tunnel = this.#manage(frame, tunnelId) ?? this.#adoptNew(frame, sender)
     if (tunnel === null) return
+    const receiver = tunnel.endpoints[sender] === this.#senderOf(frame) ? ((1 - sender) as Role) : sender
+    this.#assign(tunnel, receiver, tunnelId, timeUs)
+    this.#list(tunnel, (1 - receiver) as Role)
+    this.#count(tunnel, (1 - receiver) as Role, frame)
+    if (tunnel.uid !== '') return
+    tunnel.uid = this.#uid(tunnel)
+    this.#sessions?.tunnelOpened?.(tunnel)
+    this.events.adopted(tunnel, timeUs)
+  }
+
+  /** A record for a tunnel from before the capture. It has no name yet. */
+  #adoptNew(frame: Frame, sender: Role): Tunnel | null {
+    const { timeUs } = frame
+    const tunnel = this.#open(frame, sender)
+    if (tunnel === null) return null
+    tunnel.uid = ''
     tunnel.isAdopted = true
     tunnel.isTold = true
     tunnel.enter('established', timeUs)
     for (const channel of tunnel.channels) channel.reset(-1)
-    this.#assign(tunnel, receiver, l2tp.tunnelId, timeUs)
-    this.#list(tunnel, sender)
-    tunnel.uid = this.#uid(tunnel)
-    this.#count(tunnel, sender, frame)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
     this.#learnPort(frame.sourcePort)
-    this.events.adopted(tunnel, timeUs)
+    return tunnel
+  }
+
+  /** The control connection of a tunnel of which only data had been seen shows itself. */
+  #manage(frame: Frame, tunnelId: number): Tunnel | null {
+    const tunnel = this.#sessions?.unmanaged?.(frame) ?? null
+    if (tunnel === null || tunnelId === 0) return null
+    tunnel.isUnmanaged = false
+    return tunnel
+  }
+
+  #senderOf({ ip, sourcePort }: Frame): number {
+    return this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
+  }
+
+  /** Of version 3: a tunnel between the hosts of the frame, of which data is all that is seen. Null if there is no room. */
+  adoptUnmanaged(frame: Frame, startUs: number): Tunnel | null {
+    const tunnel = this.#adoptNew(frame, INITIATOR)
+    if (tunnel === null) return null
+    tunnel.startUs = startUs
+    tunnel.isUnmanaged = true
+    tunnel.uid = this.#uid(tunnel)
+    this.#sessions?.tunnelOpened?.(tunnel)
+    this.events.adopted(tunnel, frame.timeUs)
+    return tunnel
+  }
+
+  /** Of version 3: data from before the tunnel, or its session, was known to be there. */
+  countEarlier(tunnel: Tunnel, sender: Role, packets: number, bytes: number): void {
+    this.#meter.add(tunnel.index, sender, packets, bytes)
+  }
+
+  /** Of version 3: a data message of a session of the tunnel; `sender` sent it. */
+  countData(tunnel: Tunnel, sender: Role, frame: Frame): void {
+    this.#count(tunnel, sender, frame)
   }
 
   // --- life and death
@@ -602,6 +731,8 @@ export class TunnelTracker {
     }
     const tunnel = this.#tunnels.at(index)
     tunnel.reset(timeUs)
+    tunnel.version = this.#dialect.version
+    tunnel.transport = frame.ip.protocol === IP_PROTOCOL.L2TP ? '115' : 'udp'
     tunnel.endpoints[sender] = source
     tunnel.endpoints[1 - sender] = destination
     tunnel.vlan = vlanOf(frame)
@@ -744,18 +875,19 @@ export class TunnelTracker {
   }
 
   #foreignSource(tunnel: Tunnel, sender: Role, frame: Frame): void {
+    const header = this.#dialect.header(frame)
     tunnel.controlAnomalies++
     this.#meter.discount(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart)
     this.#anomalies.report(
       frame,
       'l2tp.foreign_source',
-      'l2tp',
+      this.#dialect.protocol,
       `the tunnel's peer is ${this.events.address(tunnel, sender)}`,
-      'udp',
+      frame.hasUdp ? 'udp' : 'ip',
       {
         'l2tp.tunnel.uid': tunnel.uid,
-        'l2tp.tunnel.target_id': frame.l2tp.tunnelId,
-        'l2tp.session.target_id': frame.l2tp.sessionId,
+        'l2tp.tunnel.target_id': header.tunnelId,
+        'l2tp.session.target_id': header.sessionId,
         'borescope.lineage': tunnel.lineage,
       },
     )

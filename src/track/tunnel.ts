@@ -1,5 +1,5 @@
 /**
- * An L2TPv2 control connection (RFC 2661 section 7.2): its states, and what is known of it.
+ * An L2TP control connection (RFC 2661 section 7.2, RFC 3931 section 6): its states, and what is known of it.
  *
  * Role 0 is the initiator, who sent the SCCRQ, role 1 the responder, everywhere.
  */
@@ -12,7 +12,7 @@ import { INITIATOR, RESPONDER, type Role } from './role.ts'
 export type TunnelState = 'opening' | 'answered' | 'established' | 'closed'
 export type TunnelMessage = 'SCCRQ' | 'SCCRP' | 'SCCCN' | 'StopCCN' | 'HELLO'
 export type ClosedBy = 'initiator' | 'responder' | 'silence' | 'capacity' | 'capture_end'
-export type TunnelVerdict = 'verified' | 'wrong_secret' | 'unverified'
+export type TunnelVerdict = 'verified' | 'wrong_secret' | 'unverified' | 'unkeyed'
 
 export const NO_ENDPOINT = -1
 export const NO_ID = -1
@@ -49,6 +49,8 @@ interface End {
   hostName: string | undefined
   vendorName: string | undefined
   firmware: number | undefined
+  routerId: number | undefined
+  pseudowires: readonly number[] | undefined
   window: number | undefined
   /** Its challenge to the other end, to verify the answer. */
   challenge: Uint8Array | undefined
@@ -57,6 +59,11 @@ interface End {
 export class Tunnel {
   readonly index: number
   uid = ''
+  version: 2 | 3 = 2
+  /** Of the outer packets: version 3 needs no UDP. */
+  transport: 'udp' | '115' = 'udp'
+  /** Of version 3: data between two hosts of whose control connection nothing was seen. */
+  isUnmanaged = false
   state: TunnelState = 'opening'
   isAdopted = false
   /** That it was asked for, or is there, has been told: a flood of requests that nobody answers is told in part. */
@@ -81,6 +88,8 @@ export class Tunnel {
   /** The SCCRQ again, after the set-up: perhaps of a tunnel to come. */
   repeated: ControlMessage | null = null
   verdict: TunnelVerdict | undefined
+  /** Bits of the messages whose signature was told, kept by the tracker. */
+  signed = 0
   vlan: string | undefined
   /** The IPsec that its set-up was seen in; null in the clear. */
   protection: Protection | null = null
@@ -96,6 +105,7 @@ export class Tunnel {
   }
 
   reset(timeUs: number): void {
+    this.isUnmanaged = false
     this.state = 'opening'
     this.isAdopted = false
     this.isTold = false
@@ -113,6 +123,7 @@ export class Tunnel {
     this.repeated = null
     this.requests = 0
     this.verdict = undefined
+    this.signed = 0
     this.vlan = undefined
     this.protection = null
     this.result = null
@@ -149,11 +160,21 @@ export class Tunnel {
     end.hostName = control.hostName
     end.vendorName = control.vendorName
     end.firmware = control.firmwareRevision
+    end.routerId = control.routerId
+    end.pseudowires = control.pseudowireCapabilities
     end.window = control.receiveWindow
     end.challenge = control.challenge
   }
 }
 
 function newEnd(): End {
-  return { hostName: undefined, vendorName: undefined, firmware: undefined, window: undefined, challenge: undefined }
+  return {
+    hostName: undefined,
+    vendorName: undefined,
+    firmware: undefined,
+    routerId: undefined,
+    pseudowires: undefined,
+    window: undefined,
+    challenge: undefined,
+  }
 }

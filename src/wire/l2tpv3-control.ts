@@ -28,6 +28,8 @@ const ATTRIBUTES = {
   circuitStatus: [71, 8],
 } as const
 
+const LAYOUT = [ATTRIBUTES.cookie, ATTRIBUTES.pseudowireType, ATTRIBUTES.sublayer]
+
 /** Values of one message; absent what it does not have. */
 export interface V3Agreement {
   readonly assignedConnectionId?: number
@@ -43,6 +45,8 @@ export interface V3Agreement {
   readonly sublayer?: number
   readonly dataSequencing?: number
   readonly circuitStatus?: readonly string[]
+  /** False if an attribute of the layout is hidden and was not recovered, or the message was not read to its end. */
+  readonly isComplete: boolean
 }
 
 export interface V3ControlDescription extends ControlDescription {
@@ -52,10 +56,19 @@ export interface V3ControlDescription extends ControlDescription {
 /** Describes a control message as `describeControl` does, and what it agrees on. */
 export function describeV3Control(message: AvpWindow, avps: AvpCursor, recover?: Recover): V3ControlDescription {
   const described = describeControl(message, avps, recover)
-  return { ...described, agreement: agreementOf(described.avps) }
+  const isWhole = described.flaw === null && !described.isSnapped
+  return { ...described, agreement: { ...agreementOf(described.avps), isComplete: isWhole && isOpen(described.avps) } }
 }
 
-function agreementOf(avps: readonly AvpDescription[]): V3Agreement {
+/** Whether everything that says how data is laid out could be read. */
+function isOpen(avps: readonly AvpDescription[]): boolean {
+  return !avps.some(({ vendorId, type, hidden, value }) => {
+    if (!hidden || value !== undefined) return false
+    return LAYOUT.some(([ietf, cisco]) => (vendorId === 0 ? type === ietf : vendorId === CISCO && type === cisco))
+  })
+}
+
+function agreementOf(avps: readonly AvpDescription[]): Omit<V3Agreement, 'isComplete'> {
   const agreement: Record<string, unknown> = {}
   for (const [name, [ietf, cisco]] of Object.entries(ATTRIBUTES)) {
     const value =
@@ -63,7 +76,7 @@ function agreementOf(avps: readonly AvpDescription[]): V3Agreement {
     if (value === undefined) continue
     agreement[name] = name === 'cookie' ? Uint8Array.from(Buffer.from(String(value), 'hex')) : value
   }
-  return agreement as V3Agreement
+  return agreement
 }
 
 function attributeValue(avps: readonly AvpDescription[], vendorId: number, type: number): AvpDescription['value'] {
@@ -73,16 +86,19 @@ function attributeValue(avps: readonly AvpDescription[], vendorId: number, type:
 /** Messages by which a session is set up: in them what is absent is not wanted, in others it stays as it was. */
 const SESSION_SETUP: ReadonlySet<number> = new Set([7, 8, 10, 11])
 
-/** What the sender of a message wants before the data that it receives. */
+/** What an end wants before the data that it receives. */
 export interface WantedLayout {
   cookie: Uint8Array
   sublayer: number
   /** 0 until somebody said it. */
   pseudowireType: number
+  /** Whether all of it could be read: only then is the layout known. */
+  isKnown: boolean
 }
 
 /** Enters into what was wanted so far what a message says. */
 export function enterAgreement(wanted: WantedLayout, messageType: number | undefined, agreement: V3Agreement): void {
+  if (!agreement.isComplete) wanted.isKnown = false
   const isSetup = messageType !== undefined && SESSION_SETUP.has(messageType)
   if (agreement.cookie !== undefined || isSetup) wanted.cookie = agreement.cookie ?? new Uint8Array(0)
   if (agreement.sublayer !== undefined || isSetup) wanted.sublayer = agreement.sublayer ?? SUBLAYER.NONE

@@ -123,6 +123,11 @@ export class L2tpV3View {
     return this.#control(at, end, wireEnd)
   }
 
+  /** The control connection under the name of what it is in version 2. */
+  get tunnelId(): number {
+    return this.controlConnectionId
+  }
+
   /** A control message without AVPs only acknowledges, as in version 2. Version 3 has a message of its own for it, too. */
   get isAcknowledgement(): boolean {
     return this.isControl && this.payloadStart === this.messageEnd

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as craft from '../support/craft.ts'
+import { V3_MESSAGE, v3Data, v3Message } from '../support/craft-l2tpv3.ts'
 import { Bench } from './support.ts'
 
 const PPP_IPV4 = craft.concat(
@@ -61,7 +62,7 @@ describe('the verdict on', () => {
   })
 
   test.each([
-    ['l2tpv3', 115],
+    ['flawed', 115],
     ['esp', 50],
     ['ah', 51],
     ['foreign', 1],
@@ -139,7 +140,29 @@ describe('ports', () => {
     const bench = new Bench()
     bench.dissector.learnPort(40_000)
     expect(bench.see(onPort(craft.fromHex('c805 0014'), 1701, 40_000))).toBe('flawed')
-    expect(bench.see(onPort(craft.fromHex('0003 0001 0000'), 40_000, 1701))).toBe('l2tpv3')
+    expect(bench.see(onPort(craft.fromHex('0003 0001 0000'), 40_000, 1701))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'l2tpv3.truncated', flawLayer: 'l2tpv3' })
+  })
+
+  test('of version 3 that is set up by hand are learned from a message that speaks for itself', () => {
+    const bench = new Bench()
+    const inner = craft.ethernet(craft.ipv4(craft.udp(new Uint8Array(4))))
+    const opaque = v3Data(craft.fromHex('00112233445566778899aabb'))
+    expect(bench.see(onPort(opaque, 5000, 5000))).toBe('foreign')
+    expect(bench.see(onPort(v3Data(inner, { sublayer: true }), 5000, 5000))).toBe('l2tpv3')
+    expect(bench.frame).toMatchObject({ sourcePort: 5000, destinationPort: 5000, hasUdp: true })
+    expect(bench.see(onPort(opaque, 5000, 5000))).toBe('l2tpv3')
+    expect(bench.see(onPort(v3Data(inner, { flags: 0x0013 }), 5000, 5000))).toBe('foreign')
+    expect(bench.see(onPort(v3Message(V3_MESSAGE.sccrq), 6000, 6000))).toBe('l2tpv3')
+    expect(bench.see(onPort(v3Message(V3_MESSAGE.hello), 6000, 6000))).toBe('l2tpv3')
+  })
+
+  test('a packet without UDP has none', () => {
+    const bench = new Bench()
+    bench.see(onPort(craft.hello(), 40_000, 1701))
+    expect(bench.seeIp(craft.ipv4(v3Data(new Uint8Array(20), { overIp: true }), { protocol: 115 }))).toBe('l2tpv3')
+    expect(bench.frame).toMatchObject({ sourcePort: 0, destinationPort: 0, hasUdp: false })
+    expect(bench.frame.l2tpv3).toMatchObject({ sessionId: 1, isOverIp: true, isControl: false })
   })
 
   test('the ports of IKE cannot be taken over', () => {

@@ -37,6 +37,7 @@ describe('describeV3Control', () => {
       sublayer: 1,
       dataSequencing: 2,
       circuitStatus: ['active', 'new'],
+      isComplete: true,
     })
   })
 
@@ -54,6 +55,7 @@ describe('describeV3Control', () => {
       cookie: fromHex('a1a2a3a4'),
       pseudowireType: 6,
       circuitStatus: ['active'],
+      isComplete: true,
     })
     const both = v3Message(V3_MESSAGE.icrq, [avp(3, be32(7), { vendor: 9 }), avp(63, be32(8))])
     expect(read(both).agreement.localSessionId).toBe(8)
@@ -69,6 +71,17 @@ describe('describeV3Control', () => {
       meaning: 'Ethernet, Ethernet VLAN, unassigned',
     })
     expect(read(ICRQ).avps.find(({ type }) => type === 69)?.meaning).toBe('default')
+  })
+
+  test('is not complete when what it says of the layout is hidden, cut or damaged', () => {
+    const hidden = v3Message(V3_MESSAGE.icrq, [avp(63, be32(1)), avp(65, fromHex('010203040506'), { hidden: true })])
+    expect(read(hidden).agreement).toEqual({ localSessionId: 1, isComplete: false })
+    const other = v3Message(V3_MESSAGE.icrq, [avp(66, fromHex('010203040506'), { hidden: true })])
+    expect(read(other).agreement.isComplete).toBe(true)
+    expect(read(v3Message(V3_MESSAGE.icrq, [fromHex('8003')])).agreement.isComplete).toBe(false)
+    const wanted = { cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5, isKnown: true }
+    enterAgreement(wanted, V3_MESSAGE.icrp, { isComplete: false })
+    expect(wanted.isKnown).toBe(false)
   })
 
   test('an empty cookie is an agreement on none', () => {
@@ -87,14 +100,14 @@ describe('describeV3Control', () => {
 
 describe('enterAgreement', () => {
   test('in the messages that set up a session, what is absent is not wanted', () => {
-    const wanted = { cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5 }
-    enterAgreement(wanted, V3_MESSAGE.icrp, {})
-    expect(wanted).toEqual({ cookie: new Uint8Array(0), sublayer: 0, pseudowireType: 5 })
+    const wanted = { cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5, isKnown: true }
+    enterAgreement(wanted, V3_MESSAGE.icrp, { isComplete: true })
+    expect(wanted).toEqual({ cookie: new Uint8Array(0), sublayer: 0, pseudowireType: 5, isKnown: true })
   })
 
   test('in later messages it stays as it was', () => {
-    const wanted = { cookie: fromHex('01020304'), sublayer: 0, pseudowireType: 5 }
-    enterAgreement(wanted, V3_MESSAGE.iccn, { sublayer: 1 })
-    expect(wanted).toEqual({ cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5 })
+    const wanted = { cookie: fromHex('01020304'), sublayer: 0, pseudowireType: 5, isKnown: true }
+    enterAgreement(wanted, V3_MESSAGE.iccn, { sublayer: 1, isComplete: true })
+    expect(wanted).toEqual({ cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5, isKnown: true })
   })
 })
