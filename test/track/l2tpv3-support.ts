@@ -42,7 +42,10 @@ export class V3Peers {
   /** What each end assigned. */
   readonly connectionIds: Record<End, number> = { near: 0x80000001, far: 0x90000002 }
   readonly sessionIds: Record<End, number> = { near: 0xa0000011, far: 0xb0000022 }
-  readonly nonces: Record<End, Uint8Array> = { near: craft.fromHex('0102030405060708'), far: craft.fromHex('a1b2c3d4e5f60718') }
+  readonly nonces: Record<End, Uint8Array> = {
+    near: craft.fromHex('0102030405060708'),
+    far: craft.fromHex('a1b2c3d4e5f60718'),
+  }
   readonly #overIp: boolean
   readonly #secret: string | undefined
 
@@ -77,12 +80,21 @@ export class V3Peers {
           ? { secret: signature }
           : { secret: signature, nonces: [this.nonces[from], this.nonces[to]] }
     if (header.ns === undefined && type !== V3_MESSAGE.ack) this.ns[from] = (this.ns[from] + 1) & 0xffff
-    return this.raw(from, digest === null ? v3Message(type, avps, fields) : v3Signed(type, avps, digest, fields), change)
+    return this.raw(
+      from,
+      digest === null ? v3Message(type, avps, fields) : v3Signed(type, avps, digest, fields),
+      change,
+    )
   }
 
   zlb(from: End): this {
     const to = from === 'near' ? 'far' : 'near'
-    const fields = { controlConnectionId: this.connectionIds[to], ns: this.ns[from], nr: this.ns[to], overIp: this.#overIp }
+    const fields = {
+      controlConnectionId: this.connectionIds[to],
+      ns: this.ns[from],
+      nr: this.ns[to],
+      overIp: this.#overIp,
+    }
     return this.raw(from, v3Control([], fields))
   }
 
