@@ -198,6 +198,53 @@ describe.skipIf(isAbsent)('what runs inside', () => {
   })
 })
 
+describe.skipIf(isAbsent)('L2TPv3 tunnels that were set up by hand', () => {
+  /** By the session id of the far end: that of the near end, octets of the cookie, packets in both directions. */
+  const TUNNELS: Record<number, readonly [near: number, cookieBytes: number, packets: number]> = {
+    2001: [1001, 0, 36],
+    2002: [1002, 4, 12],
+    2003: [1003, 8, 245],
+    2004: [1004, 0, 12],
+    2005: [1005, 4, 12],
+  }
+
+  test('each is one tunnel with one session, laid out as it was configured', async () => {
+    const events = await lab('l2tpv3-static')
+    const sessions = named(events, 'l2tp.session.closed')
+    expect(sessions).toHaveLength(5)
+    for (const session of sessions) {
+      const [near, cookieBytes, packets] = TUNNELS[session['l2tp.session.responder_id'] as number]
+      expect(session).toMatchObject({
+        'l2tp.version': 3,
+        'l2tp.session.initiator_id': near,
+        'l2tp.session.pseudowire': 'Ethernet',
+        'l2tp.session.cookie_bytes': cookieBytes,
+        'l2tp.session.sublayer': 'default',
+        'network.packets': packets,
+        'l2tp.session.cookie_mismatches': undefined,
+      })
+    }
+    const numbered = sessions.filter((session) => session['l2tp.session.sequenced'] === true)
+    expect(numbered.map((session) => session['l2tp.session.responder_id'])).toEqual([2004])
+    expect(numbered[0]).toMatchObject({ 'l2tp.session.lost': 0, 'l2tp.session.reordered': 0 })
+    const tunnels = named(events, 'l2tp.tunnel.adopted')
+    expect(tunnels.map((tunnel) => tunnel['l2tp.tunnel.unmanaged'])).toEqual(Array(5).fill(true))
+    expect(tunnels.map((tunnel) => tunnel['destination.port'])).toEqual([1701, 5000, undefined, 1702, 1701])
+    expect(countsOf(events)['protocol.anomaly']).toBeUndefined()
+    expect(countsOf(events)['l2tp.control.unknown']).toBeUndefined()
+  })
+
+  test('the page fetched through the one over IP has its size, in the session that carried it', async () => {
+    const events = await lab('l2tpv3-static')
+    const [page] = named(events, 'flow.closed').filter((flow) => flow['destination.port'] === 80)
+    expect(page['destination.bytes']).toBeGreaterThan(200_000)
+    const [carrier] = named(events, 'l2tp.session.closed').filter(
+      (session) => session['l2tp.session.uid'] === page['l2tp.session.uid'],
+    )
+    expect(carrier['network.transport']).toBe('115')
+  })
+})
+
 describe.skipIf(isAbsent)('attacks', () => {
   test('guessed passwords: 25 tunnels, 24 failures, 1 success', async () => {
     const events = await lab('l2tp-bruteforce-mschapv2')

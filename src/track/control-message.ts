@@ -2,7 +2,6 @@
  * A control message off the packet path: a plain record, which may be held until its turn comes, and what is told of one
  * that does not fit.
  */
-import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
 import type { ControlDescription, L2tpControl } from '../wire/l2tp-avp.ts'
@@ -18,7 +17,7 @@ export interface ControlMessage {
   readonly control: L2tpControl
   /** Of version 3. */
   readonly agreement: V3Agreement | undefined
-  /** Of its AVPs: the same message again has the same. */
+  /** Of what it says: the same message again has the same. */
   readonly digest: number
   readonly tunnelId: number
   readonly sessionId: number
@@ -36,14 +35,14 @@ export interface ControlMessage {
 export function keepMessage(frame: Frame, dialect: Dialect, spoken: SpokenMessage): ControlMessage {
   const { ip, sourcePort, timeUs } = frame
   const { messageName, control, sessionId, agreement } = spoken
-  const { bytes, payloadStart, payloadEnd, tunnelId, ns, nr } = dialect.header(frame)
+  const { tunnelId, ns, nr } = dialect.header(frame)
   return {
     timeUs,
     version: dialect.version,
     name: messageName,
     control,
     agreement,
-    digest: hashWindow(bytes, payloadStart, payloadEnd),
+    digest: dialect.contentOf(frame),
     tunnelId,
     sessionId,
     ns,

@@ -6,6 +6,7 @@
  * header. Here it is translated into the words of version 2; what it says beyond them stays beside.
  */
 import { NO_BYTES } from '../base/bytes.ts'
+import { hashWindow, mixPair } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import {
   AvpCursor,
@@ -17,7 +18,7 @@ import {
 } from '../wire/l2tp-avp.ts'
 import { recoverHidden } from '../wire/l2tp-hidden.ts'
 import { describeV3Control, type V3Agreement } from '../wire/l2tpv3-control.ts'
-import { type DigestCheck, DigestChecker, hidingKey, nonceOf } from '../wire/l2tpv3-digest.ts'
+import { type DigestCheck, DigestChecker, hidingKey, isDigest, nonceOf } from '../wire/l2tpv3-digest.ts'
 
 export interface ControlHeader extends AvpWindow {
   readonly isControl: boolean
@@ -43,6 +44,8 @@ export interface Dialect {
   readonly protocol: 'l2tp' | 'l2tpv3'
   header(frame: Frame): ControlHeader
   describe(frame: Frame): SpokenMessage
+  /** A hash of what the message in the frame says: the same message sent again has the same. */
+  contentOf(frame: Frame): number
   /**
    * The digest of the message in the frame, with the nonces of both ends (null: not seen); null if it has none, which in
    * version 2 is always.
@@ -66,6 +69,10 @@ export class Version2 implements Dialect {
 
   describe({ l2tp }: Frame): SpokenMessage {
     return { ...describeControl(l2tp, this.#avps, this.#recover), sessionId: l2tp.sessionId }
+  }
+
+  contentOf({ l2tp }: Frame): number {
+    return hashWindow(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd)
   }
 
   digest(): null {
@@ -102,6 +109,17 @@ export class Version3 implements Dialect {
       ...(nonce === null ? {} : { challenge: Uint8Array.from(nonce) }),
     }
     return { ...described, control, sessionId: agreement.remoteSessionId ?? 0 }
+  }
+
+  /** Without the Message Digest: it covers the Nr, which is another each time. */
+  contentOf({ l2tpv3 }: Frame): number {
+    const avps = this.#avps.over(l2tpv3)
+    let content = 0
+    while (avps.next()) {
+      if (!isDigest(avps))
+        content = mixPair(content, hashWindow(avps.bytes, avps.valueEnd - avps.length, avps.valueEnd))
+    }
+    return content
   }
 
   digest(frame: Frame, isFirst: boolean, sender: Uint8Array | null, receiver: Uint8Array | null): DigestCheck | null {

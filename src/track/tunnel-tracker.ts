@@ -384,12 +384,12 @@ export class TunnelTracker {
   #isAuthentic(frame: Frame, tunnel: Tunnel, sender: Role, { name, control }: ControlMessage): boolean {
     const isFirst = name === 'SCCRQ'
     const own = control.challenge ?? tunnel.ends[sender].challenge
-    const isSetup = isFirst || name === 'SCCRP'
+    const receiver = (1 - sender) as Role
     const digest = this.#dialect.digest(
       frame,
       isFirst,
-      nonceFrom(own, isSetup || !tunnel.isAdopted),
-      nonceFrom(tunnel.ends[1 - sender].challenge, !tunnel.isAdopted),
+      nonceFrom(own, isFirst || name === 'SCCRP' || tunnel.ends[sender].isMet),
+      nonceFrom(tunnel.ends[receiver].challenge, tunnel.ends[receiver].isMet),
     )
     if (this.#dialect.version === 2 || (digest === null && tunnel.verdict !== 'verified')) return true
     if (digest === null || digest.verdict === 'malformed') {

@@ -46,6 +46,8 @@ export function isTunnelMessage(message: string): message is TunnelMessage {
 
 /** What one end said of itself. */
 interface End {
+  /** The message was seen in which it introduces itself. */
+  isMet: boolean
   hostName: string | undefined
   vendorName: string | undefined
   firmware: number | undefined
@@ -157,6 +159,7 @@ export class Tunnel {
 
   introduce(role: Role, control: L2tpControl): void {
     const end = this.ends[role]
+    end.isMet = true
     end.hostName = control.hostName
     end.vendorName = control.vendorName
     end.firmware = control.firmwareRevision
@@ -169,6 +172,7 @@ export class Tunnel {
 
 function newEnd(): End {
   return {
+    isMet: false,
     hostName: undefined,
     vendorName: undefined,
     firmware: undefined,

@@ -111,12 +111,15 @@ export class DigestChecker {
     const avps = this.#avps.over(message)
     while (places.length < DIGESTS_MAX && avps.next()) {
       if (avps.isHidden || avps.valueEnd === avps.valueStart) continue
-      const isDigest =
-        avps.vendorId === 0 ? avps.type === DIGEST.ietf : avps.vendorId === CISCO && avps.type === DIGEST.cisco
-      if (isDigest) places.push({ start: avps.valueStart, end: avps.valueEnd })
+      if (isDigest(avps)) places.push({ start: avps.valueStart, end: avps.valueEnd })
     }
     return places
   }
+}
+
+/** Whether the AVP under the cursor is a Message Digest. */
+export function isDigest({ vendorId, type }: AvpCursor): boolean {
+  return vendorId === 0 ? type === DIGEST.ietf : vendorId === CISCO && type === DIGEST.cisco
 }
 
 function isRight(

@@ -1,14 +1,19 @@
-/** Packets to begin with: those of the captures in `pcaps/`, and of a folder of more if there is one. */
+/** Packets to begin with: those of the captures in `pcaps/`, crafted ones, and of a folder of more if there is one. */
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { capturePaths } from '../../src/capture/paths.ts'
 import { openCapture } from '../../src/capture/sources.ts'
 import { Frame } from '../../src/dissect/frame.ts'
+import { LINKTYPE } from '../../src/wire/link.ts'
+import { simulate } from '../support/traffic.ts'
+import { translated, type TranslationOptions } from '../support/translate-l2tpv3.ts'
 import type { Seed, Workshop } from './fuzzers.ts'
 
 const OWN = resolve(import.meta.dirname, '../../pcaps')
 const MORE = process.env['BORESCOPE_CAPTURES'] ?? resolve(import.meta.dirname, '../../../shared/captures')
+/** Peers that speak L2TPv3, which no capture in `pcaps/` shows from its set-up on; the secret is the one that fuzzers configure. */
+const CONVERSATIONS: readonly TranslationOptions[] = [{ secret: 'fuzz' }, { overIp: true }]
 /** Of one capture: floods would crowd out the rest. */
 const PACKETS_MAX = 400
 
@@ -28,6 +33,11 @@ export async function openWorkshop({ everything }: { everything: boolean }): Pro
       }
     }
     await source.close()
+  }
+  for (const way of CONVERSATIONS) {
+    const { packets } = simulate({ clients: 2, flowsPerSession: 1, seed: 3 })
+    const frames = translated(packets, way).slice(0, PACKETS_MAX)
+    corpus.push(...frames.map(({ bytes }) => ({ bytes, linkType: LINKTYPE.ETHERNET })))
   }
   return { corpus, file: join(mkdtempSync(join(tmpdir(), 'borescope-fuzz-')), 'mutated.pcap') }
 }
