@@ -72,6 +72,7 @@ async function sessions(store: EventStore, filter: string, options: ListOptions)
     { title: 'from', value: (event) => event['source.ip'] },
     { title: 'to', value: (event) => event['destination.ip'] },
     { title: 'caller', value: (event) => event['l2tp.call.calling_number'] },
+    { title: 'carries', value: (event) => event['l2tp.session.pseudowire'] ?? 'PPP' },
     { title: 'inner address', value: (event) => linkOf(event)?.['ppp.client.ip'] },
     { title: 'method', value: (event) => linkOf(event)?.['ppp.authentication.method'] },
     {

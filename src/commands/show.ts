@@ -191,9 +191,19 @@ function details(event: EventDocument): string[] {
         of(event['l2tp.authentication.method'], (method) => `authentication: ${method}`),
       )
       break
+    case 'l2tp.session.adopted':
     case 'l2tp.session.opened':
       say(
-        of(event['l2tp.session.initiator_id'], (id) => `session ids ${id} and ${event['l2tp.session.responder_id']}`),
+        of(
+          event['l2tp.session.initiator_id'] ?? event['l2tp.session.responder_id'],
+          () =>
+            `session ids ${event['l2tp.session.initiator_id'] ?? '?'} and ${event['l2tp.session.responder_id'] ?? '?'}`,
+        ),
+        of(event['l2tp.session.pseudowire'], (pseudowire) => `carries ${pseudowire}`),
+        of(event['l2tp.session.cookie_bytes'], (length) => (length === 0 ? 'no cookie' : `cookie of ${length} bytes`)),
+        of(event['l2tp.session.sublayer'], (sublayer) => `sublayer ${sublayer}`),
+        of(event['l2tp.session.layout'], (layout) => `layout ${layout}`),
+        of(event['l2tp.session.remote_end_id'], (end) => `circuit ${end}`),
         of(event['l2tp.call.calling_number'], (caller) => `calling number ${caller}`),
         of(event['l2tp.call.called_number'], (called) => `called number ${called}`),
       )

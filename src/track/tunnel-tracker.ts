@@ -69,10 +69,6 @@ export interface TunnelSessions {
   unmanaged?(frame: Frame): Tunnel | null
 }
 
-/** Whether the signature of a message has been told, as bits of a tunnel. */
-const SIGNED: Readonly<Record<string, number>> = { SCCRQ: 1, SCCRP: 2, SCCCN: 4 }
-const SIGNED_OTHER = 8
-
 /** Message type of the explicit acknowledgement of version 3, which takes no place in the sequence. */
 const ACK = 'ACK'
 
@@ -403,13 +399,13 @@ export class TunnelTracker {
       this.#reportDigest(frame, tunnel, 'l2tpv3.digest_wrong', name)
       return false
     }
-    const bit = SIGNED[name] ?? SIGNED_OTHER
-    const isNews = (tunnel.signed & bit) === 0 || (tunnel.verdict !== undefined && tunnel.verdict !== words)
-    tunnel.signed |= bit
+    const isNews = tunnel.verdict !== words
     tunnel.verdict = words
-    // A right SCCRQ shows in the answer; of the messages after the set-up only a change is told.
-    if (isNews && (bit !== SIGNED_OTHER || tunnel.isAdopted) && (!isFirst || words === 'wrong_secret'))
-      this.events.authenticated(tunnel, sender, name, words, frame.timeUs)
+    // Each end once; a right SCCRQ may be an old one again, and shows in what follows.
+    const isTold = (tunnel.signed & (1 << sender)) !== 0
+    if ((isTold && !isNews) || (isFirst && words !== 'wrong_secret')) return true
+    tunnel.signed |= 1 << sender
+    this.events.authenticated(tunnel, sender, name, words, frame.timeUs)
     return true
   }
 

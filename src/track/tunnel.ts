@@ -90,7 +90,7 @@ export class Tunnel {
   /** The SCCRQ again, after the set-up: perhaps of a tunnel to come. */
   repeated: ControlMessage | null = null
   verdict: TunnelVerdict | undefined
-  /** Bits of the messages whose signature was told, kept by the tracker. */
+  /** Bits of the roles whose signature was told, kept by the tracker. */
   signed = 0
   vlan: string | undefined
   /** The IPsec that its set-up was seen in; null in the clear. */

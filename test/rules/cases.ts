@@ -401,6 +401,18 @@ const CONTROL: Readonly<Record<string, RuleCase>> = {
         ),
     },
   },
+  'L2TPv3 cookies being guessed': {
+    fires: () => Array.from({ length: 5 }, (_, index) => anomaly('l2tpv3.cookie_mismatch', index * 10)),
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: {
+      'four, and the fifth a minute later': () => [0, 1, 2, 3, 65].map((at) => anomaly('l2tpv3.cookie_mismatch', at)),
+    },
+  },
+  'Forged L2TPv3 control message': {
+    fires: () => [anomaly('l2tpv3.digest_wrong', 0), anomaly('l2tpv3.digest_missing', 5)],
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: { 'a digest that cannot be read': () => [anomaly('l2tpv3.digest_malformed')] },
+  },
   'L2TP message into a tunnel from a host that is not its peer': {
     fires: () =>
       seen(

@@ -330,10 +330,13 @@ for (const overIp of [false, true]) {
 
     test('of a secret that is not configured, and without any secret, are told', () => {
       const wrong = new V3Peers({ overIp, signedWith: SECRET, secrets: ['wrong'] }).open()
-      expect(wrong.told('l2tp.tunnel.authenticated').map((event) => event['l2tp.authentication.verdict'])).toEqual([
-        'wrong_secret',
-        'wrong_secret',
-        'wrong_secret',
+      expect(
+        wrong
+          .told('l2tp.tunnel.authenticated')
+          .map((event) => [event['l2tp.message.type'], event['l2tp.authentication.verdict']]),
+      ).toEqual([
+        ['SCCRQ', 'wrong_secret'],
+        ['SCCRP', 'wrong_secret'],
       ])
       const none = new V3Peers({ overIp, signedWith: SECRET }).open()
       expect(none.told('l2tp.tunnel.opened')[0]['l2tp.authentication.verdict']).toBe('unverified')
