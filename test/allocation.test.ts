@@ -5,6 +5,7 @@ import { loadConfig } from '../src/config.ts'
 import { Sensor } from '../src/sensor.ts'
 import { LINKTYPE } from '../src/wire/link.ts'
 import * as craft from './support/craft.ts'
+import { V3_MESSAGE, v3Data, v3Message } from './support/craft-l2tpv3.ts'
 
 const TUNNELS = 20
 const SESSIONS = 10
@@ -174,4 +175,75 @@ test('the packet path allocates nothing', () => {
   expect(load.sensor.trackers.sessions.size).toBe(TUNNELS * SESSIONS)
   expect(load.sensor.trackers.flows.size).toBe(TUNNELS * SESSIONS * 12)
   expect((median(portions) - median(nothing)) / (MEASURED / PORTIONS)).toBeLessThan(0.5)
+})
+
+const PE = '192.0.2.99'
+const V3_SESSIONS = 64
+
+/** One control connection, whose sessions each want a cookie and the default sublayer before their Ethernet frames. */
+function v3SetUps(): Uint8Array[] {
+  const messages: [isUp: boolean, Uint8Array][] = [
+    [true, v3Message(V3_MESSAGE.sccrq, [craft.avp(61, craft.be32(1))])],
+    [false, v3Message(V3_MESSAGE.sccrp, [craft.avp(61, craft.be32(2))], { controlConnectionId: 1, nr: 1 })],
+    [true, v3Message(V3_MESSAGE.scccn, [], { controlConnectionId: 2, ns: 1, nr: 1 })],
+  ]
+  for (let s = 0; s < V3_SESSIONS; s++) {
+    const ids = (mine: number, yours: number) => [craft.avp(63, craft.be32(mine)), craft.avp(64, craft.be32(yours))]
+    const wanted = [craft.avp(65, craft.be32(s)), craft.avp(69, craft.be16(1))]
+    const ask = [...ids(1000 + s, 0), craft.avp(68, craft.be16(5)), ...wanted]
+    const up = { controlConnectionId: 2, ns: 2 + s * 2, nr: 1 + s }
+    messages.push(
+      [true, v3Message(V3_MESSAGE.icrq, ask, up)],
+      [
+        false,
+        v3Message(V3_MESSAGE.icrp, [...ids(2000 + s, 1000 + s), ...wanted], {
+          controlConnectionId: 1,
+          ns: 1 + s,
+          nr: 3 + s * 2,
+        }),
+      ],
+      [true, v3Message(V3_MESSAGE.iccn, ids(1000 + s, 2000 + s), { ...up, ns: 3 + s * 2, nr: 2 + s })],
+    )
+  }
+  return messages.map(([isUp, message], id) => v3Frame(message, isUp, id))
+}
+
+function v3Frame(message: Uint8Array, isUp: boolean, id: number): Uint8Array {
+  return craft.datagram(message, { source: isUp ? PE : LNS, target: isUp ? LNS : PE, ip: { id } })
+}
+
+test('nor does it for the data of L2TPv3', () => {
+  const sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
+  let packets = 0
+  const put = (frame: Uint8Array): void => {
+    packets++
+    sensor.frame.bytes = frame
+    sensor.frame.start = 0
+    sensor.frame.end = frame.length
+    sensor.frame.originalLength = frame.length
+    sensor.frame.linkType = LINKTYPE.ETHERNET
+    sensor.frame.number = packets
+    sensor.frame.timeUs = START_US + packets * 10
+    sensor.observe()
+  }
+  for (const frame of v3SetUps()) put(frame)
+  const frames = Array.from({ length: V3_SESSIONS * 8 }, (_, i) => {
+    const inner = craft.ipv4(craft.udp(craft.fromHex('0102'), { sourcePort: 4000 + Math.floor(i / V3_SESSIONS), targetPort: 53 }))
+    const fields = { sessionId: 2000 + (i % V3_SESSIONS), cookie: craft.be32(i % V3_SESSIONS), sublayer: 1 }
+    return v3Frame(v3Data(craft.ethernet(inner), fields), true, i)
+  })
+  const run = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const frame = frames[i % frames.length]
+      frame[18] = packets >> 8
+      frame[19] = packets
+      put(frame)
+    }
+  }
+  run(200_000)
+  const portions = Array.from({ length: PORTIONS }, () => allocatedBy(() => run(20_000)))
+  const nothing = Array.from({ length: PORTIONS }, () => allocatedBy(() => run(0)))
+  expect(sensor.counts.l2tp).toBe(packets)
+  expect(sensor.trackers.flows.size).toBe(V3_SESSIONS * 8)
+  expect((median(portions) - median(nothing)) / 20_000).toBeLessThan(0.5)
 })

@@ -200,10 +200,11 @@ export class L2tpV3Layers {
   }
 
   #inside(pseudowireType: number, sessionId: number, layers: Layer[]): L2tpV3Payload | null {
-    const { bytes, payloadStart, payloadEnd, payloadWireEnd, isControlChannel, sublayerFlags } = this.#data
+    const { bytes, payloadStart, payloadEnd, payloadWireEnd, isControlChannel, isFragment, sublayerFlags } = this.#data
     const window = { bytes, start: payloadStart, end: payloadEnd, wireEnd: payloadWireEnd }
     const payload = { window, etherType: 0, sessionId }
     if (isControlChannel) return { ...payload, kind: 'data', name: 'vccv' }
+    if (isFragment) return { ...payload, kind: 'data', name: 'fragment' }
     switch (pseudowireType) {
       case PSEUDOWIRE.ETHERNET:
       case PSEUDOWIRE.ETHERNET_VLAN:

@@ -51,7 +51,7 @@ export class Anomalies {
       timeUs: frame.timeUs,
       message: `${source === '' ? 'A packet' : `A packet from ${source}`} broke the rules of ${layer}: ${name}${detail === '' ? '' : ` (${detail})`}`,
       fields: {
-        ...hostFields(frame, hosts),
+        ...hostFields(frame, layer, hosts),
         'anomaly.name': name,
         'anomaly.layer': layer,
         'anomaly.detail': detail === '' ? undefined : detail,
@@ -62,8 +62,8 @@ export class Anomalies {
   }
 }
 
-function hostFields(frame: Frame, hosts: 'udp' | 'ip' | 'none'): AnomalyFields {
-  if (hosts === 'udp') return outerFields(frame, 'l2tp')
+function hostFields(frame: Frame, layer: string, hosts: 'udp' | 'ip' | 'none'): AnomalyFields {
+  if (hosts === 'udp') return outerFields(frame, layer === 'l2tpv3' ? 'l2tpv3' : 'l2tp')
   if (hosts === 'none') return {}
   const { ip } = frame
   return {

@@ -171,8 +171,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   /** What the pseudowire carries, as far as to an IP header or a PPP frame in the frame. */
   #payload(frame: Frame, pseudowireType: number, isSure: boolean): void {
-    const { bytes, payloadStart, payloadEnd, payloadWireEnd, isControlChannel, sublayerFlags } = this.#data
-    if (isControlChannel || payloadStart >= payloadEnd) return
+    const { bytes, payloadStart, payloadEnd, payloadWireEnd, isControlChannel, isFragment, sublayerFlags } = this.#data
+    if (isControlChannel || isFragment || payloadStart >= payloadEnd) return
     switch (pseudowireType) {
       case PSEUDOWIRE.ETHERNET:
       case PSEUDOWIRE.ETHERNET_VLAN:
@@ -231,6 +231,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   #observeUnknown(frame: Frame, receiver: number): void {
     const tunnel = this.#between(frame)
+    // What was under way when the tunnel closed, and will not know it for a while.
+    if (tunnel?.state === 'closed') return
     if (tunnel !== null && !tunnel.isBehind) {
       this.#guess(frame, receiver, tunnel)
       return
@@ -316,6 +318,9 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
     this.sessions.tunnelClosed(tunnel, timeUs, closedBy, reason)
+  }
+
+  tunnelForgotten(tunnel: Tunnel): void {
     const [first, second] = tunnel.endpoints
     const [low, high] = [Math.min(first, second), Math.max(first, second)]
     if (this.#byEnds.find(low, high) === tunnel.index) this.#byEnds.remove(low, high)
@@ -323,7 +328,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   unmanaged(frame: Frame): Tunnel | null {
     const tunnel = this.#between(frame)
-    return tunnel?.isUnmanaged ? tunnel : null
+    return tunnel?.isUnmanaged && tunnel.state !== 'closed' ? tunnel : null
   }
 
   // --- what the session tracker asks and tells

@@ -63,6 +63,8 @@ export interface TunnelSessions {
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
   /** Of version 3: it is open from now on, for data between its ends. */
   tunnelOpened?(tunnel: Tunnel): void
+  /** Of version 3: nothing is remembered of it from now on. */
+  tunnelForgotten?(tunnel: Tunnel): void
   /** Of version 3: the end in that role has another port from now on. */
   tunnelMoved?(tunnel: Tunnel, role: Role): void
   /** Of version 3: the tunnel between the hosts of the frame of which only data was seen; null if there is none. */
@@ -815,6 +817,7 @@ export class TunnelTracker {
 
   #forget(tunnel: Tunnel): void {
     this.#timers.cancel(tunnel.index)
+    this.#sessions?.tunnelForgotten?.(tunnel)
     this.#unlist(tunnel)
     for (const role of [INITIATOR, RESPONDER] as const) {
       if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)

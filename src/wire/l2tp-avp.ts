@@ -79,6 +79,15 @@ export const CDN_RESULTS = {
   31: 'sequencing not supported',
 } as const satisfies Words
 
+/** Result codes of the end of a multicast session, MSEN (RFC 4045). */
+const MSEN_RESULTS = {
+  0: 'reserved',
+  1: 'no multicast traffic for the group',
+  2: 'general error',
+  3: 'no more receivers',
+  4: 'no more receivers, filter mode changed',
+} as const satisfies Words
+
 /** General error codes (RFC 2661 section 4.4.2, RFC 3931 section 5.4.2, tunnel switching). */
 export const ERROR_CODES = {
   0: 'no general error',
@@ -139,6 +148,7 @@ function inWords(table: Words, code: number): string | undefined {
 function resultInWords(messageType: number | undefined, code: number): string | undefined {
   if (messageType === 4) return inWords(STOPCCN_RESULTS, code)
   if (messageType === 14) return inWords(CDN_RESULTS, code)
+  if (messageType === 27) return inWords(MSEN_RESULTS, code)
   return undefined
 }
 
@@ -147,7 +157,7 @@ function resultInWords(messageType: number | undefined, code: number): string | 
 /** Result Code: error code and message only if the AVP is long enough for them. */
 export interface ResultCode {
   readonly resultCode: number
-  /** In words, for StopCCN and CDN. */
+  /** In words, for StopCCN, CDN and MSEN. */
   readonly resultText?: string
   readonly errorCode?: number
   readonly errorText?: string

@@ -21,8 +21,8 @@ export interface L2tpV3Layout {
 const SUBLAYER_LENGTH = 4
 const BIT_V = 0x80
 const BIT_S = 0x40
-const BIT_BEGIN = 0x20
-const BIT_END = 0x10
+/** B and E: not both zero in the pieces of a frame (RFC 4623). */
+const FRAGMENT_BITS = 0x30
 const BIT_T = 0x08
 const BIT_G = 0x04
 const BIT_C = 0x02
@@ -48,6 +48,8 @@ export class L2tpV3DataView {
   sequence = 0
   /** The V bit: this is a message of connectivity verification, not of the circuit. */
   isControlChannel = false
+  /** The payload is a piece of a frame. */
+  isFragment = false
   payloadStart = 0
   payloadEnd = 0
   /** On the wire; past `payloadEnd` if the capture cut the message. */
@@ -70,6 +72,7 @@ export class L2tpV3DataView {
     this.hasSequence = false
     this.sequence = 0
     this.isControlChannel = false
+    this.isFragment = false
     this.payloadStart = end
     this.payloadEnd = end
     this.payloadWireEnd = end
@@ -81,6 +84,7 @@ export class L2tpV3DataView {
       // MPT and PSP number with 16 bits of their own and put flow ids there: only their length is the same.
       if (sublayer === SUBLAYER.DEFAULT || sublayer === SUBLAYER.ATM) {
         this.isControlChannel = (bytes[at] & BIT_V) !== 0
+        this.isFragment = (bytes[at] & FRAGMENT_BITS) !== 0
         this.hasSequence = (bytes[at] & BIT_S) !== 0
         this.sequence = u24(bytes, at + 1)
       }
@@ -114,18 +118,11 @@ export function describeL2tpV3Data(view: L2tpV3DataView): Record<string, unknown
           hasSequence: view.hasSequence,
           sequence: view.sequence,
           ...(view.isControlChannel ? { isControlChannel: true } : {}),
-          ...fragmentOf(sublayerFlags),
+          ...(view.isFragment ? { isFragment: true } : {}),
           ...(sublayer === SUBLAYER.ATM ? atmBits(sublayerFlags) : {}),
         }
       : {}),
   }
-}
-
-/** RFC 4623: a frame in pieces has begin or end set on some of them; one that is whole has neither. */
-function fragmentOf(flags: number): Record<string, unknown> {
-  return (flags & (BIT_BEGIN | BIT_END)) === 0
-    ? {}
-    : { isFragmentBegin: (flags & BIT_BEGIN) !== 0, isFragmentEnd: (flags & BIT_END) !== 0 }
 }
 
 /** RFC 4454: transport type, congestion, loss priority, command/response. */

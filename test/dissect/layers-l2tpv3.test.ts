@@ -169,6 +169,13 @@ describe('data whose agreement was seen', () => {
     const message = data(concat(fromHex('80000000'), INNER), { sessionId: 7, cookie: fromHex('01020304') })
     expect(reader.names(message)).toBe('ethernet ipv4 l2tpv3 vccv')
   })
+
+  test('with the bits of a fragment is a piece of a frame', () => {
+    const reader = new Reader()
+    for (const packet of setUp(5)) reader.read(packet)
+    const message = data(concat(fromHex('60000001'), INNER), { sessionId: 7, cookie: fromHex('01020304') })
+    expect(reader.names(message)).toBe('ethernet ipv4 l2tpv3 fragment')
+  })
 })
 
 describe('data whose agreement was not seen', () => {

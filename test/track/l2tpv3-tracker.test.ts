@@ -72,6 +72,16 @@ for (const overIp of [false, true]) {
       expect(peers.anomalies).toEqual([])
     })
 
+    test('that was closed is not there again for the data that was under way', () => {
+      const peers = new V3Peers({ overIp }).open().call()
+      peers.send('far', V3_MESSAGE.stopccn, [avp(61, be32(0x90000002)), result(6)])
+      for (let i = 0; i < 5; i++) peers.data('near', there)
+      peers.finish()
+      expect(peers.told('l2tp.tunnel.adopted')).toEqual([])
+      expect(peers.told('l2tp.session.adopted')).toEqual([])
+      expect(peers.findings).toEqual([])
+    })
+
     test('that nobody answers is a request that failed', () => {
       const peers = new V3Peers({ overIp }).sccrq().sccrq({ ns: 0 })
       peers.finish()

@@ -40,7 +40,7 @@ describe('L2tpV3DataView', () => {
     expect(decode(fromHex('80000000 aa'), 0, 1)).toBeNull()
     expect(view.isControlChannel).toBe(true)
     expect(decode(fromHex('60000001 aa'), 0, 1)).toBeNull()
-    expect(describeL2tpV3Data(view)).toMatchObject({ isFragmentBegin: true, isFragmentEnd: false })
+    expect(describeL2tpV3Data(view)).toMatchObject({ isFragment: true })
     expect(decode(fromHex('4f000001 aa'), 0, 2)).toBeNull()
     expect(describeL2tpV3Data(view)).toMatchObject({
       isCell: true,
