@@ -228,7 +228,9 @@ test('nor does it for the data of L2TPv3', () => {
   }
   for (const frame of v3SetUps()) put(frame)
   const frames = Array.from({ length: V3_SESSIONS * 8 }, (_, i) => {
-    const inner = craft.ipv4(craft.udp(craft.fromHex('0102'), { sourcePort: 4000 + Math.floor(i / V3_SESSIONS), targetPort: 53 }))
+    const inner = craft.ipv4(
+      craft.udp(craft.fromHex('0102'), { sourcePort: 4000 + Math.floor(i / V3_SESSIONS), targetPort: 53 }),
+    )
     const fields = { sessionId: 2000 + (i % V3_SESSIONS), cookie: craft.be32(i % V3_SESSIONS), sublayer: 1 }
     return v3Frame(v3Data(craft.ethernet(inner), fields), true, i)
   })

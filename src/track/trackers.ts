@@ -49,6 +49,7 @@ export class Trackers {
       limits,
       learnPort,
     )
+    this.tunnels.offerTo(this.v3.tunnels)
   }
 
   /** What was counted instead of told: see `Allowances`. */

@@ -99,6 +99,7 @@ export class TunnelTracker {
   /** By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. */
   readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
+  #successor: TunnelTracker | null = null
   readonly #fullEndpoints: FullTable
   readonly #fullTunnels: FullTable
   readonly #expire = (index: number) => this.#expired(index)
@@ -133,6 +134,11 @@ export class TunnelTracker {
   /** The two trackers know each other; this closes the ring at start. */
   attach(sessions: TunnelSessions): void {
     this.#sessions = sessions
+  }
+
+  /** The tracker of version 3 is told of what offers both. */
+  offerTo(successor: TunnelTracker): void {
+    this.#successor = successor
   }
 
   /** Requests for tunnels that were not told. */
@@ -351,6 +357,8 @@ export class TunnelTracker {
     this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
     this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
+    tunnel.withdraw?.(timeUs)
+    tunnel.withdraw = null
     if (!tunnel.isTold) this.#tellRequest(tunnel, timeUs, 0)
     this.#verify(tunnel, RESPONDER, 'SCCRP', message)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
@@ -551,9 +559,18 @@ export class TunnelTracker {
     this.#begin(tunnel, message)
     this.#isAuthentic(frame, tunnel, INITIATOR, message)
     this.#count(tunnel, INITIATOR, frame)
+    const { uid } = tunnel
+    this.#successor?.expect(frame, message, (timeUs) => this.#withdraw(tunnel, uid, timeUs))
   }
 
   #begin(tunnel: Tunnel, message: ControlMessage): void {
+    const { timeUs } = message
+    this.#prepare(tunnel, message)
+    const suppressed = this.#requests.take(this.events.address(tunnel, RESPONDER), timeUs, tunnel.uid)
+    if (suppressed !== -1) this.#tellRequest(tunnel, timeUs, suppressed)
+  }
+
+  #prepare(tunnel: Tunnel, message: ControlMessage): void {
     const { control, timeUs } = message
     tunnel.introduce(INITIATOR, control)
     tunnel.requestDigest = message.digest
@@ -564,8 +581,32 @@ export class TunnelTracker {
     tunnel.uid = this.#uid(tunnel)
     this.#learnPort(message.port)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
-    const suppressed = this.#requests.take(this.events.address(tunnel, RESPONDER), timeUs, tunnel.uid)
-    if (suppressed !== -1) this.#tellRequest(tunnel, timeUs, suppressed)
+  }
+
+  /**
+   * Of version 3: an SCCRQ of version 2 offers version 3 as well (RFC 3931 section 4.7.3). It is told of only if the answer
+   * is of version 3: then `withdraw` ends what version 2 made of it.
+   */
+  expect(frame: Frame, request: ControlMessage, withdraw: (timeUs: number) => void): void {
+    const { assignedControlConnectionId, nonce } = request.control
+    const tunnel = assignedControlConnectionId === undefined ? null : this.#open(frame, INITIATOR)
+    if (tunnel === null || assignedControlConnectionId === undefined) return
+    const { challenge: _, ...rest } = request.control
+    const control = {
+      ...rest,
+      assignedTunnelId: assignedControlConnectionId,
+      ...(nonce === undefined ? {} : { challenge: Uint8Array.from(Buffer.from(nonce, 'hex')) }),
+    }
+    this.#prepare(tunnel, { ...request, version: 3, control })
+    tunnel.withdraw = withdraw
+    this.#count(tunnel, INITIATOR, frame)
+  }
+
+  /** The peer answers an offer of this tunnel in version 3. `uid` tells whether the record still is that tunnel. */
+  #withdraw(tunnel: Tunnel, uid: string, timeUs: number): void {
+    if (tunnel.uid !== uid || tunnel.state !== 'opening') return
+    tunnel.stoppedBy = RESPONDER
+    this.#close(tunnel, timeUs, 'responder', 'the peer answered in version 3')
   }
 
   #tellRequest(tunnel: Tunnel, timeUs: number, suppressed: number): void {

@@ -90,6 +90,8 @@ export class Tunnel {
   /** The SCCRQ again, after the set-up: perhaps of a tunnel to come. */
   repeated: ControlMessage | null = null
   verdict: TunnelVerdict | undefined
+  /** Of version 3: takes back what version 2 made of the same request, once it is answered. */
+  withdraw: ((timeUs: number) => void) | null = null
   /** Bits of the roles whose signature was told, kept by the tracker. */
   signed = 0
   vlan: string | undefined
@@ -125,6 +127,7 @@ export class Tunnel {
     this.repeated = null
     this.requests = 0
     this.verdict = undefined
+    this.withdraw = null
     this.signed = 0
     this.vlan = undefined
     this.protection = null

@@ -1,5 +1,22 @@
 import { describe, expect, test } from 'vitest'
-import { avp, be16, be32, concat, ethernet, fromHex, icmp, ipcp, ipv4, lcp, ppp, PPP, udp } from '../support/craft.ts'
+import {
+  avp,
+  be16,
+  be32,
+  concat,
+  ethernet,
+  fromHex,
+  icmp,
+  ipcp,
+  ipv4,
+  lcp,
+  ppp,
+  PPP,
+  sccrp,
+  sccrq,
+  scccn,
+  udp,
+} from '../support/craft.ts'
 import { V3_MESSAGE, v3HiddenAvp } from '../support/craft-l2tpv3.ts'
 import { FAR, NEAR, V3Peers } from './l2tpv3-support.ts'
 
@@ -441,6 +458,39 @@ describe('the port', () => {
     const peers = new V3Peers().open().call(11)
     peers.data('near', packet).finish()
     expect(peers.told('l2tp.tunnel.opened').map((event) => event['l2tp.version'])).toEqual([3])
+  })
+})
+
+describe('a request that offers both versions', () => {
+  const offer = (peers: V3Peers): V3Peers => {
+    const more = [avp(61, be32(peers.connectionIds.near), { mandatory: false })]
+    peers.ns.near++
+    return peers.raw('near', sccrq({ hostName: 'both', assignedTunnelId: 7, more }))
+  }
+
+  test('is one of version 3 if its answer is', () => {
+    const peers = offer(new V3Peers()).sccrp().scccn().call()
+    expect(peers.told('l2tp.tunnel.opened')[0]).toMatchObject({
+      'l2tp.version': 3,
+      'l2tp.initiator.host_name': 'both',
+      'l2tp.tunnel.initiator_id': 0x80000001,
+    })
+    expect(peers.told('l2tp.tunnel.failed')[0]).toMatchObject({
+      'l2tp.version': 2,
+      'event.reason': 'the peer answered in version 3',
+    })
+    expect(peers.told('l2tp.session.opened')).toHaveLength(1)
+    expect(peers.findings).toEqual([])
+  })
+
+  test('is one of version 2 if its answer is, and version 3 is not heard of', () => {
+    const peers = offer(new V3Peers())
+    peers.raw('far', sccrp({ tunnelId: 7, assignedTunnelId: 9, nr: 1 }))
+    peers.raw('near', scccn({ tunnelId: 9, ns: 1, nr: 1 }))
+    peers.wait(60).finish()
+    expect(peers.told('l2tp.tunnel.opened').map((event) => event['l2tp.version'])).toEqual([2])
+    expect(peers.told('l2tp.tunnel.failed')).toEqual([])
+    expect(peers.told('l2tp.tunnel.requested').map((event) => event['l2tp.version'])).toEqual([2])
   })
 })
 
