@@ -426,7 +426,7 @@ function story(events: readonly EventDocument[], ...ignored: string[]): unknown[
   return told.map((event) => Object.fromEntries(Object.entries(event).filter(([name]) => !drop.has(name))))
 }
 
-const UIDS = ['l2tp.tunnel.uid', 'l2tp.session.uid', 'flow.uid', 'borescope.lineage']
+const UIDS = ['l2tp.tunnel.uid', 'l2tp.session.uid', 'flow.uid', 'flow.carrier', 'borescope.lineage']
 
 describe.skipIf(isAbsent)('the same traffic in another wrapping', () => {
   test.each([
