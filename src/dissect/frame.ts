@@ -49,8 +49,8 @@ export class Frame {
   readonly l2tpv3 = new L2tpV3View()
   hasUdp = false
   /**
-   * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart clients behind one
-   * address, where the ports inside would not.
+   * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart
+   * clients behind one address, where the ports inside would not.
    */
   sourcePort = 0
   destinationPort = 0
