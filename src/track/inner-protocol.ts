@@ -16,7 +16,7 @@ export const SERVER = 1
 /** Answer of a reader: nothing more of this flow is of interest. */
 export const DONE = -1
 /** Answer of a reader: nothing more of this direction is of interest. */
-export const SKIP_REST = 0x7fff_ffff
+export const SKIP_REST = Number.MAX_SAFE_INTEGER
 
 /** The ports of a flow. */
 export interface Ports {
