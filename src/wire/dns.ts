@@ -144,7 +144,7 @@ export function nameText(bytes: Uint8Array, start: number, at: number): string {
 /** RFC 4343 section 2.1: a dot or a backslash inside a label, and octets without a glyph. */
 function labelCharacter(octet: number): string {
   if (octet === 0x2e || octet === 0x5c || octet === 0x22) return `\\${String.fromCharCode(octet)}`
-  return octet > 0x20 && octet < 0x7f ? String.fromCharCode(octet) : `\\${String(octet).padStart(3, '0')}`
+  return octet >= 0x20 && octet < 0x7f ? String.fromCharCode(octet) : `\\${String(octet).padStart(3, '0')}`
 }
 
 export const DNS_SECTIONS = ['answer', 'authority', 'additional'] as const

@@ -66,7 +66,7 @@ export class HttpHeadView {
   start = 0
   isWhole = false
   isRequest = false
-  /** 10 for HTTP/1.0, 11 for HTTP/1.1; 20 for the preface of HTTP/2. */
+  /** 9 for HTTP/0.9, 10 for HTTP/1.0, 11 for HTTP/1.1; 20 for the preface of HTTP/2. */
   version = 0
   methodStart = 0
   methodEnd = 0
@@ -74,8 +74,10 @@ export class HttpHeadView {
   targetEnd = 0
   status = 0
   fieldsStart = 0
-  /** Where the body begins. */
+  /** Where the body begins; of a head that is not whole, the end of the octets. */
   headEnd = 0
+  /** The first line has been read. */
+  hasStartLine = false
   /** No empty line ends the head before here; a later call may begin its search there. */
   searched = 0
 
@@ -84,17 +86,24 @@ export class HttpHeadView {
     this.bytes = bytes
     this.start = start
     this.isWhole = false
+    this.hasStartLine = false
     const lineEnd = lineEndOf(bytes, start, Math.min(end, start + LINE_MAX))
     if (lineEnd === -1) {
       this.searched = 0
       return end - start >= LINE_MAX ? 'http.line_length' : null
     }
     if (!this.#startLine(start, lineEnd)) return 'http.start_line'
+    this.hasStartLine = true
     this.fieldsStart = nextLine(bytes, lineEnd)
+    if (this.version === 9) {
+      this.headEnd = this.fieldsStart
+      this.isWhole = true
+      return null
+    }
     const headEnd = headEndOf(bytes, Math.max(this.fieldsStart, start + searched), this.fieldsStart, end)
     this.searched = Math.max(0, end - start - 3)
+    this.headEnd = headEnd === -1 ? end : headEnd
     if (headEnd === -1) return end - start >= HTTP_HEAD_MAX ? 'http.head_length' : null
-    this.headEnd = headEnd
     this.isWhole = true
     return null
   }
@@ -109,19 +118,27 @@ export class HttpHeadView {
       return this.status !== 0
     }
     const methodEnd = tokenEnd(bytes, start, end)
-    // The version is the last word; a target with spaces in it is wrong, but servers take it.
-    let versionStart = end
-    while (versionStart > methodEnd && bytes[versionStart - 1] !== SPACE) versionStart--
-    if (methodEnd === start || bytes[methodEnd] !== SPACE || versionStart - 1 <= methodEnd) return false
+    if (methodEnd === start || bytes[methodEnd] !== SPACE) return false
     this.isRequest = true
-    this.version = versionAt(bytes, versionStart, end)
+    this.status = 0
     this.methodStart = start
     this.methodEnd = methodEnd
     this.targetStart = methodEnd + 1
+    // The version is the last word; a target with spaces in it is wrong, but servers take it.
+    let versionStart = end
+    while (versionStart > this.targetStart && bytes[versionStart - 1] !== SPACE) versionStart--
+    this.version = versionStart > this.targetStart && versionStart + 8 === end ? versionAt(bytes, versionStart, end) : 0
     this.targetEnd = versionStart - 1
-    this.status = 0
-    return this.version !== 0 && versionStart + 8 === end
+    if (this.version !== 0) return true
+    // HTTP/0.9, which servers still take: GET, one word, and nothing more.
+    this.version = 9
+    this.targetEnd = end
+    return versionStart === this.targetStart && end > versionStart && isGet(bytes, start, methodEnd)
   }
+}
+
+function isGet(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54
 }
 
 /** Where a line ends, without its CR LF; LF alone ends it too (RFC 9112 section 2.2). -1 if it does not. */
@@ -311,7 +328,7 @@ type Told = Mutable<HttpRequest & HttpResponse>
 
 const fields = new HttpFieldCursor()
 
-/** Reads the head of a request that `decode` found whole. */
+/** Reads the head of a request; of one that is not whole, what has come of it. */
 export function describeHttpRequest(view: HttpHeadView): HttpRequest {
   const { bytes, methodStart, methodEnd, targetStart, targetEnd } = view
   return {

@@ -108,8 +108,10 @@ export class SshPacketView {
   decode(bytes: Uint8Array, start: number, end: number): SshPacketFlaw | null {
     if (end - start < 6) return 'ssh.truncated'
     const length = u32(bytes, start)
-    // Padded to eight octets, the length field among them.
-    if (length < 12 || length > PACKET_LENGTH_MAX || (length + 4) % 8 !== 0) return 'ssh.packet_length'
+    // Padded to eight octets, the length field among them; who does not do so is still heard when introducing itself.
+    const isPadded = length >= 12 && (length + 4) % 8 === 0
+    if (length > PACKET_LENGTH_MAX || (!isPadded && bytes[start + 5] !== SSH_MESSAGE.KEXINIT))
+      return 'ssh.packet_length'
     const padding = bytes[start + 4]
     if (padding < 4 || padding + 2 > length) return 'ssh.padding'
     this.bytes = bytes
@@ -139,21 +141,22 @@ const LISTS = [
 
 export type SshKexInit = { readonly [L in (typeof LISTS)[number]]: string } & {
   readonly firstKexPacketFollows: boolean
+  /** A name-list leads out of the message: it and those after it are empty. */
+  readonly flaw?: 'ssh.kexinit'
 }
 
-/** `ssh.kexinit`: a name-list leads out of the message. */
-export function readKexInit({ bytes, payloadStart, payloadEnd }: SshPacketView): SshKexInit | 'ssh.kexinit' {
-  const told: Record<string, string> = {}
+export function readKexInit({ bytes, payloadStart, payloadEnd }: SshPacketView): SshKexInit {
+  const told: Record<string, string | boolean> = { firstKexPacketFollows: false }
   let at = payloadStart + 1 + COOKIE_LENGTH
   for (const list of LISTS) {
-    if (payloadEnd - at < 4) return 'ssh.kexinit'
-    const length = u32(bytes, at)
-    if (length > LIST_LENGTH_MAX || at + 4 + length > payloadEnd) return 'ssh.kexinit'
-    told[list] = text(bytes, at + 4, at + 4 + length)
-    at += 4 + length
+    const length = payloadEnd - at < 4 ? Number.POSITIVE_INFINITY : u32(bytes, at)
+    const isReadable = length <= LIST_LENGTH_MAX && at + 4 + length <= payloadEnd
+    told[list] = isReadable ? text(bytes, at + 4, at + 4 + length) : ''
+    at = isReadable ? at + 4 + length : payloadEnd
   }
-  if (at >= payloadEnd) return 'ssh.kexinit'
-  return { ...(told as unknown as SshKexInit), firstKexPacketFollows: bytes[at] !== 0 }
+  if (at >= payloadEnd) told['flaw'] = 'ssh.kexinit'
+  else told['firstKexPacketFollows'] = bytes[at] !== 0
+  return told as unknown as SshKexInit
 }
 
 /** HASSH: what a client offers, as its program orders it. */

@@ -67,6 +67,17 @@ describe('HttpHeadView', () => {
     expect(view.headEnd).toBe(44)
   })
 
+  test('takes a request of HTTP/0.9, which has no head', () => {
+    expect(request('GET /index\r\nrest')).toMatchObject({
+      method: 'GET',
+      target: '/index',
+      version: '0.9',
+      fieldCount: 0,
+    })
+    expect(view.headEnd).toBe(12)
+    expect(request('GET /a b HTTP/1.0\r\n\r\n')).toMatchObject({ target: '/a b', version: '1.0' })
+  })
+
   test('every truncation asks for more', () => {
     for (const head of [GET, OK.slice(0, -5)]) {
       for (let length = 0; length < head.length; length++) {
@@ -87,7 +98,9 @@ describe('HttpHeadView', () => {
 
   test('names what is no head', () => {
     expect(decode('\x16\x03\x01\r\n')).toBe('http.start_line')
-    expect(decode('GET /\r\n\r\n')).toBe('http.start_line')
+    expect(decode('GET \r\n\r\n')).toBe('http.start_line')
+    expect(decode('PUT /\r\n\r\n')).toBe('http.start_line')
+    expect(decode('GET /a b\r\n\r\n')).toBe('http.start_line')
     expect(decode('GET / HTTP/3.0\r\n\r\n')).toBe('http.start_line')
     expect(decode('GET / HTTP/1.1x\r\n\r\n')).toBe('http.start_line')
     expect(decode('HTTP/1.1 2x0 OK\r\n\r\n')).toBe('http.start_line')
