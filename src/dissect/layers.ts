@@ -38,6 +38,7 @@ import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
 import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
 import { IkeLayers } from './layers-ike.ts'
+import { describeDatagram, describeEcho, describeSegment } from './layers-inner.ts'
 import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 import { pptpLayers } from './layers-pptp.ts'
@@ -346,8 +347,18 @@ export class Describer {
     const payload = { ...window, start: tcp.payloadStart }
     if (payload.wireEnd <= payload.start) return
     const isPptp = tcp.sourcePort === PPTP_PORT || tcp.destinationPort === PPTP_PORT
-    const layers = isPptp ? pptpLayers(payload) : []
-    for (const layer of layers) this.#push(layer, place)
+    if (isPptp) this.#found(pptpLayers(payload), payload, place)
+    else this.#application(describeSegment(payload, tcp), payload, place)
+  }
+
+  /** What an application's payload holds. A quoted packet is cut where its router pleased. */
+  #application(layers: readonly Layer[], payload: Window, place: Place): void {
+    this.#found(place.isQuoted ? [] : layers, payload, place)
+  }
+
+  /** What was found in a payload; if nothing was, how long it is. */
+  #found(layers: readonly Layer[], payload: Window, place: Place): void {
+    for (const layer of layers) this.#push({ ...layer }, place)
     if (layers.length === 0) this.#data(payload, place)
   }
 
@@ -365,7 +376,8 @@ export class Describer {
     const payload = { ...window, start: icmp.payloadStart }
     if (icmp.isError && payload.end > payload.start)
       this.#ip({ ...payload, wireEnd: payload.end }, { ...place, isQuoted: true }, 0)
-    else if (payload.wireEnd > payload.start) this.#data(payload, place)
+    else if (payload.wireEnd > payload.start)
+      this.#application(icmp.isEcho ? [describeEcho(payload)] : [], payload, place)
   }
 
   #udp(ip: IpView, window: Window, place: Place, scope: number): void {
@@ -401,7 +413,7 @@ export class Describer {
       this.#ports[sourcePort] ||= LEARNED
       this.#ports[destinationPort] ||= LEARNED
       this.#l2tpV3(payload, 'udp', { ...place, path })
-    } else this.#data(payload, place)
+    } else this.#application(describeDatagram(payload, udp), payload, { ...place, path })
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */

@@ -8,7 +8,35 @@ export const FLOW_FIELDS = {
   'flow.tcp.state': own('keyword', '`attempted`, `established`, `closed`, `reset`, `refused` or `partial`.'),
   'flow.icmp.type': own('long', 'ICMP type of the first packet.'),
   'flow.icmp.code': own('long', 'ICMP code of the first packet.'),
+  'flow.events.suppressed': own(
+    'long',
+    'Events about what the flows of this session carried, left out since the last one because there were too many.',
+  ),
 } as const satisfies Record<string, FieldDeclaration>
+
+/** What every event about something inside a flow carries: the flow, and all that it runs in. */
+export const INNER_FLOW = [
+  'source.ip',
+  'destination.ip',
+  'network.type',
+  'network.transport',
+  'network.protocol',
+  'flow.uid',
+  'borescope.lineage',
+] as const
+export const INNER_FLOW_MAY = [
+  'source.port',
+  'destination.port',
+  'network.community_id',
+  'outer.source.ip',
+  'outer.destination.ip',
+  'l2tp.tunnel.uid',
+  'l2tp.session.uid',
+  'esp.tunnel.uid',
+  'ike.uid',
+  'user.name',
+  'flow.events.suppressed',
+] as const
 
 export const FLOW_EVENTS = {
   'flow.closed': {

@@ -279,7 +279,7 @@ describe('data messages', () => {
       protocol: 6,
     })
     const layers = new Reader().layers(toLns(ppp(0x0021, inner)))
-    expect(names(layers)).toEqual(['ethernet', 'ipv4', 'udp', 'l2tp', 'ppp', 'ipv4', 'tcp', 'data'])
+    expect(names(layers)).toEqual(['ethernet', 'ipv4', 'udp', 'l2tp', 'ppp', 'ipv4', 'tcp', 'http'])
     expect(layers[5]).toMatchObject({ source: '10.0.0.1', destination: '10.0.0.2' })
     expect(layers[6]).toMatchObject({ sourcePort: 4000, destinationPort: 80, flags: ['ACK'], payloadLength: 5 })
   })
