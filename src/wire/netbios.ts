@@ -11,7 +11,7 @@ export const SMB_PORT = 445
 export const NETBIOS_FRAME_LENGTH = 4
 
 const SESSION_TYPES: Readonly<Record<number, string>> = {
-  0x00: 'message',
+  0: 'message',
   129: 'request',
   130: 'positive response',
   131: 'negative response',
