@@ -34,6 +34,7 @@ import { Defragmenter, type DefragmentLimits } from './defragment.ts'
 import { Frame } from './frame.ts'
 import type { Layer, Window } from './layer.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
+import { windowsLayersOverTcp, windowsLayersOverUdp } from './layers-windows.ts'
 
 /** What a source of packets hands over. */
 export interface CapturedPacket {
@@ -317,7 +318,10 @@ export class Describer {
     }
     this.#push({ ...(describeTcp(tcp) as unknown as Layer), payloadLength: window.wireEnd - tcp.payloadStart }, place)
     const payload = { ...window, start: tcp.payloadStart }
-    if (payload.wireEnd > payload.start) this.#data(payload, place)
+    if (payload.wireEnd <= payload.start) return
+    const layers = windowsLayersOverTcp(payload, tcp.sourcePort, tcp.destinationPort)
+    for (const layer of layers) this.#push(layer, place)
+    if (layers.length === 0) this.#data(payload, place)
   }
 
   #icmp(window: Window, isVersion6: boolean, place: Place): void {
@@ -362,7 +366,11 @@ export class Describer {
     if (isExpected || isLearned) this.#l2tp(payload, sourcePort, isExpected, { ...place, path })
     else if (sourcePort === NATT_PORT || destinationPort === NATT_PORT) this.#natTraversal(payload, place)
     else if (sourcePort === IKE_PORT || destinationPort === IKE_PORT) this.#ike(payload, place)
-    else this.#data(payload, place)
+    else {
+      const layers = windowsLayersOverUdp(payload, sourcePort, destinationPort)
+      for (const layer of layers) this.#push(layer, place)
+      if (layers.length === 0) this.#data(payload, place)
+    }
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */

@@ -483,7 +483,7 @@ export interface DcerpcEndpoint {
   readonly interfaceUuid: string
   readonly interfaceName: string
   readonly interfaceVersion: string
-  /** ncacn_ip_tcp, ncadg_ip_udp, ncacn_np, ncacn_http. */
+  /** ncacn_ip_tcp, ncadg_ip_udp, ncacn_http, ncacn_np, or ncalrpc, which only the machine itself can use. */
   readonly protocol: string
   readonly port?: number
   readonly address?: string
@@ -501,6 +501,7 @@ const FLOOR_TCP = 0x07
 const FLOOR_UDP = 0x08
 const FLOOR_IP = 0x09
 const FLOOR_PIPE = 0x0f
+const FLOOR_LOCAL = 0x10
 const FLOOR_NETBIOS = 0x11
 const FLOOR_HTTP = 0x1f
 
@@ -590,5 +591,6 @@ function readFloor(
   else if (protocol === FLOOR_PIPE) {
     endpoint.protocol = 'ncacn_np'
     endpoint.pipe = oemText(bytes, start, end)
-  } else if (protocol === FLOOR_NETBIOS) endpoint.host = oemText(bytes, start, end)
+  } else if (protocol === FLOOR_LOCAL) endpoint.protocol = 'ncalrpc'
+  else if (protocol === FLOOR_NETBIOS && end - start > 1) endpoint.host = oemText(bytes, start, end)
 }

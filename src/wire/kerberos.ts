@@ -122,6 +122,11 @@ export function kerberosRecordLength(bytes: Uint8Array, start: number, end: numb
 export function describeKerberos(bytes: Uint8Array, start: number, end: number, wireEnd: number = end): KerberosRecord {
   const cursor = new BerCursor(bytes, start, end, wireEnd)
   const record: Message = { messageType: 0, messageName: 'unknown' }
+  // What the message is, is told even where its length is false.
+  if (isKerberos(bytes, start, end)) {
+    record.messageType = bytes[start] & 0x1f
+    record.messageName = KERBEROS_MESSAGES[record.messageType]
+  }
   if (cursor.next()) readMessage(cursor, record)
   const { flaw, isSnapped } = cursor.state
   if (flaw !== null) record.flaw = flaw
@@ -134,14 +139,11 @@ export function describeKerberos(bytes: Uint8Array, start: number, end: number, 
 }
 
 function readMessage(message: BerCursor, record: Message): void {
-  const number = message.tag & 0x1f
-  const name = KERBEROS_MESSAGES[number]
-  if (message.tag !== applicationTag(number) || name === undefined) {
+  const number = record.messageType
+  if (message.tag !== applicationTag(number) || number === 0) {
     record.flaw = 'kerberos.message_type'
     return
   }
-  record.messageType = number
-  record.messageName = name
   const readers = MESSAGES[number]
   if (readers === undefined) return
   const inside = message.inner()

@@ -5,7 +5,7 @@
  * Passwords, SASL credentials and the values of attributes are never told, but for a few attributes that say what a change is
  * for (`LDAP_TOLD`).
  */
-import { hex, u32 } from '../base/bytes.ts'
+import { hex, u16, u32 } from '../base/bytes.ts'
 import { BER, BerCursor, berElementEnd, type BerFlaw, contextTag } from './ber.ts'
 import {
   LDAP_MODIFICATIONS,
@@ -107,21 +107,62 @@ export function ldapLength(bytes: Uint8Array, start: number, end: number): numbe
   return elementEnd - start > MESSAGE_MAX ? -1 : elementEnd - start
 }
 
-/**
- * After a SASL login that agreed on it each message is a wrapped buffer behind its length (RFC 4422 section 3.7). The length of
- * the buffer with its mark, 0 if that cannot be told yet, -1 if this is no such buffer: a token of Kerberos or NTLM follows the
- * length.
- */
-export function sealedLdapLength(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start < 6) return 0
-  const length = u32(bytes, start)
-  if (length < 16 || length > MESSAGE_MAX) return -1
-  const first = (bytes[start + 4] << 8) | bytes[start + 5]
-  return SEALED_BEGINNINGS.has(first) || (first & 0xff00) === 0x6000 ? length + 4 : -1
+/** After a SASL login that agreed on it each message is wrapped, behind its length (RFC 4422 section 3.7). */
+export interface LdapWrapping {
+  /** With the four octets of the length. */
+  readonly length: number
+  /** Where the message lies if it is signed only, in the buffer and on the wire; absent if it is encrypted. */
+  readonly message?: { readonly start: number; readonly wireEnd: number }
 }
 
-/** Wrap tokens of Kerberos (RFC 4121 section 4.2.6.2) and the version number that begins the signature of NTLM. */
-const SEALED_BEGINNINGS: ReadonlySet<number> = new Set([0x0504, 0x0100])
+const LENGTH_MARK = 4
+
+/** A wrapped message; null if none begins here, or too little of it is there to tell. */
+export function ldapWrapping(bytes: Uint8Array, start: number, end: number): LdapWrapping | null {
+  const at = start + LENGTH_MARK
+  if (end - at < 16) return null
+  const length = u32(bytes, start)
+  if (length < 16 || length > MESSAGE_MAX) return null
+  const tokenEnd = at + length
+  const window = wrappedByKerberos(bytes, at, tokenEnd) ?? wrappedByNtlm(bytes, at, tokenEnd)
+  if (window === null) return null
+  const isClear = window.start < end && isLdap(bytes, window.start, end)
+  return { length: LENGTH_MARK + length, ...(isClear ? { message: window } : {}) }
+}
+
+type Wrapped = { readonly start: number; readonly wireEnd: number } | null
+
+const CFX_HEADER = 16
+
+/** RFC 4121 section 4.2.6.2: behind the header the message and its checksum, in one order or, rotated, in the other. */
+function wrappedByKerberos(bytes: Uint8Array, at: number, tokenEnd: number): Wrapped {
+  if (bytes[at] === 0x05 && bytes[at + 1] === 0x04 && bytes[at + 3] === 0xff) {
+    const checksumLength = u16(bytes, at + 4)
+    const rotation = u16(bytes, at + 6)
+    const start = at + CFX_HEADER + (rotation === checksumLength ? checksumLength : 0)
+    return { start, wireEnd: tokenEnd - checksumLength + start - at - CFX_HEADER }
+  }
+  // RFC 1964 section 1.2.2: algorithms, sequence number, checksum and a confounder of eight octets each.
+  const frameStart = frameOfKerberos(bytes, at)
+  return frameStart === -1 ? null : { start: frameStart + 32, wireEnd: tokenEnd }
+}
+
+/** Behind the GSS-API frame that names Kerberos: where the token id of a wrapped message stands; -1 if there is none. */
+function frameOfKerberos(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== 0x60) return -1
+  const lengthOctets = bytes[at + 1] > 0x80 ? (bytes[at + 1] & 0x7f) + 1 : 1
+  const oidAt = at + 1 + lengthOctets
+  if (bytes[oidAt] !== BER.OID || bytes[oidAt + 1] > 16) return -1
+  const tokenAt = oidAt + 2 + bytes[oidAt + 1]
+  return bytes[tokenAt] === 0x02 && bytes[tokenAt + 1] === 0x01 ? tokenAt : -1
+}
+
+const NTLM_SIGNATURE = 16
+
+/** [MS-NLMP] section 2.2.2.9: a signature that begins with the version 1, then the message. */
+function wrappedByNtlm(bytes: Uint8Array, at: number, tokenEnd: number): Wrapped {
+  return u32(bytes, at) === 0x01000000 ? { start: at + NTLM_SIGNATURE, wireEnd: tokenEnd } : null
+}
 
 /** One message. `wireEnd` is where it ended on the wire; the capture may have cut it at `end`. */
 export function describeLdap(bytes: Uint8Array, start: number, end: number, wireEnd: number = end): LdapRecord {
@@ -198,7 +239,8 @@ const bindRequest: OperationReader = (operation, record) => {
 /** Other mechanisms than GSSAPI, GSS-SPNEGO and NTLM carry secrets here: only what is a known token is looked at. */
 function readCredentials({ bytes, valueStart, valueEnd, valueWireEnd }: BerCursor, record: Message): void {
   const security = describeSecurityBlob(bytes, valueStart, valueEnd, valueWireEnd)
-  if (security.ntlm !== undefined || security.kerberos !== undefined || security.mechanism !== undefined)
+  const { ntlm, kerberos, mechanism, state } = security
+  if (ntlm !== undefined || kerberos !== undefined || mechanism !== undefined || state !== undefined)
     record.security = security
 }
 

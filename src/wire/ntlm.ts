@@ -44,6 +44,8 @@ const AV_NAMES: Readonly<Record<number, AvField>> = {
   9: 'targetSpn',
 }
 const AV_END = 0
+const AV_FLAGS = 6
+const AV_FLAG_MIC = 2
 const AV_PAIRS_MAX = 32
 
 type AvField =
@@ -91,6 +93,7 @@ export interface NtlmRecord {
   readonly ntlmVersion?: NtlmVersion
   readonly lmResponseLength?: number
   readonly ntResponseLength?: number
+  /** Whether the client says that it protects the three messages against changes; only NTLMv2 can. */
   readonly hasMic?: boolean
   /** CHALLENGE. */
   readonly targetName?: string
@@ -196,8 +199,6 @@ class NtlmReader {
     if (record.ntlmVersion === 'NTLMv2' && nt !== null && nt.end - nt.start > NTLMV2_PAIRS_AT)
       record.target = this.#avPairs(nt.start + NTLMV2_PAIRS_AT, nt.end)
     this.#version(64)
-    if (at + 88 <= Math.min(this.#payloadAt, this.#end) && ((record.flags ?? 0) & FLAG_VERSION) !== 0)
-      record.hasMic = true
   }
 
   /** [MS-NLMP] section 2.2.2: told by lengths, and by the zeros behind the eight octets that extended session security uses. */
@@ -265,6 +266,8 @@ class NtlmReader {
         break
       }
       const name = AV_NAMES[id]
+      if (id === AV_FLAGS && valueEnd - at >= 8 && this.#record.messageType === 3)
+        this.#record.hasMic = (bytes[at + 4] & AV_FLAG_MIC) !== 0
       if (name !== undefined) target[name] = utf16(bytes, at + 4, valueEnd)
       at = valueEnd
     }

@@ -245,6 +245,7 @@ export const CREATE_OPTIONS: Bits = [
 export const IMPERSONATIONS: Names = { 0: 'anonymous', 1: 'identification', 2: 'impersonation', 3: 'delegation' }
 
 export const FSCTL_PIPE_TRANSCEIVE = 0x0011c017
+export const FSCTL_VALIDATE_NEGOTIATE_INFO = 0x00140204
 
 export const FSCTLS: Names = hexNames({
   '00060194': 'FSCTL_DFS_GET_REFERRALS',

@@ -239,6 +239,8 @@ export interface SmbRecord {
   readonly isResponse: boolean
   readonly status?: number
   readonly statusName?: string
+  readonly flags: number
+  readonly flags2: number
   readonly isSigned: boolean
   readonly isUnicode: boolean
   readonly treeId: number
@@ -264,6 +266,8 @@ export function describeSmb(view: SmbView): SmbRecord {
     commandName: commandName(command),
     isResponse,
     ...(isResponse ? { status, statusName: statusName(view) } : {}),
+    flags: view.flags,
+    flags2: view.flags2,
     isSigned: view.isSigned,
     isUnicode: view.isUnicode,
     treeId: view.treeId,
@@ -564,7 +568,6 @@ const RESPONSES: Readonly<Record<number, readonly (readonly [wordsMin: number, r
       (block) => {
         block.block.isGuest = (block.u16(4) & 1) !== 0
         systems(block)
-        if (block.hasMore) block.block.domain = block.text()
       },
     ],
   ],
@@ -658,6 +661,7 @@ function oldSessionSetup(block: BlockReader): void {
 function systems(block: BlockReader): void {
   if (block.hasMore) block.block.nativeOs = block.text()
   if (block.hasMore) block.block.nativeLanMan = block.text()
+  if (block.hasMore && block.block.domain === undefined) block.block.domain = block.text()
 }
 
 /** Path, password, service, each announced. */

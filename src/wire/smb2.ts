@@ -22,6 +22,7 @@ import {
   FILE_RENAME_INFORMATION_EX,
   FILE_SYSTEM_INFORMATION,
   FSCTL_PIPE_TRANSCEIVE,
+  FSCTL_VALIDATE_NEGOTIATE_INFO,
   FSCTLS,
   IMPERSONATIONS,
   INFORMATION_TYPES,
@@ -183,7 +184,7 @@ export interface Smb2Record {
   readonly isSigned: boolean
   readonly isRelated: boolean
   readonly isAsync: boolean
-  // NEGOTIATE
+  // NEGOTIATE, and IOCTL with FSCTL_VALIDATE_NEGOTIATE_INFO
   readonly dialects?: readonly string[]
   readonly dialect?: string
   readonly isSigningEnabled?: boolean
@@ -410,11 +411,34 @@ class BodyReader {
 
   dialects(offset: number, count: number): void {
     const window = this.window(offset, Math.min(count, STRINGS_MAX) * 2)
-    if (window === null) return
-    const dialects: string[] = []
-    for (let at = window.start; at + 2 <= window.end; at += 2) dialects.push(dialectName(le16(this.bytes, at)))
-    this.record.dialects = dialects
+    if (window !== null) this.record.dialects = dialectsIn(this.bytes, window.start, window.end)
   }
+
+  /**
+   * What both ends believe to have negotiated, under the protection of the login: another thing than was seen means that
+   * somebody changed it ([MS-SMB2] sections 2.2.31.4 and 2.2.32.6).
+   */
+  validation(window: SmbWindow | null): void {
+    if (window === null) return
+    const { bytes, record } = this
+    const { start, end } = window
+    if (end - start < VALIDATION_LENGTH) return
+    record.capabilities = bitNames(le32(bytes, start), SMB2_CAPABILITIES)
+    record.guid = uuidText(bytes, start + 4)
+    this.securityMode(le16(bytes, start + 20))
+    if (record.isResponse) record.dialect = dialectName(le16(bytes, start + 22))
+    else record.dialects = dialectsIn(bytes, start + VALIDATION_LENGTH, end)
+  }
+}
+
+/** Capabilities, GUID, security mode, and a dialect or how many of them. */
+const VALIDATION_LENGTH = 24
+
+function dialectsIn(bytes: Uint8Array, start: number, end: number): string[] {
+  const dialects: string[] = []
+  for (let at = start; at + 2 <= end && dialects.length < STRINGS_MAX; at += 2)
+    dialects.push(dialectName(le16(bytes, at)))
+  return dialects
 }
 
 const ERROR_SIZE = 9
@@ -501,6 +525,8 @@ const REQUESTS: Readonly<Record<number, Body>> = {
       readControl(body)
       body.record.isFsctl = (body.u32(48) & IOCTL_IS_FSCTL) !== 0
       if (body.record.controlCode === FSCTL_PIPE_TRANSCEIVE) body.data(body.u32(24), body.u32(28))
+      else if (body.record.controlCode === FSCTL_VALIDATE_NEGOTIATE_INFO)
+        body.validation(body.window(body.u32(24), body.u32(28)))
     },
   },
   12: { size: 4 },
@@ -594,6 +620,8 @@ const RESPONSES: Readonly<Record<number, Body>> = {
     read: (body) => {
       readControl(body)
       if (body.record.controlCode === FSCTL_PIPE_TRANSCEIVE) body.data(body.u32(32), body.u32(36))
+      else if (body.record.controlCode === FSCTL_VALIDATE_NEGOTIATE_INFO)
+        body.validation(body.window(body.u32(32), body.u32(36)))
     },
   },
   13: { size: 4 },
