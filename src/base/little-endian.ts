@@ -77,5 +77,5 @@ export function fileTimeText(bytes: Uint8Array, at: number): string | undefined 
   const ticks = le64(bytes, at)
   if (ticks === 0n) return undefined
   const date = new Date(Number((ticks - EPOCH_TICKS) / 10_000n))
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+  return date.getUTCFullYear() <= 9999 ? date.toISOString() : undefined
 }
