@@ -42,6 +42,7 @@ import { describeDatagram, describeEcho, describeSegment } from './layers-inner.
 import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 import { pptpLayers } from './layers-pptp.ts'
+import { windowsLayersOverTcp, windowsLayersOverUdp } from './layers-windows.ts'
 
 /** What a source of packets hands over. */
 export interface CapturedPacket {
@@ -348,12 +349,17 @@ export class Describer {
     if (payload.wireEnd <= payload.start) return
     const isPptp = tcp.sourcePort === PPTP_PORT || tcp.destinationPort === PPTP_PORT
     if (isPptp) this.#found(pptpLayers(payload), payload, place)
-    else this.#application(describeSegment(payload, tcp), payload, place)
+    else {
+      const others = () => windowsLayersOverTcp(payload, tcp.sourcePort, tcp.destinationPort)
+      this.#application(describeSegment(payload, tcp), others, payload, place)
+    }
   }
 
-  /** What an application's payload holds. A quoted packet is cut where its router pleased. */
-  #application(layers: readonly Layer[], payload: Window, place: Place): void {
-    this.#found(place.isQuoted ? [] : layers, payload, place)
+  /** What an application's payload holds, by the first reader that knows it. */
+  #application(layers: readonly Layer[], others: () => readonly Layer[], payload: Window, place: Place): void {
+    // A quoted packet is cut where its router pleased: then only what says itself how long it is can be read.
+    const known = place.isQuoted ? [] : layers
+    this.#found(known.length > 0 ? known : others(), payload, place)
   }
 
   /** What was found in a payload; if nothing was, how long it is. */
@@ -377,7 +383,7 @@ export class Describer {
     if (icmp.isError && payload.end > payload.start)
       this.#ip({ ...payload, wireEnd: payload.end }, { ...place, isQuoted: true }, 0)
     else if (payload.wireEnd > payload.start)
-      this.#application(icmp.isEcho ? [describeEcho(payload)] : [], payload, place)
+      this.#found(icmp.isEcho && !place.isQuoted ? [describeEcho(payload)] : [], payload, place)
   }
 
   #udp(ip: IpView, window: Window, place: Place, scope: number): void {
@@ -413,7 +419,10 @@ export class Describer {
       this.#ports[sourcePort] ||= LEARNED
       this.#ports[destinationPort] ||= LEARNED
       this.#l2tpV3(payload, 'udp', { ...place, path })
-    } else this.#application(describeDatagram(payload, udp), payload, { ...place, path })
+    } else {
+      const others = () => windowsLayersOverUdp(payload, sourcePort, destinationPort)
+      this.#application(describeDatagram(payload, udp), others, payload, { ...place, path })
+    }
   }
 
   /** What shares port 4500 (RFC 3948 section 2). */

@@ -129,9 +129,9 @@ describe('a TCP stream', () => {
     expect(names(answer)).toEqual(['ike-tcp', 'ike', 'natt-keepalive'])
   })
 
-  test('of something else is data, on port 4500 too', () => {
+  test('of something else is that, on port 4500 too', () => {
     const reader = new Reader()
-    expect(names(reader.segment(utf8('GET / HTTP/1.1\r\n\r\n'), { sequence: 1 }))).toEqual(['data'])
+    expect(names(reader.segment(utf8('GET / HTTP/1.1\r\n\r\n'), { sequence: 1 }))).toEqual(['http'])
     expect(names(reader.segment(utf8('hello'), { sequence: 1, port: 80 }))).toEqual(['data'])
   })
 
