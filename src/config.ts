@@ -1,7 +1,7 @@
 /**
  * The configuration: one schema with defaults, one YAML file, overrides from the environment. The only reader of either.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import {
   type Document,
   isAlias,
@@ -15,6 +15,8 @@ import {
   visit,
 } from 'yaml'
 import { z } from 'zod'
+import type { EspKeyEntry } from './dissect/esp-keyring.ts'
+import { parseEspKeys } from './esp-keys.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
@@ -55,6 +57,13 @@ const SCHEMA = z.strictObject({
       neighboursMax: count(65_536, 'Pairs of hosts remembered for protocols beside L2TPv2.', 10_000_000),
       ikeExchangesMax: count(100_000, 'IKE SAs followed at one time, half-open ones included.', 10_000_000),
       ikeIdleSeconds: seconds(14_400, 'An established IKE SA without any message for this long is taken for gone.'),
+      espAssociationsMax: count(100_000, 'IPsec associations (SPIs) followed at one time.', 10_000_000),
+      espIdleSeconds: seconds(3600, 'An IPsec association without any packet for this long has ended.'),
+      espReplayWindow: z
+        .literal([64, 128, 256, 512, 1024, 2048, 4096])
+        .default(1024)
+        .describe('Sequence numbers remembered below the highest one of an association: what is older is a replay.'),
+      espNullPackets: count(2, 'ESP packets that must agree before an association counts as not encrypted.', 1000),
       setupTimeoutSeconds: seconds(
         35,
         'A set-up without progress for this long is half-open and given up (RFC 2661: a full retransmission cycle).',
@@ -86,6 +95,12 @@ const SCHEMA = z.strictObject({
         .array(z.string().min(1))
         .default([])
         .describe('Shared secrets of L2TP tunnels: hidden AVPs are recovered and challenges verified with them.'),
+      espKeys: z
+        .string()
+        .default('')
+        .describe(
+          'A file with the keys of ESP SAs, as "ip xfrm state", Wireshark\'s table of ESP SAs, or YAML. The secret of IKE alone opens nothing: keys come from Diffie-Hellman.',
+        ),
     })
     .prefault({}),
   detect: z
@@ -305,9 +320,31 @@ function keysAt(path: readonly PropertyKey[]): string[] {
   return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {})
 }
 
+/**
+ * The keys of ESP SAs in the file that the configuration names, and what its owner should know of it. Throws a `ConfigError` that
+ * says which lines are wrong, and nothing of what stands there.
+ */
+export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; warnings: readonly string[] } {
+  const file = config.secrets.espKeys
+  if (file === '') return { entries: [], warnings: [] }
+  let source: string
+  let mode: number
+  try {
+    source = readFileSync(file, 'utf8')
+    mode = statSync(file).mode
+  } catch (error) {
+    throw new ConfigError(`secrets.espKeys: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
+  }
+  const { entries, problems } = parseEspKeys(source)
+  if (problems.length > 0) throw new ConfigError(problems.map((problem) => `${file}: ${problem}`).join('\n'))
+  const isOpen = process.platform !== 'win32' && (mode & 0o077) !== 0
+  const warnings = isOpen ? [`${file} holds keys and is open to other users: chmod 600 ${file}`] : []
+  return { entries, warnings }
+}
+
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
-  return { ...config, secrets: { l2tp: config.secrets.l2tp.map(() => '********') } }
+  return { ...config, secrets: { ...config.secrets, l2tp: config.secrets.l2tp.map(() => '********') } }
 }
 
 /** Every key with its default and its meaning, for the reference. */

@@ -11,10 +11,12 @@ import type { Config } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import type { RuleSet } from './detect/rules.ts'
 import { Defragmenter } from './dissect/defragment.ts'
-import { Dissector } from './dissect/dissector.ts'
+import { Dissector, type Verdict } from './dissect/dissector.ts'
 import { Duplicates } from './dissect/duplicates.ts'
+import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
+import { OUTCOME } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
 import { Trackers } from './track/trackers.ts'
 
@@ -25,6 +27,9 @@ export interface PathCounts {
   bytes: number
   duplicates: number
   l2tp: number
+  /** Packets of ESP and AH, and those of them whose content could be read. */
+  ipsec: number
+  opened: number
   foreign: number
   fragments: number
   flawed: number
@@ -43,7 +48,17 @@ export class Sensor {
   readonly bus: EventBus
   /** Sources write the next packet here; then comes `observe`. */
   readonly frame = new Frame()
-  readonly counts: PathCounts = { packets: 0, bytes: 0, duplicates: 0, l2tp: 0, foreign: 0, fragments: 0, flawed: 0 }
+  readonly counts: PathCounts = {
+    packets: 0,
+    bytes: 0,
+    duplicates: 0,
+    l2tp: 0,
+    ipsec: 0,
+    opened: 0,
+    foreign: 0,
+    fragments: 0,
+    flawed: 0,
+  }
   readonly trackers: Trackers
   readonly detector: Detector | null
   readonly #dissector: Dissector
@@ -52,7 +67,7 @@ export class Sensor {
   readonly #clock = new PacketClock()
 
   /** Without rules nothing is detected: events only. */
-  constructor(config: Config, version: string, rules: RuleSet | null = null) {
+  constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
     const { groupsMax, entitiesMax } = config.detect
@@ -68,6 +83,10 @@ export class Sensor {
         flowsMax: track.flowsMax,
         ikeExchangesMax: track.ikeExchangesMax,
         ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
+        espAssociationsMax: track.espAssociationsMax,
+        espIdleUs: track.espIdleSeconds * SECOND_US,
+        espReplayWindow: track.espReplayWindow,
+        espNullPackets: track.espNullPackets,
         setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
         idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
         tcpIdleUs: track.tcpIdleSeconds * SECOND_US,
@@ -78,6 +97,7 @@ export class Sensor {
         sourcesMax: track.anomalySourcesMax,
       },
       secrets,
+      new EspKeyring(espKeys),
       // The ports of what IPsec hides are not those of the network.
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
@@ -125,7 +145,7 @@ export class Sensor {
 
   /** The packet in the frame. Nothing here allocates unless there is something to tell. */
   observe(): void {
-    const { frame, counts, trackers } = this
+    const { frame, counts } = this
     counts.packets++
     counts.bytes += frame.end - frame.start
     if (this.#clock.tick(frame)) {
@@ -134,14 +154,17 @@ export class Sensor {
     }
     this.bus.origin = frame
     const verdict = this.#dissector.dissect(frame)
-    if (verdict === 'foreign') {
-      counts.foreign++
-      return
-    }
-    if (verdict !== 'fragment' && frame.flawLayer !== 'link' && this.#duplicates.isDuplicate(frame.ip, frame)) {
+    const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
+    if (mayBeCopied && this.#duplicates.isDuplicate(frame.ip, frame)) {
       counts.duplicates++
       return
     }
+    this.#follow(verdict)
+  }
+
+  /** Gives the packet to whoever follows its protocol; what IPsec carried comes here again, as a packet of its own. */
+  #follow(verdict: Verdict): void {
+    const { frame, counts, trackers } = this
     switch (verdict) {
       case 'l2tp':
         counts.l2tp++
@@ -159,6 +182,9 @@ export class Sensor {
           trackers.anomalies.report(frame, frame.flaw, frame.flawLayer, 'in a data message', hosts)
         }
         break
+      case 'foreign':
+        counts.foreign++
+        break
       case 'fragment':
         counts.fragments++
         break
@@ -167,11 +193,33 @@ export class Sensor {
         this.#reportFlaw()
         break
       case 'inner':
+        trackers.esp.observeInner(frame)
+        break
+      case 'esp':
+      case 'ah':
+      case 'ike':
+      case 'natt':
+        this.#neighbours.observe(frame, verdict)
+        this.#followIpsec(verdict)
         break
       default:
         this.#neighbours.observe(frame, verdict)
-        if (verdict === 'ike' || verdict === 'natt') trackers.ike.observe(frame)
     }
+  }
+
+  #followIpsec(verdict: 'esp' | 'ah' | 'ike' | 'natt'): void {
+    const { frame, counts, trackers } = this
+    const outcome = trackers.esp.observe(frame, verdict)
+    if (outcome === OUTCOME.NOT_IPSEC) {
+      trackers.ike.observe(frame)
+      return
+    }
+    counts.ipsec++
+    if (outcome !== OUTCOME.INSIDE) return
+    counts.opened++
+    frame.protection = trackers.esp.protection
+    const { bytes, start, end } = trackers.esp.inside
+    this.#follow(this.#dissector.inside(frame, bytes, start, end))
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -88,6 +88,13 @@ export class Endpoints {
     return bytes
   }
 
+  /** A digest of the address, the same for all ports. */
+  digest(id: number): number {
+    const words = this.#words
+    const at = id * WORDS
+    return hashKey(words[at], words[at + 1], words[at + 2], words[at + 3], 0)
+  }
+
   /** Whether the endpoint has this address, whatever its port. */
   hasAddress(id: number, bytes: Uint8Array, at: number, length: number): boolean {
     const word = id * WORDS

@@ -1,8 +1,9 @@
 /** What every command works with: the configuration, the rules, the store; and how it ends. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Config, loadConfig } from '../config.ts'
+import { type Config, loadConfig, loadEspKeys } from '../config.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
+import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
 
 /** The exit codes of every command. */
@@ -45,6 +46,13 @@ export class Context {
       throw new UsageError(`rules folder ${missing} does not exist (detect.rules in the configuration)`)
     }
     return { set: loadRules(...folders), folders }
+  }
+
+  /** The keys of ESP SAs that are configured. Warns on stderr if others can read them. */
+  espKeys(): readonly EspKeyEntry[] {
+    const { entries, warnings } = loadEspKeys(this.config)
+    for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
+    return entries
   }
 
   /** For asking. What is not there yet is explained, not created. */

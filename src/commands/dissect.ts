@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Packet } from '../capture/packet.ts'
 import { openCapture, type Source } from '../capture/sources.ts'
 import type { Config } from '../config.ts'
+import { type EspKeyEntry, EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Layer } from '../dissect/layer.ts'
 import { Describer, type PacketDescription } from '../dissect/layers.ts'
 import { Frame } from '../dissect/frame.ts'
@@ -20,6 +21,8 @@ export interface DissectOptions {
 
 /** Links whose agreements are remembered: more than a capture of a busy concentrator shows at one time. */
 const LINKS_MAX = 65_536
+/** IPsec associations remembered: whether they are encrypted, and which keys fit. */
+const ASSOCIATIONS_MAX = 16_384
 /** Lines are written in pieces of about this many characters. */
 const PIECE = 0x1_0000
 
@@ -38,7 +41,8 @@ export function registerDissect(program: Command, context: () => Context): void 
       readFilter,
     )
     .action(async (captures: string[], options: DissectOptions) => {
-      process.exitCode = await dissect(context().config, captures, options, process.stdout, process.stderr)
+      const known = context()
+      process.exitCode = await dissect(known.config, captures, options, process.stdout, process.stderr, known.espKeys())
     })
 }
 
@@ -49,6 +53,7 @@ export async function dissect(
   options: DissectOptions,
   out: Writable,
   errors: Writable,
+  espKeys: readonly EspKeyEntry[] = [],
 ): Promise<number> {
   const lines = new Lines(out)
   let code: number = EXIT.FINE
@@ -64,7 +69,7 @@ export async function dissect(
         continue
       }
       try {
-        await dissectSource(source, config, options, lines)
+        await dissectSource(source, config, options, lines, espKeys)
       } finally {
         await source.close()
       }
@@ -81,8 +86,14 @@ export async function dissect(
   return code
 }
 
-async function dissectSource(source: Source, config: Config, options: DissectOptions, lines: Lines): Promise<void> {
-  const { capture, secrets } = config
+async function dissectSource(
+  source: Source,
+  config: Config,
+  options: DissectOptions,
+  lines: Lines,
+  espKeys: readonly EspKeyEntry[],
+): Promise<void> {
+  const { capture, secrets, track } = config
   const describer = new Describer({
     l2tpPorts: capture.l2tpPorts,
     secrets: secrets.l2tp.map((secret) => new TextEncoder().encode(secret)),
@@ -92,6 +103,11 @@ async function dissectSource(source: Source, config: Config, options: DissectOpt
       timeoutSeconds: capture.fragmentTimeoutSeconds,
     },
     linksMax: LINKS_MAX,
+    esp: {
+      keyring: new EspKeyring(espKeys),
+      nullPacketsMin: track.espNullPackets,
+      associationsMax: ASSOCIATIONS_MAX,
+    },
   })
   const packet: Packet = new Frame()
   const lastWanted =

@@ -109,6 +109,7 @@ export async function analyse(
   if (set.problems.some(({ severity }) => severity === 'error')) {
     process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
   }
+  const espKeys = context.espKeys()
   const sinks = await openSinks(context, options)
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
@@ -121,7 +122,7 @@ export async function analyse(
       const sources = await openAll(group, damaged)
       if (sources.length === 0) continue
       const source = mergeByTime(sources)
-      const sensor = new Sensor(context.config, VERSION, set)
+      const sensor = new Sensor(context.config, VERSION, set, espKeys)
       sensor.bus.subscribe(summary.observe)
       for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)
       await runTimeline(sensor, source, sinks, progress)

@@ -8,6 +8,7 @@
 import { ALERT_EVENTS } from './alert.ts'
 import type { EventShape } from './declaration.ts'
 import type { FieldName, FieldValue } from './fields.ts'
+import { ESP_EVENTS } from './esp.ts'
 import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
@@ -24,6 +25,7 @@ export const CATALOGUE = {
   ...PPP_EVENTS,
   ...FLOW_EVENTS,
   ...IKE_EVENTS,
+  ...ESP_EVENTS,
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
 } as const satisfies Record<string, EventDeclaration>

@@ -48,6 +48,7 @@ export const SENSOR_EVENTS = {
       'anomaly.detail',
       'anomaly.suppressed',
       'borescope.lineage',
+      'esp.tunnel.uid',
       'ike.uid',
       'l2tp.tunnel.uid',
       'l2tp.session.uid',

@@ -29,10 +29,13 @@ export class Meter {
     rows[at + LAST_US] = packet.timeUs
   }
 
-  /** Packets from before the thing was known to be there. */
-  add(index: number, role: number, packets: number, bytes: number): void {
-    this.#rows[index * ROW + PACKETS + role] += packets
-    this.#rows[index * ROW + BYTES + role] += bytes
+  /** Packets from before the thing was known to be there, the last of them at `lastUs`. */
+  add(index: number, role: number, packets: number, bytes: number, lastUs = 0): void {
+    const rows = this.#rows
+    const at = index * ROW
+    rows[at + PACKETS + role] += packets
+    rows[at + BYTES + role] += bytes
+    rows[at + LAST_US] = Math.max(rows[at + LAST_US], lastUs)
   }
 
   /** Takes a packet back that turned out not to belong to the thing. */

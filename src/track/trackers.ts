@@ -3,11 +3,14 @@
  * flows. This is the order in which a packet meets them.
  */
 import { Endpoints } from '../base/endpoints.ts'
+import type { EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
 import { Version2 } from './dialect.ts'
+import { type EspLimits, EspTracker } from './esp-tracker.ts'
+import type { IkeLookup } from './ike-lookup.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
@@ -15,7 +18,9 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
-export interface TrackLimits extends TunnelLimits, SessionLimits, FlowLimits, IkeLimits, AnomalyLimits {}
+export interface TrackLimits extends TunnelLimits, SessionLimits, FlowLimits, IkeLimits, EspLimits, AnomalyLimits {}
+
+const NO_IKE: IkeLookup = { parentOf: () => null, onEnded: () => {} }
 
 export class Trackers {
   readonly anomalies: Anomalies
@@ -24,9 +29,16 @@ export class Trackers {
   readonly v3: L2tpV3Tracker
   readonly flows: InnerFlowTracker
   readonly ike: IkeTracker
+  readonly esp: EspTracker
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels. */
-  constructor(emit: Emit, limits: TrackLimits, secrets: readonly Uint8Array[], learnPort: (port: number) => void) {
+  constructor(
+    emit: Emit,
+    limits: TrackLimits,
+    secrets: readonly Uint8Array[],
+    espKeys: EspKeyring,
+    learnPort: (port: number) => void,
+  ) {
     // Two ends a tunnel, some of them on their way out.
     const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
     this.anomalies = new Anomalies(emit, limits)
@@ -35,6 +47,7 @@ export class Trackers {
     const carriers = new Carriers()
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
+    this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, NO_IKE, espKeys, limits)
     const links = new PppLinkTracker(emit, this.anomalies)
     this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
@@ -54,7 +67,7 @@ export class Trackers {
 
   /** What was counted instead of told: see `Allowances`. */
   get suppressed(): number {
-    return this.anomalies.suppressed + this.tunnels.suppressed + this.v3.tunnels.suppressed
+    return this.anomalies.suppressed + this.tunnels.suppressed + this.v3.tunnels.suppressed + this.esp.suppressed
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */
@@ -71,6 +84,7 @@ export class Trackers {
     this.sessions.expire(nowUs)
     this.tunnels.expire(nowUs)
     this.v3.expire(nowUs)
+    this.esp.expire(nowUs)
     this.ike.expire(nowUs)
   }
 
@@ -78,6 +92,7 @@ export class Trackers {
   *finish(nowUs: number): Generator<void> {
     yield* this.tunnels.finish(nowUs)
     yield* this.v3.finish(nowUs)
+    yield* this.esp.finish(nowUs)
     this.ike.finish(nowUs)
   }
 }
