@@ -40,6 +40,8 @@ const BELOW = 4
 const BELOW_COUNT = 5
 /** Of the last one that turned out to be forged. */
 const FORGED = 6
+/** Where counting began, or the lower edge of the window: what comes late from before was never missing. */
+const FIRST = 7
 
 // A row of counts for each association.
 const COUNTS = 8
@@ -150,7 +152,7 @@ export class SequenceWindows {
       }
       this.#set(index, sequence)
       this.#counts[index * COUNTS + LATE]++
-      if (this.#counts[index * COUNTS + LOST] > 0) this.#counts[index * COUNTS + LOST]--
+      if (((sequence - this.#rows[index * ROW + FIRST]) | 0) > 0) this.#counts[index * COUNTS + LOST]--
       return ARRIVAL.LATE
     }
     return this.#below(index, sequence)
@@ -213,6 +215,7 @@ export class SequenceWindows {
     if (high >>> 0 < before >>> 0) rows[at + HIGH]++
     this.#restart(index, high)
     this.#set(index, low)
+    rows[at + FIRST] = low
     this.#counts[index * COUNTS + LOST] += missing
     this.#counts[index * COUNTS + GAPS]++
   }
@@ -229,13 +232,14 @@ export class SequenceWindows {
     if (sequence >>> 0 < highest >>> 0) rows[at + HIGH]++
     rows[at + HIGHEST] = sequence
     rows[at + BELOW_COUNT] = 0
+    if (((sequence - rows[at + FIRST]) | 0) > this.#width) rows[at + FIRST] = (sequence - this.#width) | 0
     this.#set(index, sequence)
   }
 
-  /** What is below the first packet of a window may have come before anybody looked: it is taken for missing when it comes. */
   #restart(index: number, sequence: number): void {
     const at = index * ROW
     this.#rows[at + HIGHEST] = sequence
+    this.#rows[at + FIRST] = sequence
     this.#rows[at + FAR_COUNT] = 0
     this.#rows[at + BELOW_COUNT] = 0
     this.#bits.fill(0, index * this.#words, (index + 1) * this.#words)

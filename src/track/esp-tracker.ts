@@ -71,7 +71,8 @@ const OVERLAP_US = 120 * SECOND_US
 /** One end that sends alone so long, and so much, is told. */
 const ONE_WAY_US = 60 * SECOND_US
 const ONE_WAY_PACKETS = 10
-/** The last packets of an association may be on their way when its IKE SA is deleted. */
+/** The last packets of an association may be on their way when its IKE SA is deleted; later ones belong to nobody. */
+const FADE_US = 5 * SECOND_US
 const ORPHAN_US = 30 * SECOND_US
 /** Packets that supplied keys must fail to open before that is told. */
 const REFUSED_AFTER = 8
@@ -783,7 +784,7 @@ export class EspTracker implements CarrierOwner {
   }
 
   #deadline(association: EspAssociation): number {
-    const { index, startUs, parentEndedUs, isOutlivedTold, isOrphanTold, parent } = association
+    const { index, startUs, parentEndedUs, isOutlivedTold, parent } = association
     const lastUs = this.#meter.lastUs(index)
     if (association.state === 'candidate') return lastUs + CANDIDATE_US
     if (association.isReplaced) return lastUs + OVERLAP_US
@@ -791,7 +792,8 @@ export class EspTracker implements CarrierOwner {
     if (!this.#tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, startUs + ONE_WAY_US)
     if (!isOutlivedTold && parent?.lifetimeSeconds !== undefined)
       dueUs = Math.min(dueUs, startUs + parent.lifetimeSeconds * SECOND_US)
-    return isOrphanTold ? dueUs : Math.min(dueUs, parentEndedUs + ORPHAN_US)
+    const endedUs = parentEndedUs + ORPHAN_US
+    return endedUs > this.#nowUs ? Math.min(dueUs, endedUs) : dueUs
   }
 
   #expired(index: number): void {
@@ -811,8 +813,11 @@ export class EspTracker implements CarrierOwner {
       this.#close(association, dueUs, 'rekey', 'another association took its place')
       return
     }
-    const isLastKnownUs = association.parentEndedUs + ORPHAN_US
-    if (isLastKnownUs <= this.#nowUs && lastUs <= isLastKnownUs) {
+    const { parentEndedUs } = association
+    if (
+      parentEndedUs + ORPHAN_US <= this.#nowUs &&
+      this.#tunnelMeter.lastUs(association.tunnel) <= parentEndedUs + FADE_US
+    ) {
       this.#close(association, dueUs, 'ike', 'its IKE SA was deleted')
       return
     }

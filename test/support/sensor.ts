@@ -3,6 +3,7 @@
  */
 import { openCapture } from '../../src/capture/sources.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
+import type { EspKeyEntry } from '../../src/dissect/esp-keyring.ts'
 import type { EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
@@ -11,6 +12,7 @@ export interface SensorOptions {
   readonly secrets?: readonly string[]
   readonly track?: Partial<Config['track']>
   readonly capture?: Partial<Config['capture']>
+  readonly espKeys?: readonly EspKeyEntry[]
 }
 
 const LINKTYPE_ETHERNET = 1
@@ -25,6 +27,8 @@ function sensorOf(options: SensorOptions): { sensor: Sensor; events: EventDocume
       secrets: { ...config.secrets, l2tp: [...(options.secrets ?? [])] },
     },
     'test',
+    null,
+    options.espKeys ?? [],
   )
   const events: EventDocument[] = []
   sensor.bus.subscribe((document) => events.push(document))
