@@ -80,6 +80,7 @@ const REFUSED_AFTER = 8
 const SCANNED_FROM = 20
 /** SPIs that came to nothing, of one source in a minute, that are told one by one. */
 const LONE_TOLD = 3
+const SPI_RESERVED_MAX = 255
 const DEPTHS = 5
 
 export class EspTracker implements CarrierOwner {
@@ -256,8 +257,9 @@ export class EspTracker implements CarrierOwner {
       return OUTCOME.DONE
     }
     if (!esp.isAligned) this.#report(frame, 'esp.alignment', carriage, `${wireEnd - start} bytes`)
-    const known = this.#find(frame, carriage, esp.spi)
-    if (known !== NONE) return this.#observeKnown(frame, this.#associations.at(known), esp.sequence)
+    // As signed numbers: half of the unsigned ones would be boxed at each call.
+    const known = this.#find(frame, carriage, esp.spi | 0)
+    if (known !== NONE) return this.#observeKnown(frame, this.#associations.at(known), esp.sequence | 0)
     if (esp.hasReservedSpi) this.#report(frame, 'esp.spi_reserved', carriage, spiText(esp.spi))
     return this.#observeUnknown(frame, carriage, esp.spi, esp.sequence)
   }
@@ -271,10 +273,10 @@ export class EspTracker implements CarrierOwner {
         this.#report(frame, flaw, CARRIAGE.AH, `${ip.wireEnd - ip.payloadStart} bytes`)
       return OUTCOME.DONE
     }
-    const known = this.#find(frame, CARRIAGE.AH, ah.spi)
-    return known === NONE
-      ? this.#observeUnknown(frame, CARRIAGE.AH, ah.spi, ah.sequence)
-      : this.#observeKnown(frame, this.#associations.at(known), ah.sequence)
+    const known = this.#find(frame, CARRIAGE.AH, ah.spi | 0)
+    if (known !== NONE) return this.#observeKnown(frame, this.#associations.at(known), ah.sequence | 0)
+    if (ah.spi <= SPI_RESERVED_MAX) this.#report(frame, 'ah.spi_reserved', CARRIAGE.AH, spiText(ah.spi))
+    return this.#observeUnknown(frame, CARRIAGE.AH, ah.spi, ah.sequence)
   }
 
   #find({ ip, sourcePort, destinationPort }: Frame, carriage: Carriage, spi: number): number {
@@ -438,9 +440,9 @@ export class EspTracker implements CarrierOwner {
 
   #tellArrival(frame: Frame, association: EspAssociation, sequence: number, arrival: Arrival): void {
     if (association.tunnel === NONE || arrival === ARRIVAL.AHEAD) return
-    const suppressed = this.#allowances.take(`${association.uid} ${arrival}`, frame.timeUs, String(sequence))
+    const suppressed = this.#allowances.take(`${association.uid} ${arrival}`, frame.timeUs, String(sequence >>> 0))
     if (suppressed !== -1)
-      this.events.arrived(association, this.#tunnelOf(association), frame.timeUs, sequence, arrival, suppressed)
+      this.events.arrived(association, this.#tunnelOf(association), frame.timeUs, sequence >>> 0, arrival, suppressed)
   }
 
   // --- associations that nobody knows yet

@@ -1,0 +1,82 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { Sensor } from '../../src/sensor.ts'
+import { LINKTYPE } from '../../src/wire/link.ts'
+import { be32, concat, datagram, ethernet, ipv4 } from '../support/craft.ts'
+import { Random } from '../support/random.ts'
+
+const ASSOCIATIONS = 200
+const MEASURED = 1_600_000
+const PORTIONS = 8
+const START_US = 1_700_000_000_000_000
+const GATEWAY = '198.51.100.1'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Packets of many associations, native and in UDP, one after the other in one buffer; only their numbers change. */
+class Load {
+  readonly sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
+  readonly #frames: Uint8Array[] = []
+  readonly #spiAt: number[] = []
+  #packets = 0
+
+  constructor() {
+    const random = new Random(50)
+    for (let i = 0; i < ASSOCIATIONS; i++) {
+      const packet = concat(be32(0xc000_0000 + i), be32(0), random.bytes(64))
+      const host = `192.0.2.${1 + (i >> 1)}`
+      const ends = i % 2 === 0 ? { source: host, target: GATEWAY } : { source: GATEWAY, target: host }
+      const isNatted = i % 4 > 1
+      const frame = isNatted
+        ? datagram(packet, { ...ends, sourcePort: 4500, targetPort: 4500 })
+        : ethernet(ipv4(packet, { ...ends, protocol: 50 }))
+      this.#frames.push(frame)
+      this.#spiAt.push(isNatted ? 42 : 34)
+    }
+  }
+
+  run(count: number): void {
+    const { frame } = this.sensor
+    for (let i = 0; i < count; i++) {
+      const which = this.#packets % ASSOCIATIONS
+      const bytes = this.#frames[which]
+      const sequence = 1 + Math.floor(this.#packets / ASSOCIATIONS)
+      const at = this.#spiAt[which] + 4
+      for (let octet = 0; octet < 4; octet++) bytes[at + octet] = sequence >>> (24 - octet * 8)
+      // Another identification, or it would be a copy of the packet before.
+      bytes[18] = sequence >> 8
+      bytes[19] = sequence
+      frame.bytes = bytes
+      frame.start = 0
+      frame.end = bytes.length
+      frame.originalLength = bytes.length
+      frame.linkType = LINKTYPE.ETHERNET
+      frame.number = ++this.#packets
+      frame.timeUs = START_US + this.#packets * 10
+      this.sensor.observe()
+    }
+  }
+}
+
+function allocatedBy(work: () => void): number {
+  collect()
+  const before = process.memoryUsage().heapUsed
+  work()
+  return process.memoryUsage().heapUsed - before
+}
+
+test('a packet of a known association that nobody can read allocates nothing', () => {
+  const load = new Load()
+  load.run(400_000)
+  const { counts } = load.sensor
+  const seen = counts.ipsec
+  const portions = Array.from({ length: PORTIONS }, () => allocatedBy(() => load.run(MEASURED / PORTIONS)))
+  expect(counts.ipsec - seen).toBe(MEASURED)
+  expect(counts.opened + counts.duplicates).toBe(0)
+  expect(load.sensor.trackers.esp.size).toBe(ASSOCIATIONS)
+  // The compiler works beside us and allocates now and then; what a packet costs is there in every portion, and the least is 12 octets.
+  expect(Math.min(...portions) / (MEASURED / PORTIONS)).toBeLessThan(2)
+})
