@@ -709,7 +709,7 @@ export class EspTracker implements CarrierOwner {
     for (const index of this.#byIke.get(uid) ?? []) {
       const association = this.#associations.at(index)
       association.parentEndedUs = timeUs
-      this.#timers.schedule(index, this.#deadline(association))
+      this.#timers.schedule(index, Math.min(this.#deadline(association), timeUs + ORPHAN_US))
     }
   }
 
@@ -801,6 +801,10 @@ export class EspTracker implements CarrierOwner {
   #expired(index: number): void {
     if (!this.#associations.isUsed(index)) return
     const association = this.#associations.at(index)
+    if (this.#endedWithIke(association)) {
+      this.#close(association, association.parentEndedUs + ORPHAN_US, 'ike', 'its IKE SA was deleted')
+      return
+    }
     const dueUs = this.#deadline(association)
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
@@ -815,20 +819,18 @@ export class EspTracker implements CarrierOwner {
       this.#close(association, dueUs, 'rekey', 'another association took its place')
       return
     }
-    const { parentEndedUs } = association
-    if (
-      parentEndedUs + ORPHAN_US <= this.#nowUs &&
-      this.#tunnelMeter.lastUs(association.tunnel) <= parentEndedUs + FADE_US
-    ) {
-      this.#close(association, dueUs, 'ike', 'its IKE SA was deleted')
-      return
-    }
     if (lastUs + this.#limits.espIdleUs <= this.#nowUs) {
       this.#close(association, dueUs, 'silence', `silent for ${Math.round(this.#limits.espIdleUs / SECOND_US)} s`)
       return
     }
     this.#examine(association)
     this.#timers.schedule(index, Math.max(this.#deadline(association), this.#nowUs + SECOND_US))
+  }
+
+  /** Both directions fell silent when the IKE SA was deleted. A replaced association ends by the rekeying. */
+  #endedWithIke({ state, isReplaced, tunnel, parentEndedUs }: EspAssociation): boolean {
+    if (state === 'candidate' || isReplaced || parentEndedUs + ORPHAN_US > this.#nowUs) return false
+    return this.#tunnelMeter.lastUs(tunnel) <= parentEndedUs + FADE_US
   }
 
   /** What time alone shows of an association that goes on. */

@@ -82,8 +82,8 @@ export class EspRun implements IkeLookup {
   }
 
   /** An IKE SA that its own lookup tells of. */
-  endIke(uid: string, ending: IkeEnding = 'deleted'): this {
-    this.#ended(uid, this.timeUs, ending)
+  endIke(uid: string, ending: IkeEnding = 'deleted', timeUs = this.timeUs): this {
+    this.#ended(uid, timeUs, ending)
     return this
   }
 

@@ -515,6 +515,14 @@ describe('what IKE has to do with it', () => {
     })
   })
 
+  test('a deletion that became known late counts from when it happened', () => {
+    const run = new EspRun()
+    run.parent = parentSa('i-1')
+    talking(run).wait(40)
+    run.endIke('i-1', 'deleted', run.timeUs - 39 * 1_000_000).wait(2)
+    expect(run.told('esp.association.closed').map(({ fields }) => fields['esp.closed_by'])).toEqual(['ike', 'ike'])
+  })
+
   test('another IKE SA between the hosts takes it over', () => {
     const run = new EspRun()
     run.parent = parentSa('i-1')
