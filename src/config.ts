@@ -63,6 +63,12 @@ const SCHEMA = z.strictObject({
         .literal([64, 128, 256, 512, 1024, 2048, 4096])
         .default(1024)
         .describe('Sequence numbers remembered below the highest one of an association: what is older is a replay.'),
+      espWindowSeconds: z
+        .number()
+        .min(5)
+        .max(3600)
+        .default(10)
+        .describe('What an encrypted pair of IPsec associations is used for is judged in windows of that length.'),
       espNullPackets: count(2, 'ESP packets that must agree before an association counts as not encrypted.', 1000),
       setupTimeoutSeconds: seconds(
         35,

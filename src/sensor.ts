@@ -87,6 +87,7 @@ export class Sensor {
         espIdleUs: track.espIdleSeconds * SECOND_US,
         espReplayWindow: track.espReplayWindow,
         espNullPackets: track.espNullPackets,
+        espWindowUs: track.espWindowSeconds * SECOND_US,
         setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
         idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
         tcpIdleUs: track.tcpIdleSeconds * SECOND_US,

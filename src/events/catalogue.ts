@@ -9,6 +9,7 @@ import { ALERT_EVENTS } from './alert.ts'
 import type { EventShape } from './declaration.ts'
 import type { FieldName, FieldValue } from './fields.ts'
 import { ESP_EVENTS } from './esp.ts'
+import { ESP_TRAFFIC_EVENTS } from './esp-traffic.ts'
 import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
@@ -26,6 +27,7 @@ export const CATALOGUE = {
   ...FLOW_EVENTS,
   ...IKE_EVENTS,
   ...ESP_EVENTS,
+  ...ESP_TRAFFIC_EVENTS,
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
 } as const satisfies Record<string, EventDeclaration>

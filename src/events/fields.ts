@@ -10,6 +10,7 @@ import { ALERT_FIELDS } from './alert.ts'
 import { COMMON_FIELDS } from './common.ts'
 import type { FieldDeclaration } from './declaration.ts'
 import { ESP_FIELDS } from './esp.ts'
+import { ESP_TRAFFIC_FIELDS } from './esp-traffic.ts'
 import { FLOW_FIELDS } from './flow.ts'
 import { IKE_FIELDS } from './ike.ts'
 import { L2TP_FIELDS } from './l2tp.ts'
@@ -23,6 +24,7 @@ export const FIELDS = {
   ...FLOW_FIELDS,
   ...IKE_FIELDS,
   ...ESP_FIELDS,
+  ...ESP_TRAFFIC_FIELDS,
   ...SENSOR_FIELDS,
   ...ALERT_FIELDS,
 } as const satisfies Record<string, FieldDeclaration>

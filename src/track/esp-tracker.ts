@@ -37,6 +37,8 @@ import {
 import { EspEvents } from './esp-events.ts'
 import { EspPairs, roleOf } from './esp-pairs.ts'
 import { ARRIVAL, type Arrival, SequenceWindows } from './esp-sequence.ts'
+import { EspTraffic } from './esp-traffic.ts'
+import { EspTrafficEvents } from './esp-traffic-events.ts'
 import { FullTable } from './full-table.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import type { InnerFlowTracker } from './inner-flow.ts'
@@ -52,6 +54,8 @@ export interface EspLimits {
   readonly espReplayWindow: number
   /** Packets that must agree before an association counts as not encrypted. */
   readonly espNullPackets: number
+  /** What a pair is used for is judged in windows of that length. */
+  readonly espWindowUs: number
   /** Findings of one kind about one association, and lone packets of one source, that are told in a minute. */
   readonly reportsPerMinute: number
   readonly sourcesMax: number
@@ -82,6 +86,8 @@ const SCANNED_FROM = 20
 const LONE_TOLD = 3
 const SPI_RESERVED_MAX = 255
 const DEPTHS = 5
+/** A pair whose first packet has no higher number is seen from its start. */
+const FIRST_SEQUENCE_MAX = 8
 
 export class EspTracker implements CarrierOwner {
   readonly events: EspEvents
@@ -105,6 +111,7 @@ export class EspTracker implements CarrierOwner {
   readonly #meter = new Meter()
   readonly #tunnelMeter = new Meter()
   readonly #windows: SequenceWindows
+  readonly #traffic: EspTraffic
   readonly #timers = new Timers()
   readonly #recogniser: NullRecogniser
   readonly #allowances: Allowances
@@ -150,6 +157,13 @@ export class EspTracker implements CarrierOwner {
     this.#scans = new PairTable(limits.sourcesMax)
     this.#recogniser = new NullRecogniser({ packetsMin: limits.espNullPackets })
     this.#allowances = new Allowances(limits.reportsPerMinute, limits.sourcesMax)
+    this.#traffic = new EspTraffic(
+      new EspTrafficEvents(this.events, emit, this.#allowances, {
+        at: (index) => this.#pairs.at(index),
+        isRead: (tunnel) => this.#isRead(tunnel),
+      }),
+      limits.espWindowUs,
+    )
     this.#full = new FullTable(emit)
     this.#insides = Array.from({ length: DEPTHS }, () => new InsidePacket())
     this.inside = this.#insides[0]
@@ -206,6 +220,7 @@ export class EspTracker implements CarrierOwner {
   expire(nowUs: number): void {
     this.#nowUs = nowUs
     this.#timers.advance(nowUs, this.#expire)
+    this.#traffic.expire(nowUs)
   }
 
   /** The end of the capture: everything that is open is told. */
@@ -325,11 +340,16 @@ export class EspTracker implements CarrierOwner {
     return this.#enter(frame, association, nextHeader, bytes, contentStart, contentEnd)
   }
 
-  #count(frame: Frame, { index, tunnel, role }: EspAssociation): void {
+  #count(frame: Frame, { index, tunnel, role, carriage }: EspAssociation): void {
     const { ip } = frame
     const bytes = ip.wireEnd - ip.headerStart
     this.#meter.count(index, 0, bytes, frame)
     if (tunnel !== NONE) this.#tunnelMeter.count(tunnel, role, bytes, frame)
+    // AH hides nothing.
+    if (carriage === CARRIAGE.AH) return
+    const { start, wireEnd } = this.#esp
+    if (tunnel === NONE) this.#traffic.hold(index, wireEnd - start, frame)
+    else this.#traffic.count(tunnel, role, wireEnd - start, frame)
   }
 
   /** A candidate, or an association that another one took the place of. */
@@ -491,6 +511,7 @@ export class EspTracker implements CarrierOwner {
     this.#candidates++
     this.#meter.open(index, timeUs)
     this.#windows.open(index, sequence)
+    this.#traffic.beginHolding(index)
     this.#count(frame, association)
     this.#insert(association)
     this.#latest.insert(source, destination, index)
@@ -541,6 +562,7 @@ export class EspTracker implements CarrierOwner {
     const packets = this.#meter.packets(index, 0)
     const bytes = this.#meter.bytes(index, 0)
     this.#tunnelMeter.add(tunnel.index, role, packets, bytes, this.#meter.lastUs(index))
+    this.#traffic.adopt(tunnel.index, role, index)
     this.#remember(association)
     this.#tellSeen(association, tunnel, timeUs)
     if (!tunnel.isOpen && tunnel.associations[INITIATOR] !== NONE && tunnel.associations[RESPONDER] !== NONE) {
@@ -745,6 +767,7 @@ export class EspTracker implements CarrierOwner {
     }
     const { parent, outside } = association
     this.#tunnelMeter.open(tunnel.index, association.startUs)
+    this.#traffic.open(tunnel.index, association.firstSequence <= FIRST_SEQUENCE_MAX, { timeUs: association.startUs })
     tunnel.uid = this.events.tunnelUid(tunnel, association)
     const above = outside?.lineage ?? (parent === null ? [] : [parent.uid])
     tunnel.protection = {
@@ -764,6 +787,7 @@ export class EspTracker implements CarrierOwner {
     if (closedBy !== 'rekey') tunnel.ending = { closedBy, reason }
     this.#forget(association)
     if (--tunnel.members > 0) return
+    this.#traffic.close(tunnel.index, this.#tunnelMeter.lastUs(tunnel.index))
     this.#flows.carrierClosed(tunnel)
     if (tunnel.isOpen) this.events.tunnelClosed(tunnel, timeUs, this.#tunnelMeter)
     if (this.#tunnel === tunnel) this.#tunnel = null
@@ -851,6 +875,10 @@ export class EspTracker implements CarrierOwner {
     this.events.tell('esp.association.outlived', startUs + lifetimeUs, association, tunnel, `goes on: ${reason}`, {
       'event.reason': reason,
     })
+  }
+
+  #isRead({ associations }: EspTunnel): boolean {
+    return associations.some((index) => index !== NONE && this.#associations.at(index).opened > 0)
   }
 
   #tunnelOf({ tunnel }: EspAssociation): EspTunnel {

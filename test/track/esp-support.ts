@@ -27,6 +27,7 @@ const LIMITS: EspLimits = {
   espIdleUs: 3600 * SECOND_US,
   espReplayWindow: 64,
   espNullPackets: 2,
+  espWindowUs: 10_000_000,
   reportsPerMinute: 10,
   sourcesMax: 100,
 }
