@@ -87,7 +87,8 @@ export class EspTraffic {
 
   /** The association is believed: what was held of it belongs to that pair. The other direction may follow at once. */
   adopt(index: number, direction: Direction, association: number): void {
-    const early = (this.#early[index] ??= [])
+    const early = this.#early[index] ?? []
+    this.#early[index] = early
     for (let at = 0; at < this.#heldPackets[association]; at++)
       early.push({
         direction,

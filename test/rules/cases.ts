@@ -765,7 +765,27 @@ const IKE: Readonly<Record<string, RuleCase>> = {
   },
 }
 
+/** What was inferred of L2TP inside ESP, so many times. */
+function inferred(count: number, everySeconds: number, fields: (index: number) => object = () => ({})) {
+  return series('esp.content.inferred', count, everySeconds, (index) => ({
+    'source.ip': CLIENT,
+    'destination.ip': SERVER,
+    'esp.l2tp.finding': 'not_logged_in',
+    ...fields(index),
+  }))
+}
+
 const LOGIN: Readonly<Record<string, RuleCase>> = {
+  'Password guessing inside IPsec': {
+    fires: () => inferred(20, 5),
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: {
+      'seven times': () => inferred(7, 5),
+      'once in two minutes': () => inferred(20, 120),
+      'logins that succeed': () => inferred(20, 5, () => ({ 'esp.l2tp.finding': 'logged_in' })),
+      'one from each of many': () => inferred(20, 5, (index) => ({ 'source.ip': `198.51.100.${index}` })),
+    },
+  },
   'Password guessing against one VPN account': {
     fires: () => refusedLogins(24, 2, () => ({})),
     entity: `${CLIENT}, carol`,
