@@ -132,6 +132,8 @@ export class EspTunnel implements Carrier {
   switched = 0
   isOpen = false
   isOneWayTold = false
+  /** Whether some of its content could be read. */
+  isRead = false
   lost = 0
   /** How its last association but for those that were replaced ended. */
   ending: { readonly closedBy: EspClosedBy; readonly reason: string } = NOT_ENDED
@@ -160,6 +162,7 @@ export class EspTunnel implements Carrier {
     this.switched = 0
     this.isOpen = false
     this.isOneWayTold = false
+    this.isRead = false
     this.lost = 0
     this.ending = NOT_ENDED
     this.vlan = undefined

@@ -158,10 +158,7 @@ export class EspTracker implements CarrierOwner {
     this.#recogniser = new NullRecogniser({ packetsMin: limits.espNullPackets })
     this.#allowances = new Allowances(limits.reportsPerMinute, limits.sourcesMax)
     this.#traffic = new EspTraffic(
-      new EspTrafficEvents(this.events, emit, this.#allowances, {
-        at: (index) => this.#pairs.at(index),
-        isRead: (tunnel) => this.#isRead(tunnel),
-      }),
+      new EspTrafficEvents(this.events, emit, this.#allowances, (index) => this.#pairs.at(index)),
       limits.espWindowUs,
     )
     this.#full = new FullTable(emit)
@@ -428,6 +425,7 @@ export class EspTracker implements CarrierOwner {
     if (association.reading !== READING.KEYS) association.opened++
     this.inside = inside
     this.#tunnel = this.#pairs.at(association.tunnel)
+    this.#tunnel.isRead = true
     this.#sender = association.role
     return OUTCOME.INSIDE
   }
@@ -875,10 +873,6 @@ export class EspTracker implements CarrierOwner {
     this.events.tell('esp.association.outlived', startUs + lifetimeUs, association, tunnel, `goes on: ${reason}`, {
       'event.reason': reason,
     })
-  }
-
-  #isRead({ associations }: EspTunnel): boolean {
-    return associations.some((index) => index !== NONE && this.#associations.at(index).opened > 0)
   }
 
   #tunnelOf({ tunnel }: EspAssociation): EspTunnel {

@@ -14,7 +14,7 @@ const USES: Readonly<Record<TrafficClass, string>> = {
   idle: 'nothing but keepalives',
   signalling: 'setting up, logging in or tearing down',
   periodic: 'something that comes at a steady pace',
-  interactive: 'typing and reading',
+  interactive: 'short questions and answers',
   voice: 'a call',
   web: 'browsing',
   bulk_up: 'sending much',
@@ -34,28 +34,21 @@ const ONE_WAY_PACKETS = 10
 const SHAPES_TOLD = 8
 const DOUBT_MAX = 0.01
 
-/** The pairs, as their tracker knows them. */
-export interface EspTunnels {
-  at(index: number): EspTunnel
-  /** Whether its content can be read: then there is nothing to infer. */
-  isRead(tunnel: EspTunnel): boolean
-}
-
 export class EspTrafficEvents implements TrafficTold {
   readonly #events: EspEvents
   readonly #emit: Emit
   readonly #allowances: Allowances
-  readonly #tunnels: EspTunnels
+  readonly #tunnelAt: (index: number) => EspTunnel
 
-  constructor(events: EspEvents, emit: Emit, allowances: Allowances, tunnels: EspTunnels) {
+  constructor(events: EspEvents, emit: Emit, allowances: Allowances, tunnelAt: (index: number) => EspTunnel) {
     this.#events = events
     this.#emit = emit
     this.#allowances = allowances
-    this.#tunnels = tunnels
+    this.#tunnelAt = tunnelAt
   }
 
   classified(index: number, stretch: Stretch): void {
-    const tunnel = this.#tunnels.at(index)
+    const tunnel = this.#tunnelAt(index)
     const packets = stretch.packets[0] + stretch.packets[1]
     if (!tunnel.isOpen && packets < ONE_WAY_PACKETS) return
     const suppressed = this.#allowances.take(`${tunnel.uid} traffic`, stretch.endUs, stretch.verdict.class)
@@ -63,8 +56,9 @@ export class EspTrafficEvents implements TrafficTold {
   }
 
   inferred(index: number, finding: L2tpFinding, evidence: L2tpEvidence): void {
-    const tunnel = this.#tunnels.at(index)
-    if (this.#tunnels.isRead(tunnel)) return
+    const tunnel = this.#tunnelAt(index)
+    // What can be read need not be inferred.
+    if (tunnel.isRead) return
     const suppressed = this.#allowances.take(`${tunnel.uid} ${finding}`, evidence.setUpUs, '')
     if (suppressed !== -1) this.#inferred(tunnel, finding, evidence, suppressed)
   }
@@ -76,7 +70,7 @@ export class EspTrafficEvents implements TrafficTold {
     this.#emit({
       name: 'esp.traffic.classified',
       timeUs: endUs,
-      message: `${this.#events.namesOf(tunnel)}: ${USES[verdict.class]} for ${seconds} s, as it looks`,
+      message: `${this.#events.namesOf(tunnel)}: ${USES[verdict.class]} for ${seconds} s, as it looks${sureness(verdict.confidence)}`,
       fields: {
         ...this.#events.describeTunnel(tunnel),
         'event.start': isoMicroseconds(startUs),
@@ -125,12 +119,13 @@ export class EspTrafficEvents implements TrafficTold {
 
   #inferred(tunnel: EspTunnel, finding: L2tpFinding, evidence: L2tpEvidence, suppressed: number): void {
     const { initiator, carriages, lengths, closedBy, closedUs } = evidence
+    const confidence = L2TP_CONFIDENCE[finding]
     const isLogin = finding === 'logged_in' || finding === 'not_logged_in'
     const endUs = finding === 'set_up' ? evidence.setUpUs : finding === 'torn_down' ? closedUs : evidence.lastUs
     this.#emit({
       name: 'esp.content.inferred',
       timeUs: endUs,
-      message: `${this.#events.namesOf(tunnel, initiator)}: the first ${FINDINGS[finding]}, as it looks`,
+      message: `${this.#events.namesOf(tunnel, initiator)}: the first ${FINDINGS[finding]}, as it looks${sureness(confidence)}`,
       fields: {
         ...this.#events.describeTunnel(tunnel, initiator),
         'event.start': isoMicroseconds(evidence.askedUs),
@@ -138,7 +133,7 @@ export class EspTrafficEvents implements TrafficTold {
         'event.outcome': isLogin ? (finding === 'logged_in' ? 'success' : 'failure') : undefined,
         'esp.suites': carriages.flatMap(({ shape }) => shape.suites).filter(isFirst),
         'esp.l2tp.finding': finding,
-        'esp.l2tp.confidence': L2TP_CONFIDENCE[finding],
+        'esp.l2tp.confidence': confidence,
         'esp.l2tp.modes': carriages.map(({ mode }) => mode).filter(isFirst),
         'esp.l2tp.lengths': SET_UP.map((message, at) => `${message} ${lengths[at]}`),
         'esp.l2tp.set_up_packets': evidence.setUpPackets,
@@ -199,6 +194,10 @@ function sums(lists: readonly (readonly number[])[]): number[] {
 function keepaliveSeconds({ window, keepaliveLength }: Stretch): number | undefined {
   const periods = window.cadences.filter(({ length }) => length <= keepaliveLength).map(({ periodUs }) => periodUs)
   return periods.length === 0 ? undefined : round(Math.min(...periods) / 1e6)
+}
+
+function sureness(confidence: number): string {
+  return confidence === 0 ? '' : ` (${Math.round(confidence * 100)} %)`
 }
 
 function isFirst(each: string, at: number, all: readonly string[]): boolean {

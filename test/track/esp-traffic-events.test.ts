@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { EventName } from '../../src/events/catalogue.ts'
 import { CATALOGUE } from '../../src/events/catalogue.ts'
@@ -5,7 +7,7 @@ import type { EventDocument } from '../../src/events/fields.ts'
 import { ESP_SHAPES, type EspShape } from '../../src/track/esp-overhead.ts'
 import * as craft from '../support/craft.ts'
 import { Random } from '../support/random.ts'
-import { type SensorOptions, TestSensor } from '../support/sensor.ts'
+import { eventsOfFile, type SensorOptions, TestSensor } from '../support/sensor.ts'
 import {
   bulk,
   inEsp,
@@ -19,6 +21,10 @@ import {
   voice,
   web,
 } from '../support/tunnel-traffic.ts'
+
+const LAB = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'), 'lab')
+if (!existsSync(LAB))
+  process.stderr.write(`\nSKIPPED in test/track/esp-traffic-events.test.ts: no captures at ${LAB}\n\n`)
 
 const SECOND_US = 1_000_000
 const START_US = 1_700_000_000 * SECOND_US
@@ -103,7 +109,7 @@ describe.each([
     expect(call['esp.traffic.confidence']).toBeGreaterThan(0.6)
     expect(call['esp.traffic.because']).toContain('packets 1000 is at least 60')
     expect(call['esp.traffic.lengths']).toEqual(['209-304: 1000'])
-    expect(call.message).toBe(`ESP between ${CLIENT} and ${SERVER}: a call for 30 s, as it looks`)
+    expect(call.message).toBe(`ESP between ${CLIENT} and ${SERVER}: a call for 30 s, as it looks (97 %)`)
   })
 
   test('says of the tunnel inside who asked, under which suites it fits, and how long its messages were', () => {
@@ -180,4 +186,39 @@ test('one direction alone is classified as well', () => {
 
 test('the same packets give the same events', () => {
   expect(eventsOf(SESSION)).toEqual(eventsOf(SESSION))
+})
+
+describe.skipIf(!existsSync(LAB))('in the laboratory', () => {
+  const SESSION_FOUND = ['set_up', 'logged_in', 'torn_down']
+  const FOUND: Readonly<Record<string, readonly string[]>> = {
+    'ipsec-aggressive': SESSION_FOUND,
+    'ipsec-cert': SESSION_FOUND,
+    'ipsec-ikev2': SESSION_FOUND,
+    'ipsec-psk-forceencaps': SESSION_FOUND,
+    'ipsec-psk-main': SESSION_FOUND,
+    'l2tp-ipsec-downgrade': SESSION_FOUND,
+    // Two clients behind one address, one after the other.
+    'ipsec-psk-nat': [...SESSION_FOUND, ...SESSION_FOUND],
+    // The client is unplugged; nobody says farewell.
+    'ipsec-rekey-dpd': ['set_up', 'logged_in'],
+    // It is read, so there is nothing to infer.
+    'ipsec-espnull': [],
+    // No association comes about.
+    'ipsec-wrongpsk': [],
+    'ike-scan': [],
+  }
+
+  test.each(Object.entries(FOUND))('%s: what was done inside is told', async (capture, found) => {
+    const events = await eventsOfFile(join(LAB, `${capture}.pcap`))
+    expect(findings(events).toSorted()).toEqual(found.toSorted())
+  })
+
+  test('eighty pings, one a second, are one periodic stretch through five rekeyings', async () => {
+    const events = await eventsOfFile(join(LAB, 'ipsec-rekey-dpd.pcap'))
+    const [stretch] = told(events, 'esp.traffic.classified').filter(
+      (event) => event['esp.traffic.class'] === 'periodic',
+    )
+    expect(told(events, 'esp.tunnel.rekeyed')).toHaveLength(5)
+    expect(stretch['esp.traffic.windows']).toBeGreaterThanOrEqual(7)
+  })
 })
