@@ -59,12 +59,6 @@ function shapesOf(suites: readonly EspSuite[]): EspShape[] {
   return [...shapes.values()].sort((a, b) => a.alignment - b.alignment || a.overhead - b.overhead)
 }
 
-export function shapeOf({ ivLength, icvLength, alignment }: EspSuite): EspShape {
-  const found = ESP_SHAPES.find((shape) => shape.overhead === ivLength + icvLength && shape.alignment === alignment)
-  if (found === undefined) throw new RangeError('no such ESP suite')
-  return found
-}
-
 /** Whether an ESP packet of that length, SPI to ICV, can be of that shape. */
 export function isPossible(shape: EspShape, espLength: number): boolean {
   const ciphertext = espLength - HEADER - shape.overhead

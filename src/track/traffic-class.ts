@@ -81,7 +81,7 @@ export interface TrafficVerdict {
   /** 0 to 1: how often the class was right where the keys were known, and less where the margin is small. */
   readonly confidence: number
   readonly evidence: TrafficEvidence
-  /** What decided, in words: `packetRateMin 50.1 is at least 8`. */
+  /** What decided, in words: `packet_rate_min 50.1 is at least 1`. */
   readonly because: readonly string[]
 }
 

@@ -12,13 +12,12 @@ import {
   innerMin,
   isPossible,
   possibleShapes,
-  shapeOf,
 } from '../../src/track/esp-overhead.ts'
 
 function suite(name: string): EspShape {
-  const found = ESP_SUITES.find((each) => each.name === name)
+  const found = ESP_SHAPES.find(({ suites }) => suites.includes(name))
   if (found === undefined) throw new RangeError(`no suite ${name}`)
-  return shapeOf(found)
+  return found
 }
 
 function seen(...lengths: readonly number[]): EspLengths {
