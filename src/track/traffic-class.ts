@@ -102,8 +102,8 @@ interface Rule {
 const RULES: readonly Rule[] = [
   {
     class: 'signalling',
-    why: 'most packets belong to a set-up, a login or a tear-down that was recognised as such',
-    when: [{ of: 'signallingShare', atLeast: 0.5 }],
+    why: 'about half of the packets, or more, belong to a set-up, a login or a tear-down that was recognised as such',
+    when: [{ of: 'signallingShare', atLeast: 0.45 }],
   },
   {
     class: 'idle',
