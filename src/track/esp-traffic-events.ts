@@ -66,7 +66,7 @@ export class EspTrafficEvents implements TrafficTold {
   #classified(tunnel: EspTunnel, stretch: Stretch, suppressed: number): void {
     const { verdict, window, lengths, packets, bytes, startUs, endUs } = stretch
     const { evidence } = verdict
-    const seconds = Math.round((endUs - startUs) / 1e6)
+    const seconds = Math.max(1, Math.round((endUs - startUs) / 1e6))
     this.#emit({
       name: 'esp.traffic.classified',
       timeUs: endUs,
