@@ -57,7 +57,7 @@ export class EspEvents {
     this.#emit({
       name: 'esp.tunnel.opened',
       timeUs,
-      message: `${this.namesOf(tunnel)} protect what they send to each other`,
+      message: `${this.namesOf(tunnel)} protects what they send to each other`,
       fields: {
         ...this.describeTunnel(tunnel),
         'esp.ike.basis': parent?.basis,
@@ -70,7 +70,7 @@ export class EspEvents {
     this.#emit({
       name: 'esp.tunnel.rekeyed',
       timeUs,
-      message: `${this.namesOf(tunnel)} go on under new SPIs (${spis.map(spiText).join(', ')})`,
+      message: `${this.namesOf(tunnel)} goes on under new SPIs (${spis.map(spiText).join(', ')})`,
       fields: { ...this.describeTunnel(tunnel), 'esp.rekeys': tunnel.rekeys },
     })
   }
@@ -95,7 +95,7 @@ export class EspEvents {
     this.#emit({
       name: 'esp.tunnel.one_way',
       timeUs,
-      message: `${this.namesOf(tunnel, role)}: only the first sends, ${packets} packets so far`,
+      message: `${this.namesOf(tunnel, role)} goes one way: only the first sends, ${packets} packets so far`,
       fields: { ...this.describeTunnel(tunnel, role), 'source.packets': packets },
     })
   }
@@ -105,7 +105,7 @@ export class EspEvents {
     this.#emit({
       name: 'esp.tunnel.closed',
       timeUs,
-      message: `${this.namesOf(tunnel)} protect nothing more: ${reason}`,
+      message: `${this.namesOf(tunnel)} protects nothing more: ${reason}`,
       fields: {
         ...this.describeTunnel(tunnel),
         ...this.traffic(tunnel, meter),

@@ -15,6 +15,8 @@ import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 /** Nobody rekeys sooner than this: then it is another pair between the same hosts. */
 const REKEY_AGE_US = 5 * SECOND_US
+/** What comes from another IKE SA takes over only from what was in use until then: else the hosts began anew. */
+const HANDOVER_US = 10 * SECOND_US
 
 export class EspPairs {
   readonly capacity: number
@@ -56,7 +58,7 @@ export class EspPairs {
     let old: EspTunnel | null = null
     for (let index = this.#firstBetween(source, destination); index !== NONE; index = this.at(index).next) {
       const tunnel = this.at(index)
-      if (tunnel.carriage !== carriage) continue
+      if (tunnel.carriage !== carriage || this.#isAnothers(tunnel, association)) continue
       const role = roleOf(tunnel, source)
       if (tunnel.associations[role] === NONE) {
         if (!this.#isGone(tunnel, startUs)) half = nearer(half, tunnel, startUs)
@@ -108,6 +110,16 @@ export class EspPairs {
   /** Its IKE SA was deleted before: nothing new belongs to it. */
   #isGone({ associations }: EspTunnel, startUs: number): boolean {
     return associations.some((index) => index !== NONE && this.#associations.at(index).parentEndedUs < startUs)
+  }
+
+  /** Made by another IKE SA, and out of use by now. */
+  #isAnothers({ associations }: EspTunnel, { parent, startUs }: EspAssociation): boolean {
+    if (parent === null) return false
+    return associations.every((index) => {
+      if (index === NONE) return true
+      const { parent: other } = this.#associations.at(index)
+      return other !== null && other.uid !== parent.uid && startUs - this.#meter.lastUs(index) > HANDOVER_US
+    })
   }
 
   #mayBeRekeyed(tunnel: EspTunnel, role: Role, startUs: number): boolean {

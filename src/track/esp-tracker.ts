@@ -227,7 +227,7 @@ export class EspTracker implements CarrierOwner {
       const association = this.#associations.at(index)
       if (association.state === 'candidate') this.#settle(association, nowUs)
       if (!this.#associations.isUsed(index) || association.tunnel === NONE) continue
-      if (association.isReplaced) this.#close(association, nowUs, 'rekey', 'another association took its place')
+      if (association.isReplaced || this.#fellSilentWithIke(association)) this.#closeUnused(association, nowUs)
       else this.#close(association, nowUs, 'capture_end', 'the capture ended')
       yield
     }
@@ -824,7 +824,7 @@ export class EspTracker implements CarrierOwner {
     if (!this.#associations.isUsed(index)) return
     const association = this.#associations.at(index)
     if (this.#endedWithIke(association)) {
-      this.#close(association, association.parentEndedUs + ORPHAN_US, 'ike', 'its IKE SA was deleted')
+      this.#closeUnused(association, association.parentEndedUs + ORPHAN_US)
       return
     }
     const dueUs = this.#deadline(association)
@@ -838,7 +838,7 @@ export class EspTracker implements CarrierOwner {
     }
     const lastUs = this.#meter.lastUs(index)
     if (association.isReplaced) {
-      this.#close(association, dueUs, 'rekey', 'another association took its place')
+      this.#closeUnused(association, dueUs)
       return
     }
     if (lastUs + this.#limits.espIdleUs <= this.#nowUs) {
@@ -849,10 +849,21 @@ export class EspTracker implements CarrierOwner {
     this.#timers.schedule(index, Math.max(this.#deadline(association), this.#nowUs + SECOND_US))
   }
 
-  /** Both directions fell silent when the IKE SA was deleted. A replaced association ends by the rekeying. */
-  #endedWithIke({ state, isReplaced, tunnel, parentEndedUs }: EspAssociation): boolean {
-    if (state === 'candidate' || isReplaced || parentEndedUs + ORPHAN_US > this.#nowUs) return false
-    return this.#tunnelMeter.lastUs(tunnel) <= parentEndedUs + FADE_US
+  #closeUnused(association: EspAssociation, timeUs: number): void {
+    if (association.isReplaced) this.#close(association, timeUs, 'rekey', 'another association took its place')
+    else this.#close(association, timeUs, 'ike', 'its IKE SA was deleted')
+  }
+
+  /** Long enough ago to tell. A candidate is settled by its own deadline. */
+  #endedWithIke(association: EspAssociation): boolean {
+    const { state, parentEndedUs } = association
+    if (state === 'candidate' || parentEndedUs + ORPHAN_US > this.#nowUs) return false
+    return this.#fellSilentWithIke(association)
+  }
+
+  /** Neither direction went on after the IKE SA was deleted. */
+  #fellSilentWithIke({ tunnel, parentEndedUs }: EspAssociation): boolean {
+    return this.#tunnelMeter.lastUs(tunnel) <= parentEndedUs + FADE_US && parentEndedUs < Number.POSITIVE_INFINITY
   }
 
   /** What time alone shows of an association that goes on. */

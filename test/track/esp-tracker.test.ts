@@ -515,6 +515,59 @@ describe('what IKE has to do with it', () => {
     })
   })
 
+  test('what was rekeyed before ends with it too', () => {
+    const run = new EspRun()
+    run.parent = parentSa('i-1')
+    talking(run).wait(20).up(UP).down(DOWN)
+    for (let i = 0; i < 2; i++) run.up(UP + 1).down(DOWN + 1)
+    run.endIke('i-1').wait(40).wait(1)
+    expect(run.told('esp.association.closed').map(({ fields }) => fields['esp.closed_by'])).toEqual(
+      expect.arrayContaining(['rekey', 'rekey', 'ike', 'ike']),
+    )
+    expect(run.told('esp.tunnel.closed').map(({ fields }) => fields['esp.closed_by'])).toEqual(['ike'])
+  })
+
+  test('the end of the capture comes before anybody waits for that', () => {
+    const run = new EspRun()
+    run.parent = parentSa('i-1')
+    talking(run).endIke('i-1').wait(2).finish()
+    expect(run.told('esp.tunnel.closed').map(({ fields }) => fields['esp.closed_by'])).toEqual(['ike'])
+  })
+
+  test('what another IKE SA makes after a silence is a pair of its own', () => {
+    const run = new EspRun()
+    run.parent = parentSa('i-1')
+    run.up(UP).up(UP).wait(30)
+    run.parent = parentSa('i-2')
+    run
+      .up(UP + 1)
+      .up(UP + 1)
+      .down(DOWN)
+      .down(DOWN)
+    expect(run.told('esp.association.seen').map(({ fields }) => fields['esp.predecessor.spi'])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    const [opened] = run.told('esp.tunnel.opened')
+    expect(opened.fields['ike.uid']).toBe('i-2')
+    expect(run.told('esp.association.seen').map(({ fields }) => fields['esp.tunnel.uid'])).toEqual([
+      expect.not.stringMatching(String(opened.fields['esp.tunnel.uid'])),
+      opened.fields['esp.tunnel.uid'],
+      opened.fields['esp.tunnel.uid'],
+    ])
+  })
+
+  test('what another IKE SA makes takes over from associations that are in use', () => {
+    const run = new EspRun()
+    run.parent = parentSa('i-1')
+    talking(run).wait(20).up(UP).down(DOWN)
+    run.parent = parentSa('i-2')
+    for (let i = 0; i < 2; i++) run.up(UP + 1).down(DOWN + 1)
+    expect(run.told('esp.tunnel.rekeyed')).toHaveLength(1)
+    expect(run.told('esp.tunnel.opened')).toHaveLength(1)
+  })
+
   test('a deletion that became known late counts from when it happened', () => {
     const run = new EspRun()
     run.parent = parentSa('i-1')
