@@ -94,6 +94,15 @@ describe('TcpStream', () => {
     expect([bench.listener.words(0), bench.listener.words(1)]).toEqual(['fast open', 'middle'])
   })
 
+  test('knows from the answer to a SYN where both ends begin', () => {
+    const bench = new Bench()
+    bench.see({ side: 1, sequence: 499, flags: SYN | TCP_FLAG.ack, acknowledgement: 1000 })
+    bench.see({ sequence: 1002, payload: 'c' })
+    expect(bench.listener.words()).toBe('')
+    bench.see({ sequence: 1000, payload: 'ab' })
+    expect(bench.listener.words()).toBe('abc')
+  })
+
   test('takes the last SYN for the right one until data comes', () => {
     const bench = new Bench()
     bench.see({ sequence: 10, flags: SYN })
