@@ -74,6 +74,7 @@ export const APPLICATION_FIELDS = {
   'url.path': ecs('keyword', 'Its path.'),
   'url.query': ecs('keyword', 'Its query.'),
   'url.domain': ecs('keyword', 'The host that the request is for.'),
+  'url.port': ecs('long', 'Its port, where the request names it.'),
   'user_agent.original': ecs('keyword', 'What the client says it is.'),
 
   // SSH
@@ -88,7 +89,11 @@ export const APPLICATION_FIELDS = {
   'ssh.mac': own('keyword', 'The MAC of the client that both agree on; absent where the cipher brings its own.'),
   'ssh.authentication.refusals': own(
     'long',
-    'Answers of the server while the user logged in that have the length of a refusal. The first is nearly always for asking without a password.',
+    'Answers of the server while the user logged in that have the length of a refusal.',
+  ),
+  'ssh.authentication.attempts': own(
+    'long',
+    'Passwords or keys that were tried: the refusals but for the first, which answers the question what the user may do, and the success.',
   ),
 
   // Remote Desktop
@@ -170,6 +175,7 @@ const HTTP_MAY = [
   'url.path',
   'url.query',
   'url.domain',
+  'url.port',
   'user_agent.original',
 ] as const
 
@@ -261,7 +267,7 @@ export const APPLICATION_EVENTS = {
     kind: 'event',
     category: ['network', 'authentication'],
     type: ['info'],
-    always: [...INNER_FLOW, 'event.outcome', 'ssh.authentication.refusals'],
+    always: [...INNER_FLOW, 'event.outcome', 'ssh.authentication.refusals', 'ssh.authentication.attempts'],
     may: [...INNER_FLOW_MAY, 'ssh.client.software', 'ssh.client.hassh', 'ssh.server.software', 'ssh.cipher', 'ssh.mac'],
   },
   'rdp.requested': {

@@ -111,6 +111,11 @@ export class InnerFlowTracker {
     this.#protocols = new InnerProtocols(this, emit, limits)
   }
 
+  /** Flows whose application is being read. */
+  get conversations(): number {
+    return this.#protocols.size
+  }
+
   /** Events about applications that were counted instead of told. */
   get suppressed(): number {
     return this.#protocols.suppressed

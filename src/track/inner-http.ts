@@ -45,6 +45,8 @@ class Http implements StreamReader {
   readonly #searched: [number, number] = [0, 0]
   #waiting: Waiting[] = []
   #hasBegun = false
+  /** Answers were among the octets that were lost: the next one is for the last request, if for any. */
+  #hasLostAnswers = false
   /** Both directions belong to somebody else from here on. */
   #isTunnel = false
 
@@ -66,7 +68,7 @@ class Http implements StreamReader {
   gap(side: Side): boolean {
     this.#places[side] = 'lost'
     this.#searched[side] = 0
-    this.#tellWaiting()
+    this.#hasLostAnswers ||= side !== this.#flow.client
     return true
   }
 
@@ -120,6 +122,8 @@ class Http implements StreamReader {
     const { status } = response
     // What is provisional is followed by the answer itself (RFC 9110 section 15.2).
     if (status < 200 && status !== 101) return view.headEnd
+    while (this.#hasLostAnswers && this.#waiting.length > 1) this.#tell(this.#waiting.shift() as Waiting, undefined)
+    this.#hasLostAnswers = false
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) this.#tell(waiting, response)
     const method = waiting?.request.method
@@ -172,8 +176,9 @@ class Http implements StreamReader {
   #tell({ request, timeUs }: Waiting, response: HttpResponse | undefined): void {
     const { method, target } = request
     const isRemoteManagement = isWinRm(request, this.#flow.serverPort)
-    const domain = domainOf(request)
-    const words = `${method} ${domain === undefined || target.includes('://') ? target : `${domain}${target}`}`
+    const { domain, port } = hostOf(request)
+    const authority = port === undefined ? domain : `${domain}:${port}`
+    const words = target.startsWith('/') ? `${method} ${authority ?? ''}${target}` : `${method} ${target}`
     this.#flow.tell(
       isRemoteManagement ? 'winrm.requested' : 'http.requested',
       `${words}: ${response === undefined ? 'no answer' : response.status}`,
@@ -181,6 +186,7 @@ class Http implements StreamReader {
         'http.request.method': method,
         'url.original': target,
         'url.domain': domain,
+        'url.port': port,
         ...requestFields(request),
         ...(response === undefined ? {} : responseFields(response)),
         'event.duration': response === undefined ? undefined : Math.round((this.#flow.timeUs - timeUs) * 1000),
@@ -217,12 +223,12 @@ function responseFields({ status, contentType, contentLength, server }: HttpResp
   } satisfies Partial<OwnFields<'http.requested'>>
 }
 
-/** The host that the request is for, without its port. */
-function domainOf({ method, target, host }: HttpRequest): string | undefined {
+/** The host that the request is for, and its port where it is named. */
+function hostOf({ method, target, host }: HttpRequest): { readonly domain?: string; readonly port?: number } {
   const authority =
     method === 'CONNECT' ? target : (/^[a-z][a-z0-9+.-]{0,31}:\/\/(?:[^/?#@]*@)?([^/?#]*)/i.exec(target)?.[1] ?? host)
-  const domain = authority?.replace(/:\d*$/, '')
-  return domain === '' ? undefined : domain
+  const [, domain = '', port] = /^(.*?)(?::(\d{1,5}))?$/.exec(authority ?? '') ?? []
+  return { ...(domain === '' ? {} : { domain }), ...(port === undefined ? {} : { port: Number(port) }) }
 }
 
 export const HTTP: StreamProtocol = {

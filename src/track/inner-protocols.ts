@@ -82,6 +82,8 @@ export class InnerProtocols implements ConversationHost {
   readonly #full: FullTable
   readonly #allowances: Allowances
   readonly #findings: Allowances
+  /** Events that were one too many for their flow. */
+  #beyondFlow = 0
   /** The conversation of each flow. */
   #conversations = new Int32Array(1024).fill(NONE)
   /** Conversations in the order in which they were last touched: a ring through index 0 of both, shifted by one. */
@@ -110,7 +112,7 @@ export class InnerProtocols implements ConversationHost {
 
   /** Events that were counted instead of told. */
   get suppressed(): number {
-    return this.#allowances.suppressed + this.#findings.suppressed
+    return this.#allowances.suppressed + this.#findings.suppressed + this.#beyondFlow
   }
 
   /** Whether flows of an IP protocol are looked at. */
@@ -151,7 +153,7 @@ export class InnerProtocols implements ConversationHost {
   // --- packets
 
   #segment(flow: number, frame: Frame, side: Side): number {
-    const { inner, timeUs } = frame
+    const { inner } = frame
     const tcp = this.#tcp
     if (tcp.decode(inner.bytes, inner.payloadStart, inner.payloadEnd) !== null) return WATCHED
     let index = this.#find(flow)
@@ -163,9 +165,9 @@ export class InnerProtocols implements ConversationHost {
       const conversation = this.#pool.at(index)
       conversation.stream.open(conversation)
     } else this.#touch(index)
-    this.#makeRoom(index, timeUs)
+    this.#makeRoom(index, frame)
     const conversation = this.#pool.at(index)
-    conversation.timeUs = timeUs
+    conversation.timeUs = frame.timeUs
     if (conversation.stream.observe(side, tcp, inner.wireEnd)) return WATCHED | numberOf(conversation)
     conversation.end()
     return this.#leave(index)
@@ -189,6 +191,7 @@ export class InnerProtocols implements ConversationHost {
       index = this.#open(flow, frame, side, sourcePort, destinationPort)
       this.#pool.at(index).openDatagrams(protocol)
     } else this.#touch(index)
+    this.#pool.at(index).timeUs = frame.timeUs
     return this.#read(index, side, bytes, payloadStart, payloadEnd, wireEnd)
   }
 
@@ -205,6 +208,7 @@ export class InnerProtocols implements ConversationHost {
       index = this.#open(flow, frame, side, identifier, identifier)
       this.#pool.at(index).openDatagrams(ECHO)
     } else this.#touch(index)
+    this.#pool.at(index).timeUs = frame.timeUs
     return this.#read(index, side, bytes, payloadStart, payloadEnd, wireEnd)
   }
 
@@ -237,7 +241,6 @@ export class InnerProtocols implements ConversationHost {
     const [openerPort, otherPort] = side === 0 ? [sourcePort, destinationPort] : [destinationPort, sourcePort]
     const conversation = this.#pool.at(index)
     conversation.begin(flow, openerPort, otherPort)
-    conversation.timeUs = frame.timeUs
     this.#link(index)
     return index
   }
@@ -260,11 +263,11 @@ export class InnerProtocols implements ConversationHost {
   }
 
   /** Buffers for the segment to come: whoever was silent for longest gives theirs back. */
-  #makeRoom(index: number, timeUs: number): void {
+  #makeRoom(index: number, frame: Frame): void {
     const { capacity, sizeMax } = this.#buffers
     while (this.#buffers.used > capacity - 2 * sizeMax && this.#oldest !== index) {
-      this.#full.tell('streams', capacity, timeUs, 'octets of streams')
-      this.#evict(this.#oldest, timeUs)
+      this.#full.tell('streams', capacity, frame.timeUs, 'octets of streams')
+      this.#evict(this.#oldest, frame.timeUs)
     }
   }
 
@@ -297,7 +300,10 @@ export class InnerProtocols implements ConversationHost {
 
   tell<N extends EventName>(conversation: Conversation, name: N, message: string, own: OwnFields<N>): boolean {
     const { timeUs, flow, client } = conversation
-    if (conversation.told >= this.#limits.flowEventsMax) return false
+    if (conversation.told >= this.#limits.flowEventsMax) {
+      this.#beyondFlow++
+      return false
+    }
     const fields = this.#book.fieldsOf(flow, client)
     const suppressed = this.#allowances.take(
       `${name} ${fields['flow.carrier']}`,

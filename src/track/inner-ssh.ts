@@ -158,13 +158,15 @@ class Ssh implements StreamReader {
     this.#login = null
     if (login === null || !login.hasBegun) return
     const { outcome = login.refusals > 0 ? 'failure' : 'unknown', refusals } = login
+    const attempts = Math.max(0, refusals - 1) + (outcome === 'success' ? 1 : 0)
     const { encryptionClientToServer, macClientToServer } = this.#agreement
     this.#flow.tell(
       'ssh.authentication.inferred',
-      `A login over SSH ${outcome === 'success' ? 'succeeded' : outcome === 'failure' ? 'did not succeed' : 'ended unknown'}, after ${refusals} answers like a refusal`,
+      `A login over SSH ${OUTCOMES[outcome]}, by the lengths of ${refusals + (outcome === 'success' ? 1 : 0)} answers`,
       {
         'event.outcome': outcome,
         'ssh.authentication.refusals': refusals,
+        'ssh.authentication.attempts': attempts,
         ...this.#ends(),
         'ssh.cipher': encryptionClientToServer,
         'ssh.mac': hasOwnMac(encryptionClientToServer) ? undefined : macClientToServer,
@@ -172,6 +174,8 @@ class Ssh implements StreamReader {
     )
   }
 }
+
+const OUTCOMES = { success: 'succeeded', failure: 'did not succeed', unknown: 'went on unseen' } as const
 
 function isVersion1({ protocolVersion }: SshBanner): boolean {
   return protocolVersion.startsWith('1.') && protocolVersion !== '1.99'
