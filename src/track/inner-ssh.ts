@@ -89,7 +89,7 @@ class Ssh implements StreamReader {
   }
 
   end(): void {
-    if (!this.#isTold && (this.#banners[0] !== null || this.#banners[1] !== null)) this.#tell()
+    if (this.#banners[0] !== null || this.#banners[1] !== null) this.#tell()
     this.#tellLogin()
   }
 
@@ -100,7 +100,10 @@ class Ssh implements StreamReader {
     }
     if (view.messageType !== SSH_MESSAGE.KEXINIT || this.#kex[side] !== null) return
     const kex = readKexInit(view)
-    if (kex.flaw !== undefined) this.#flow.report(kex.flaw, 'ssh', '')
+    if (kex.flaw !== undefined) {
+      this.#flow.report(kex.flaw, 'ssh', '')
+      return
+    }
     this.#kex[side] = kex
     const [client, server] = this.#kex
     if (client === null || server === null) return
@@ -111,7 +114,7 @@ class Ssh implements StreamReader {
 
   #disconnected(): number {
     this.#flow.report('ssh.disconnected', 'ssh', disconnectReason(view))
-    return this.#isTold ? DONE : this.#tell()
+    return this.#tell()
   }
 
   /** Encrypted octets of the server. False if nothing more is to be learned. */
@@ -125,6 +128,7 @@ class Ssh implements StreamReader {
   }
 
   #tell(): typeof DONE {
+    if (this.#isTold) return DONE
     this.#isTold = true
     const [client, server] = this.#banners
     const { kexAlgorithm, hostKeyAlgorithm, encryptionClientToServer, macClientToServer } = this.#agreement

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { sshWireLength } from '../../src/wire/ssh.ts'
-import { be32, concat, fromHex } from '../support/craft.ts'
+import { be32, concat, fromHex, utf8 } from '../support/craft.ts'
 import { type KexLists, kexInit, sshPacket } from '../support/ssh.ts'
 import { type Connection, Talk } from './inner-talk.ts'
 
@@ -69,6 +69,17 @@ describe('an SSH connection', () => {
     const talk = new Talk()
     talk.tcp(22).say('server', 'SSH-1.5-Cisco-1.25\n')
     expect(talk.only('ssh.negotiated')['ssh.version']).toBe('1.5')
+  })
+
+  test('is told once, though it breaks the rules after that', () => {
+    const talk = new Talk()
+    talk
+      .tcp(22)
+      .say('server', concat(utf8('SSH-2.0-x\r\n'), sshPacket(kexInit())))
+      .say('client', concat(utf8('SSH-2.0-y\r\n'), sshPacket(kexInit()), new Uint8Array(20)))
+    talk.finish()
+    expect(talk.told('ssh.negotiated').length).toBe(1)
+    expect(talk.findings).toEqual(['ssh.packet_length'])
   })
 
   test('that breaks the rules has a finding', () => {
