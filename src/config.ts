@@ -77,6 +77,15 @@ const SCHEMA = z.strictObject({
       tunnelIdleSeconds: seconds(600, 'An open tunnel without any packet for this long is taken for dead.'),
       tcpIdleSeconds: seconds(300, 'An inner TCP flow without a packet for this long has ended.'),
       flowIdleSeconds: seconds(60, 'Any other inner flow without a packet for this long has ended.'),
+      conversationsMax: count(65_536, 'Inner flows whose application is being read at one time.', 4_000_000),
+      streamBytesMax: count(67_108_864, 'Bytes of inner TCP streams held back in all.', 1e12),
+      streamWindowBytes: count(65_536, 'Bytes of one direction of one inner TCP stream held back.', 16_777_216),
+      applicationEventsPerMinute: count(
+        600,
+        'Events of one name about what the flows of one session carry told in a minute; the others are counted.',
+        10_000_000,
+      ),
+      applicationEventsPerFlow: count(1000, 'Events about what one inner flow carries.', 10_000_000),
       adoptAfterPackets: count(
         3,
         'Messages to an unknown tunnel after which it counts as one that was open before the capture.',

@@ -118,7 +118,14 @@ const ADDRESSES = [
   'ppp.client.ip',
   'ppp.server.ip',
 ]
-const HOSTS = ['l2tp.initiator.host_name', 'l2tp.responder.host_name', 'ppp.authentication.server_name']
+const HOSTS = [
+  'l2tp.initiator.host_name',
+  'l2tp.responder.host_name',
+  'ppp.authentication.server_name',
+  'dns.question.name',
+  'tls.client.server_name',
+  'url.domain',
+]
 
 function relate(document: Record<string, unknown>): void {
   const addresses = valuesOf(document, ADDRESSES)

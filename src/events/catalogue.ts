@@ -6,6 +6,7 @@
  * `<thing>.<what happened>` in the past tense.
  */
 import { ALERT_EVENTS } from './alert.ts'
+import { APPLICATION_EVENTS } from './application.ts'
 import type { EventShape } from './declaration.ts'
 import type { FieldName, FieldValue } from './fields.ts'
 import { ESP_EVENTS } from './esp.ts'
@@ -25,6 +26,7 @@ export const CATALOGUE = {
   ...L2TP_EVENTS,
   ...PPP_EVENTS,
   ...FLOW_EVENTS,
+  ...APPLICATION_EVENTS,
   ...IKE_EVENTS,
   ...ESP_EVENTS,
   ...ESP_TRAFFIC_EVENTS,

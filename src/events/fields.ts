@@ -7,6 +7,7 @@
  * memory, and becomes a nested document when it leaves the process.
  */
 import { ALERT_FIELDS } from './alert.ts'
+import { APPLICATION_FIELDS } from './application.ts'
 import { COMMON_FIELDS } from './common.ts'
 import type { FieldDeclaration } from './declaration.ts'
 import { ESP_FIELDS } from './esp.ts'
@@ -22,6 +23,7 @@ export const FIELDS = {
   ...L2TP_FIELDS,
   ...PPP_FIELDS,
   ...FLOW_FIELDS,
+  ...APPLICATION_FIELDS,
   ...IKE_FIELDS,
   ...ESP_FIELDS,
   ...ESP_TRAFFIC_FIELDS,

@@ -8,10 +8,6 @@ export const FLOW_FIELDS = {
   'flow.tcp.state': own('keyword', '`attempted`, `established`, `closed`, `reset`, `refused` or `partial`.'),
   'flow.icmp.type': own('long', 'ICMP type of the first packet.'),
   'flow.icmp.code': own('long', 'ICMP code of the first packet.'),
-  'flow.events.suppressed': own(
-    'long',
-    'Events about what the flows of this session carried, left out since the last one because there were too many.',
-  ),
 } as const satisfies Record<string, FieldDeclaration>
 
 /** What every event about something inside a flow carries: the flow, and all that it runs in. */
@@ -22,6 +18,7 @@ export const INNER_FLOW = [
   'network.transport',
   'network.protocol',
   'flow.uid',
+  'flow.carrier',
   'borescope.lineage',
 ] as const
 export const INNER_FLOW_MAY = [
@@ -35,7 +32,7 @@ export const INNER_FLOW_MAY = [
   'esp.tunnel.uid',
   'ike.uid',
   'user.name',
-  'flow.events.suppressed',
+  'borescope.suppressed',
 ] as const
 
 export const FLOW_EVENTS = {

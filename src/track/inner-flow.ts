@@ -30,6 +30,8 @@ import {
   STATE,
 } from './flow-table.ts'
 import { FullTable } from './full-table.ts'
+import type { Side } from './inner-protocol.ts'
+import { type FlowFields, InnerProtocols, type ProtocolLimits, protocolNameOf, WATCHED } from './inner-protocols.ts'
 
 const NONE = -1
 
@@ -45,6 +47,10 @@ const BY_INITIATOR = 64
 /** The first side is the lower one of the key, in which addresses are ordered. */
 const FIRST_IS_LOW = 128
 const ANSWERED = 256
+/** What the readers of application protocols want remembered: whether packets are still wanted, and the protocol. */
+const MEMORY_SHIFT = 9
+const MEMORY_BITS = 0x7f << MEMORY_SHIFT
+const WANTED = WATCHED << MEMORY_SHIFT
 /** Type and code of an ICMP flow's first packet, 8 bits each. */
 const ICMP_SHIFT = 16
 
@@ -52,7 +58,7 @@ const ICMP_SHIFT = 16
 const IS_IPV6 = 256
 const PROTOCOL_BITS = 255
 
-export interface FlowLimits {
+export interface FlowLimits extends ProtocolLimits {
   readonly flowsMax: number
   readonly tcpIdleUs: number
   readonly otherIdleUs: number
@@ -93,6 +99,7 @@ export class InnerFlowTracker {
   #senderIsLow = false
   /** `#readKey` has already held both IPv6 addresses for a flow that must be new. */
   #heldForOpening = false
+  readonly #protocols: InnerProtocols
 
   constructor(carriers: Carriers, emit: Emit, limits: FlowLimits) {
     this.#carriers = carriers
@@ -101,6 +108,17 @@ export class InnerFlowTracker {
     this.#limits = limits
     this.#table = new FlowTable(limits.flowsMax)
     this.#addresses = new Endpoints(limits.flowsMax * 2)
+    this.#protocols = new InnerProtocols(this, emit, limits)
+  }
+
+  /** Flows whose application is being read. */
+  get conversations(): number {
+    return this.#protocols.size
+  }
+
+  /** Events about applications that were counted instead of told. */
+  get suppressed(): number {
+    return this.#protocols.suppressed
   }
 
   get size(): number {
@@ -230,7 +248,11 @@ export class InnerFlowTracker {
     const isAnswer = protocol === IP_PROTOCOL.TCP && (tcpFlags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK)
     const firstIsLow = this.#senderIsLow !== isAnswer
     const openerIsInitiator = (sender === 0) !== isAnswer
-    const state = (openerIsInitiator ? BY_INITIATOR : 0) | (firstIsLow ? FIRST_IS_LOW : 0) | (icmp << ICMP_SHIFT)
+    const state =
+      (openerIsInitiator ? BY_INITIATOR : 0) |
+      (firstIsLow ? FIRST_IS_LOW : 0) |
+      (this.#protocols.isWatched(protocol) ? WANTED : 0) |
+      (icmp << ICMP_SHIFT)
     table.words[flow * ROW + STATE] = state
     table.doubles[flow * DOUBLES + FIRST_US] = frame.timeUs
     table.doubles[flow * DOUBLES + LAST_US] = frame.timeUs
@@ -256,6 +278,11 @@ export class InnerFlowTracker {
     if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) {
       this.#timers.schedule(flow, frame.timeUs + this.#idleUs(inner.protocol, words[row + STATE]))
     }
+    if ((state & WANTED) !== 0 && !inner.isFragment) {
+      const packets = words[row + PACKETS] + words[row + PACKETS + 1]
+      const memory = this.#protocols.observe(flow, frame, side, packets)
+      words[row + STATE] = (words[row + STATE] & ~MEMORY_BITS) | (memory << MEMORY_SHIFT)
+    }
   }
 
   #idleUs(protocol: number, state: number): number {
@@ -279,6 +306,10 @@ export class InnerFlowTracker {
     const table = this.#table
     const row = flow * ROW
     const { words } = table
+    if ((words[row + STATE] & WANTED) !== 0) {
+      const memory = this.#protocols.closed(flow, timeUs)
+      if (memory !== 0) words[row + STATE] = (words[row + STATE] & ~MEMORY_BITS) | (memory << MEMORY_SHIFT)
+    }
     const state = words[row + STATE]
     this.#tell(flow, carrier, isFinished(state) ? closedReason(state) : reason, timeUs)
     this.#timers.cancel(flow)
@@ -297,35 +328,41 @@ export class InnerFlowTracker {
     this.#heldForOpening = false
   }
 
+  /** For the readers of what a flow carries. The client of an application need not be who opened the flow. */
+  fieldsOf(flow: number, client: Side): FlowFields {
+    const ends = this.#endsOf(flow, client)
+    const { carrier, identity, uid } = ends
+    return {
+      'source.ip': ends.source,
+      'destination.ip': ends.destination,
+      'source.port': ends.hasPorts ? ends.sourcePort : undefined,
+      'destination.port': ends.hasPorts ? ends.destinationPort : undefined,
+      'network.type': ends.isIpv6 ? 'ipv6' : 'ipv4',
+      'network.transport': ends.transport,
+      'network.community_id': ends.communityId,
+      'flow.uid': uid,
+      'flow.carrier': carrier.uid,
+      'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
+      'l2tp.session.uid': identity['l2tp.session.uid'],
+      'esp.tunnel.uid': identity['esp.tunnel.uid'],
+      'ike.uid': identity['ike.uid'],
+      'outer.source.ip': ends.outerSource,
+      'outer.destination.ip': ends.outerDestination,
+      'user.name': carrier.userName,
+      'borescope.lineage': [...identity['borescope.lineage'], uid],
+    }
+  }
+
   #tell(flow: number, carrier: Carrier, reason: string, timeUs: number): void {
     const { words, doubles } = this.#table
     const row = flow * ROW
     const state = words[row + STATE]
-    const kind = words[row + KIND]
-    const protocol = kind & PROTOCOL_BITS
-    const isIpv6 = (kind & IS_IPV6) !== 0
-    const firstIsLow = (state & FIRST_IS_LOW) !== 0
-    const source = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
-    const destination = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
-    const lowPort = words[row + PORTS] >>> 16
-    const highPort = words[row + PORTS] & 0xffff
-    const sourcePort = firstIsLow ? lowPort : highPort
-    const destinationPort = firstIsLow ? highPort : lowPort
-    const hasPorts = protocol === IP_PROTOCOL.TCP || protocol === IP_PROTOCOL.UDP
-    const isIcmp = protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6
-    const icmpType = (state >>> (ICMP_SHIFT + 8)) & 255
-    const icmpCode = (state >>> ICMP_SHIFT) & 255
-    const sourceText = addressText(source, 0, source.length)
-    const destinationText = addressText(destination, 0, destination.length)
-    const transport = IP_PROTOCOL_NAMES[protocol] ?? String(protocol)
+    const isTcp = (words[row + KIND] & PROTOCOL_BITS) === IP_PROTOCOL.TCP
+    const ends = this.#endsOf(flow, 0)
+    const { source, destination, sourcePort, destinationPort, hasPorts, isIcmp, transport, identity, uid } = ends
     const double = flow * DOUBLES
     const firstUs = doubles[double + FIRST_US]
     const lastUs = doubles[double + LAST_US]
-    const key = `${carrier.uid} ${protocol} ${sourceText} ${sourcePort} ${destinationText} ${destinationPort} ${firstUs}`
-    const digest = hash('sha1', key)
-    const uid = `f-${digest.slice(0, 12)}`
-    const { initiator, responder, identity } = this.#namesOf(carrier)
-    const isByInitiator = (state & BY_INITIATOR) !== 0
     const sentPackets = words[row + PACKETS] >>> 0
     const receivedPackets = words[row + PACKETS + 1] >>> 0
     const sentBytes = doubles[double + BYTES]
@@ -334,25 +371,24 @@ export class InnerFlowTracker {
       name: 'flow.closed',
       timeUs,
       // A flow ends once: what names it names its event.
-      id: digest.slice(20),
+      id: ends.digest.slice(20),
       message: hasPorts
-        ? `${transport} ${sourceText}:${sourcePort} → ${destinationText}:${destinationPort}, ${reason}`
-        : `${transport} ${sourceText} → ${destinationText}, ${reason}`,
+        ? `${transport} ${source}:${sourcePort} → ${destination}:${destinationPort}, ${reason}`
+        : `${transport} ${source} → ${destination}, ${reason}`,
       fields: {
-        'source.ip': sourceText,
-        'destination.ip': destinationText,
+        'source.ip': source,
+        'destination.ip': destination,
         'source.port': hasPorts ? sourcePort : undefined,
         'destination.port': hasPorts ? destinationPort : undefined,
-        'network.type': isIpv6 ? 'ipv6' : 'ipv4',
+        'network.type': ends.isIpv6 ? 'ipv6' : 'ipv4',
         'network.transport': transport,
-        'network.community_id': isIcmp
-          ? communityId(source, destination, protocol, icmpType, icmpCode, true)
-          : communityId(source, destination, protocol, sourcePort, destinationPort, hasPorts),
+        'network.protocol': isIcmp ? undefined : protocolNameOf((state & MEMORY_BITS) >> MEMORY_SHIFT),
+        'network.community_id': ends.communityId,
         'flow.uid': uid,
         'flow.carrier': carrier.uid,
-        'flow.tcp.state': protocol === IP_PROTOCOL.TCP ? tcpStateName(state) : undefined,
-        'flow.icmp.type': isIcmp ? icmpType : undefined,
-        'flow.icmp.code': isIcmp ? icmpCode : undefined,
+        'flow.tcp.state': isTcp ? tcpStateName(state) : undefined,
+        'flow.icmp.type': isIcmp ? ends.icmpType : undefined,
+        'flow.icmp.code': isIcmp ? ends.icmpCode : undefined,
         'event.reason': reason,
         'event.start': isoMicroseconds(firstUs),
         'event.end': isoMicroseconds(lastUs),
@@ -367,12 +403,62 @@ export class InnerFlowTracker {
         'l2tp.session.uid': identity['l2tp.session.uid'],
         'esp.tunnel.uid': identity['esp.tunnel.uid'],
         'ike.uid': identity['ike.uid'],
-        'outer.source.ip': isByInitiator ? initiator : responder,
-        'outer.destination.ip': isByInitiator ? responder : initiator,
+        'outer.source.ip': ends.outerSource,
+        'outer.destination.ip': ends.outerDestination,
         'user.name': carrier.userName,
         'borescope.lineage': [...identity['borescope.lineage'], uid],
       },
     })
+  }
+
+  /** The two ends of a flow in words, the given side first, and what names it. */
+  #endsOf(flow: number, side: Side) {
+    const { words, doubles } = this.#table
+    const row = flow * ROW
+    const state = words[row + STATE]
+    const kind = words[row + KIND]
+    const protocol = kind & PROTOCOL_BITS
+    const isIpv6 = (kind & IS_IPV6) !== 0
+    const carrier = this.#carriers.at(words[row + CARRIER])
+    const firstIsLow = (state & FIRST_IS_LOW) !== 0
+    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
+    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
+    const lowPort = words[row + PORTS] >>> 16
+    const highPort = words[row + PORTS] & 0xffff
+    const firstPort = firstIsLow ? lowPort : highPort
+    const secondPort = firstIsLow ? highPort : lowPort
+    const hasPorts = protocol === IP_PROTOCOL.TCP || protocol === IP_PROTOCOL.UDP
+    const isIcmp = protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6
+    const icmpType = (state >>> (ICMP_SHIFT + 8)) & 255
+    const icmpCode = (state >>> ICMP_SHIFT) & 255
+    const firstText = addressText(first, 0, first.length)
+    const secondText = addressText(second, 0, second.length)
+    const firstUs = doubles[flow * DOUBLES + FIRST_US]
+    const key = `${carrier.uid} ${protocol} ${firstText} ${firstPort} ${secondText} ${secondPort} ${firstUs}`
+    const digest = hash('sha1', key)
+    const { initiator, responder, identity } = this.#namesOf(carrier)
+    const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
+    return {
+      carrier,
+      identity,
+      digest,
+      uid: `f-${digest.slice(0, 12)}`,
+      source: side === 0 ? firstText : secondText,
+      destination: side === 0 ? secondText : firstText,
+      sourcePort: side === 0 ? firstPort : secondPort,
+      destinationPort: side === 0 ? secondPort : firstPort,
+      outerSource: isByInitiator ? initiator : responder,
+      outerDestination: isByInitiator ? responder : initiator,
+      isIpv6,
+      hasPorts,
+      isIcmp,
+      icmpType,
+      icmpCode,
+      transport: IP_PROTOCOL_NAMES[protocol] ?? String(protocol),
+      communityId: isIcmp
+        ? communityId(first, second, protocol, icmpType, icmpCode, true)
+        : communityId(first, second, protocol, firstPort, secondPort, hasPorts),
+    }
   }
 
   /** Flows mostly end in company, with their carrier: the last answer is the next one. */

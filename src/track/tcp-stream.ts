@@ -122,6 +122,8 @@ export class TcpStream {
       sequence = (sequence + 1) | 0
       // Until data came, the last SYN is the one that counts: a port may be used again.
       if (!half.isKnown || half.top === 0) half.begin(sequence)
+      // Who answers a SYN says where the other end began.
+      if ((flags & TCP_ACK) !== 0 && (!other.isKnown || other.top === 0)) other.begin(tcp.acknowledgement | 0)
     }
     if (payloadEnd > payloadStart && (flags & TCP_RST) === 0 && !half.isIgnored) {
       if (!half.isKnown) half.begin(sequence)

@@ -67,7 +67,8 @@ export class Trackers {
 
   /** What was counted instead of told: see `Allowances`. */
   get suppressed(): number {
-    return this.anomalies.suppressed + this.tunnels.suppressed + this.v3.tunnels.suppressed + this.esp.suppressed
+    const { anomalies, tunnels, flows, esp, v3 } = this
+    return anomalies.suppressed + tunnels.suppressed + v3.tunnels.suppressed + esp.suppressed + flows.suppressed
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */

@@ -226,6 +226,17 @@ const MAC_LENGTHS: Readonly<Record<string, number>> = {
 }
 const TAG_LENGTH = 16
 
+/** Octets of the tag or MAC behind a packet whose length field stands in clear; undefined where it is encrypted too. */
+export function sshClearLengthTag(cipher: string, mac: string): number | undefined {
+  if (cipher.includes('-gcm')) return TAG_LENGTH
+  if (cipher.startsWith('chacha20-poly1305') || !mac.includes('-etm')) return undefined
+  return MAC_LENGTHS[macName(mac)]
+}
+
+function macName(mac: string): string {
+  return mac.replace(/(?:-etm)?(?:@.*)?$/, '')
+}
+
 /**
  * How many octets a packet of a given payload takes on the wire once the keys are in use, and so how long an answer is
  * that nobody else can read. Undefined for ciphers that are not known here.
@@ -235,8 +246,7 @@ export function sshWireLength(payloadLength: number, cipher: string, mac: string
   const isGcm = cipher.includes('-gcm')
   const block = isGcm || /^(?:aes|rijndael|twofish|serpent|camellia)/.test(cipher) ? 16 : 8
   const isKnown = isPolyChaCha || isGcm || /-(?:ctr|cbc)(?:@|$)|^arcfour/.test(cipher)
-  const name = mac.replace(/(?:-etm)?(?:@.*)?$/, '')
-  const macLength = isPolyChaCha || isGcm ? TAG_LENGTH : MAC_LENGTHS[name]
+  const macLength = isPolyChaCha || isGcm ? TAG_LENGTH : MAC_LENGTHS[macName(mac)]
   if (!isKnown || macLength === undefined) return undefined
   // With a tag, or a MAC over the ciphertext, the length field is not part of what is padded (RFC 5647, RFC 6668).
   const isLengthApart = isPolyChaCha || isGcm || mac.includes('-etm')

@@ -16,7 +16,7 @@ const DECLARED: readonly (readonly [string, FieldDeclaration])[] = Object.entrie
 
 /** ECS types that a kind of ours fits. */
 const COMPATIBLE: Readonly<Record<string, readonly string[]>> = {
-  keyword: ['keyword', 'constant_keyword'],
+  keyword: ['keyword', 'constant_keyword', 'wildcard'],
   text: ['match_only_text', 'text'],
   ip: ['ip'],
   long: ['long'],

@@ -77,7 +77,7 @@ describe('TcpStream', () => {
   test('shows the octets of both directions in order', () => {
     const bench = new Bench()
     bench.see({ sequence: 999, flags: SYN })
-    bench.see({ side: 1, sequence: 499, flags: SYN | TCP_FLAG.ack })
+    bench.see({ side: 1, sequence: 499, flags: SYN | TCP_FLAG.ack, acknowledgement: 1000 })
     bench.see({ sequence: 1000, payload: 'GET ' })
     bench.see({ side: 1, sequence: 500, payload: '200' })
     bench.see({ sequence: 1004, payload: '/' })
@@ -92,6 +92,24 @@ describe('TcpStream', () => {
     bench.see({ sequence: 1004, payload: ' open' })
     bench.see({ side: 1, sequence: 70, payload: 'middle' })
     expect([bench.listener.words(0), bench.listener.words(1)]).toEqual(['fast open', 'middle'])
+  })
+
+  test('knows from the answer to a SYN where both ends begin', () => {
+    const bench = new Bench()
+    bench.see({ side: 1, sequence: 499, flags: SYN | TCP_FLAG.ack, acknowledgement: 1000 })
+    bench.see({ sequence: 1002, payload: 'c' })
+    expect(bench.listener.words()).toBe('')
+    bench.see({ sequence: 1000, payload: 'ab' })
+    expect(bench.listener.words()).toBe('abc')
+  })
+
+  test('takes the last answer to a SYN for the right one: a firewall may have changed the numbers in between', () => {
+    const bench = new Bench()
+    bench.see({ side: 1, sequence: 70_000, flags: SYN | TCP_FLAG.ack, acknowledgement: 0x50000000 })
+    bench.see({ side: 1, sequence: 499, flags: SYN | TCP_FLAG.ack, acknowledgement: 1000 })
+    bench.see({ sequence: 1000, payload: 'ab' })
+    bench.see({ side: 1, sequence: 500, payload: 'cd' })
+    expect([bench.listener.words(0), bench.listener.words(1)]).toEqual(['ab', 'cd'])
   })
 
   test('takes the last SYN for the right one until data comes', () => {

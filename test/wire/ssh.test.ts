@@ -10,6 +10,7 @@ import {
   readKexInit,
   type SshKexInit,
   SshPacketView,
+  sshClearLengthTag,
   sshMessageName,
   sshWireLength,
 } from '../../src/wire/ssh.ts'
@@ -213,6 +214,15 @@ describe('sshWireLength', () => {
     expect(of('aes128-cbc', 'umac-64@openssh.com')).toEqual([24, 56])
     expect(of('rot13', 'hmac-sha1')).toEqual([undefined, undefined])
     expect(of('aes128-ctr', 'hmac-unknown')).toEqual([undefined, undefined])
+  })
+})
+
+describe('sshClearLengthTag', () => {
+  test('is known where the length of a packet stands in clear', () => {
+    expect(sshClearLengthTag('aes128-gcm@openssh.com', '')).toBe(16)
+    expect(sshClearLengthTag('aes128-ctr', 'hmac-sha2-512-etm@openssh.com')).toBe(64)
+    expect(sshClearLengthTag('aes128-ctr', 'hmac-sha2-512')).toBeUndefined()
+    expect(sshClearLengthTag('chacha20-poly1305@openssh.com', 'umac-64-etm@openssh.com')).toBeUndefined()
   })
 })
 
