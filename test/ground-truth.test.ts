@@ -455,7 +455,8 @@ describe.skipIf(isAbsent)('the same traffic in another wrapping', () => {
           event['source.bytes'],
           event['destination.bytes'],
         ])
-        .filter(([name]) => name !== 'l2tp.tunnel.requested' && name !== 'capture.analysed')
+        // Of the request for a page the cut left nothing to read.
+        .filter(([name]) => !['l2tp.tunnel.requested', 'http.requested', 'capture.analysed'].includes(String(name)))
     expect(gist(cut)).toEqual(gist(whole))
   })
 
