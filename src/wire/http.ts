@@ -263,6 +263,7 @@ function isBlank(octet: number): boolean {
  * with its version.
  */
 export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): boolean | undefined {
+  if (end > start && !FIRST_OCTETS.has(bytes[start])) return false
   const length = Math.min(end - start, LONGEST_BEGINNING)
   const words = String.fromCharCode(...bytes.subarray(start, start + length))
   if (BEGINNINGS.some((beginning) => words.startsWith(beginning))) return true
@@ -270,6 +271,7 @@ export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): bo
 }
 
 const BEGINNINGS: readonly string[] = [...HTTP_METHODS.map((method) => `${method} `), 'HTTP/1.']
+const FIRST_OCTETS: ReadonlySet<number> = new Set(BEGINNINGS.map((beginning) => beginning.charCodeAt(0)))
 const LONGEST_BEGINNING = Math.max(...BEGINNINGS.map(({ length }) => length))
 
 // ----------------------------------------------------------------------------------------------------------- description

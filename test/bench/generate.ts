@@ -276,9 +276,10 @@ class FlowWriter {
     put16(bytes, icmp + 2, 0)
     put16(bytes, icmp + 4, flow.clientPort)
     put16(bytes, icmp + 6, sequence)
-    // The answer repeats the bytes of the question, so they come from the flow and not from chance.
-    const from = (flow.clientSequence + sequence * 56) & (POOL - 1)
-    this.#pool.copy(bytes, icmp + 8, from, from + 56)
+    // As Linux sends it: the time, then octets that count. The answer repeats the question, so the time is that of the flow.
+    const from = (flow.clientSequence + sequence * 16) & (POOL - 1)
+    this.#pool.copy(bytes, icmp + 8, from, from + 16)
+    for (let i = 16; i < 56; i++) bytes[icmp + 8 + i] = i
     this.#finish(timeUs, carrier, flow, isUp, start, icmp + 64, icmp + 2)
     if (flow.step > flow.dataLeft) flow.start(this.#random)
   }
