@@ -59,6 +59,11 @@ export class EspRun implements IkeLookup {
       flowsMax: 100,
       tcpIdleUs: 300 * SECOND_US,
       otherIdleUs: 60 * SECOND_US,
+      conversationsMax: 100,
+      streamBytesMax: 1 << 20,
+      streamWindowBytes: 65_536,
+      carrierEventsPerMinute: 1000,
+      flowEventsMax: 1000,
     })
     const entries = keys.map((one) => ({
       source: null,
