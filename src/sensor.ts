@@ -259,12 +259,18 @@ export class Sensor {
         'capture.foreign': counts.foreign,
         'capture.flawed': counts.flawed,
         'capture.suppressed': this.trackers.suppressed === 0 ? undefined : this.trackers.suppressed,
+        ...(counts.ipsec === 0 ? {} : this.#ofIpsec()),
         'event.start': hasPackets ? isoMicroseconds(this.#clock.firstUs) : undefined,
         'event.end': hasPackets ? isoMicroseconds(nowUs) : undefined,
         'event.duration': hasPackets ? this.trafficNs : undefined,
       },
     })
     this.detector?.end()
+  }
+
+  #ofIpsec() {
+    const { ipsec, opened } = this.counts
+    return { 'capture.ipsec': ipsec, 'capture.opened': opened, 'capture.lost': this.trackers.esp.lost }
   }
 
   #reportFlaw(): void {

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { ConfigError, describeConfig, loadConfig, maskSecrets } from '../src/config.ts'
+import { ConfigError, describeConfig, loadConfig, loadEspKeys, maskSecrets } from '../src/config.ts'
 
 const SECRET = 'hunter2-Tr0ub4dor'
 const folder = mkdtempSync(join(tmpdir(), 'borescope-config-'))
@@ -249,5 +249,57 @@ describe('secrets', () => {
     expect(problemOf(null, { BORESCOPE_SECRETS__L2TP: `${SECRET},` })).not.toContain(SECRET)
     expect(problemOf(null, { BORESCOPE_SECRETS__L2TP__X: SECRET })).not.toContain(SECRET)
     expect(problemOf(null, { BORESCOPE_SECRETS: SECRET, BORESCOPE_SECRETS__X: SECRET })).not.toContain(SECRET)
+  })
+})
+
+describe('the keys of ESP', () => {
+  const KEY = 'a1b2c3d4e5f60718293a4b5c6d7e8f90'
+
+  function keysIn(text: string, mode = 0o600) {
+    const path = fileOf(text)
+    chmodSync(path, mode)
+    return { path, config: load(`secrets: { espKeys: ${path} }`) }
+  }
+
+  const sa = (key: string): string => `"IPv4","*","192.0.2.1","0x1234","AES-CBC [RFC3602]","0x${key}","NULL",""\n`
+
+  test('are none unless a file is named', () => {
+    expect(loadEspKeys(load(''))).toEqual({ entries: [], warnings: [] })
+  })
+
+  test('come from the file that is named', () => {
+    const { entries, warnings } = loadEspKeys(keysIn(sa(KEY)).config)
+    expect(entries).toHaveLength(1)
+    expect(entries[0]).toMatchObject({ spi: 0x1234 })
+    expect(warnings).toEqual([])
+  })
+
+  test('in a file that others can read are used, with a warning', () => {
+    const { path, config } = keysIn(sa(KEY), 0o644)
+    const { entries, warnings } = loadEspKeys(config)
+    expect(entries).toHaveLength(1)
+    expect(warnings).toEqual([`${path} holds keys and is open to other users: chmod 600 ${path}`])
+  })
+
+  test('that are wrong are an error that names the line, and no key', () => {
+    const { path, config } = keysIn(`${sa(KEY)}${sa(KEY.slice(0, 20))}`)
+    const error = (() => {
+      try {
+        loadEspKeys(config)
+      } catch (thrown) {
+        return thrown
+      }
+      return undefined
+    })()
+    expect(error).toBeInstanceOf(ConfigError)
+    const { message } = error as Error
+    expect(message).toMatch(new RegExp(`^${path}: line 2: `))
+    expect(message).not.toContain(KEY.slice(0, 8))
+  })
+
+  test('in a file that is not there are an error', () => {
+    expect(() => loadEspKeys(load('secrets: { espKeys: /nowhere/keys }'))).toThrow(
+      /^secrets.espKeys: \/nowhere\/keys cannot be read/,
+    )
   })
 })

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { ConfigError, loadEspKeys } from '../config.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
 import { bytes, number, paint, print, when } from './terminal.ts'
@@ -32,7 +33,7 @@ export function registerDoctor(program: Command, context: () => Context): void {
 }
 
 async function examine(context: Context): Promise<Finding[]> {
-  return [version(), configuration(context), rules(context), await store(context)]
+  return [version(), configuration(context), ...keys(context), rules(context), await store(context)]
 }
 
 function version(): Finding {
@@ -47,6 +48,18 @@ function configuration({ configFile, config }: Context): Finding {
   const secrets = config.secrets.l2tp.length
   const says = `${configFile ?? 'defaults, no configuration file'}; ${secrets === 0 ? 'no shared secrets: hidden AVPs stay hidden' : `${secrets} shared secrets`}`
   return { of: 'configuration', state: 'fine', says }
+}
+
+function keys({ config }: Context): Finding[] {
+  if (config.secrets.espKeys === '') return []
+  try {
+    const { entries, warnings } = loadEspKeys(config)
+    const says = warnings.length > 0 ? warnings.join('; ') : `of ${entries.length} SAs in ${config.secrets.espKeys}`
+    return [{ of: 'ESP keys', state: warnings.length > 0 ? 'wrong' : 'fine', says }]
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return [{ of: 'ESP keys', state: 'wrong', says: error.message }]
+  }
 }
 
 function rules(context: Context): Finding {

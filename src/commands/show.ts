@@ -181,7 +181,8 @@ function details(event: EventDocument): string[] {
     const said = parts.filter((part) => part !== undefined)
     if (said.length > 0) lines.push(said.join(', '))
   }
-  const of = <T>(value: T | undefined, words: (value: T) => string) => (value === undefined ? undefined : words(value))
+  const of = <T>(value: T | undefined, words: (value: T) => string | undefined) =>
+    value === undefined ? undefined : words(value)
   switch (event['event.action']) {
     case 'l2tp.tunnel.opened':
       say(
@@ -217,6 +218,34 @@ function details(event: EventDocument): string[] {
         of(event['ppp.mppe.bits'], (bits) => `MPPE ${bits} bit`),
       )
       break
+    case 'esp.association.seen':
+      say(
+        of(event['esp.suite'], (suite) => `protected by ${suite}`),
+        of(event['esp.mode'], (mode) => `${mode} mode`),
+        of(event['esp.encapsulation'], (carrier) =>
+          carrier === 'none' ? undefined : `inside ${carrier.toUpperCase()}`,
+        ),
+        of(event['esp.ike.child'], (child) => `made by exchange ${child} of ${event['ike.uid']}`),
+        of(event['esp.adopted'], () => 'older than the capture'),
+      )
+      break
+    case 'esp.association.closed':
+      say(
+        of(
+          event['source.packets'],
+          (packets) => `${counted(packets, 'packet')} (${number(event['source.bytes'] ?? 0)} bytes)`,
+        ),
+        of(event['event.duration'], (nanoseconds) => `in ${duration(nanoseconds)}`),
+        of(event['esp.packets.opened'], (packets) => `${number(packets)} opened`),
+        of(event['esp.packets.corrupt'], (packets) => `${number(packets)} corrupt`),
+        of(event['esp.packets.lost'] || undefined, (packets) => `${number(packets)} missing`),
+        of(event['esp.packets.repeated'] || undefined, (packets) => `${number(packets)} repeated`),
+        of(event['esp.packets.late'] || undefined, (packets) => `${number(packets)} late`),
+        of(event['esp.packets.outside_window'] || undefined, (packets) => `${number(packets)} below the window`),
+        of(event['esp.packets.forged'] || undefined, (packets) => `${number(packets)} forged`),
+      )
+      break
+    case 'esp.tunnel.closed':
     case 'l2tp.tunnel.closed':
     case 'l2tp.session.closed':
     case 'ppp.link.closed':

@@ -34,6 +34,8 @@ export class Summary {
   readonly #findings = new Map<string, number>()
   readonly #flows: EventDocument[] = []
   #flowBytes = 0
+  /** The totals of the sensor. */
+  #analysed: EventDocument | null = null
   /** Every alert counts, also those beyond the ones that are kept. */
   alertCount = 0
   /** The highest severity of any alert; 0 without alerts. */
@@ -64,6 +66,9 @@ export class Summary {
       case 'l2tp.control.out_of_order':
       case 'l2tp.control.unknown':
         this.#find(`${action} (${event['l2tp.message.finding']})`, 1)
+        break
+      case 'capture.analysed':
+        this.#analysed = event
         break
       case 'alert.raised':
         this.alertCount++
@@ -105,6 +110,7 @@ export class Summary {
     parts.push(
       this.#tunnelText(),
       this.#sessionText(),
+      this.#ipsecText(),
       this.#userText(),
       this.#trafficText(),
       this.#findingText(),
@@ -134,6 +140,16 @@ export class Summary {
     return `${paint('bold', 'Sessions')}  ${number(requested)} requested, ${number(opened)} opened, ${number(this.count('l2tp.session.failed'))} failed${
       adopted > 0 ? `, ${number(adopted)} already open` : ''
     }; ${counted(this.count('ppp.link.opened'), 'PPP link')} got on the network`
+  }
+
+  #ipsecText(): string {
+    const associations = this.count('esp.association.seen')
+    if (associations === 0) return ''
+    const pairs = this.count('esp.tunnel.opened')
+    const head = `${paint('bold', 'IPsec')}  ${counted(associations, 'association')} in ${counted(pairs, 'pair')}, rekeyed ${counted(this.count('esp.tunnel.rekeyed'), 'time')}`
+    if (this.#analysed === null) return head
+    const { 'capture.ipsec': packets = 0, 'capture.opened': opened = 0, 'capture.lost': lost = 0 } = this.#analysed
+    return `${head}; ${counted(packets, 'packet')}, ${number(opened)} opened, ${number(lost)} missing`
   }
 
   #userText(): string {

@@ -13,6 +13,12 @@ export const SENSOR_FIELDS = {
   'capture.bytes': own('long', 'Bytes read, as captured.'),
   'capture.duplicates': own('long', 'Packets left out because the capture holds them twice (SPAN copies).'),
   'capture.l2tp': own('long', 'Packets of L2TP, control and data.'),
+  'capture.ipsec': own('long', 'Packets of ESP and AH. Absent if there are none.'),
+  'capture.opened': own('long', 'Those of them whose content could be read.'),
+  'capture.lost': own(
+    'long',
+    'Packets that the sequence numbers of ESP and AH say were sent, and that the capture does not hold. Jumps that were not followed up and repetitions do not count.',
+  ),
   'capture.foreign': own('long', 'Packets of protocols that the sensor does not follow.'),
   'capture.flawed': own('long', 'Packets with a flaw that stopped their decoding.'),
   'capture.suppressed': own('long', 'Findings and unanswered requests that were counted and not told one by one.'),
@@ -94,6 +100,14 @@ export const SENSOR_EVENTS = {
       'capture.foreign',
       'capture.flawed',
     ],
-    may: ['event.start', 'event.end', 'event.duration', 'capture.suppressed'],
+    may: [
+      'event.start',
+      'event.end',
+      'event.duration',
+      'capture.suppressed',
+      'capture.ipsec',
+      'capture.opened',
+      'capture.lost',
+    ],
   },
 } as const satisfies Record<string, EventShape>

@@ -124,6 +124,7 @@ export class EspTracker implements CarrierOwner {
   /** (source, minute) → SPIs that came to nothing. */
   #scans: PairTable
   #nowUs = 0
+  #lost = 0
   /** The pair whose content was found last, and the end that sent it. */
   #tunnel: EspTunnel | null = null
   #sender: Role = INITIATOR
@@ -175,6 +176,11 @@ export class EspTracker implements CarrierOwner {
   /** Findings that were not told. */
   get suppressed(): number {
     return this.#allowances.suppressed
+  }
+
+  /** Packets that were sent, by their sequence numbers, and not seen, on the associations that have ended. */
+  get lost(): number {
+    return this.#lost
   }
 
   /** IPsec around the packet in `inside`. */
@@ -779,7 +785,9 @@ export class EspTracker implements CarrierOwner {
   #close(association: EspAssociation, timeUs: number, closedBy: EspClosedBy, reason: string): void {
     const tunnel = this.#tunnelOf(association)
     const { index, role } = association
-    tunnel.lost += this.#windows.lost(index)
+    const lost = this.#windows.lost(index)
+    tunnel.lost += lost
+    this.#lost += lost
     this.events.associationClosed(association, tunnel, timeUs, closedBy, reason, this.#meter)
     if (tunnel.associations[role] === index) tunnel.associations[role] = NONE
     if (closedBy !== 'rekey') tunnel.ending = { closedBy, reason }

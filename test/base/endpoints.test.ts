@@ -28,6 +28,17 @@ describe('an endpoint', () => {
     expect(endpoints.isIpv6(id)).toBe(true)
   })
 
+  test('has a digest of its address, the same for all of its ports', () => {
+    const endpoints = new Endpoints(10)
+    const [a, otherPort, b] = [
+      endpoints.hold(A, 0, 4, 500),
+      endpoints.hold(A, 0, 4, 4500),
+      endpoints.hold(B, 0, 4, 500),
+    ]
+    expect(endpoints.digest(otherPort)).toBe(endpoints.digest(a))
+    expect(endpoints.digest(b)).not.toBe(endpoints.digest(a))
+  })
+
   test('of IPv4 is not the IPv6 address that stands for it', () => {
     const endpoints = new Endpoints(10)
     const mapped = ipBytes('::ffff:192.0.2.1')

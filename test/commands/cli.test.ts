@@ -9,6 +9,18 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const BRUTE_FORCE = join(ROOT, 'pcaps/l2tp-bruteforce-mschapv2.pcap')
 const CLEAN = join(ROOT, 'pcaps/l2tp-mschapv2.pcap')
 
+/** What `ip xfrm state` of the lab's client said while l2tp-ipsec-downgrade was recorded. */
+const ESP_STATE = `src 10.99.0.11 dst 10.99.0.1
+\tproto esp spi 0xcf6d26d9 reqid 1 mode transport
+\tauth-trunc hmac(sha256) 0xffe10093dbd859b176b8f7b59e0dbed2b72dfc288de8f72a1be86b6de9d79aed 128
+\tenc cbc(aes) 0x3896d044d7391d62142785ef039bc47191c79b118839e7181a3fc8f5a7f66180
+src 10.99.0.1 dst 10.99.0.11
+\tproto esp spi 0xc3cfb58e reqid 1 mode transport
+\tauth-trunc hmac(sha256) 0x7bc7f7ef4b81241c041ef5094305ef166fdb210aa687c195c28d8f613c7b4592 128
+\tenc cbc(aes) 0xcd4ea149742ee0d5e95365e83da561cefded62fb250f121a73cf3cf8fbbee420
+`
+const ESP_KEYS = 'esp.keys'
+
 interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -351,6 +363,40 @@ describe('the rest', () => {
     const { code, stdout } = await borescope(['dissect', CLEAN])
     expect(code).toBe(0)
     expect(stdout.trimEnd().split('\n')).toHaveLength(303)
+  })
+
+  test('keys of ESP open what IPsec hides, in a replay and in dissections', async () => {
+    const capture = join(ROOT, 'pcaps/l2tp-ipsec-downgrade.pcap')
+    const environment = { BORESCOPE_SECRETS__ESP_KEYS: ESP_KEYS }
+    writeFileSync(join(scratch, ESP_KEYS), ESP_STATE, { mode: 0o600 })
+    const replayed = await borescope(['replay', '--no-store', '--out', '-', capture], undefined, environment)
+    expect(replayed.stderr).not.toContain('open to other users')
+    const events = replayed.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const logIns = events.filter(({ event }) => event.action === 'ppp.authentication.succeeded')
+    expect(logIns.map(({ user, esp }) => [user.name, esp?.tunnel.uid.slice(0, 2)])).toEqual([
+      ['alice', 'e-'],
+      ['bob', undefined],
+    ])
+    expect(events.at(-1).capture).toMatchObject({ ipsec: 56, opened: 56, lost: 0 })
+
+    const stored = { ...environment, BORESCOPE_STORE__PATH: 'esp.db' }
+    await borescope(['replay', '--quiet', capture], undefined, stored)
+    const shown = await borescope(['show', logIns[0].esp.tunnel.uid], undefined, stored)
+    expect(shown.stdout).toContain('protected by AES-CBC-256/HMAC-SHA2-256-128, transport mode')
+    expect(shown.stdout).toMatch(/27 packets \([\d,]+ bytes\), in [\d.]+ s, 27 opened/)
+    expect(shown.stdout).toContain('alice at 10.99.0.11 logged in by PAP')
+
+    const dissected = await borescope(['dissect', capture], undefined, environment)
+    expect(dissected.stdout.split('\n').filter((line) => line.includes('"opened"'))).toHaveLength(56)
+
+    expect((await borescope(['doctor'], undefined, environment)).stdout).toContain(`of 2 SAs in ${ESP_KEYS}`)
+    writeFileSync(join(scratch, ESP_KEYS), `${ESP_STATE}src nonsense\n`)
+    const wrong = await borescope(['doctor'], undefined, environment)
+    expect(wrong.code).toBe(2)
+    expect(wrong.stdout).toMatch(/wrong +ESP keys +esp.keys: line 9: /)
   })
 
   test('a password never leaves the sensor', async () => {

@@ -20,3 +20,22 @@ test('a flood of minor alerts hides no grave one', () => {
   expect(summary.alerts.some((kept) => kept['event.severity'] === 99)).toBe(true)
   expect(summary.alerts.length).toBeLessThanOrEqual(10_000)
 })
+
+test('IPsec has a line of its own, if there is any', () => {
+  const totals = { captures: 1, packets: 9, bytes: 900, duplicates: 0, trafficNs: 1e9, seconds: 1 }
+  const happened = (action: EventDocument['event.action'], more: Partial<EventDocument> = {}): EventDocument => ({
+    '@timestamp': '2026-01-01T00:00:00.000000Z',
+    'event.id': action,
+    'event.action': action,
+    ...more,
+  })
+  const summary = new Summary()
+  expect(summary.text(totals)).not.toContain('IPsec')
+  for (let i = 0; i < 4; i++) summary.observe(happened('esp.association.seen'))
+  summary.observe(happened('esp.tunnel.opened'))
+  summary.observe(happened('esp.tunnel.rekeyed'))
+  summary.observe(happened('capture.analysed', { 'capture.ipsec': 7, 'capture.opened': 5, 'capture.lost': 2 }))
+  expect(summary.text(totals)).toContain(
+    'IPsec  4 associations in 1 pair, rekeyed 1 time; 7 packets, 5 opened, 2 missing',
+  )
+})
