@@ -105,6 +105,7 @@ export class Summary {
     parts.push(
       this.#tunnelText(),
       this.#sessionText(),
+      this.#neighbourText(),
       this.#userText(),
       this.#trafficText(),
       this.#findingText(),
@@ -134,6 +135,22 @@ export class Summary {
     return `${paint('bold', 'Sessions')}  ${number(requested)} requested, ${number(opened)} opened, ${number(this.count('l2tp.session.failed'))} failed${
       adopted > 0 ? `, ${number(adopted)} already open` : ''
     }; ${counted(this.count('ppp.link.opened'), 'PPP link')} got on the network`
+  }
+
+  /** The other two ways to carry PPP over a network. */
+  #neighbourText(): string {
+    const lines: string[] = []
+    const connections = this.count('pptp.connection.closed') + this.count('pptp.connection.failed')
+    const calls = this.count('pptp.call.closed') + this.count('pptp.call.failed')
+    if (connections + calls > 0)
+      lines.push(
+        `${paint('bold', 'PPTP')}  ${counted(connections, 'control connection')}, ${counted(calls, 'call')}, ${number(this.count('pptp.call.failed'))} failed`,
+      )
+    const sessions = this.count('pppoe.session.closed')
+    const failed = this.count('pppoe.session.failed')
+    if (sessions + failed > 0)
+      lines.push(`${paint('bold', 'PPPoE')}  ${counted(sessions, 'session')}, ${number(failed)} failed`)
+    return lines.join('\n')
   }
 
   #userText(): string {
@@ -185,7 +202,7 @@ export class Summary {
 
   #observeUser(event: EventDocument): void {
     const name = event['user.name'] ?? '(no name)'
-    const from = event['source.ip'] ?? ''
+    const from = event['source.ip'] ?? event['source.mac'] ?? ''
     const key = `${name} ${from}`
     let user = this.#users.get(key)
     if (user === undefined) {
