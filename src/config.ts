@@ -70,6 +70,9 @@ const SCHEMA = z.strictObject({
         .default(10)
         .describe('What an encrypted pair of IPsec associations is used for is judged in windows of that length.'),
       espNullPackets: count(2, 'ESP packets that must agree before an association counts as not encrypted.', 1000),
+      pptpConnectionsMax: count(16_384, 'PPTP control connections followed at one time.', 1_000_000),
+      pptpCallsMax: count(65_536, 'PPTP calls followed at one time.', 1_000_000),
+      pppoeSessionsMax: count(131_072, 'PPPoE sessions followed at one time, and hosts that look for one.', 1_000_000),
       setupTimeoutSeconds: seconds(
         35,
         'A set-up without progress for this long is half-open and given up (RFC 2661: a full retransmission cycle).',
@@ -115,6 +118,25 @@ const SCHEMA = z.strictObject({
         .default('')
         .describe(
           'A file with the keys of ESP SAs, as "ip xfrm state", Wireshark\'s table of ESP SAs, or YAML. The secret of IKE alone opens nothing: keys come from Diffie-Hellman.',
+        ),
+      ppp: z
+        .array(
+          z
+            .strictObject({
+              user: z.string().min(1),
+              password: z.string().optional(),
+              ntHash: z
+                .string()
+                .regex(/^[0-9A-Fa-f]{32}$/, 'expected 32 hexadecimal digits')
+                .optional(),
+            })
+            .refine(({ password, ntHash }) => (password === undefined) !== (ntHash === undefined), {
+              message: 'expected either a password or an ntHash',
+            }),
+        )
+        .default([])
+        .describe(
+          'Passwords of PPP users, or their NT hashes: logins by MS-CHAP are verified, and what MPPE encrypts is opened.',
         ),
     })
     .prefault({}),
@@ -357,9 +379,21 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   return { entries, warnings }
 }
 
+const MASK = '********'
+
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
-  return { ...config, secrets: { ...config.secrets, l2tp: config.secrets.l2tp.map(() => '********') } }
+  const { l2tp, ppp } = config.secrets
+  return {
+    ...config,
+    secrets: {
+      ...config.secrets,
+      l2tp: l2tp.map(() => MASK),
+      ppp: ppp.map(({ user, password }) =>
+        password === undefined ? { user, ntHash: MASK } : { user, password: MASK },
+      ),
+    },
+  }
 }
 
 /** Every key with its default and its meaning, for the reference. */

@@ -41,6 +41,9 @@ interface Damage {
   readonly fault: CaptureFault
 }
 
+/** Flaws before, or in, the header that names hosts. */
+const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
+
 /** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
 const ENDED_AT_ONCE = 16
 
@@ -88,6 +91,9 @@ export class Sensor {
         espReplayWindow: track.espReplayWindow,
         espNullPackets: track.espNullPackets,
         espWindowUs: track.espWindowSeconds * SECOND_US,
+        pptpConnectionsMax: track.pptpConnectionsMax,
+        pptpCallsMax: track.pptpCallsMax,
+        pppoeSessionsMax: track.pppoeSessionsMax,
         setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
         idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
         tcpIdleUs: track.tcpIdleSeconds * SECOND_US,
@@ -104,6 +110,7 @@ export class Sensor {
       },
       secrets,
       new EspKeyring(espKeys),
+      config.secrets.ppp,
       // The ports of what IPsec hides are not those of the network.
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
@@ -161,10 +168,11 @@ export class Sensor {
     this.bus.origin = frame
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
-    if (mayBeCopied && this.#duplicates.isDuplicate(frame.ip, frame)) {
+    if (mayBeCopied && this.#isDuplicate(verdict)) {
       counts.duplicates++
       return
     }
+    if (frame.link.pppoeAt !== -1 && verdict !== 'pppoe') this.trackers.pppoe.count(frame)
     this.#follow(verdict)
   }
 
@@ -208,6 +216,15 @@ export class Sensor {
         this.#neighbours.observe(frame, verdict)
         this.#followIpsec(verdict)
         break
+      case 'pptp':
+        trackers.pptp.observeControl(frame)
+        break
+      case 'gre':
+        trackers.pptp.observeCall(frame)
+        break
+      case 'pppoe':
+        trackers.pppoe.observe(frame)
+        break
       default:
         this.#neighbours.observe(frame, verdict)
     }
@@ -226,6 +243,15 @@ export class Sensor {
     frame.protection = trackers.esp.protection
     const { bytes, start, end } = trackers.esp.inside
     this.#follow(this.#dissector.inside(frame, bytes, start, end))
+  }
+
+  /** Frames of PPPoE have an IP header only inside a session. */
+  #isDuplicate(verdict: Verdict): boolean {
+    const { frame } = this
+    if (frame.flawLayer === 'pppoe') return false
+    return verdict === 'pppoe' && !frame.hasInner
+      ? this.#duplicates.isSameFrame(frame.link, frame.pppoe, frame)
+      : this.#duplicates.isDuplicate(frame.ip, frame)
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
@@ -275,7 +301,7 @@ export class Sensor {
 
   #reportFlaw(): void {
     const { frame } = this
-    const hosts = frame.hasUdp ? 'udp' : frame.flawLayer === 'link' || frame.flawLayer === 'ip' ? 'none' : 'ip'
+    const hosts = frame.hasUdp ? 'udp' : WITHOUT_HOSTS.has(frame.flawLayer) ? 'none' : 'ip'
     this.trackers.anomalies.report(frame, frame.flaw ?? '', frame.flawLayer, '', hosts)
   }
 }

@@ -219,7 +219,32 @@ describe('secrets', () => {
     expect(config.secrets.l2tp[0]).toBe(SECRET)
   })
 
+  test('of PPP users are passwords or NT hashes, masked by their names', () => {
+    const hash = '44EBBA8D5312B8D611474411F56989AE'
+    const config = load(`secrets: { ppp: [{ user: alice, password: ${SECRET} }, { user: bob, ntHash: ${hash} }] }`)
+    expect(config.secrets.ppp).toEqual([
+      { user: 'alice', password: SECRET },
+      { user: 'bob', ntHash: hash },
+    ])
+    expect(maskSecrets(config).secrets.ppp).toEqual([
+      { user: 'alice', password: '********' },
+      { user: 'bob', ntHash: '********' },
+    ])
+    // An empty password is one that people have.
+    expect(load('secrets: { ppp: [{ user: carol, password: "" }] }').secrets.ppp).toHaveLength(1)
+    expect(problemOf('secrets: { ppp: [{ user: alice }] }')).toContain('expected either a password or an ntHash')
+    expect(problemOf(`secrets: { ppp: [{ user: alice, password: x, ntHash: ${hash} }] }`)).toContain('expected either')
+    expect(problemOf('secrets: { ppp: [{ user: alice, ntHash: abcd }] }')).toContain('expected 32 hexadecimal digits')
+    expect(problemOf('secrets: { ppp: [{ password: abcd }] }')).toContain('secrets.ppp')
+  })
+
   test.each([
+    `secrets: { ppp: ${SECRET} }`,
+    `secrets: { ppp: [${SECRET}] }`,
+    `secrets: { ppp: [{ user: alice, ntHash: ${SECRET} }] }`,
+    `secrets: { ppp: [{ user: alice, password: [${SECRET}] }] }`,
+    `secrets: { ppp: [{ user: alice, password: { a: ${SECRET} } }] }`,
+    `secrets: { ppp: [{ user: alice, password: "${SECRET} }] }`,
     `secrets: { l2tp: ${SECRET} }`,
     `secrets: { l2tp: { a: ${SECRET} } }`,
     `secrets: ${SECRET}`,
@@ -247,6 +272,7 @@ describe('secrets', () => {
 
   test('never appear in an error about the environment', () => {
     expect(problemOf(null, { BORESCOPE_SECRETS__L2TP: `${SECRET},` })).not.toContain(SECRET)
+    expect(problemOf(null, { BORESCOPE_SECRETS__PPP: SECRET })).not.toContain(SECRET)
     expect(problemOf(null, { BORESCOPE_SECRETS__L2TP__X: SECRET })).not.toContain(SECRET)
     expect(problemOf(null, { BORESCOPE_SECRETS: SECRET, BORESCOPE_SECRETS__X: SECRET })).not.toContain(SECRET)
   })

@@ -149,6 +149,98 @@ describe.skipIf(isAbsent)('what runs inside', () => {
     expect(served(events, 80)).toEqual([])
   })
 
+  test('with MPPE and the password of the user all that is inside', async () => {
+    const events = await lab('l2tp-mppe', { passwords: [{ user: 'alice', password: 'S3cret-alice' }] })
+    expect(only(events, 'ppp.authentication.succeeded')).toMatchObject({
+      'ppp.authentication.verdict': 'verified',
+      'ppp.authentication.server_verdict': 'verified',
+    })
+    expect(only(events, 'ppp.encryption.agreed')).toMatchObject({
+      'ppp.mppe.bits': 128,
+      'ppp.mppe.stateless': true,
+      'ppp.mppe.key': 'known',
+    })
+    expect(only(events, 'ppp.link.closed')).toMatchObject({
+      'ppp.packets.encrypted': 230,
+      'ppp.mppe.packets.opened': 230,
+      'ppp.mppe.packets.unopened': 0,
+      'ppp.mppe.packets.lost': 0,
+    })
+    const [flow, ...others] = named(events, 'flow.closed').filter((event) => event['network.transport'] === 'tcp')
+    expect(others).toEqual([])
+    expect(flow).toMatchObject({ 'source.ip': '192.168.42.10', 'flow.tcp.state': 'closed', 'user.name': 'alice' })
+    expect(flow['destination.port']).toBe(80)
+    expect(only(events, 'http.requested')).toMatchObject({ 'flow.uid': flow['flow.uid'], 'user.name': 'alice' })
+    expect(flow['destination.bytes']).toBeGreaterThan(200_000)
+    expect(flow['destination.bytes']).toBeLessThan(220_000)
+  })
+
+  test('with MPPE and the wrong password that the password is another', async () => {
+    const events = await lab('l2tp-mppe', { passwords: [{ user: 'alice', password: 'not hers' }] })
+    expect(only(events, 'ppp.authentication.succeeded')).toMatchObject({ 'ppp.authentication.verdict': 'wrong_secret' })
+    expect(only(events, 'ppp.link.closed')).toMatchObject({
+      'ppp.mppe.key': 'wrong_secret',
+      'ppp.mppe.packets.opened': 0,
+    })
+    expect(served(events, 80)).toEqual([])
+  })
+
+  test('PPTP: two calls of one user, the second with another password', async () => {
+    const events = await lab('pptp', { passwords: [{ user: 'alice', password: 'pw-alice' }] })
+    // The client kept its control connection.
+    expect(only(events, 'pptp.connection.opened')).toMatchObject({
+      'source.ip': '10.99.0.11',
+      'destination.ip': '10.99.0.1',
+      'destination.port': 1723,
+    })
+    const calls = named(events, 'pptp.call.opened')
+    expect(calls).toHaveLength(2)
+    expect(named(events, 'ppp.authentication.succeeded')).toMatchObject([
+      {
+        'user.name': 'alice',
+        'ppp.authentication.method': 'MS-CHAPv2',
+        'ppp.authentication.verdict': 'verified',
+        'ppp.authentication.server_verdict': 'verified',
+        'pptp.call.uid': calls[0]['pptp.call.uid'],
+      },
+    ])
+    expect(named(events, 'ppp.authentication.failed')).toMatchObject([
+      {
+        'user.name': 'alice',
+        'ppp.error.code': 691,
+        'ppp.authentication.verdict': 'wrong_secret',
+        'pptp.call.uid': calls[1]['pptp.call.uid'],
+      },
+    ])
+    expect(named(events, 'ppp.link.opened')).toMatchObject([
+      { 'ppp.client.ip': '192.168.45.10', 'ppp.server.ip': '192.168.45.1', 'ppp.mppe.bits': 128 },
+    ])
+    // The one whose login was refused ended first.
+    expect(named(events, 'ppp.link.closed')).toMatchObject([
+      { 'pptp.call.uid': calls[1]['pptp.call.uid'], 'ppp.phase': 'authenticate' },
+      {
+        'pptp.call.uid': calls[0]['pptp.call.uid'],
+        'ppp.packets.encrypted': 16,
+        'ppp.mppe.packets.opened': 16,
+        'ppp.mppe.packets.unopened': 0,
+      },
+    ])
+    // Five echo requests, each answered, of 84 bytes.
+    expect(named(events, 'flow.closed').filter((event) => event['network.transport'] === 'icmp')).toMatchObject([
+      {
+        'source.ip': '192.168.45.10',
+        'destination.ip': '192.168.45.1',
+        'source.packets': 5,
+        'source.bytes': 420,
+        'destination.packets': 5,
+        'pptp.call.uid': calls[0]['pptp.call.uid'],
+        'outer.source.ip': '10.99.0.11',
+      },
+    ])
+    expect(named(events, 'pptp.call.closed')).toHaveLength(2)
+    expect(named(events, 'protocol.anomaly')).toEqual([])
+  })
+
   test('data messages with sequence numbers, none lost', async () => {
     expect(only(await lab('l2tp-seq'), 'l2tp.session.closed')).toMatchObject({
       'l2tp.session.sequenced': true,

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { ConfigError, loadEspKeys } from '../config.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
-import { bytes, number, paint, print, when } from './terminal.ts'
+import { bytes, counted, number, paint, print, when } from './terminal.ts'
 
 interface Finding {
   readonly of: string
@@ -45,8 +45,12 @@ function version(): Finding {
 }
 
 function configuration({ configFile, config }: Context): Finding {
-  const secrets = config.secrets.l2tp.length
-  const says = `${configFile ?? 'defaults, no configuration file'}; ${secrets === 0 ? 'no shared secrets: hidden AVPs stay hidden' : `${secrets} shared secrets`}`
+  const { l2tp, ppp } = config.secrets
+  const says = [
+    configFile ?? 'defaults, no configuration file',
+    l2tp.length === 0 ? 'no shared secrets: hidden AVPs stay hidden' : counted(l2tp.length, 'shared secret'),
+    ppp.length === 0 ? 'no passwords of users: MPPE stays closed' : counted(ppp.length, 'password'),
+  ].join('; ')
   return { of: 'configuration', state: 'fine', says }
 }
 

@@ -52,7 +52,7 @@ export function registerLists(program: Command, context: () => Context): void {
 
 async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
   const ended = 'event.action: (l2tp.tunnel.closed or l2tp.tunnel.failed)'
-  const rows = await findThings(store, ended, 'l2tp.tunnel.uid', filter, options)
+  const rows = await findThings(store, ended, ['l2tp.tunnel.uid'], filter, options)
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
     ...TUNNEL_COLUMNS,
@@ -60,17 +60,32 @@ async function tunnels(store: EventStore, filter: string, options: ListOptions):
   await show(rows, columns, options, 'tunnel')
 }
 
+/** What carries PPP links: sessions of L2TP and of PPPoE, and calls of PPTP. */
+const SESSION_UIDS = ['l2tp.session.uid', 'pptp.call.uid', 'pppoe.session.uid'] as const
+const SESSIONS_ENDED = [
+  'l2tp.session.closed',
+  'l2tp.session.failed',
+  'pptp.call.closed',
+  'pptp.call.failed',
+  'pppoe.session.closed',
+  'pppoe.session.failed',
+]
+
+/** Of an event about the end of a session: the id of the session. */
+function ownUid(event: EventDocument): string {
+  return event['borescope.lineage']?.at(-1) ?? ''
+}
+
 async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
-  const ended = 'event.action: (l2tp.session.closed or l2tp.session.failed)'
-  const rows = await findThings(store, ended, 'l2tp.session.uid', filter, options)
+  const rows = await findThings(store, `event.action: (${SESSIONS_ENDED.join(' or ')})`, SESSION_UIDS, filter, options)
   const links = await linksOf(store, rows)
-  const linkOf = (event: EventDocument) => links.get(event['l2tp.session.uid'] ?? '')
+  const linkOf = (event: EventDocument) => links.get(ownUid(event))
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
-    { title: 'session', value: (event) => event['l2tp.session.uid'] },
+    { title: 'session', value: ownUid },
     { title: 'user', value: (event) => event['user.name'] ?? linkOf(event)?.['user.name'] },
-    { title: 'from', value: (event) => event['source.ip'] },
-    { title: 'to', value: (event) => event['destination.ip'] },
+    { title: 'from', value: (event) => event['source.ip'] ?? event['source.mac'] },
+    { title: 'to', value: (event) => event['destination.ip'] ?? event['destination.mac'] },
     { title: 'caller', value: (event) => event['l2tp.call.calling_number'] },
     { title: 'carries', value: (event) => event['l2tp.session.pseudowire'] ?? 'PPP' },
     { title: 'inner address', value: (event) => linkOf(event)?.['ppp.client.ip'] },
@@ -133,7 +148,7 @@ async function users(store: EventStore, filter: string, options: ListOptions): P
       rows.set(user, row)
     }
     row.last = event['@timestamp']
-    add(row.from, event['source.ip'])
+    add(row.from, event['source.ip'] ?? event['source.mac'])
     add(row.methods, event['ppp.authentication.method'])
     add(row.addresses, event['ppp.client.ip'])
     if (event['event.action'] === 'ppp.authentication.succeeded') row.succeeded++
@@ -217,16 +232,19 @@ const IDS_MAX = 200
 async function findThings(
   store: EventStore,
   ended: string,
-  uid: 'l2tp.tunnel.uid' | 'l2tp.session.uid',
+  fields: readonly ('l2tp.tunnel.uid' | (typeof SESSION_UIDS)[number])[],
   filter: string,
   options: ListOptions,
 ): Promise<EventDocument[]> {
   if (filter.trim() === '') return find(store, ended, '', options)
-  const matching = await store.aggregate({ kql: narrowed(`${uid}: *`, filter) }, { by: [uid], limit: THINGS_MAX })
-  const uids = new Set(matching.map(({ key: [value] }) => value))
+  const uids = new Set<unknown>()
+  for (const field of fields) {
+    const search = { kql: narrowed(`${field}: *`, filter) }
+    for (const { key } of await store.aggregate(search, { by: [field], limit: THINGS_MAX })) uids.add(key[0])
+  }
   const rows: EventDocument[] = []
   for await (const document of store.search({ kql: ended, ...timeOf(options), sort: NEWEST_FIRST })) {
-    if (!uids.has(document[uid] ?? null)) continue
+    if (!fields.some((field) => uids.has(document[field]))) continue
     rows.push(document)
     if (rows.length > options.limit) break
   }
@@ -236,11 +254,12 @@ async function findThings(
 /** The PPP link of each session, whenever it opened. */
 async function linksOf(store: EventStore, rows: readonly EventDocument[]): Promise<Map<string, EventDocument>> {
   const links = new Map<string, EventDocument>()
-  const uids = rows.flatMap((row) => row['l2tp.session.uid'] ?? [])
+  const uids = rows.map(ownUid)
   for (let at = 0; at < uids.length; at += IDS_MAX) {
     const some = uids.slice(at, at + IDS_MAX).join(' or ')
-    const kql = `event.action: ppp.link.opened and l2tp.session.uid: (${some})`
-    for await (const link of store.search({ kql })) links.set(link['l2tp.session.uid'] ?? '', link)
+    const kql = `event.action: ppp.link.opened and borescope.lineage: (${some})`
+    for await (const link of store.search({ kql }))
+      for (const uid of link['borescope.lineage'] ?? []) links.set(uid, link)
   }
   return links
 }

@@ -19,7 +19,7 @@ export function registerShow(program: Command, context: () => Context): void {
     .description('Tells everything that is stored about one thing, in the order of time.')
     .argument(
       '<id>',
-      'a tunnel (t-…), session (s-…), flow (f-…), or the id of an alert or event; a unique beginning will do',
+      'a tunnel (t-…), session (s-…), flow (f-…), PPTP call (c-…), PPPoE session (o-…), or the id of an alert or event; a unique beginning will do',
     )
     .option('-n, --limit <number>', 'events at most', parseCount, 500)
     .option('--json', 'the events as one JSON array')
@@ -76,6 +76,9 @@ const EVENTS_OF: Readonly<Record<string, string>> = {
   e: 'esp.*',
   t: 'l2tp.tunnel.*',
   s: 'l2tp.session.* or ppp.*',
+  p: 'pptp.connection.*',
+  c: 'pptp.call.* or ppp.*',
+  o: 'pppoe.* or ppp.*',
 }
 
 /** Everything about a thing and what is inside it, and the life of whatever it is inside of: from IKE down to the last flow. */

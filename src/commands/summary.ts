@@ -111,6 +111,7 @@ export class Summary {
       this.#tunnelText(),
       this.#sessionText(),
       this.#ipsecText(),
+      this.#neighbourText(),
       this.#userText(),
       this.#trafficText(),
       this.#findingText(),
@@ -150,6 +151,22 @@ export class Summary {
     if (this.#analysed === null) return head
     const { 'capture.ipsec': packets = 0, 'capture.opened': opened = 0, 'capture.lost': lost = 0 } = this.#analysed
     return `${head}; ${counted(packets, 'packet')}, ${number(opened)} opened, ${number(lost)} missing`
+  }
+
+  /** The other two ways to carry PPP over a network. */
+  #neighbourText(): string {
+    const lines: string[] = []
+    const connections = this.count('pptp.connection.closed') + this.count('pptp.connection.failed')
+    const calls = this.count('pptp.call.closed') + this.count('pptp.call.failed')
+    if (connections + calls > 0)
+      lines.push(
+        `${paint('bold', 'PPTP')}  ${counted(connections, 'control connection')}, ${counted(calls, 'call')}, ${number(this.count('pptp.call.failed'))} failed`,
+      )
+    const sessions = this.count('pppoe.session.closed')
+    const failed = this.count('pppoe.session.failed')
+    if (sessions + failed > 0)
+      lines.push(`${paint('bold', 'PPPoE')}  ${counted(sessions, 'session')}, ${number(failed)} failed`)
+    return lines.join('\n')
   }
 
   #userText(): string {
@@ -201,7 +218,7 @@ export class Summary {
 
   #observeUser(event: EventDocument): void {
     const name = event['user.name'] ?? '(no name)'
-    const from = event['source.ip'] ?? ''
+    const from = event['source.ip'] ?? event['source.mac'] ?? ''
     const key = `${name} ${from}`
     let user = this.#users.get(key)
     if (user === undefined) {

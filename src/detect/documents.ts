@@ -23,6 +23,8 @@ const SHARED_FIELDS = [
   'outer.destination.ip',
   'l2tp.tunnel.uid',
   'l2tp.session.uid',
+  'pptp.call.uid',
+  'pppoe.session.uid',
   'flow.uid',
   'anomaly.name',
   'l2tp.initiator.host_name',

@@ -4,21 +4,23 @@
  * The verdict says what was found; a view of the frame may be read if the verdict reaches it. Nothing is kept between
  * packets but fragments and the ports on which L2TP was learned.
  */
+import { u16, u32 } from '../base/bytes.ts'
+import { GRE_PPP } from '../wire/gre.ts'
 import { IKE_PORT } from '../wire/ike.ts'
 import { IP_PROTOCOL, isIpv6Extension } from '../wire/ip.ts'
-import { u16, u32 } from '../base/bytes.ts'
 import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
 import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import { ETHERTYPE } from '../wire/link.ts'
 import { NATT_PORT } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
+import { PPTP_PORT } from '../wire/pptp.ts'
 import type { Defragmenter } from './defragment.ts'
 import type { Frame } from './frame.ts'
 
 /**
  * `foreign`: whole, and none of our protocols. `fragment`: held back until the datagram is complete. `flawed`: see
- * `frame.flaw`. `inner`: taken out of another packet, none of our protocols, and in `frame.inner`. The others name the
- * protocol that `frame` holds.
+ * `frame.flaw`. `inner`: taken out of another packet, none of our protocols, and in `frame.inner`. `gre`: a call of PPTP.
+ * `pppoe`: discovery, or a session that carries none of our protocols. The others name the protocol that `frame` holds.
  */
 export type Verdict =
   | 'foreign'
@@ -31,6 +33,9 @@ export type Verdict =
   | 'natt'
   | 'esp'
   | 'ah'
+  | 'pptp'
+  | 'gre'
+  | 'pppoe'
   | 'inner'
 
 /** Tunnels in tunnels: a real network nests two or three. */
@@ -62,13 +67,18 @@ export class Dissector {
   }
 
   dissect(frame: Frame): Verdict {
-    const { link, ip } = frame
     reset(frame)
     frame.hasUdp = false
     frame.sourcePort = 0
     frame.destinationPort = 0
     frame.depth = 0
     frame.protection = null
+    const verdict = this.#outermost(frame)
+    return verdict === 'foreign' ? this.#pppoe(frame) : verdict
+  }
+
+  #outermost(frame: Frame): Verdict {
+    const { link, ip } = frame
     const linkFlaw = link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
     if (linkFlaw !== null) return flawed(frame, 'link', linkFlaw)
     if (link.etherType !== ETHERTYPE.IPV4 && link.etherType !== ETHERTYPE.IPV6) return 'foreign'
@@ -97,11 +107,28 @@ export class Dissector {
     return 'inner'
   }
 
+  /** What is none of ours may still be a PPPoE session's own. */
+  #pppoe(frame: Frame): Verdict {
+    const { link, pppoe } = frame
+    const isSession = link.pppoeAt !== -1
+    if (!isSession && link.etherType !== ETHERTYPE.PPPOE_DISCOVERY) return 'foreign'
+    const at = isSession ? link.pppoeAt : link.payloadStart
+    const wireEnd = Math.max(frame.end, frame.start + frame.originalLength)
+    const flaw = pppoe.decode(frame.bytes, at, frame.end, wireEnd)
+    if (flaw !== null) return flawed(frame, 'pppoe', flaw)
+    if (isSession) this.#readPpp(frame, frame.bytes, pppoe.payloadStart, pppoe.payloadEnd, pppoe.wireEnd)
+    return 'pppoe'
+  }
+
   #transport(frame: Frame): Verdict {
     const { ip, udp } = frame
     switch (ip.protocol) {
       case IP_PROTOCOL.UDP:
         break
+      case IP_PROTOCOL.TCP:
+        return this.#tcp(frame)
+      case IP_PROTOCOL.GRE:
+        return this.#gre(frame)
       case IP_PROTOCOL.L2TP:
         return this.#l2tpV3(frame, frame.l2tpv3.decodeIp(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd))
       case IP_PROTOCOL.ESP:
@@ -174,10 +201,33 @@ export class Dissector {
     }
   }
 
-  /** PPP in a data message, and IP in PPP. A flaw here leaves the message what it is: tunnel and session still count it. */
+  #tcp(frame: Frame): Verdict {
+    const { ip, tcp } = frame
+    const { bytes, payloadStart: at } = ip
+    if (ip.payloadEnd - at < 4 || (u16(bytes, at) !== PPTP_PORT && u16(bytes, at + 2) !== PPTP_PORT)) return 'foreign'
+    const flaw = tcp.decode(bytes, at, ip.payloadEnd)
+    return flaw === null ? 'pptp' : flawed(frame, 'tcp', flaw)
+  }
+
+  /** The calls of PPTP; other GRE is none of ours. */
+  #gre(frame: Frame): Verdict {
+    const { ip, gre } = frame
+    const flaw = gre.decode(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd)
+    if (gre.version !== 1 || gre.protocol !== GRE_PPP) return 'foreign'
+    if (flaw !== null) return flawed(frame, 'gre', flaw)
+    if (gre.payloadLength > 0) this.#readPpp(frame, gre.bytes, gre.payloadStart, gre.payloadEnd, gre.wireEnd)
+    return 'gre'
+  }
+
   #payload(frame: Frame): void {
-    const { l2tp, ppp, inner } = frame
-    const pppFlaw = ppp.decode(l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd, l2tp.messageEnd)
+    const { l2tp } = frame
+    this.#readPpp(frame, l2tp.bytes, l2tp.payloadStart, l2tp.payloadEnd, l2tp.messageEnd)
+  }
+
+  /** PPP, and IP in PPP. A flaw here leaves the packet what it is: what carries it still counts it. */
+  #readPpp(frame: Frame, bytes: Uint8Array, start: number, end: number, wireEnd: number): void {
+    const { ppp, inner } = frame
+    const pppFlaw = ppp.decode(bytes, start, end, wireEnd)
     if (pppFlaw !== null) {
       flawed(frame, 'ppp', pppFlaw)
       return
@@ -194,6 +244,7 @@ export class Dissector {
 function mayBeOurs({ ip }: Frame): boolean {
   switch (ip.protocol) {
     case IP_PROTOCOL.UDP:
+    case IP_PROTOCOL.GRE:
     case IP_PROTOCOL.L2TP:
     case IP_PROTOCOL.ESP:
     case IP_PROTOCOL.AH:

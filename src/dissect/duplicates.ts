@@ -8,14 +8,18 @@
  * packet, and of two different packets within the window one is taken for a copy once in 2^44 times.
  */
 import { i32, u16 } from '../base/bytes.ts'
-import { mix32 } from '../base/hash.ts'
+import { hashWindow, mix32 } from '../base/hash.ts'
 import type { IpView } from '../wire/ip.ts'
+import type { LinkView } from '../wire/link.ts'
+import { PPPOE_HEADER_LENGTH, type PppoeView } from '../wire/pppoe.ts'
 
 /** A capture on many hops brings its copies within a few packets; 32 kB stay in the processor's nearest cache. */
 const SLOTS = 4096
 const SLOT = 2
 /** Of the transport header and payload that enter the digest: UDP, L2TP, PPP, inner IP, and ports and sequence numbers of inner TCP. */
 const DIGESTED_BYTES = 56
+/** Two addresses of Ethernet. */
+const STATIONS_LENGTH = 12
 
 export class Duplicates {
   readonly #windowUs: number
@@ -44,8 +48,24 @@ export class Duplicates {
     }
     for (; at + 2 <= end; at += 2) low = Math.imul(low ^ u16(bytes, at), 0x85ebca6b)
     if (at < end) high ^= bytes[at]
-    low = mix32(low ^ (high >>> 7))
-    high = mix32(high ^ low)
+    return this.#isSeen(low, high, frame)
+  }
+
+  /** The same of a frame of PPPoE that has no IP header: by its stations, header and all that is in it. */
+  isSameFrame(
+    { stationsAt }: LinkView,
+    { bytes, payloadStart, payloadEnd }: PppoeView,
+    frame: { readonly timeUs: number },
+  ): boolean {
+    if (this.#windowUs === 0) return false
+    const low = hashWindow(bytes, payloadStart - PPPOE_HEADER_LENGTH, payloadEnd)
+    const high = stationsAt === -1 ? 0 : hashWindow(bytes, stationsAt, stationsAt + STATIONS_LENGTH)
+    return this.#isSeen(low, high, frame)
+  }
+
+  #isSeen(lowDigest: number, highDigest: number, frame: { readonly timeUs: number }): boolean {
+    const low = mix32(lowDigest ^ (highDigest >>> 7))
+    const high = mix32(highDigest ^ low)
     const slots = this.#slots
     const slot = (low & (SLOTS - 1)) * SLOT
     const nowUs = frame.timeUs | 0

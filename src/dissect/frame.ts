@@ -4,11 +4,14 @@
  * It is overwritten by the next packet. Keep a value, never the frame.
  */
 import { NO_BYTES } from '../base/bytes.ts'
+import { GreView } from '../wire/gre.ts'
 import { IpView } from '../wire/ip.ts'
 import { L2tpView } from '../wire/l2tp.ts'
 import { L2tpV3View } from '../wire/l2tpv3.ts'
 import { LinkView } from '../wire/link.ts'
 import { PppView } from '../wire/ppp.ts'
+import { PppoeView } from '../wire/pppoe.ts'
+import { TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
 
 /** IPsec around a packet, as whoever is inside sees it: the same object for all packets of one pair of associations. */
@@ -47,6 +50,9 @@ export class Frame {
   readonly udp = new UdpView()
   readonly l2tp = new L2tpView()
   readonly l2tpv3 = new L2tpV3View()
+  readonly tcp = new TcpView()
+  readonly gre = new GreView()
+  readonly pppoe = new PppoeView()
   hasUdp = false
   /**
    * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart

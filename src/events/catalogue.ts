@@ -15,6 +15,8 @@ import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
 import { PPP_EVENTS } from './ppp.ts'
+import { PPPOE_EVENTS } from './pppoe.ts'
+import { PPTP_EVENTS } from './pptp.ts'
 import { SENSOR_EVENTS } from './sensor.ts'
 
 interface EventDeclaration extends EventShape {
@@ -25,6 +27,8 @@ interface EventDeclaration extends EventShape {
 export const CATALOGUE = {
   ...L2TP_EVENTS,
   ...PPP_EVENTS,
+  ...PPTP_EVENTS,
+  ...PPPOE_EVENTS,
   ...FLOW_EVENTS,
   ...APPLICATION_EVENTS,
   ...IKE_EVENTS,

@@ -16,12 +16,16 @@ import { FLOW_FIELDS } from './flow.ts'
 import { IKE_FIELDS } from './ike.ts'
 import { L2TP_FIELDS } from './l2tp.ts'
 import { PPP_FIELDS } from './ppp.ts'
+import { PPPOE_FIELDS } from './pppoe.ts'
+import { PPTP_FIELDS } from './pptp.ts'
 import { SENSOR_FIELDS } from './sensor.ts'
 
 export const FIELDS = {
   ...COMMON_FIELDS,
   ...L2TP_FIELDS,
   ...PPP_FIELDS,
+  ...PPTP_FIELDS,
+  ...PPPOE_FIELDS,
   ...FLOW_FIELDS,
   ...APPLICATION_FIELDS,
   ...IKE_FIELDS,

@@ -140,6 +140,7 @@ const SESSION_MAY = [
   'l2tp.session.layout',
   'l2tp.session.remote_end_id',
   'l2tp.session.circuit_status',
+  'pppoe.session.uid',
   'esp.tunnel.uid',
   'ike.uid',
   'l2tp.tunnel.initiator_id',

@@ -11,6 +11,14 @@ export const PPP_FIELDS = {
   'ppp.authentication.server_name': own('keyword', 'The name that the authenticator gave in its challenge.'),
   'ppp.authentication.attempts': own('long', 'Answers that the peer sent, with their repetitions left out.'),
   'ppp.authentication.message': own('keyword', 'The message of the success or failure.'),
+  'ppp.authentication.verdict': own(
+    'keyword',
+    'With a password configured for the user: `verified` if it is the one that answered, else `wrong_secret`.',
+  ),
+  'ppp.authentication.server_verdict': own(
+    'keyword',
+    '`verified` if the server proved by MS-CHAPv2 that it knows the password that answered, `wrong_secret` if it does not.',
+  ),
   'ppp.error.code': own('long', 'MS-CHAP error code (E=).'),
   'ppp.error.text': own('keyword', 'The MS-CHAP error in words.'),
   'ppp.error.retry': own('boolean', 'MS-CHAP R=1: the authenticator allows another try.'),
@@ -25,6 +33,15 @@ export const PPP_FIELDS = {
   'ppp.compression': own('keyword[]', '`pfc`, `acfc`, `vj`, `deflate`, `mppc` …: what was agreed.'),
   'ppp.mppe.bits': own('long', 'MPPE key strength agreed: 40, 56 or 128.'),
   'ppp.mppe.stateless': own('boolean', 'MPPE changes its key with every packet.'),
+  'ppp.mppe.key': own(
+    'keyword',
+    'Whether the sensor can open what MPPE encrypts: `known`, `unknown`, or `wrong_secret` (the configured password did not answer).',
+  ),
+  'ppp.mppe.packets.opened': own('long', 'MPPE packets that were decrypted.'),
+  'ppp.mppe.packets.unopened': own('long', 'MPPE packets that a known key did not open: lost step, late, or forged.'),
+  'ppp.mppe.packets.lost': own('long', 'MPPE packets missing by their coherency counts.'),
+  'ppp.mppe.packets.reordered': own('long', 'MPPE packets that came late or again by their coherency counts.'),
+  'ppp.mppe.resets': own('long', 'CCP Reset-Requests: a receiver lost step.'),
   'ppp.protocols': own('keyword[]', 'PPP protocols that the link carried.'),
   'ppp.packets.encrypted': own('long', 'Packets encrypted or compressed by CCP (PPP protocol 0x00fd).'),
   'ppp.terminated_by': own('keyword', '`client`, `server`, or absent.'),
@@ -36,6 +53,9 @@ const LINK_MAY = [
   'destination.mac',
   'esp.tunnel.uid',
   'ike.uid',
+  'pptp.connection.uid',
+  'pptp.call.uid',
+  'pppoe.session.uid',
   'l2tp.tunnel.uid',
   'l2tp.session.uid',
   'l2tp.tunnel.initiator_id',
@@ -62,6 +82,15 @@ const LINK_NETWORK_MAY = [
   'ppp.mppe.bits',
   'ppp.mppe.stateless',
 ] as const
+const MPPE_MAY = [
+  'ppp.mppe.key',
+  'ppp.mppe.packets.opened',
+  'ppp.mppe.packets.unopened',
+  'ppp.mppe.packets.lost',
+  'ppp.mppe.packets.reordered',
+  'ppp.mppe.resets',
+] as const
+const VERDICT_MAY = ['ppp.authentication.verdict', 'ppp.authentication.server_verdict'] as const
 const LINK = ['network.protocol', 'borescope.lineage'] as const
 
 export const PPP_EVENTS = {
@@ -72,7 +101,7 @@ export const PPP_EVENTS = {
     category: ['authentication', 'network'],
     type: ['start', 'allowed'],
     always: [...LINK, 'event.outcome', 'ppp.authentication.attempts'],
-    may: [...LINK_MAY, 'ppp.authentication.message'],
+    may: [...LINK_MAY, ...VERDICT_MAY, 'ppp.authentication.message'],
   },
   'ppp.authentication.failed': {
     says: 'A PPP peer tried to log in and was refused.',
@@ -81,7 +110,23 @@ export const PPP_EVENTS = {
     category: ['authentication', 'network'],
     type: ['start', 'denied'],
     always: [...LINK, 'event.outcome', 'ppp.authentication.attempts'],
-    may: [...LINK_MAY, 'ppp.authentication.message', 'ppp.error.code', 'ppp.error.text', 'ppp.error.retry'],
+    may: [
+      ...LINK_MAY,
+      ...VERDICT_MAY,
+      'ppp.authentication.message',
+      'ppp.error.code',
+      'ppp.error.text',
+      'ppp.error.retry',
+    ],
+  },
+  'ppp.encryption.agreed': {
+    says: 'Both ends of a PPP link agreed to encrypt it with MPPE.',
+    dataset: 'ppp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['protocol', 'info'],
+    always: [...LINK, 'ppp.mppe.bits', 'ppp.mppe.stateless', 'ppp.mppe.key'],
+    may: [...LINK_MAY],
   },
   'ppp.link.opened': {
     says: 'A PPP link carries a network protocol: addresses are agreed.',
@@ -99,6 +144,6 @@ export const PPP_EVENTS = {
     category: ['network', 'session'],
     type: ['connection', 'end'],
     always: [...LINK, 'event.reason', 'ppp.phase', ...TRAFFIC],
-    may: [...LINK_MAY, ...LINK_NETWORK_MAY, 'ppp.protocols', 'ppp.packets.encrypted', 'ppp.terminated_by'],
+    may: [...LINK_MAY, ...LINK_NETWORK_MAY, ...MPPE_MAY, 'ppp.protocols', 'ppp.packets.encrypted', 'ppp.terminated_by'],
   },
 } as const satisfies Record<string, EventShape>

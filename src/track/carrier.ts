@@ -17,6 +17,8 @@ export interface Carrier {
   readonly uid: string
   userName: string | undefined
   link: PppLink | null
+  /** Of an L2TP session: the PPPoE session in which the same PPP link was seen. */
+  accessUid?: string | undefined
   /** First of the list of its inner flows, or -1; kept by the flow tracker. */
   firstFlow: number
 }

@@ -1,5 +1,7 @@
 /** A PPP link as a record: what both ends agreed, and who logged in. */
 import type { VjDecompressor } from '../wire/vj.ts'
+import type { MppeLink } from './mppe-link.ts'
+import type { LinkKeys, Proof } from './ppp-proof.ts'
 import type { Role } from './role.ts'
 
 type Phase = 'establish' | 'authenticate' | 'network' | 'terminated'
@@ -33,6 +35,12 @@ export interface Login {
   outcome: 'succeeded' | 'failed' | undefined
   /** The name that the last success was told of. */
   told: string | undefined
+  /** What is to be answered, in hexadecimal digits. */
+  challenge: string | undefined
+  /** The last answer against the passwords that the operator gave; null if there is none of this user. */
+  proof: Proof | null
+  /** By MS-CHAPv2: how the server proved itself, in hexadecimal digits. */
+  serverAnswer: string | undefined
 }
 
 export class PppLink {
@@ -42,6 +50,12 @@ export class PppLink {
   readonly compression = new Set<string>()
   mppeBits: number | undefined
   isStateless: boolean | undefined
+  /** Once CCP agreed on MPPE or MPPC. */
+  mppe: MppeLink | null = null
+  /** Of the last login whose password is known. */
+  keys: LinkKeys | null = null
+  /** The end that asked for that login. */
+  server: Role = 1
   readonly protocols = new Set<number>()
   encrypted = 0
   isOpenTold = false
@@ -59,6 +73,10 @@ export class PppLink {
     }
     for (const login of this.logins) Object.assign(login, newLogin())
     this.encrypted = 0
+    this.mppeBits = undefined
+    this.isStateless = undefined
+    this.mppe = null
+    this.keys = null
     this.isOpenTold = false
     this.terminatedBy = undefined
     this.terminationReason = undefined
@@ -92,5 +110,8 @@ function newLogin(): Login {
     isJudged: false,
     outcome: undefined,
     told: undefined,
+    challenge: undefined,
+    proof: null,
+    serverAnswer: undefined,
   }
 }

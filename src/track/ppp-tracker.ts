@@ -11,6 +11,9 @@ import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { describeEap, EAP_CODE, EAP_TYPE } from '../wire/eap.ts'
+import type { L2tpControl } from '../wire/l2tp-avp.ts'
+import { MppeView } from '../wire/mppe.ts'
+import type { MsChapResponse, MsChapV2Response } from '../wire/ms-chap.ts'
 import { PPP, pppProtocolName } from '../wire/ppp.ts'
 import { CHAP_CODE, describeChap, describePap, PAP_CODE } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-control.ts'
@@ -27,23 +30,35 @@ import {
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
 import type { Carrier } from './carrier.ts'
+import { mppeAgreement, MppeLink } from './mppe-link.ts'
 import { type Agreed, type Login, PppLink } from './ppp-link.ts'
+import { proofOf } from './ppp-proof.ts'
+import type { PppSecrets } from './ppp-secrets.ts'
 import type { Role } from './role.ts'
+import { SameLinks } from './same-links.ts'
 
 const EAP_MSCHAPV2_RESPONSE = 2
 
 /** Protocols remembered of one link: an attacker may send 65,536. */
 const PROTOCOLS_MAX = 64
+/** No PPP frame is longer: its carriers are IP datagrams and Ethernet frames. */
+const FRAME_BYTES_MAX = 65_536
 
 export class PppLinkTracker {
   readonly #emit: Emit
   readonly #anomalies: Anomalies
+  readonly #secrets: PppSecrets
   readonly #control = new PppControlView()
   readonly #options = new PppOptionCursor()
+  readonly sameLinks = new SameLinks()
+  readonly #mppe = new MppeView()
+  /** What MPPE hid, of the current packet. */
+  readonly #plain = new Uint8Array(FRAME_BYTES_MAX)
 
-  constructor(emit: Emit, anomalies: Anomalies) {
+  constructor(emit: Emit, anomalies: Anomalies, secrets: PppSecrets) {
     this.#emit = emit
     this.#anomalies = anomalies
+    this.#secrets = secrets
   }
 
   /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
@@ -53,10 +68,41 @@ export class PppLinkTracker {
     const link = carrier.link
     if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
     if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
-    else if (ppp.protocol === PPP.COMPRESSED) link.encrypted++
+    else if (ppp.protocol === PPP.COMPRESSED) return this.#decrypt(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
       return this.#expand(frame, carrier, link, sender)
     return false
+  }
+
+  /** The frame that MPPE or MPPC hid takes the place of the one that hid it. */
+  #decrypt(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
+    const { ppp, inner } = frame
+    link.encrypted++
+    const { mppe } = link
+    if (mppe === null || mppe.agreement(sender) === null) return false
+    const flaw = this.#mppe.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd)
+    if (flaw !== null) {
+      if (!ppp.isSnapped) this.#anomaly(frame, carrier, sender, flaw, 'MPPE')
+      return false
+    }
+    const missing = ppp.wireEnd - ppp.payloadEnd
+    const verdict = mppe.open(this.#mppe, sender, sender !== link.server, link.keys, ppp.wireEnd, this.#plain)
+    if (verdict === 'wrong_key')
+      this.#anomaly(frame, carrier, sender, 'mppe.wrong_key', `${mppe.unopened} packets did not open`)
+    else if (verdict === 'implausible' && mppe.isProven)
+      this.#anomaly(frame, carrier, sender, 'mppe.implausible', `coherency count ${this.#mppe.coherencyCount}`)
+    if (verdict !== 'opened' || ppp.decode(this.#plain, 0, mppe.length, mppe.length + missing) !== null) return false
+    if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
+    switch (ppp.protocol) {
+      case PPP.IPV4:
+      case PPP.IPV6:
+        return inner.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd) === null
+      case PPP.VJ_COMPRESSED:
+      case PPP.VJ_UNCOMPRESSED:
+        return this.#expand(frame, carrier, link, sender)
+      default:
+        return false
+    }
   }
 
   #expand(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
@@ -69,7 +115,7 @@ export class PppLinkTracker {
       : vj.expand(ppp.bytes, ppp.payloadStart, ppp.payloadEnd, ppp.wireEnd)
     if (flaw === null) return inner.decode(vj.bytes, 0, vj.length) === null
     // A slot that the capture did not see filled is no fault of the sender's.
-    if (flaw !== 'vj.slot' && !ppp.isSnapped) this.#anomaly(frame, carrier, flaw, pppProtocolName(ppp.protocol))
+    if (flaw !== 'vj.slot' && !ppp.isSnapped) this.#anomaly(frame, carrier, sender, flaw, pppProtocolName(ppp.protocol))
     return false
   }
 
@@ -77,7 +123,7 @@ export class PppLinkTracker {
     const { ppp } = frame
     const flaw = this.#control.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd)
     if (flaw !== null) {
-      if (!frame.ppp.isSnapped) this.#anomaly(frame, carrier, flaw, pppProtocolName(ppp.protocol))
+      if (!frame.ppp.isSnapped) this.#anomaly(frame, carrier, sender, flaw, pppProtocolName(ppp.protocol))
       return
     }
     switch (ppp.protocol) {
@@ -101,6 +147,12 @@ export class PppLinkTracker {
     }
   }
 
+  /** What an L2TP access concentrator tells of the negotiation that it did itself (RFC 2661 section 4.4.5). */
+  noteProxied(carrier: Carrier, call: L2tpControl | null, timeUs: number): void {
+    for (const octets of [call?.initialReceivedLcpConfReq, call?.lastReceivedLcpConfReq, call?.proxyAuthenChallenge])
+      if (octets !== undefined) this.sameLinks.note(octets, 0, octets.length, carrier, timeUs)
+  }
+
   carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
     const { link } = carrier
     if (link === null) return
@@ -116,7 +168,8 @@ export class PppLinkTracker {
     switch (code) {
       case PPP_CODE.CONFIGURE_REQUEST:
         // Options that cannot be read are a finding; what they ask for counts only once it is acknowledged.
-        this.#check(frame, carrier)
+        this.#check(frame, carrier, sender)
+        this.#noteRequest(carrier, frame.timeUs)
         return
       case PPP_CODE.CONFIGURE_ACK:
         this.#agreeLcp(link, (1 - sender) as Role)
@@ -141,6 +194,17 @@ export class PppLinkTracker {
         this.#tellOpen(carrier, link, frame.timeUs, true)
         this.#tellClosed(carrier, link, frame.timeUs, link.terminationReason ?? 'terminated')
         return
+    }
+  }
+
+  /** Options with a magic number are not asked for by two links. */
+  #noteRequest(carrier: Carrier, timeUs: number): void {
+    const { bytes, dataStart, dataEnd } = this.#control
+    const options = this.#overOptions()
+    while (options.next()) {
+      if (options.type !== LCP.MAGIC_NUMBER) continue
+      this.sameLinks.note(bytes, dataStart, dataEnd, carrier, timeUs)
+      return
     }
   }
 
@@ -170,25 +234,72 @@ export class PppLinkTracker {
   #observeNcp(frame: Frame, carrier: Carrier, link: PppLink, sender: Role, protocol: number): void {
     const { code } = this.#control
     if (code === PPP_CODE.CONFIGURE_REQUEST) {
-      this.#check(frame, carrier)
+      this.#check(frame, carrier, sender)
       // Nobody negotiates addresses with a peer that has yet to log in: the server was content.
       if (link.phase !== 'terminated') link.phase = 'network'
+    }
+    if (protocol === PPP.CCP) {
+      this.#observeCcp(frame, carrier, link, sender)
+      return
     }
     if (code !== PPP_CODE.CONFIGURE_ACK) return
     const asker = (1 - sender) as Role
     const options = this.#overOptions()
     if (protocol === PPP.IPCP) agreeIpcp(link, asker, options)
-    else if (protocol === PPP.IPV6CP) agreeIpv6cp(link, asker, options)
-    else agreeCcp(link, options)
-    if (protocol === PPP.CCP) return
+    else agreeIpv6cp(link, asker, options)
     this.#tellOpen(carrier, link, frame.timeUs, false)
+  }
+
+  /** What a request asks for, its sender will receive: the acknowledgement binds its own sender (RFC 1962 section 4). */
+  #observeCcp(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
+    switch (this.#control.code) {
+      case PPP_CODE.CONFIGURE_REQUEST:
+        link.mppe?.ask(sender)
+        return
+      case PPP_CODE.CONFIGURE_ACK:
+        this.#agreeCcp(frame, carrier, link, sender)
+        return
+      case PPP_CODE.TERMINATE_REQUEST:
+      case PPP_CODE.TERMINATE_ACK:
+        link.mppe?.end()
+        return
+      case PPP_CODE.RESET_REQUEST:
+        if (link.mppe !== null) link.mppe.resets++
+    }
+  }
+
+  #agreeCcp(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
+    const agreement = mppeAgreement(agreeCcp(link, this.#overOptions()))
+    if (agreement === null && link.mppe === null) return
+    link.mppe ??= new MppeLink()
+    const { mppe } = link
+    if (!mppe.agree(sender, agreement)) return
+    if (agreement === null || agreement.strength === null) return
+    const other = mppe.agreement((1 - sender) as Role)
+    // The weaker of both directions counts.
+    link.mppeBits = Math.min(agreement.strength, other?.strength ?? agreement.strength)
+    link.isStateless = agreement.isStateless && (other?.isStateless ?? true)
+    if (other === null || other.strength === null) return
+    this.#emit({
+      name: 'ppp.encryption.agreed',
+      timeUs: frame.timeUs,
+      message: `PPP packets will be encrypted with MPPE, ${link.mppeBits} bits, ${link.isStateless ? 'stateless' : 'stateful'}`,
+      fields: {
+        ...hostsOf(carrier, clientOf(link)),
+        ...carrier.owner.identify(carrier),
+        'user.name': carrier.userName,
+        'ppp.mppe.bits': link.mppeBits,
+        'ppp.mppe.stateless': link.isStateless,
+        'ppp.mppe.key': keyOf(link),
+      },
+    })
   }
 
   // --- authentication
 
   #observePap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const record = describePap(this.#control)
-    if (record.flaw !== undefined) this.#anomaly(frame, carrier, record.flaw, 'PAP')
+    if (record.flaw !== undefined) this.#anomaly(frame, carrier, sender, record.flaw, 'PAP')
     if (record.code === PAP_CODE.AUTHENTICATE_REQUEST) {
       const login = link.logins[sender]
       login.method = 'PAP'
@@ -206,17 +317,21 @@ export class PppLinkTracker {
     const server = (isAnswer ? 1 - sender : sender) as Role
     const client = (1 - server) as Role
     const record = describeChap(this.#control, link.agreed[server].chapAlgorithm)
-    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, record.flaw, 'CHAP')
+    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, sender, record.flaw, 'CHAP')
     const login = link.logins[client]
     const method = chapMethod(record.algorithm)
     if (method !== undefined && (record.algorithmGuessed !== true || login.method === undefined)) login.method = method
     switch (record.code) {
       case CHAP_CODE.CHALLENGE:
         login.server = record.name === '' ? login.server : (record.name ?? login.server)
+        login.challenge = record.value
+        if (record.value !== undefined) this.#noteChapValue(carrier, frame.timeUs)
         return
       case CHAP_CODE.RESPONSE:
         this.#rename(login, record.name)
         this.#attempt(login)
+        if (record.value !== undefined) this.#noteChapValue(carrier, frame.timeUs)
+        this.#prove(link, client, record.msChapResponse)
         return
       case CHAP_CODE.SUCCESS:
       case CHAP_CODE.FAILURE: {
@@ -224,14 +339,17 @@ export class PppLinkTracker {
         if (login.attempts > 0 && this.#control.identifier !== login.identifier) return
         const isSuccess = record.code === CHAP_CODE.SUCCESS
         const said = isSuccess ? record.msChapSuccess?.message : record.msChapFailure?.message
+        login.serverAnswer = record.msChapSuccess?.authenticatorResponse
         this.#judge(frame, carrier, link, client, isSuccess, said ?? record.message, record.msChapFailure)
+        // The next try answers the challenge that came with the refusal.
+        if (record.msChapFailure?.challenge !== undefined) login.challenge = record.msChapFailure.challenge
       }
     }
   }
 
   #observeEap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): void {
     const record = describeEap(this.#control)
-    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, record.flaw, 'EAP')
+    if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, sender, record.flaw, 'EAP')
     const isAnswer = record.code === EAP_CODE.RESPONSE
     const client = (isAnswer ? sender : 1 - sender) as Role
     const login = link.logins[client]
@@ -250,6 +368,12 @@ export class PppLinkTracker {
       method?.kind === 'md5' || (method?.kind === 'mschapv2' && method.opCode === EAP_MSCHAPV2_RESPONSE)
     const isFirstAnswer = method?.kind !== 'mschapv2' && (login.attempts === 0 || login.isJudged)
     if (isAnswer && isMethod && (isWholeAnswer || isFirstAnswer)) this.#attempt(login)
+    if (method?.kind === 'mschapv2') {
+      if (method.challenge !== undefined) login.challenge = method.challenge
+      if (method.success !== undefined) login.serverAnswer = method.success.authenticatorResponse
+      if (method.failure?.challenge !== undefined) login.challenge = method.failure.challenge
+      this.#prove(link, client, method.response)
+    }
     if (record.code === EAP_CODE.SUCCESS || record.code === EAP_CODE.FAILURE) {
       this.#judge(frame, carrier, link, client, record.code === EAP_CODE.SUCCESS)
     }
@@ -257,6 +381,24 @@ export class PppLinkTracker {
 
   #rename(login: Login, name: string | undefined): void {
     if (name !== undefined && name !== '') login.user = name
+  }
+
+  /** The challenge or the answer in a CHAP packet, which nobody else chooses. */
+  #noteChapValue(carrier: Carrier, timeUs: number): void {
+    const { bytes, dataStart, dataEnd } = this.#control
+    const valueStart = dataStart + 1
+    this.sameLinks.note(bytes, valueStart, Math.min(valueStart + bytes[dataStart], dataEnd), carrier, timeUs)
+  }
+
+  /** Whether a password that the operator gave answered: then the keys of the link are known. */
+  #prove(link: PppLink, client: Role, response: MsChapResponse | MsChapV2Response | undefined): void {
+    const login = link.logins[client]
+    if (response === undefined) return
+    const { challenge, user = '' } = login
+    login.proof = challenge === undefined ? null : proofOf(this.#secrets.of(user), challenge, response, user)
+    if (login.proof?.verdict !== 'verified') return
+    link.keys = login.proof.keys
+    link.server = (1 - client) as Role
   }
 
   /** Counts an answer once: the same again, before its verdict or with the same identifier, is a retransmission. */
@@ -305,6 +447,8 @@ export class PppLinkTracker {
       'ppp.authentication.server_name': login.server,
       'ppp.authentication.attempts': login.attempts,
       'ppp.authentication.message': said === '' ? undefined : said,
+      'ppp.authentication.verdict': login.proof?.verdict,
+      'ppp.authentication.server_verdict': isSuccess ? serverVerdict(login) : undefined,
     } as const
     const who = `${login.user ?? 'a client'} at ${fields['source.ip'] ?? fields['source.mac']}`
     if (isSuccess) {
@@ -367,6 +511,7 @@ export class PppLinkTracker {
         'ppp.phase': phase,
         'ppp.protocols': [...link.protocols].map(pppProtocolName),
         'ppp.packets.encrypted': link.encrypted === 0 ? undefined : link.encrypted,
+        ...mppeCounts(link),
         'ppp.terminated_by':
           link.terminatedBy === undefined ? undefined : link.terminatedBy === client ? 'client' : 'server',
       },
@@ -404,17 +549,24 @@ export class PppLinkTracker {
     return this.#options.over(bytes, dataStart, dataEnd)
   }
 
-  #check(frame: Frame, carrier: Carrier): void {
+  #check(frame: Frame, carrier: Carrier, sender: Role): void {
     const options = this.#overOptions()
     while (options.next());
-    if (options.flaw !== null) this.#anomaly(frame, carrier, options.flaw, pppProtocolName(frame.ppp.protocol))
+    if (options.flaw !== null) this.#anomaly(frame, carrier, sender, options.flaw, pppProtocolName(frame.ppp.protocol))
   }
 
-  #anomaly(frame: Frame, carrier: Carrier, name: string, detail: string): void {
+  #anomaly(frame: Frame, carrier: Carrier, sender: Role, name: string, detail: string): void {
     const identity = carrier.owner.identify(carrier)
-    this.#anomalies.report(frame, name, 'ppp', detail, 'udp', {
+    const hosts = carrier.owner.hosts(carrier, sender)
+    // The hosts of a datagram are read from its headers; others the carrier knows.
+    const isDatagram = frame.hasUdp && hosts['network.protocol'] === 'l2tp'
+    this.#anomalies.report(frame, name, 'ppp', detail, isDatagram ? 'udp' : 'none', {
+      ...(isDatagram ? {} : hosts),
       'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
       'l2tp.session.uid': identity['l2tp.session.uid'],
+      'pptp.connection.uid': identity['pptp.connection.uid'],
+      'pptp.call.uid': identity['pptp.call.uid'],
+      'pppoe.session.uid': identity['pppoe.session.uid'],
       'borescope.lineage': identity['borescope.lineage'],
     })
   }
@@ -491,19 +643,43 @@ function agreeIpv6cp(link: PppLink, asker: Role, options: PppOptionCursor): void
   }
 }
 
-function agreeCcp(link: PppLink, options: PppOptionCursor): void {
+/** The bits of the MPPE option, 0 without one. */
+function agreeCcp(link: PppLink, options: PppOptionCursor): number {
+  let bits = 0
   while (options.next()) {
     const { bytes, type, valueStart: at, valueEnd } = options
     if (type === CCP.MPPE && valueEnd - at === 4) {
-      const bits = u32(bytes, at)
-      if ((bits & MPPE.KEY_128_BITS) !== 0) link.mppeBits = 128
-      else if ((bits & MPPE.KEY_56_BITS) !== 0) link.mppeBits = 56
-      else if ((bits & MPPE.KEY_40_BITS) !== 0) link.mppeBits = 40
-      if (link.mppeBits !== undefined) link.isStateless = (bits & MPPE.STATELESS) !== 0
+      bits = u32(bytes, at)
       if ((bits & MPPE.MPPC) !== 0) link.compression.add('mppc')
     } else if (type === CCP.DEFLATE) link.compression.add('deflate')
     else if (type === CCP.BSD_COMPRESS) link.compression.add('bsd')
     else if (type === CCP.STAC_LZS) link.compression.add('stac')
     else if (type === CCP.PREDICTOR_1) link.compression.add('predictor')
+  }
+  return bits
+}
+
+/** Whether the sensor can open what the link encrypts. */
+function keyOf(link: PppLink): string {
+  if (link.keys !== null) return 'known'
+  return link.logins.some(({ proof }) => proof?.verdict === 'wrong_secret') ? 'wrong_secret' : 'unknown'
+}
+
+/** Whether the server proved that it knows the password that answered; undefined where nobody can tell. */
+function serverVerdict({ proof, serverAnswer }: Login): string | undefined {
+  if (proof === null || proof.serverAnswers === null || serverAnswer === undefined) return undefined
+  return proof.serverAnswers.includes(serverAnswer.toUpperCase()) ? 'verified' : 'wrong_secret'
+}
+
+function mppeCounts(link: PppLink) {
+  const { mppe } = link
+  if (mppe === null || link.mppeBits === undefined) return {}
+  return {
+    'ppp.mppe.key': keyOf(link),
+    'ppp.mppe.packets.opened': mppe.opened,
+    'ppp.mppe.packets.unopened': mppe.unopened,
+    'ppp.mppe.packets.lost': mppe.lost,
+    'ppp.mppe.packets.reordered': mppe.reordered,
+    'ppp.mppe.resets': mppe.resets,
   }
 }

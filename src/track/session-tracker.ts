@@ -326,6 +326,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   #establish(session: Session, tunnel: Tunnel, timeUs: number): void {
     this.#enter(session, 'established')
     this.#timers.cancel(session.index)
+    this.#links.noteProxied(session, session.call, timeUs)
     this.#emit({
       name: 'l2tp.session.opened',
       timeUs,
@@ -622,6 +623,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'ike.uid': tunnel.protection?.ikeUid,
       'l2tp.tunnel.uid': tunnel.uid,
       'l2tp.session.uid': session.uid,
+      'pppoe.session.uid': session.accessUid,
       'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
       'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
       'l2tp.session.initiator_id': known(session.ids[INITIATOR]),

@@ -73,6 +73,7 @@ export class Session implements Carrier {
   call: L2tpControl | null = null
   link: PppLink | null = null
   userName: string | undefined
+  accessUid: string | undefined
   firstFlow = -1
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
@@ -97,6 +98,7 @@ export class Session implements Carrier {
     this.call = null
     this.link = null
     this.userName = undefined
+    this.accessUid = undefined
     this.firstFlow = -1
   }
 }

@@ -14,11 +14,22 @@ import type { IkeLookup } from './ike-lookup.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
+import { type PppSecret, PppSecrets } from './ppp-secrets.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
+import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
+import { type PptpLimits, PptpTracker } from './pptp-tracker.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
-export interface TrackLimits extends TunnelLimits, SessionLimits, FlowLimits, IkeLimits, EspLimits, AnomalyLimits {}
+export interface TrackLimits
+  extends TunnelLimits,
+    SessionLimits,
+    FlowLimits,
+    IkeLimits,
+    EspLimits,
+    AnomalyLimits,
+    PptpLimits,
+    PppoeLimits {}
 
 const NO_IKE: IkeLookup = { parentOf: () => null, onEnded: () => {} }
 
@@ -30,13 +41,16 @@ export class Trackers {
   readonly flows: InnerFlowTracker
   readonly ike: IkeTracker
   readonly esp: EspTracker
+  readonly pptp: PptpTracker
+  readonly pppoe: PppoeTracker
 
-  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels. */
+  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. */
   constructor(
     emit: Emit,
     limits: TrackLimits,
     secrets: readonly Uint8Array[],
     espKeys: EspKeyring,
+    pppSecrets: readonly PppSecret[],
     learnPort: (port: number) => void,
   ) {
     // Two ends a tunnel, some of them on their way out.
@@ -48,7 +62,7 @@ export class Trackers {
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, NO_IKE, espKeys, limits)
-    const links = new PppLinkTracker(emit, this.anomalies)
+    const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets))
     this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
     this.v3 = new L2tpV3Tracker(
@@ -63,6 +77,8 @@ export class Trackers {
       learnPort,
     )
     this.tunnels.offerTo(this.v3.tunnels)
+    this.pptp = new PptpTracker(links, this.flows, carriers, emit, this.anomalies, limits)
+    this.pppoe = new PppoeTracker(links, this.flows, carriers, emit, this.anomalies, limits)
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -86,14 +102,18 @@ export class Trackers {
     this.tunnels.expire(nowUs)
     this.v3.expire(nowUs)
     this.esp.expire(nowUs)
+    this.pptp.expire(nowUs)
+    this.pppoe.expire(nowUs)
     this.ike.expire(nowUs)
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */
   *finish(nowUs: number): Generator<void> {
+    yield* this.pppoe.finish(nowUs)
     yield* this.tunnels.finish(nowUs)
     yield* this.v3.finish(nowUs)
     yield* this.esp.finish(nowUs)
+    yield* this.pptp.finish(nowUs)
     this.ike.finish(nowUs)
   }
 }

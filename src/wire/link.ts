@@ -62,18 +62,25 @@ export class LinkView {
   etherType = 0
   /** VLAN id of the outermost tag, or -1. */
   vlanId = -1
+  /** Where the PPPoE header of a session stands, or -1: what it carries is read as if it came alone. */
+  pppoeAt = -1
+  /** Where the addresses of the innermost Ethernet header stand, destination first; -1 without one. */
+  stationsAt = -1
   payloadStart = 0
   payloadEnd = 0
 
   decode(bytes: Uint8Array, start: number, end: number, linkType: number): LinkFlaw | null {
     this.bytes = bytes
     this.vlanId = -1
+    this.pppoeAt = -1
+    this.stationsAt = -1
     this.etherType = 0
     this.payloadStart = start
     this.payloadEnd = end
     switch (linkType) {
       case LINKTYPE.ETHERNET:
         if (end - start < 14) return 'link.truncated'
+        this.stationsAt = start
         return this.#walk(start + 14, u16(bytes, start + 12))
       case LINKTYPE.RAW:
       case LINKTYPE.RAW_BSD:
@@ -130,6 +137,7 @@ export class LinkView {
           return this.#mpls(at)
         case ETHERTYPE.PPPOE_SESSION:
           if (end - at < 6) return 'link.truncated'
+          this.pppoeAt = at
           return this.#ppp(at + 6)
         default:
           if (type >= 0x0600) {
@@ -159,7 +167,10 @@ export class LinkView {
       const nibble = bytes[at] >> 4
       if (nibble === 4 || nibble === 6) return this.#bareIp(at)
       // A pseudowire: an optional control word (first nibble 0), then Ethernet (RFC 4448).
-      if (nibble === 0 && this.payloadEnd - at >= 18) return this.#walk(at + 18, u16(bytes, at + 16))
+      if (nibble === 0 && this.payloadEnd - at >= 18) {
+        this.stationsAt = at + 4
+        return this.#walk(at + 18, u16(bytes, at + 16))
+      }
       this.payloadStart = at
       return null
     }

@@ -70,9 +70,13 @@ export interface MsChapV2Exchange {
 
 /** Whether this password answered; the name counts without its domain (RFC 2759 section 4), but some count the domain in. */
 export function isMsChapV2Answer(ntHash: Uint8Array, exchange: MsChapV2Exchange): boolean {
-  const { userName } = exchange
-  const account = withoutDomain(userName)
-  return answers(ntHash, exchange, account) || (account !== userName && answers(ntHash, exchange, userName))
+  return namesOf(exchange).some((name) => answers(ntHash, exchange, name))
+}
+
+/** The user without a domain, as the standard has it, and the whole name, which some take. */
+function namesOf({ userName }: MsChapV2Exchange): Uint8Array[] {
+  const at = userName.lastIndexOf(BACKSLASH)
+  return at === -1 ? [userName] : [userName.subarray(at + 1), userName]
 }
 
 function answers(ntHash: Uint8Array, exchange: MsChapV2Exchange, userName: Uint8Array): boolean {
@@ -81,11 +85,6 @@ function answers(ntHash: Uint8Array, exchange: MsChapV2Exchange, userName: Uint8
 }
 
 const BACKSLASH = 0x5c
-
-function withoutDomain(userName: Uint8Array): Uint8Array {
-  const at = userName.lastIndexOf(BACKSLASH)
-  return at === -1 ? userName : userName.subarray(at + 1)
-}
 
 /** Whether this password, by the one hash or the other, gave either of the responses of MS-CHAP. */
 export function isMsChapAnswer(
@@ -105,16 +104,18 @@ const SERVER_SIGNING = Buffer.from('Magic server to client signing constant', 'l
 const SERVER_PADDING = Buffer.from('Pad to make it do more than one iteration', 'latin1')
 
 /**
- * The 40 hexadecimal digits, in capitals, by which a server that knows the password proves it (RFC 2759 section 8.7).
- * A server that writes others took the login without knowing it.
+ * The 40 hexadecimal digits, in capitals, by which a server that knows the password proves it (RFC 2759 section 8.7), for
+ * each way to take the name of the user. A server that writes others took the login without knowing it.
  */
-export function authenticatorResponse(ntHash: Uint8Array, exchange: MsChapV2Exchange): string {
-  const { ntResponse, peerChallenge, authenticatorChallenge, userName } = exchange
-  const challenge = challengeHash(peerChallenge, authenticatorChallenge, withoutDomain(userName))
+export function authenticatorResponses(ntHash: Uint8Array, exchange: MsChapV2Exchange): string[] {
+  const { ntResponse, peerChallenge, authenticatorChallenge } = exchange
   const digest = sha1(md4(ntHash), ntResponse, SERVER_SIGNING)
-  return Buffer.from(sha1(digest, challenge, SERVER_PADDING))
-    .toString('hex')
-    .toUpperCase()
+  return namesOf(exchange).map((name) => {
+    const challenge = challengeHash(peerChallenge, authenticatorChallenge, name)
+    return Buffer.from(sha1(digest, challenge, SERVER_PADDING))
+      .toString('hex')
+      .toUpperCase()
+  })
 }
 
 /** DES of one block under the 7 octets of key at `keyAt`, spread over 8; the parity bits count for nothing. */

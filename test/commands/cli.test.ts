@@ -4,6 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as craft from '../support/craft.ts'
+import { pcapFile } from '../support/pcap.ts'
+import { discoveryFrame, pppoeTag, sessionFrame } from '../support/pppoe.ts'
+import { enhancedGre, outgoingCallReply, outgoingCallRequest, startReply, startRequest } from '../support/pptp.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const BRUTE_FORCE = join(ROOT, 'pcaps/l2tp-bruteforce-mschapv2.pcap')
@@ -410,5 +414,71 @@ describe('the rest', () => {
       expect(stdout).not.toContain('pw-bob')
       expect(stdout).not.toContain(Buffer.from('pw-bob').toString('hex'))
     }
+  })
+})
+
+describe('calls of PPTP and sessions of PPPoE', () => {
+  const CLIENT = '198.51.100.7'
+  const SERVER = '192.0.2.1'
+  const BRAS = { source: '02:00:00:00:00:02', target: '02:00:00:00:00:01' }
+
+  function control(payload: Uint8Array, fields: craft.TcpFields, isBack = false): Uint8Array {
+    const ends = isBack ? { source: SERVER, target: CLIENT } : { source: CLIENT, target: SERVER }
+    const ports = isBack ? { sourcePort: 1723, targetPort: 40_000 } : { sourcePort: 40_000, targetPort: 1723 }
+    return craft.ethernet(craft.ipv4(craft.tcp(payload, { ...ports, ...fields }), { ...ends, protocol: 6 }))
+  }
+
+  function ipcp(code: number, ip: string): Uint8Array {
+    return craft.ppp(0x8021, craft.pppPacket(code, 1, craft.pppOption(3, craft.ipBytes(ip))), { addressControl: false })
+  }
+
+  test('are sessions in the lists, and have their stories', async () => {
+    const call = outgoingCallRequest({ callId: 11 })
+    const packets = [
+      control(startRequest(), { sequence: 1 }),
+      control(startReply(), { sequence: 1 }, true),
+      control(call, { sequence: 1 + startRequest().length }),
+      control(outgoingCallReply({ callId: 22, peerCallId: 11 }), { sequence: 1 + startReply().length }, true),
+      ...[1, 2].flatMap((code) => [
+        craft.ethernet(
+          craft.ipv4(enhancedGre(ipcp(code, '10.9.8.1'), { callId: 22, sequence: code }), {
+            source: CLIENT,
+            target: SERVER,
+            protocol: 47,
+          }),
+        ),
+        craft.ethernet(
+          craft.ipv4(enhancedGre(ipcp(code, '10.9.8.7'), { callId: 11, sequence: code }), {
+            source: SERVER,
+            target: CLIENT,
+            protocol: 47,
+          }),
+        ),
+      ]),
+      discoveryFrame(0x19, [pppoeTag(0x0101, '')]),
+      discoveryFrame(0x65, [pppoeTag(0x0101, '')], { sessionId: 9, ethernet: BRAS }),
+      ...[1, 2].flatMap((code) => [
+        sessionFrame(9, ipcp(code, '10.1.1.1')),
+        sessionFrame(9, ipcp(code, '10.1.1.7'), { ethernet: BRAS }),
+      ]),
+    ]
+    const capture = join(scratch, 'neighbours.pcap')
+    writeFileSync(
+      capture,
+      pcapFile({ packets: packets.map((bytes, i) => ({ timeUs: 1_700_000_000_000_000 + i * 10_000, bytes })) }),
+    )
+    const own = { BORESCOPE_STORE__PATH: join(scratch, 'neighbours.db') }
+    const { stdout } = await borescope(['replay', capture], undefined, own)
+    expect(stdout).toContain('PPTP  1 control connection, 1 call, 0 failed\n')
+    expect(stdout).toContain('PPPoE  1 session, 0 failed')
+    const table = (await borescope(['sessions'], undefined, own)).stdout
+    expect(table).toMatch(/c-\w+ .*198\.51\.100\.7 +192\.0\.2\.1 .*10\.9\.8\.\d/)
+    expect(table).toMatch(/o-\w+ .*02-00-00-00-00-01 +02-00-00-00-00-02 .*10\.1\.1\.\d/)
+    const filter = 'event.action: ppp.link.opened and ppp.client.ip: "10.9.8.0/24"'
+    const rows = JSON.parse((await borescope(['sessions', filter, '--json'], undefined, own)).stdout)
+    expect(rows).toHaveLength(1)
+    const story = (await borescope(['show', rows[0].pptp.call.uid], undefined, own)).stdout
+    for (const part of ['pptp.connection.opened', 'pptp.call.opened', 'ppp.link.opened', 'pptp.call.closed'])
+      expect(story).toContain(part)
   })
 })

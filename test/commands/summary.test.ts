@@ -39,3 +39,13 @@ test('IPsec has a line of its own, if there is any', () => {
     'IPsec  4 associations in 1 pair, rekeyed 1 time; 7 packets, 5 opened, 2 missing',
   )
 })
+
+test('PPTP and PPPoE have a line each where there are any', () => {
+  const summary = new Summary()
+  const totals = { captures: 1, packets: 9, bytes: 900, duplicates: 0, trafficNs: 1e9, seconds: 1 }
+  expect(summary.text(totals)).not.toMatch(/PPTP|PPPoE/)
+  for (const action of ['pptp.connection.closed', 'pptp.call.closed', 'pptp.call.failed', 'pppoe.session.closed'])
+    summary.observe({ '@timestamp': '2026-01-01T00:00:00.000000Z', 'event.id': action, 'event.action': action })
+  expect(summary.text(totals)).toContain('1 control connection, 2 calls, 1 failed\n')
+  expect(summary.text(totals)).toContain('1 session, 0 failed')
+})

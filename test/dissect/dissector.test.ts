@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import * as craft from '../support/craft.ts'
 import { V3_MESSAGE, v3Data, v3Message } from '../support/craft-l2tpv3.ts'
+import { discoveryFrame, pppoeTag, sessionFrame } from '../support/pppoe.ts'
+import { enhancedGre, startRequest } from '../support/pptp.ts'
 import { Bench } from './support.ts'
 
 const PPP_IPV4 = craft.concat(
@@ -84,6 +86,65 @@ describe('the verdict on', () => {
     expect(bench.see(onPort(new Uint8Array(28), 4500, 40_000))).toBe('natt')
     expect(bench.see(onPort(new Uint8Array(28), 40_000, 40_001))).toBe('foreign')
     expect(bench.frame.hasUdp).toBe(true)
+  })
+
+  test('the control connection of PPTP, in either direction', () => {
+    const bench = new Bench()
+    for (const ports of [
+      { sourcePort: 40_000, targetPort: 1723 },
+      { sourcePort: 1723, targetPort: 40_000 },
+    ]) {
+      expect(bench.seeIp(craft.ipv4(craft.tcp(startRequest(), ports), { protocol: 6 }))).toBe('pptp')
+      expect(bench.frame).toMatchObject({ flaw: null, hasUdp: false, hasPpp: false, sourcePort: 0 })
+      expect(bench.frame.tcp).toMatchObject(
+        ports.targetPort === 1723 ? { destinationPort: 1723 } : { sourcePort: 1723 },
+      )
+    }
+    expect(bench.seeIp(craft.ipv4(craft.tcp(startRequest(), { targetPort: 1724 }), { protocol: 6 }))).toBe('foreign')
+    const short = craft.tcp(new Uint8Array(0), { targetPort: 1723 }).subarray(0, 19)
+    expect(bench.seeIp(craft.ipv4(short, { protocol: 6 }))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'tcp.truncated', flawLayer: 'tcp' })
+  })
+
+  test('a call of PPTP: PPP in enhanced GRE, and acknowledgements alone', () => {
+    const bench = new Bench()
+    expect(bench.seeIp(craft.ipv4(enhancedGre(PPP_IPV4, { callId: 7, sequence: 0 }), { protocol: 47 }))).toBe('gre')
+    expect(bench.frame).toMatchObject({ flaw: null, hasPpp: true, hasInner: true, hasUdp: false })
+    expect(bench.frame.gre).toMatchObject({ callId: 7, sequence: 0 })
+    expect(bench.frame.inner).toMatchObject({ version: 4, protocol: 17 })
+    const empty = enhancedGre(new Uint8Array(0), { callId: 7, acknowledgement: 3 })
+    expect(bench.seeIp(craft.ipv4(empty, { protocol: 47 }))).toBe('gre')
+    expect(bench.frame).toMatchObject({ flaw: null, hasPpp: false, hasInner: false })
+    const other = enhancedGre(PPP_IPV4, { sequence: 0, protocol: 0x0800 })
+    expect(bench.seeIp(craft.ipv4(other, { protocol: 47 }))).toBe('foreign')
+    const longer = enhancedGre(LCP, { sequence: 0, payloadLength: 100 })
+    expect(bench.seeIp(craft.ipv4(longer, { protocol: 47 }))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'gre.length', flawLayer: 'gre' })
+  })
+
+  test('PPPoE: both stages, and nothing of them where a session carries one of ours', () => {
+    const bench = new Bench()
+    expect(bench.see(discoveryFrame(0x09, [pppoeTag(0x0101, '')]))).toBe('pppoe')
+    expect(bench.frame.pppoe).toMatchObject({ code: 9, sessionId: 0 })
+    expect(bench.frame).toMatchObject({ flaw: null, hasPpp: false, hasInner: false })
+    expect(bench.see(sessionFrame(17, LCP.subarray(2)))).toBe('pppoe')
+    expect(bench.frame.pppoe).toMatchObject({ code: 0, sessionId: 17 })
+    expect(bench.frame).toMatchObject({ flaw: null, hasPpp: true, hasInner: false })
+    expect(bench.see(sessionFrame(17, PPP_IPV4.subarray(2)))).toBe('pppoe')
+    expect(bench.frame).toMatchObject({ flaw: null, hasPpp: true, hasInner: true })
+    const l2tp = craft.concat(craft.fromHex('0021'), craft.ipv4(craft.udp(craft.sccrq())))
+    expect(bench.see(sessionFrame(17, l2tp))).toBe('l2tp')
+    expect(bench.frame.link.pppoeAt).toBe(14)
+  })
+
+  test('broken PPPoE names its layer, and so does a session frame that ends before its PPP', () => {
+    const bench = new Bench()
+    expect(bench.see(craft.ethernet(craft.fromHex('1109 0000 00'), { type: 0x8863 }))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'pppoe.truncated', flawLayer: 'pppoe' })
+    expect(bench.see(sessionFrame(17, new Uint8Array(0)))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'link.truncated', flawLayer: 'link' })
+    expect(bench.see(sessionFrame(17, craft.fromHex('0021 4f00')))).toBe('flawed')
+    expect(bench.frame).toMatchObject({ flaw: 'ip.truncated', flawLayer: 'ip' })
   })
 
   test('frames without IP', () => {
@@ -205,6 +266,14 @@ test('a message in fragments is read whole', () => {
   expect(bench.seeIp(first)).toBe('fragment')
   expect(bench.seeIp(second)).toBe('l2tp')
   expect(bench.frame.l2tp).toMatchObject({ tunnelId: 3, sessionId: 4 })
+  expect(bench.frame.hasInner).toBe(true)
+})
+
+test('a packet of a PPTP call in fragments is read whole', () => {
+  const bench = new Bench()
+  const [first, second] = craft.ipv4Fragments(enhancedGre(PPP_IPV4, { sequence: 1 }), 32, { protocol: 47 })
+  expect(bench.seeIp(first)).toBe('fragment')
+  expect(bench.seeIp(second)).toBe('gre')
   expect(bench.frame.hasInner).toBe(true)
 })
 

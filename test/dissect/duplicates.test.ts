@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { Duplicates } from '../../src/dissect/duplicates.ts'
 import { IpView } from '../../src/wire/ip.ts'
+import { LINKTYPE, LinkView } from '../../src/wire/link.ts'
+import { PppoeView } from '../../src/wire/pppoe.ts'
 import * as craft from '../support/craft.ts'
+import { discoveryFrame, pppoeTag, sessionFrame } from '../support/pppoe.ts'
 
 const PAYLOAD = Uint8Array.from({ length: 200 }, (_, i) => i)
 
@@ -86,4 +89,30 @@ test('ten thousand different packets are no copies', () => {
   let copies = 0
   for (let i = 0; i < 10_000; i++) if (check(duplicates, craft.ipv4(craft.be32(i), { id: i & 0xff }), i)) copies++
   expect(copies).toBe(0)
+})
+
+/** Whether frames of PPPoE, each a millisecond after the one before, are taken for copies. */
+function framesSeen(duplicates: Duplicates, frames: readonly Uint8Array[]): boolean[] {
+  return frames.map((frame, i) => {
+    const link = new LinkView()
+    const pppoe = new PppoeView()
+    link.decode(frame, 0, frame.length, LINKTYPE.ETHERNET)
+    pppoe.decode(frame, link.pppoeAt === -1 ? link.payloadStart : link.pppoeAt, frame.length, frame.length)
+    return duplicates.isSameFrame(link, pppoe, { timeUs: i * 1000 })
+  })
+}
+
+test('a frame of PPPoE without IP is a copy if stations, header and content are the same, padding aside', () => {
+  const padi = discoveryFrame(0x09, [pppoeTag(0x0101, ''), pppoeTag(0x0103, 'a host')])
+  const lcp = craft.fromHex('c021 09010008 01020304')
+  const frames = [padi, craft.concat(padi, new Uint8Array(10)), sessionFrame(1, lcp), sessionFrame(1, lcp)]
+  expect(framesSeen(new Duplicates(5000), frames)).toEqual([false, true, false, true])
+  expect(framesSeen(new Duplicates(0), frames)).toEqual([false, false, false, false])
+  const others = [
+    sessionFrame(1, lcp),
+    sessionFrame(2, lcp),
+    sessionFrame(1, lcp, { ethernet: { source: '02:00:00:00:00:09' } }),
+    sessionFrame(1, craft.fromHex('c021 0a010008 01020304')),
+  ]
+  expect(framesSeen(new Duplicates(5000), others)).toEqual([false, false, false, false])
 })

@@ -1018,6 +1018,19 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
       'in IPsec': () => [login(0, { 'ppp.authentication.method': 'MS-CHAPv2', 'esp.tunnel.uid': 'e-1' })],
     },
   },
+  'VPN server that does not know the password of its user': {
+    fires: () => [
+      login(0, { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'wrong_secret' }),
+      login(60, { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'wrong_secret' }),
+    ],
+    entity: `${CLIENT}, ${SERVER}, carol`,
+    misses: {
+      'a server that knows it': () => [
+        login(0, { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'verified' }),
+      ],
+      'a password that is not configured': () => [login(0, {})],
+    },
+  },
   'PPP link without a login': {
     fires: () => [event('ppp.link.opened', 0, { ...PAIR, 'ppp.authentication.method': 'none' })],
     entity: `${CLIENT}, ${SERVER}`,

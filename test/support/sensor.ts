@@ -10,6 +10,8 @@ import { Sensor } from '../../src/sensor.ts'
 
 export interface SensorOptions {
   readonly secrets?: readonly string[]
+  /** Passwords of PPP users. */
+  readonly passwords?: Config['secrets']['ppp']
   readonly track?: Partial<Config['track']>
   readonly capture?: Partial<Config['capture']>
   readonly espKeys?: readonly EspKeyEntry[]
@@ -24,7 +26,7 @@ function sensorOf(options: SensorOptions): { sensor: Sensor; events: EventDocume
       ...config,
       track: { ...config.track, ...options.track },
       capture: { ...config.capture, ...options.capture },
-      secrets: { ...config.secrets, l2tp: [...(options.secrets ?? [])] },
+      secrets: { ...config.secrets, l2tp: [...(options.secrets ?? [])], ppp: options.passwords ?? [] },
     },
     'test',
     null,

@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { asymmetricStartKey, masterKey, startKey } from '../../src/wire/mppe.ts'
+import { lmPasswordHash, ntPasswordHash } from '../../src/wire/ms-chap-proof.ts'
 import * as craft from '../support/craft.ts'
+import { MppeSender } from '../support/mppe.ts'
+import { msChapAnswer, msChapV2Answer } from '../support/ms-chap.ts'
+import type { SensorOptions } from '../support/sensor.ts'
 import { Peers } from './support.ts'
 
 const {
@@ -16,10 +21,10 @@ const MSCHAPV2 = 'c22381'
 const MD5 = 'c22305'
 
 /** A session whose LCP is agreed, with what the server wants by way of a log-in. */
-function link(auth?: string): Peers {
+function link(auth?: string, options: SensorOptions = {}): Peers {
   const wants = auth === undefined ? [] : [authOption(auth)]
   const mru = [craft.pppOption(craft.LCP_OPTION.mru, craft.be16(1400))]
-  return new Peers()
+  return new Peers(options)
     .open()
     .call()
     .data('server', craft.lcp(REQUEST, 1, wants))
@@ -223,5 +228,127 @@ test('options that cannot be read are an anomaly of the session', () => {
   expect(peers.told('protocol.anomaly')[0]).toMatchObject({
     'anomaly.layer': 'ppp',
     'l2tp.session.uid': peers.told('l2tp.session.opened')[0]['l2tp.session.uid'],
+  })
+})
+
+describe('with the password of the user', () => {
+  const PASSWORD = 'S3cret'
+  const passwords = [{ user: 'bob', password: PASSWORD }]
+  const peerChallenge = craft.fromHex('21402324255e262a28295f2b3a337c7e')
+  const other = craft.fromHex('ffeeddccbbaa99887766554433221100')
+  const INSIDE = craft.concat(
+    craft.fromHex('0021'),
+    craft.ipv4(craft.tcp(craft.utf8('hidden'), { source: '10.9.8.7', target: '10.0.0.80' }), {
+      source: '10.9.8.7',
+      target: '10.0.0.80',
+      protocol: 6,
+    }),
+  )
+
+  /** Both ends want the same of MPPE, and both are granted it. */
+  function encrypt(peers: Peers, bits: string): Peers {
+    const mppe = [craft.pppOption(craft.CCP_OPTION.mppe, craft.fromHex(bits))]
+    return peers
+      .data('client', craft.ccp(REQUEST, 1, mppe))
+      .data('server', craft.ccp(ACK, 1, mppe))
+      .data('server', craft.ccp(REQUEST, 1, mppe))
+      .data('client', craft.ccp(ACK, 1, mppe))
+  }
+
+  test.each([
+    ['40 bits, stateful', '00000020', 40, false],
+    ['56 bits, stateless', '01000080', 56, true],
+    ['128 bits, stateful', '00000040', 128, false],
+  ] as const)('a login by MS-CHAP is verified, and MPPE with %s opened', (_, bits, strength, isStateless) => {
+    const asked = challenge.subarray(0, 8)
+    const peers = link('c22380', { passwords })
+      .data('server', craft.chapChallenge(1, asked, 'lns'))
+      .data('client', craft.chapResponse(1, msChapAnswer(PASSWORD, asked), 'bob'))
+      .data('server', craft.chapResult(true, 1))
+    encrypt(peers, bits)
+    const key = startKey(ntPasswordHash(PASSWORD), lmPasswordHash(PASSWORD), asked, strength)
+    if (key === null) throw new Error('no key')
+    const sender = new MppeSender({ startKey: key, strength, isStateless })
+    // Far enough that the key changes in stateful mode too.
+    for (let i = 0; i < 300; i++) peers.data('client', craft.ppp(0xfd, sender.send(INSIDE)))
+    peers.finish()
+    expect(peers.told('ppp.authentication.succeeded')[0]).toMatchObject({
+      'ppp.authentication.method': 'MS-CHAP',
+      'ppp.authentication.verdict': 'verified',
+    })
+    expect(peers.told('ppp.encryption.agreed')).toMatchObject([
+      { 'ppp.mppe.bits': strength, 'ppp.mppe.stateless': isStateless, 'ppp.mppe.key': 'known' },
+    ])
+    expect(peers.told('flow.closed')).toMatchObject([
+      { 'source.ip': '10.9.8.7', 'destination.ip': '10.0.0.80', 'source.packets': 300, 'user.name': 'bob' },
+    ])
+    expect(peers.told('ppp.link.closed')).toMatchObject([
+      { 'ppp.mppe.packets.opened': 300, 'ppp.mppe.packets.unopened': 0, 'ppp.packets.encrypted': 300 },
+    ])
+  })
+
+  test('a refused login tells whether the client had the password, and the retry answers the next challenge', () => {
+    const wrong = msChapV2Answer('bob', 'guess', challenge, peerChallenge)
+    const right = msChapV2Answer('bob', PASSWORD, other, peerChallenge)
+    const peers = link(MSCHAPV2, { passwords })
+      .data('server', craft.chapChallenge(1, challenge, 'lns'))
+      .data('client', craft.chapResponse(1, wrong.value, 'bob'))
+      .data('server', craft.chapResult(false, 1, craft.msChapV2Failure(691, other)))
+      .data('client', craft.chapResponse(2, right.value, 'bob'))
+      .data('server', craft.chapResult(true, 2, right.success))
+    expect(peers.told('ppp.authentication.failed')).toMatchObject([{ 'ppp.authentication.verdict': 'wrong_secret' }])
+    expect(peers.told('ppp.authentication.succeeded')).toMatchObject([
+      { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'verified' },
+    ])
+  })
+
+  test('a server that does not know it gives itself away', () => {
+    const { value, success } = msChapV2Answer('bob', PASSWORD, challenge, peerChallenge)
+    const forged = success.replace(/^S=./, success[2] === '0' ? 'S=1' : 'S=0')
+    const peers = link(MSCHAPV2, { passwords })
+      .data('server', craft.chapChallenge(1, challenge, 'lns'))
+      .data('client', craft.chapResponse(1, value, 'bob'))
+      .data('server', craft.chapResult(true, 1, forged))
+    expect(peers.told('ppp.authentication.succeeded')).toMatchObject([
+      { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'wrong_secret' },
+    ])
+  })
+
+  test('nothing is said of users whose password is not known', () => {
+    const { value, success } = msChapV2Answer('eve', PASSWORD, challenge, peerChallenge)
+    const peers = link(MSCHAPV2, { passwords })
+      .data('server', craft.chapChallenge(1, challenge, 'lns'))
+      .data('client', craft.chapResponse(1, value, 'eve'))
+      .data('server', craft.chapResult(true, 1, success))
+    const [event] = peers.told('ppp.authentication.succeeded')
+    expect(event['ppp.authentication.verdict']).toBeUndefined()
+    expect(event['ppp.authentication.server_verdict']).toBeUndefined()
+  })
+
+  test('a login by EAP-MSCHAPv2 is verified, and what MPPE encrypts after it opened', () => {
+    const { value, ntResponse, success } = msChapV2Answer('bob', PASSWORD, challenge, peerChallenge)
+    const packet = (opCode: number, data: Uint8Array) =>
+      craft.concat(Uint8Array.of(26, opCode, 7), craft.be16(4 + data.length), data)
+    const counted = (octets: Uint8Array) => craft.concat(Uint8Array.of(octets.length), octets)
+    const peers = link('c227', { passwords })
+      .data('server', craft.eapIdentity(1, 1))
+      .data('client', craft.eapIdentity(2, 1, 'bob'))
+      .data('server', craft.eap(1, 2, packet(1, craft.concat(counted(challenge), craft.utf8('lns')))))
+      .data('client', craft.eap(2, 2, packet(2, craft.concat(counted(value), craft.utf8('bob')))))
+      .data('server', craft.eap(1, 3, packet(3, craft.utf8(success))))
+      .data('client', craft.eap(2, 3, Uint8Array.of(26, 3)))
+      .data('server', craft.eap(3, 3))
+    encrypt(peers, '01000040')
+    const master = masterKey(ntPasswordHash(PASSWORD), ntResponse)
+    const client = new MppeSender({ startKey: asymmetricStartKey(master, true) })
+    peers.data('client', craft.ppp(0xfd, client.send(INSIDE))).finish()
+    expect(peers.told('ppp.authentication.succeeded')).toMatchObject([
+      {
+        'ppp.authentication.method': 'EAP-MS-CHAPv2',
+        'ppp.authentication.verdict': 'verified',
+        'ppp.authentication.server_verdict': 'verified',
+      },
+    ])
+    expect(peers.told('flow.closed')).toMatchObject([{ 'destination.ip': '10.0.0.80', 'source.packets': 1 }])
   })
 })

@@ -123,6 +123,23 @@ describe('what cannot be walked', () => {
   })
 })
 
+test('the innermost stations are told, and where the header of a PPPoE session stands', () => {
+  const frames: [linkType: number, header: string, stationsAt: number, pppoeAt: number][] = [
+    [LINKTYPE.ETHERNET, `${MACS} 0800`, 0, -1],
+    [LINKTYPE.ETHERNET, `${MACS} 8864 1100 0001 0006 0021`, 0, 14],
+    [LINKTYPE.ETHERNET, `${MACS} 8100 000a 8864 1100 0001 0006 c021`, 0, 18],
+    [LINKTYPE.ETHERNET, `${MACS} 8847 00010140 00000000 ${MACS} 8864 1100 0001 0006 0021`, 22, 36],
+    [LINKTYPE.ETHERNET, `${MACS} 8863 1109 0000 0000`, 0, -1],
+    [LINKTYPE.PPP_ETHER, '1100 0001 0006 0021', -1, 0],
+    [LINKTYPE.RAW, '', -1, -1],
+  ]
+  for (const [linkType, header, stationsAt, pppoeAt] of frames) {
+    const bytes = fromHex(header + FOUR)
+    expect(view.decode(bytes, 0, bytes.length, linkType)).toBeNull()
+    expect(view).toMatchObject({ stationsAt, pppoeAt })
+  }
+})
+
 test('a MAC address has colons', () => {
   expect(macText(fromHex('ff 020000000a0b'), 1)).toBe('02:00:00:00:0a:0b')
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { hex } from '../../src/base/bytes.ts'
 import { md4 } from '../../src/base/md4.ts'
 import {
-  authenticatorResponse,
+  authenticatorResponses,
   challengeHash,
   challengeResponse,
   credentialOfHash,
@@ -70,7 +70,12 @@ describe('MS-CHAPv2', () => {
       'd02e4386bce91226',
     )
     expect(isMsChapV2Answer(HASH, EXCHANGE)).toBe(true)
-    expect(authenticatorResponse(HASH, EXCHANGE)).toBe('407A5589115FD0D6209F510FE9C04566932CDA56')
+    expect(authenticatorResponses(HASH, EXCHANGE)).toEqual(['407A5589115FD0D6209F510FE9C04566932CDA56'])
+    const inDomain = { ...EXCHANGE, userName: Buffer.from(`LAB\\${Buffer.from(EXCHANGE.userName).toString()}`) }
+    expect(authenticatorResponses(HASH, inDomain)).toEqual([
+      '407A5589115FD0D6209F510FE9C04566932CDA56',
+      expect.not.stringContaining('407A5589'),
+    ])
   })
 
   test('takes the name without its domain, and with it', () => {

@@ -1,0 +1,161 @@
+/** PPTP: control connections and the calls that they set up. Their fields and events. */
+import { OUTER, OUTER_MAY, TRAFFIC } from './common.ts'
+import { type EventShape, type FieldDeclaration, own } from './declaration.ts'
+
+export const PPTP_FIELDS = {
+  'pptp.connection.uid': own('keyword', 'Our id of the control connection, stable over replays.'),
+  'pptp.connection.calls': own('long', 'Calls that the control connection set up.'),
+  'pptp.connection.adopted': own('boolean', 'True if the control connection was already open when the capture began.'),
+  'pptp.client.host_name': own('keyword', 'Host Name of the end that opened the control connection.'),
+  'pptp.client.vendor_name': own('keyword', 'Vendor Name of the end that opened the control connection.'),
+  'pptp.client.firmware': own('long', 'Firmware Revision of the end that opened the control connection.'),
+  'pptp.server.host_name': own('keyword', 'Host Name of the other end.'),
+  'pptp.server.vendor_name': own('keyword', 'Vendor Name of the other end.'),
+  'pptp.server.firmware': own('long', 'Firmware Revision of the other end.'),
+  'pptp.result.code': own('long', 'Result Code of a reply or of a Call-Disconnect-Notify, or the reason of a stop.'),
+  'pptp.result.text': own('keyword', 'The result code or the reason in words.'),
+  'pptp.error.code': own('long', 'General Error Code.'),
+  'pptp.error.text': own('keyword', 'The error code in words.'),
+  'pptp.closed_by': own('keyword', '`client`, `server`, `silence`, `capacity` or `capture_end`.'),
+  'pptp.call.uid': own('keyword', 'Our id of the call, stable over replays.'),
+  'pptp.call.state': own('keyword', '`requested`, `answered`, `established` or `closed`.'),
+  'pptp.call.kind': own('keyword', '`outgoing` (what every VPN client asks for) or `incoming`.'),
+  'pptp.call.client_id': own('long', 'Call ID assigned by the client: it stands in GRE packets to the client.'),
+  'pptp.call.server_id': own('long', 'Call ID assigned by the server.'),
+  'pptp.call.adopted': own('boolean', 'True if the call was seen by its GRE packets only.'),
+  'pptp.call.called_number': own('keyword', 'Phone number that was to be called, or was.'),
+  'pptp.call.calling_number': own('keyword', 'Phone number of the caller.'),
+  'pptp.call.sub_address': own('keyword', 'Subaddress.'),
+  'pptp.call.connect_speed': own('long', 'Connect Speed, bits a second.'),
+  'pptp.call.q931_cause': own('long', 'Q.931 cause code.'),
+  'pptp.call.statistics': own('keyword', 'Call Statistics, as the server wrote them.'),
+  'pptp.call.wan_errors': own('long', 'Errors that WAN-Error-Notify told of, all kinds together.'),
+  'pptp.call.lost': own('long', 'GRE packets missing by their sequence numbers.'),
+  'pptp.call.reordered': own('long', 'GRE packets that came late or again by their sequence numbers.'),
+} as const satisfies Record<string, FieldDeclaration>
+
+const CONNECTION = [...OUTER, 'pptp.connection.uid', 'borescope.lineage'] as const
+const CONNECTION_MAY = [
+  'esp.tunnel.uid',
+  'ike.uid',
+  ...OUTER_MAY,
+  'pptp.connection.adopted',
+  'pptp.client.host_name',
+  'pptp.client.vendor_name',
+  'pptp.client.firmware',
+  'pptp.server.host_name',
+  'pptp.server.vendor_name',
+  'pptp.server.firmware',
+] as const
+const RESULT_MAY = ['pptp.result.code', 'pptp.result.text', 'pptp.error.code', 'pptp.error.text'] as const
+
+/** Between the hosts of a GRE packet are no ports. */
+const CALL = [
+  'source.ip',
+  'destination.ip',
+  'network.type',
+  'network.transport',
+  'network.protocol',
+  'pptp.call.uid',
+  'borescope.lineage',
+] as const
+const CALL_MAY = [
+  'esp.tunnel.uid',
+  'ike.uid',
+  'network.vlan.id',
+  'pptp.connection.uid',
+  'pptp.client.host_name',
+  'pptp.server.host_name',
+  'pptp.call.kind',
+  'pptp.call.client_id',
+  'pptp.call.server_id',
+  'pptp.call.adopted',
+  'pptp.call.called_number',
+  'pptp.call.calling_number',
+  'pptp.call.sub_address',
+  'pptp.call.connect_speed',
+  'user.name',
+] as const
+const CALL_END_MAY = [
+  ...RESULT_MAY,
+  'pptp.closed_by',
+  'pptp.call.q931_cause',
+  'pptp.call.statistics',
+  'pptp.call.wan_errors',
+] as const
+const SPAN = ['event.start', 'event.end', 'event.duration'] as const
+
+export const PPTP_EVENTS = {
+  'pptp.connection.opened': {
+    says: 'A PPTP control connection was established: both ends agreed on Start-Control-Connection.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'start'],
+    always: [...CONNECTION],
+    may: [...CONNECTION_MAY],
+  },
+  'pptp.connection.adopted': {
+    says: 'A PPTP control connection was found that was open before the capture began.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'info'],
+    always: [...CONNECTION],
+    may: [...CONNECTION_MAY],
+  },
+  'pptp.connection.failed': {
+    says: 'A PPTP control connection did not come about: refused, or not answered.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'denied'],
+    always: [...CONNECTION, 'event.reason', 'event.outcome', ...SPAN],
+    may: [...CONNECTION_MAY, ...RESULT_MAY, 'pptp.closed_by'],
+  },
+  'pptp.connection.closed': {
+    says: 'A PPTP control connection ended.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'end'],
+    always: [...CONNECTION, 'event.reason', 'pptp.closed_by', 'pptp.connection.calls', ...SPAN],
+    may: [...CONNECTION_MAY, ...RESULT_MAY],
+  },
+  'pptp.call.opened': {
+    says: 'A PPTP call was connected: its GRE packets carry PPP.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'start'],
+    always: [...CALL],
+    may: [...CALL_MAY],
+  },
+  'pptp.call.adopted': {
+    says: 'A PPTP call was found by its GRE packets: its set-up was not seen.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'info'],
+    always: [...CALL],
+    may: [...CALL_MAY],
+  },
+  'pptp.call.failed': {
+    says: 'A PPTP call was refused, or never answered.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'denied'],
+    always: [...CALL, 'event.reason', 'event.outcome', 'pptp.call.state', ...SPAN],
+    may: [...CALL_MAY, ...CALL_END_MAY],
+  },
+  'pptp.call.closed': {
+    says: 'A PPTP call ended: cleared, with its control connection, or by silence.',
+    dataset: 'pptp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['connection', 'end'],
+    always: [...CALL, 'event.reason', 'pptp.call.lost', 'pptp.call.reordered', ...TRAFFIC],
+    may: [...CALL_MAY, ...CALL_END_MAY],
+  },
+} as const satisfies Record<string, EventShape>

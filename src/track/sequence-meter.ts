@@ -1,0 +1,49 @@
+/** Sequence numbers of 32 bits, one stream a direction: what is missing, and what comes late or again. */
+import { doubled } from './doubled.ts'
+
+const FIRST_ROWS = 1024
+const UNKNOWN = 0
+const KNOWN = 1
+/** A jump further than this is another sender, or one that began again: nothing was lost by it. */
+const JUMP_MAX = 0x1_0000
+
+export class SequenceMeter {
+  #expected = new Int32Array(FIRST_ROWS)
+  #known = new Int32Array(FIRST_ROWS)
+  #lost = new Int32Array(FIRST_ROWS)
+  #reordered = new Int32Array(FIRST_ROWS)
+
+  open(at: number): void {
+    while (at >= this.#expected.length) this.#grow()
+    this.#known[at] = UNKNOWN
+    this.#lost[at] = 0
+    this.#reordered[at] = 0
+  }
+
+  observe(at: number, sequence: number): void {
+    const ahead = this.#known[at] === UNKNOWN ? 0 : (sequence - this.#expected[at]) | 0
+    if (ahead > JUMP_MAX || ahead < -JUMP_MAX) this.#reordered[at]++
+    else if (ahead < 0) {
+      this.#reordered[at]++
+      if (this.#lost[at] > 0) this.#lost[at]--
+      return
+    } else this.#lost[at] += ahead
+    this.#known[at] = KNOWN
+    this.#expected[at] = (sequence + 1) | 0
+  }
+
+  lost(at: number): number {
+    return this.#lost[at]
+  }
+
+  reordered(at: number): number {
+    return this.#reordered[at]
+  }
+
+  #grow(): void {
+    this.#expected = doubled(this.#expected)
+    this.#known = doubled(this.#known)
+    this.#lost = doubled(this.#lost)
+    this.#reordered = doubled(this.#reordered)
+  }
+}

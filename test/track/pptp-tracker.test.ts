@@ -1,0 +1,584 @@
+import { describe, expect, test } from 'vitest'
+import type { EventName } from '../../src/events/catalogue.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+import { asymmetricStartKey, masterKey } from '../../src/wire/mppe.ts'
+import { ntPasswordHash } from '../../src/wire/ms-chap-proof.ts'
+import * as craft from '../support/craft.ts'
+import { MppeSender } from '../support/mppe.ts'
+import { msChapV2Answer } from '../support/ms-chap.ts'
+import * as pptp from '../support/pptp.ts'
+import { countsOf, named, type SensorOptions, TestSensor } from '../support/sensor.ts'
+
+type Side = 'client' | 'server'
+
+const CLIENT = '198.51.100.7'
+const SERVER = '192.0.2.1'
+const START_US = 1_700_000_000_000_000
+const { configureRequest: REQUEST, configureAck: ACK } = craft.PPP_CODE
+
+/** A client and a server whose every packet a test writes out. */
+class Peers {
+  readonly run: TestSensor
+  timeUs = START_US
+  readonly next: Record<Side, number> = { client: 1000, server: 5000 }
+  readonly callIds: Record<Side, number> = { client: 11, server: 22 }
+  readonly sequences: Record<Side, number> = { client: 0, server: 0 }
+  clientPort = 40_000
+
+  constructor(options: SensorOptions = {}) {
+    this.run = new TestSensor({ ...options, capture: { duplicateWindowMs: 0, ...options.capture } })
+  }
+
+  wait(seconds: number): this {
+    this.timeUs += seconds * 1e6
+    return this
+  }
+
+  /** A segment of the control connection. */
+  tcp(from: Side, payload: Uint8Array, fields: craft.TcpFields = {}): this {
+    const sequence = fields.sequence ?? this.next[from]
+    if (fields.sequence === undefined) this.next[from] += payload.length
+    const ports =
+      from === 'client'
+        ? { sourcePort: this.clientPort, targetPort: 1723 }
+        : { sourcePort: 1723, targetPort: this.clientPort }
+    return this.#see(from, craft.tcp(payload, { ...ports, ...fields, sequence }), 6)
+  }
+
+  flags(from: Side, flags: number): this {
+    return this.tcp(from, new Uint8Array(0), { flags })
+  }
+
+  /** A packet of the call: the number in it is the receiver's. */
+  gre(from: Side, frame: Uint8Array, fields: pptp.EnhancedGreFields = {}): this {
+    const to = from === 'client' ? 'server' : 'client'
+    const sequence = fields.sequence ?? this.sequences[from]++
+    return this.#see(from, pptp.enhancedGre(frame, { callId: this.callIds[to], sequence, ...fields }), 47)
+  }
+
+  #see(from: Side, payload: Uint8Array, protocol: number): this {
+    const [source, target] = from === 'client' ? [CLIENT, SERVER] : [SERVER, CLIENT]
+    this.timeUs += 1000
+    this.run.see(craft.ethernet(craft.ipv4(payload, { source, target, protocol })), this.timeUs)
+    return this
+  }
+
+  start(): this {
+    return this.tcp('client', pptp.startRequest({ hostName: 'laptop', vendorName: 'Microsoft' })).tcp(
+      'server',
+      pptp.startReply({ hostName: 'gate', vendorName: 'linux', firmware: 7 }),
+    )
+  }
+
+  call(): this {
+    const { client: callId, server } = this.callIds
+    return this.tcp('client', pptp.outgoingCallRequest({ callId, phoneNumber: '5551' })).tcp(
+      'server',
+      pptp.outgoingCallReply({ callId: server, peerCallId: callId }),
+    )
+  }
+
+  finish(): readonly EventDocument[] {
+    return this.run.finish()
+  }
+
+  told(name: EventName): readonly EventDocument[] {
+    return named(this.run.events, name)
+  }
+
+  get anomalies(): unknown[] {
+    return this.told('protocol.anomaly').map((event) => event['anomaly.name'])
+  }
+}
+
+function addresses(peers: Peers): Peers {
+  const address = (ip: string) => [craft.pppOption(3, craft.ipBytes(ip))]
+  return peers
+    .gre('client', craft.ipcp(REQUEST, 1, address('10.9.8.7')))
+    .gre('server', craft.ipcp(ACK, 1, address('10.9.8.7')))
+    .gre('server', craft.ipcp(REQUEST, 1, address('10.9.8.1')))
+    .gre('client', craft.ipcp(ACK, 1, address('10.9.8.1')))
+}
+
+const INNER = craft.concat(
+  craft.fromHex('0021'),
+  craft.ipv4(craft.tcp(craft.utf8('inside'), { source: '10.9.8.7', target: '10.9.8.1' }), {
+    source: '10.9.8.7',
+    target: '10.9.8.1',
+    protocol: 6,
+  }),
+)
+
+describe('a control connection', () => {
+  test('is opened, names both ends, and is stopped', () => {
+    const peers = new Peers().start().tcp('client', pptp.stopRequest(3)).tcp('server', pptp.stopReply())
+    expect(peers.told('pptp.connection.opened')).toMatchObject([
+      {
+        'source.ip': CLIENT,
+        'source.port': 40_000,
+        'destination.ip': SERVER,
+        'destination.port': 1723,
+        'network.transport': 'tcp',
+        'network.protocol': 'pptp',
+        'pptp.client.host_name': 'laptop',
+        'pptp.client.vendor_name': 'Microsoft',
+        'pptp.server.host_name': 'gate',
+        'pptp.server.vendor_name': 'linux',
+        'pptp.server.firmware': 7,
+      },
+    ])
+    expect(peers.told('pptp.connection.closed')).toMatchObject([
+      {
+        'event.reason': 'stopped by the client (stop local shutdown)',
+        'pptp.closed_by': 'client',
+        'pptp.result.code': 3,
+        'pptp.connection.calls': 0,
+      },
+    ])
+    // What follows on the same connection opens nothing.
+    peers.tcp('server', pptp.stopReply(), { sequence: 5156 }).flags('server', craft.TCP_FLAG.fin).finish()
+    expect(countsOf(peers.run.events)).toEqual({
+      'pptp.connection.opened': 1,
+      'pptp.connection.closed': 1,
+      'capture.analysed': 1,
+    })
+  })
+
+  test('is refused', () => {
+    const peers = new Peers().tcp('client', pptp.startRequest()).tcp('server', pptp.startReply({ result: 4, error: 6 }))
+    expect(peers.told('pptp.connection.failed')).toMatchObject([
+      {
+        'event.reason': 'refused: Requester is not authorized',
+        'event.outcome': 'failure',
+        'pptp.result.code': 4,
+        'pptp.error.text': 'PAC error',
+        'pptp.closed_by': 'server',
+      },
+    ])
+  })
+
+  test('that nobody answers fails after a while', () => {
+    const peers = new Peers().tcp('client', pptp.startRequest()).wait(100)
+    peers.run.see(craft.datagram(craft.hello()), peers.timeUs)
+    expect(peers.told('pptp.connection.failed')).toMatchObject([
+      { 'event.reason': 'nobody answered the request', 'pptp.closed_by': 'silence' },
+    ])
+  })
+
+  test('may come in pieces, again, and out of order', () => {
+    const request = pptp.startRequest({ hostName: 'laptop' })
+    const reply = pptp.startReply()
+    const peers = new Peers()
+      .tcp('client', request.subarray(0, 50))
+      .tcp('client', request.subarray(0, 50), { sequence: 1000 })
+      .tcp('client', request.subarray(50))
+    peers.tcp('server', reply.subarray(0, 60)).tcp('server', reply.subarray(120), { sequence: 5120 })
+    peers.tcp('server', reply.subarray(60, 120), { sequence: 5060 })
+    expect(peers.told('pptp.connection.opened')).toMatchObject([{ 'pptp.client.host_name': 'laptop' }])
+    expect(peers.anomalies).toEqual([])
+  })
+
+  test('ends with TCP, and its ports may be used again', () => {
+    const peers = new Peers().start().flags('server', craft.TCP_FLAG.rst)
+    peers.next.client = 900_000
+    peers.next.server = 990_000
+    peers.start().flags('client', craft.TCP_FLAG.fin).flags('server', craft.TCP_FLAG.fin).finish()
+    expect(peers.told('pptp.connection.closed').map((event) => event['event.reason'])).toEqual([
+      'TCP connection reset by the server',
+      'TCP connection closed by the client',
+    ])
+    expect(peers.told('pptp.connection.opened')).toHaveLength(2)
+  })
+
+  test('of which one end is silent after its farewell ends at that farewell', () => {
+    const peers = new Peers().start().flags('client', craft.TCP_FLAG.fin).wait(60)
+    peers.run.see(craft.datagram(craft.hello()), peers.timeUs)
+    expect(peers.told('pptp.connection.closed')).toMatchObject([{ 'pptp.closed_by': 'client' }])
+  })
+
+  test('that was open before the capture is adopted', () => {
+    const peers = new Peers().tcp('client', pptp.echoRequest(1)).tcp('server', pptp.echoReply(1))
+    peers.wait(700).tcp('client', pptp.echoRequest(2)).finish()
+    expect(countsOf(peers.run.events)).toMatchObject({
+      'pptp.connection.adopted': 2,
+      'pptp.connection.closed': 2,
+    })
+    expect(peers.told('pptp.connection.closed')[0]['event.reason']).toBe('silent for 600 s')
+  })
+
+  test('is none for whoever knocks at the port with something else', () => {
+    const peers = new Peers().flags('client', craft.TCP_FLAG.syn).tcp('client', craft.utf8('GET / HTTP/1.1\r\n\r\n'))
+    expect(countsOf(peers.finish())).toEqual({ 'capture.analysed': 1 })
+  })
+
+  test('tells what does not fit', () => {
+    const peers = new Peers()
+      .start()
+      .tcp('server', pptp.startReply())
+      .tcp('client', pptp.pptpControl(77, new Uint8Array(4)))
+      .tcp('server', pptp.outgoingCallReply({ callId: 9, peerCallId: 99 }))
+      .tcp('client', pptp.setLinkInfo(77))
+      .tcp('client', craft.utf8('no message at all'))
+    expect(peers.anomalies).toEqual([
+      'pptp.unexpected_message',
+      'pptp.control_type',
+      'pptp.call_unknown',
+      'pptp.call_unknown',
+      'pptp.magic',
+    ])
+    expect(peers.told('protocol.anomaly')[0]).toMatchObject({
+      'source.ip': SERVER,
+      'source.port': 1723,
+      'network.transport': 'tcp',
+      'pptp.connection.uid': peers.told('pptp.connection.opened')[0]['pptp.connection.uid'],
+    })
+  })
+})
+
+describe('a call', () => {
+  test('is opened, carries a link and flows, and is cleared', () => {
+    const peers = addresses(new Peers().start().call())
+    peers.gre('client', INNER).gre('client', INNER)
+    peers
+      .tcp('client', pptp.wanErrorNotify(22))
+      .tcp('client', pptp.callClearRequest(11))
+      .tcp('server', pptp.callDisconnectNotify({ callId: 22, result: 4, cause: 16, statistics: 'seconds: 9' }))
+      .finish()
+    const [opened] = peers.told('pptp.call.opened')
+    expect(opened).toMatchObject({
+      'source.ip': CLIENT,
+      'destination.ip': SERVER,
+      'network.transport': 'gre',
+      'pptp.call.kind': 'outgoing',
+      'pptp.call.client_id': 11,
+      'pptp.call.server_id': 22,
+      'pptp.call.called_number': '5551',
+      'pptp.call.connect_speed': 100_000_000,
+      'pptp.client.host_name': 'laptop',
+    })
+    const lineage = [opened['pptp.connection.uid'], opened['pptp.call.uid']]
+    expect(opened['borescope.lineage']).toEqual(lineage)
+    expect(peers.told('ppp.link.opened')).toMatchObject([
+      { 'source.ip': CLIENT, 'ppp.client.ip': '10.9.8.7', 'borescope.lineage': lineage },
+    ])
+    const [flow] = peers.told('flow.closed')
+    expect(flow).toMatchObject({
+      'source.ip': '10.9.8.7',
+      'source.packets': 2,
+      'outer.source.ip': CLIENT,
+      'pptp.call.uid': opened['pptp.call.uid'],
+      'pptp.connection.uid': opened['pptp.connection.uid'],
+      'borescope.lineage': [...lineage, flow['flow.uid']],
+    })
+    expect(peers.told('pptp.call.closed')).toMatchObject([
+      {
+        'event.reason': 'cleared by the client',
+        'pptp.closed_by': 'client',
+        'pptp.result.text': 'Request',
+        'pptp.call.q931_cause': 16,
+        'pptp.call.statistics': 'seconds: 9',
+        'pptp.call.wan_errors': 21,
+        'pptp.call.lost': 0,
+        'pptp.call.reordered': 0,
+        'source.packets': 4,
+        'destination.packets': 2,
+      },
+    ])
+    expect(peers.told('pptp.connection.closed')).toMatchObject([{ 'pptp.connection.calls': 1 }])
+  })
+
+  test('is refused', () => {
+    const peers = new Peers()
+      .start()
+      .tcp('client', pptp.outgoingCallRequest({ callId: 11 }))
+      .tcp('server', pptp.outgoingCallReply({ callId: 0, peerCallId: 11, result: 4, cause: 17 }))
+    expect(peers.told('pptp.call.failed')).toMatchObject([
+      {
+        'event.reason': 'refused: Busy',
+        'pptp.call.state': 'requested',
+        'pptp.call.q931_cause': 17,
+        'pptp.closed_by': 'server',
+        'event.outcome': 'failure',
+      },
+    ])
+  })
+
+  test('that nobody answers fails', () => {
+    const peers = new Peers()
+      .start()
+      .tcp('client', pptp.outgoingCallRequest({ callId: 11 }))
+      .wait(100)
+    peers.tcp('client', pptp.echoRequest(1))
+    expect(peers.told('pptp.call.failed')).toMatchObject([{ 'event.reason': 'nobody answered the request' }])
+  })
+
+  test('that the server asks for is opened in three steps', () => {
+    const peers = new Peers()
+      .start()
+      .tcp('server', pptp.incomingCallRequest({ callId: 22, dialingNumber: '5559', phoneNumber: '5551' }))
+      .tcp('client', pptp.incomingCallReply({ callId: 11, peerCallId: 22 }))
+    expect(peers.told('pptp.call.opened')).toEqual([])
+    peers.tcp('server', pptp.incomingCallConnected({ peerCallId: 11 }))
+    expect(peers.told('pptp.call.opened')).toMatchObject([
+      {
+        'pptp.call.kind': 'incoming',
+        'pptp.call.client_id': 11,
+        'pptp.call.server_id': 22,
+        'pptp.call.calling_number': '5559',
+        'pptp.call.called_number': '5551',
+      },
+    ])
+    addresses(peers).finish()
+    expect(peers.told('ppp.link.opened')).toHaveLength(1)
+  })
+
+  test('ends with its control connection', () => {
+    const peers = new Peers().start().call().tcp('server', pptp.stopRequest()).tcp('client', pptp.stopReply())
+    expect(peers.told('pptp.call.closed')).toMatchObject([
+      { 'event.reason': 'control connection: stopped by the server', 'pptp.closed_by': 'server' },
+    ])
+  })
+
+  test('counts by sequence numbers what is missing and what comes late', () => {
+    const peers = new Peers().start().call()
+    for (const sequence of [0, 1, 4, 3, 9]) peers.gre('client', INNER, { sequence })
+    peers.gre('server', new Uint8Array(0), { acknowledgement: 9 }).finish()
+    expect(peers.told('pptp.call.closed')).toMatchObject([{ 'pptp.call.lost': 5, 'pptp.call.reordered': 1 }])
+  })
+
+  test('whose packets go on after its end is not found again by them', () => {
+    const peers = new Peers()
+      .start()
+      .call()
+      .tcp('server', pptp.callDisconnectNotify({ callId: 22, result: 1 }))
+    for (let i = 0; i < 9; i++) peers.gre('client', INNER)
+    peers.finish()
+    expect(countsOf(peers.run.events)).toMatchObject({ 'pptp.call.closed': 1 })
+    expect(peers.told('pptp.call.closed')[0]['event.reason']).toBe('disconnected: Lost carrier')
+    expect(peers.told('pptp.call.adopted')).toEqual([])
+    expect(peers.told('flow.closed')).toEqual([])
+  })
+
+  test('of which the answer was not captured is completed by its packets', () => {
+    const peers = new Peers().start().tcp('client', pptp.outgoingCallRequest({ callId: 11 }))
+    addresses(peers).finish()
+    expect(peers.told('pptp.call.opened')).toMatchObject([{ 'pptp.call.client_id': 11, 'pptp.call.server_id': 22 }])
+    expect(peers.told('ppp.link.opened')).toHaveLength(1)
+    expect(peers.told('pptp.call.adopted')).toEqual([])
+  })
+
+  test('that is seen by its packets only is adopted, both directions as one', () => {
+    const peers = addresses(addresses(new Peers()))
+    peers.gre('client', INNER).finish()
+    expect(countsOf(peers.run.events)).toMatchObject({
+      'pptp.call.adopted': 1,
+      'pptp.call.closed': 1,
+      'ppp.link.opened': 1,
+      'flow.closed': 1,
+    })
+    expect(peers.told('pptp.call.closed')).toMatchObject([
+      { 'pptp.call.adopted': true, 'pptp.call.client_id': 11, 'pptp.call.server_id': 22 },
+    ])
+  })
+
+  test('of an unknown number is not made by a packet or two', () => {
+    const peers = new Peers().gre('client', INNER).gre('client', INNER)
+    expect(countsOf(peers.finish())).toEqual({ 'capture.analysed': 1 })
+  })
+
+  test('that is seen by its packets only ends by silence', () => {
+    const peers = new Peers()
+    for (let i = 0; i < 4; i++) peers.gre('client', INNER)
+    peers.wait(700).tcp('client', pptp.echoRequest(1))
+    expect(peers.told('pptp.call.closed')).toMatchObject([{ 'event.reason': 'silent for 600 s' }])
+  })
+
+  test('takes the place of an earlier one with the same number', () => {
+    const peers = new Peers().start().call()
+    peers.callIds.server = 23
+    peers.call().finish()
+    expect(peers.told('pptp.call.closed').map((event) => event['event.reason'])).toEqual([
+      'its call id was assigned again',
+      'the capture ended',
+    ])
+  })
+
+  test('names what is wrong with the PPP in it', () => {
+    const peers = new Peers().start().call().gre('client', craft.fromHex('0021 4f00'))
+    expect(peers.told('protocol.anomaly')).toMatchObject([
+      { 'anomaly.name': 'ip.truncated', 'network.transport': 'gre', 'network.protocol': 'pptp' },
+    ])
+  })
+})
+
+describe('MPPE in a call', () => {
+  const CHALLENGE = craft.fromHex('5b5d7c7d7b3f2f3e3c2c602132262628')
+  const PEER_CHALLENGE = craft.fromHex('21402324255e262a28295f2b3a337c7e')
+
+  /** A login by MS-CHAPv2, and an agreement on MPPE. */
+  function encrypted(
+    options: SensorOptions,
+    password = 'secret',
+  ): { peers: Peers; client: MppeSender; server: MppeSender } {
+    const peers = new Peers(options).start().call()
+    const { value, ntResponse, success } = msChapV2Answer('alice', password, CHALLENGE, PEER_CHALLENGE)
+    const auth = [craft.pppOption(3, craft.fromHex('c22381'))]
+    const mppe = [craft.pppOption(18, craft.fromHex('01000040'))]
+    peers
+      .gre('server', craft.lcp(REQUEST, 1, auth))
+      .gre('client', craft.lcp(ACK, 1, auth))
+      .gre('server', craft.chapChallenge(1, CHALLENGE, 'gate'))
+      .gre('client', craft.chapResponse(1, value, 'alice'))
+      .gre('server', craft.chapResult(true, 1, success))
+      .gre('client', craft.ccp(REQUEST, 1, mppe))
+      .gre('server', craft.ccp(ACK, 1, mppe))
+      .gre('server', craft.ccp(REQUEST, 1, mppe))
+      .gre('client', craft.ccp(ACK, 1, mppe))
+    const master = masterKey(ntPasswordHash(password), ntResponse)
+    return {
+      peers,
+      client: new MppeSender({ startKey: asymmetricStartKey(master, true) }),
+      server: new MppeSender({ startKey: asymmetricStartKey(master, false) }),
+    }
+  }
+
+  const BACK = craft.concat(
+    craft.fromHex('0021'),
+    craft.ipv4(
+      craft.tcp(craft.utf8('back'), { source: '10.9.8.1', target: '10.9.8.7', sourcePort: 80, targetPort: 49152 }),
+      {
+        source: '10.9.8.1',
+        target: '10.9.8.7',
+        protocol: 6,
+      },
+    ),
+  )
+
+  test.each([
+    ['password', { user: 'Alice', password: 'secret' }],
+    ['hash', { user: 'alice', ntHash: Buffer.from(ntPasswordHash('secret')).toString('hex') }],
+  ])('is opened with the %s of the user, and read as flows', (_by, secret) => {
+    const { peers, client, server } = encrypted({ passwords: [secret] })
+    peers.gre('client', craft.ppp(0xfd, client.send(INNER))).gre('server', craft.ppp(0xfd, server.send(BACK)))
+    peers.finish()
+    expect(peers.told('ppp.authentication.succeeded')).toMatchObject([
+      { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'verified' },
+    ])
+    expect(peers.told('ppp.encryption.agreed')).toMatchObject([
+      { 'ppp.mppe.bits': 128, 'ppp.mppe.stateless': true, 'ppp.mppe.key': 'known', 'user.name': 'alice' },
+    ])
+    expect(peers.told('flow.closed')).toMatchObject([
+      { 'source.ip': '10.9.8.7', 'destination.ip': '10.9.8.1', 'source.packets': 1, 'destination.packets': 1 },
+    ])
+    expect(peers.told('ppp.link.closed')).toMatchObject([
+      {
+        'ppp.packets.encrypted': 2,
+        'ppp.mppe.packets.opened': 2,
+        'ppp.mppe.packets.unopened': 0,
+        'ppp.mppe.key': 'known',
+      },
+    ])
+    expect(JSON.stringify(peers.run.events)).not.toContain('secret"')
+  })
+
+  test('is read as far as to what its flows carry', () => {
+    const { peers, client } = encrypted({ passwords: [{ user: 'alice', password: 'secret' }] })
+    const ends = { source: '10.9.8.7', target: '10.9.8.1' }
+    const question = craft.fromHex('0007 0100 0001 0000 0000 0000 03 777777 02 6578 00 0001 0001')
+    const query = craft.ipv4(craft.udp(question, { ...ends, sourcePort: 50_000, targetPort: 53 }), ends)
+    peers.gre('client', craft.ppp(0xfd, client.send(craft.concat(craft.fromHex('0021'), query)))).finish()
+    const [call] = peers.told('pptp.call.opened')
+    const [queried] = peers.told('dns.queried')
+    expect(queried).toMatchObject({
+      'dns.question.name': 'www.ex',
+      'user.name': 'alice',
+      'outer.source.ip': CLIENT,
+      'pptp.connection.uid': call['pptp.connection.uid'],
+      'pptp.call.uid': call['pptp.call.uid'],
+    })
+    expect(queried['borescope.lineage']).toEqual([...(call['borescope.lineage'] ?? []), queried['flow.uid']])
+  })
+
+  test('stays shut without it, and with another password', () => {
+    for (const [passwords, key, verdict] of [
+      [[], 'unknown', undefined],
+      [[{ user: 'alice', password: 'guess' }], 'wrong_secret', 'wrong_secret'],
+    ] as const) {
+      const { peers, client } = encrypted({ passwords: [...passwords] })
+      peers.gre('client', craft.ppp(0xfd, client.send(INNER))).finish()
+      expect(peers.told('ppp.authentication.succeeded')[0]['ppp.authentication.verdict']).toBe(verdict)
+      expect(peers.told('ppp.encryption.agreed')).toMatchObject([{ 'ppp.mppe.key': key }])
+      expect(peers.told('ppp.link.closed')).toMatchObject([
+        { 'ppp.mppe.packets.opened': 0, 'ppp.packets.encrypted': 1 },
+      ])
+      expect(peers.told('flow.closed')).toEqual([])
+    }
+  })
+
+  test('counts packets that are missing, and tells one that the key does not open', () => {
+    const { peers, client } = encrypted({ passwords: [{ user: 'alice', password: 'secret' }] })
+    peers.gre('client', craft.ppp(0xfd, client.send(INNER)))
+    client.send(INNER)
+    peers.gre('client', craft.ppp(0xfd, client.send(INNER)))
+    peers.gre('client', craft.ppp(0xfd, craft.fromHex('9003 0011223344556677')))
+    peers.gre('client', craft.ppp(craft.PPP.ccp, craft.pppPacket(14, 1, new Uint8Array(0)))).finish()
+    expect(peers.anomalies).toEqual(['mppe.implausible'])
+    expect(peers.told('ppp.link.closed')).toMatchObject([
+      {
+        'ppp.mppe.packets.opened': 2,
+        'ppp.mppe.packets.unopened': 1,
+        'ppp.mppe.packets.lost': 1,
+        'ppp.mppe.resets': 1,
+      },
+    ])
+  })
+
+  test('tells once that the key must be another one', () => {
+    const { peers } = encrypted({ passwords: [{ user: 'alice', password: 'secret' }] })
+    const other = new MppeSender({ startKey: new Uint8Array(16) })
+    for (let i = 0; i < 40; i++) peers.gre('client', craft.ppp(0xfd, other.send(INNER)))
+    expect(peers.anomalies).toEqual(['mppe.wrong_key'])
+    expect(peers.told('protocol.anomaly')[0]['pptp.call.uid']).toMatch(/^c-/)
+  })
+
+  test('tells a server that does not know the password', () => {
+    const peers = new Peers({ passwords: [{ user: 'alice', password: 'secret' }] }).start().call()
+    const { value } = msChapV2Answer('alice', 'secret', CHALLENGE, PEER_CHALLENGE)
+    peers
+      .gre('server', craft.chapChallenge(1, CHALLENGE, 'gate'))
+      .gre('client', craft.chapResponse(1, value, 'alice'))
+      .gre('server', craft.chapResult(true, 1, craft.msChapV2Success(value)))
+    expect(peers.told('ppp.authentication.succeeded')).toMatchObject([
+      { 'ppp.authentication.verdict': 'verified', 'ppp.authentication.server_verdict': 'wrong_secret' },
+    ])
+  })
+})
+
+test('tables are bounded, and say when they are full', () => {
+  const peers = new Peers({ track: { pptpConnectionsMax: 2, pptpCallsMax: 1 } })
+  for (const port of [40_001, 40_002, 40_003]) {
+    peers.clientPort = port
+    Object.assign(peers.next, { client: 1000, server: 5000 })
+    peers.start()
+  }
+  peers.clientPort = 40_001
+  peers.tcp('client', pptp.outgoingCallRequest({ callId: 1 })).tcp('client', pptp.outgoingCallRequest({ callId: 2 }))
+  expect(peers.told('sensor.table.filled').map((event) => event['sensor.table'])).toEqual([
+    'pptp_connections',
+    'pptp_calls',
+  ])
+  expect(peers.told('pptp.connection.opened')).toHaveLength(2)
+})
+
+test('IPv6 carries it too', () => {
+  const run = new TestSensor()
+  const ends = { source: '2001:db8::7', target: '2001:db8::1' }
+  const back = { source: ends.target, target: ends.source }
+  const see = (payload: Uint8Array, direction: typeof ends, timeUs: number) =>
+    run.see(craft.ethernet(craft.ipv6(payload, { ...direction, protocol: 6 }), { type: 0x86dd }), timeUs)
+  see(craft.tcp(pptp.startRequest(), { ...ends, sourcePort: 40_000, targetPort: 1723 }), ends, 1)
+  see(craft.tcp(pptp.startReply(), { ...back, sourcePort: 1723, targetPort: 40_000 }), back, 2)
+  expect(named(run.events, 'pptp.connection.opened')).toMatchObject([
+    { 'source.ip': '2001:db8::7', 'network.type': 'ipv6' },
+  ])
+})
