@@ -16,6 +16,7 @@ import { IKE_EVENTS } from './ike.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
 import { PPP_EVENTS } from './ppp.ts'
 import { SENSOR_EVENTS } from './sensor.ts'
+import { WINDOWS_EVENTS } from './windows.ts'
 
 interface EventDeclaration extends EventShape {
   readonly always: readonly FieldName[]
@@ -27,6 +28,7 @@ export const CATALOGUE = {
   ...PPP_EVENTS,
   ...FLOW_EVENTS,
   ...APPLICATION_EVENTS,
+  ...WINDOWS_EVENTS,
   ...IKE_EVENTS,
   ...ESP_EVENTS,
   ...ESP_TRAFFIC_EVENTS,

@@ -17,6 +17,7 @@ import { IKE_FIELDS } from './ike.ts'
 import { L2TP_FIELDS } from './l2tp.ts'
 import { PPP_FIELDS } from './ppp.ts'
 import { SENSOR_FIELDS } from './sensor.ts'
+import { WINDOWS_FIELDS } from './windows.ts'
 
 export const FIELDS = {
   ...COMMON_FIELDS,
@@ -24,6 +25,7 @@ export const FIELDS = {
   ...PPP_FIELDS,
   ...FLOW_FIELDS,
   ...APPLICATION_FIELDS,
+  ...WINDOWS_FIELDS,
   ...IKE_FIELDS,
   ...ESP_FIELDS,
   ...ESP_TRAFFIC_FIELDS,

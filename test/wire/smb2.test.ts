@@ -113,7 +113,10 @@ describe('the header', () => {
   })
 
   test('of an asynchronous message has no tree', () => {
-    expect(answered(8, errorBody(), { flags: 2, status: 0x103 })).not.toHaveProperty('treeId')
+    const pending = answered(11, errorBody(), { flags: 2, status: 0x103 })
+    expect(pending).toMatchObject({ statusName: 'PENDING', isAsync: true })
+    expect(pending).not.toHaveProperty('treeId')
+    expect(pending).not.toHaveProperty('flaw')
   })
 
   test('tells its flaws', () => {
