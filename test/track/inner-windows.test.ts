@@ -1,8 +1,10 @@
 /** Real conversations of Windows' protocols inside an L2TP session, and what the sensor tells of them. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
-import { named } from '../support/sensor.ts'
+import { eventsOfFile, named } from '../support/sensor.ts'
 import { told } from './windows-captures.ts'
 
 const NAMES = ['smb2-files', 'smb2-services', 'smb1', 'smb3-encrypted', 'rpc-tcp', 'kerberos', 'ldap'] as const
@@ -250,6 +252,23 @@ describe('LDAP', () => {
     expect(CAPTURES.get('ldap')?.some((event) => String(event['event.action']).startsWith('tls.'))).toBe(true)
   })
 })
+
+const LAB = join(import.meta.dirname, '../../../shared/captures/lab/l2tp-inner.pcap')
+if (!existsSync(LAB)) process.stderr.write(`\n*** There is no ${LAB}: SMB in a recorded tunnel is not tested.\n\n`)
+
+test.skipIf(!existsSync(LAB))(
+  'in a recorded tunnel the user of the tunnel and the user of the server are told apart',
+  async () => {
+    const all = await eventsOfFile(LAB)
+    const [read] = named(all, 'smb.file.closed')
+    expect(read).toMatchObject({
+      'user.name': 'alice',
+      'user.effective.name': 'dave',
+      'file.path': '\\\\10.20.0.5\\share\\budget.xlsx',
+      'smb.file.bytes_read': 300_000,
+    })
+  },
+)
 
 test('no password of the recording is in any event', () => {
   const all = JSON.stringify([...CAPTURES.values()])
