@@ -116,7 +116,7 @@ class MessageReader {
     const { payloadStart, payloadEnd, payloadWireEnd } = frame
     const kind = smbKind(bytes, payloadStart, payloadEnd)
     // A segment in the middle of a message may begin with zeros: a frame is one by what it holds.
-    if (frame.isMessage && kind === null && payloadEnd - payloadStart >= 4) return -1
+    if (frame.isMessage && kind === null && (frame.length < 4 || payloadEnd - payloadStart >= 4)) return -1
     this.#push('nbss', describeNetbios(frame), payloadWireEnd)
     if (kind !== null) this.#smb(payloadStart, payloadEnd, payloadWireEnd)
     return payloadWireEnd
@@ -241,6 +241,7 @@ class MessageReader {
     if (ticketEnd > messageEnd || KPASSWD_VERSIONS[version] === undefined) return false
     this.#push('kpasswd', { version, versionName: KPASSWD_VERSIONS[version] }, messageEnd)
     if (ticketEnd > at + 6) this.kerberos(at + 6, ticketEnd)
+    if (ticketEnd < messageEnd && ticketEnd < end) this.kerberos(ticketEnd, messageEnd)
     return true
   }
 

@@ -56,6 +56,8 @@ export const ALERT_EVENTS = {
       'network.transport',
       'network.protocol',
       'user.name',
+      'user.effective.name',
+      'user.effective.domain',
       'outer.source.ip',
       'outer.destination.ip',
       'l2tp.tunnel.uid',

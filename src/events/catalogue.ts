@@ -18,6 +18,7 @@ import { PPP_EVENTS } from './ppp.ts'
 import { PPPOE_EVENTS } from './pppoe.ts'
 import { PPTP_EVENTS } from './pptp.ts'
 import { SENSOR_EVENTS } from './sensor.ts'
+import { WINDOWS_EVENTS } from './windows.ts'
 
 interface EventDeclaration extends EventShape {
   readonly always: readonly FieldName[]
@@ -31,6 +32,7 @@ export const CATALOGUE = {
   ...PPPOE_EVENTS,
   ...FLOW_EVENTS,
   ...APPLICATION_EVENTS,
+  ...WINDOWS_EVENTS,
   ...IKE_EVENTS,
   ...ESP_EVENTS,
   ...ESP_TRAFFIC_EVENTS,

@@ -19,6 +19,7 @@ import { PPP_FIELDS } from './ppp.ts'
 import { PPPOE_FIELDS } from './pppoe.ts'
 import { PPTP_FIELDS } from './pptp.ts'
 import { SENSOR_FIELDS } from './sensor.ts'
+import { WINDOWS_FIELDS } from './windows.ts'
 
 export const FIELDS = {
   ...COMMON_FIELDS,
@@ -28,6 +29,7 @@ export const FIELDS = {
   ...PPPOE_FIELDS,
   ...FLOW_FIELDS,
   ...APPLICATION_FIELDS,
+  ...WINDOWS_FIELDS,
   ...IKE_FIELDS,
   ...ESP_FIELDS,
   ...ESP_TRAFFIC_FIELDS,

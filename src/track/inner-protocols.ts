@@ -20,18 +20,32 @@ import { Allowances } from './allowances.ts'
 import { doubled } from './doubled.ts'
 import { FullTable } from './full-table.ts'
 import { Conversation, type ConversationHost } from './inner-conversation.ts'
+import { DCERPC_STREAM } from './inner-dcerpc.ts'
 import { DNS_DATAGRAMS, DNS_STREAM } from './inner-dns.ts'
 import { HTTP } from './inner-http.ts'
 import { ECHO } from './inner-icmp.ts'
+import { KERBEROS_DATAGRAMS, KERBEROS_STREAM } from './inner-kerberos.ts'
+import { CLDAP_DATAGRAMS, LDAP_STREAM } from './inner-ldap.ts'
 import type { DatagramProtocol, OwnFields, Side, StreamProtocol } from './inner-protocol.ts'
 import { QUIC } from './inner-quic.ts'
 import { RDP } from './inner-rdp.ts'
+import { SMB_STREAM } from './inner-smb.ts'
 import { SSH } from './inner-ssh.ts'
 import { TLS } from './inner-tls.ts'
 
 /** In the order in which they are asked. What goes by its port comes after what goes by content. */
-const STREAM_PROTOCOLS: readonly StreamProtocol[] = [TLS, HTTP, SSH, RDP, DNS_STREAM]
-const DATAGRAM_PROTOCOLS: readonly DatagramProtocol[] = [DNS_DATAGRAMS, QUIC]
+const STREAM_PROTOCOLS: readonly StreamProtocol[] = [
+  TLS,
+  HTTP,
+  SSH,
+  RDP,
+  SMB_STREAM,
+  DCERPC_STREAM,
+  KERBEROS_STREAM,
+  LDAP_STREAM,
+  DNS_STREAM,
+]
+const DATAGRAM_PROTOCOLS: readonly DatagramProtocol[] = [DNS_DATAGRAMS, KERBEROS_DATAGRAMS, CLDAP_DATAGRAMS, QUIC]
 
 export interface ProtocolLimits {
   readonly conversationsMax: number

@@ -54,6 +54,7 @@ export const PA = {
   ETYPE_INFO2: 19,
   PAC_REQUEST: 128,
   FOR_USER: 129,
+  FX_FAST: 136,
 } as const
 
 export const KERBEROS_PADATA: Names = {

@@ -294,11 +294,19 @@ const padata: FieldReader<Message> = (value, record) => {
 
 /** What lies in the octets of a piece of preauthentication data. */
 const PADATA: Readers<Message> = {
-  [PA.TGS_REQ]: (value, record) => {
-    const inside = value.inner()
-    if (!inside.take(applicationTag(14))) return
-    const request = inside.inner()
-    if (request.take(BER.SEQUENCE)) readFields(request, record, { 3: apTicket }, record)
+  [PA.TGS_REQ]: shownTicket,
+  /** RFC 6113 section 5.4.2: the ticket that protects a request for another. */
+  [PA.FX_FAST]: (value, record) => {
+    const choice = value.inner()
+    if (!choice.take(contextTag(0))) return
+    const armored = choice.inner()
+    if (!armored.take(BER.SEQUENCE)) return
+    const armor: Readers<Message> = {
+      1: (field, into) => {
+        if (field.tag === BER.OCTET_STRING) shownTicket(field, into)
+      },
+    }
+    readFields(armored, record, { 0: (field) => readFields(field, record, armor, record) }, record)
   },
   [PA.ENC_TIMESTAMP]: (value, record) => {
     const inside = value.inner()
@@ -335,6 +343,14 @@ const PADATA: Readers<Message> = {
   },
 }
 
+/** The AP-REQ in the octets on which the cursor stands. */
+function shownTicket(value: BerCursor, record: Message): void {
+  const inside = value.inner()
+  if (!inside.take(applicationTag(14))) return
+  const request = inside.inner()
+  if (request.take(BER.SEQUENCE)) readFields(request, record, { 3: apTicket }, record)
+}
+
 function offeredEtypes(value: BerCursor, record: Message): void {
   const inside = value.inner()
   if (!inside.take(BER.SEQUENCE)) return
@@ -358,7 +374,7 @@ function offeredEtypes(value: BerCursor, record: Message): void {
 
 // --- messages ------------------------------------------------------------------------------------------------------------
 
-const apTicket: FieldReader<Message> = (value, record) => {
+function apTicket(value: BerCursor, record: Message): void {
   record.ticket = readTicket(value, record)
 }
 
@@ -383,7 +399,8 @@ const REQUEST_BODY: Readers<Message> = {
     record.renewTill = value.text()
   },
   7: (value, record) => {
-    record.nonce = value.integer()
+    // Some encode the 32 bits without the zero octet that keeps them positive.
+    record.nonce = value.integer() >>> 0
   },
   8: (value, record) => {
     record.etypes = readIntegers(value)

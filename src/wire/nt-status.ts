@@ -6,7 +6,6 @@ export function ntStatusName(status: number): string {
 }
 
 export const NT_STATUS_PENDING = 0x103
-export const NT_STATUS_BUFFER_OVERFLOW = 0x8000_0005
 export const NT_STATUS_MORE_PROCESSING_REQUIRED = 0xc000_0016
 
 /** Whether the severity (the two highest bits) says that the operation failed. */

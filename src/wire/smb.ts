@@ -32,6 +32,8 @@ const FLAG2_UNICODE = 0x8000
 
 export const SMB = {
   CLOSE: 4,
+  DELETE: 6,
+  RENAME: 7,
   TRANSACTION: 0x25,
   TRANSACTION_SECONDARY: 0x26,
   OPEN_ANDX: 0x2d,

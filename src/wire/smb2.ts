@@ -7,7 +7,7 @@
 import { equal, hex, NO_BYTES } from '../base/bytes.ts'
 import { fileTimeText, le16, le32, le64, utf16, uuidText } from '../base/little-endian.ts'
 import type { Mutable } from './mutable.ts'
-import { isNtError, NT_STATUS_MORE_PROCESSING_REQUIRED, ntStatusName } from './nt-status.ts'
+import { isNtError, NT_STATUS_MORE_PROCESSING_REQUIRED, NT_STATUS_PENDING, ntStatusName } from './nt-status.ts'
 import { describeSecurityBlob, type SecurityBlob } from './security-blob.ts'
 import {
   bitNames,
@@ -443,9 +443,12 @@ function dialectsIn(bytes: Uint8Array, start: number, end: number): string[] {
 
 const ERROR_SIZE = 9
 
-/** Some bodies have the size of the error body; a login that goes on is no error. */
+/** Whether there may be the body of errors, whose size some others have: a login that goes on is no error, an answer that is still to come looks like one. */
 function isError(command: number, status: number): boolean {
-  return isNtError(status) && !(command === SMB2.SESSION_SETUP && status === NT_STATUS_MORE_PROCESSING_REQUIRED)
+  return (
+    status === NT_STATUS_PENDING ||
+    (isNtError(status) && !(command === SMB2.SESSION_SETUP && status === NT_STATUS_MORE_PROCESSING_REQUIRED))
+  )
 }
 
 export function dialectName(dialect: number): string {

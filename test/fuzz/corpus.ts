@@ -10,7 +10,7 @@ import { simulate } from '../support/traffic.ts'
 import { translated, type TranslationOptions } from '../support/translate-l2tpv3.ts'
 import type { Seed, Workshop } from './fuzzers.ts'
 
-const OWN = resolve(import.meta.dirname, '../../pcaps')
+const OWN = [resolve(import.meta.dirname, '../../pcaps'), resolve(import.meta.dirname, '../captures')]
 const MORE = process.env['BORESCOPE_CAPTURES'] ?? resolve(import.meta.dirname, '../../../shared/captures')
 /** Peers that speak L2TPv3, which no capture in `pcaps/` shows from its set-up on; the secret is the one that fuzzers configure. */
 const CONVERSATIONS: readonly TranslationOptions[] = [{ secret: 'fuzz' }, { overIp: true }]
@@ -18,7 +18,7 @@ const CONVERSATIONS: readonly TranslationOptions[] = [{ secret: 'fuzz' }, { over
 const PACKETS_MAX = 400
 
 export async function openWorkshop({ everything }: { everything: boolean }): Promise<Workshop> {
-  const folders = everything && existsSync(MORE) ? [OWN, MORE] : [OWN]
+  const folders = everything && existsSync(MORE) ? [...OWN, MORE] : OWN
   const { captures } = await capturePaths(folders)
   const corpus: Seed[] = []
   const frame = new Frame()

@@ -12,7 +12,10 @@ import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { parseQuery } from '../../src/store/kql.ts'
 import { QueryError } from '../../src/store/query-error.ts'
+import { LINKTYPE } from '../../src/wire/link.ts'
+import * as craft from '../support/craft.ts'
 import type { Random } from '../support/random.ts'
+import { Peers } from '../track/support.ts'
 
 /** A packet as a capture holds it. */
 export interface Seed {
@@ -205,7 +208,29 @@ const canary: Fuzzer = () => {
   throw new Error('the canary fell over, as it must')
 }
 
-export const FUZZERS = { sensor, describer, captureFile, query, rule } as const satisfies Record<string, Fuzzer>
+/** IPv4 packets that the corpus holds bare, sent through an L2TP session: what reads applications holds against them too. */
+const application: Fuzzer = (random, { corpus }) => {
+  const peers = new Peers({ track: { conversationsMax: 16, applicationEventsPerMinute: 100_000 } }).open().call()
+  const start = random.below(corpus.length)
+  for (let i = 0; i < PACKETS; i++) {
+    const { bytes, linkType } = corpus[(start + i) % corpus.length]
+    const isIpv4 = linkType === LINKTYPE.ETHERNET && bytes.length > 40 && bytes[12] === 8 && bytes[13] === 0
+    if (!isIpv4 || random.chance(0.05)) continue
+    const packet = random.chance(0.5)
+      ? bytes.slice(14)
+      : Uint8Array.of(...bytes.slice(14, 34), ...mutated(bytes.slice(34), random))
+    // Which end speaks, by the lower address, so that both directions of a flow come from their ends.
+    const isLow = Buffer.compare(packet.subarray(12, 16), packet.subarray(16, 20)) > 0
+    peers.data(isLow ? 'client' : 'server', craft.ppp(craft.PPP.ipv4, packet))
+  }
+  for (const event of peers.finish()) checkEvent(event)
+  require(peers.run.sensor.trackers.flows.size === 0, 'a flow outlived the capture')
+}
+
+export const FUZZERS = { sensor, describer, captureFile, query, rule, application } as const satisfies Record<
+  string,
+  Fuzzer
+>
 export const CANARY = { canary } as const satisfies Record<string, Fuzzer>
 
 function checkEvent(event: EventDocument): void {

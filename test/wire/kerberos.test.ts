@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeKerberos, isKerberos, type KerberosRecord, kerberosRecordLength } from '../../src/wire/kerberos.ts'
 import { isWeakEtype } from '../../src/wire/kerberos-tables.ts'
-import { application, integer, sequence } from '../support/ber.ts'
+import { application, context, integer, octets, sequence } from '../support/ber.ts'
 import { be32, concat, fromHex, utf8 } from '../support/craft.ts'
 import {
   apRep,
@@ -10,6 +10,7 @@ import {
   asRep,
   asReq,
   CIPHER_OCTET,
+  encrypted,
   etypeInfo2,
   forUser,
   hostAddress,
@@ -68,6 +69,23 @@ describe('a request for a first ticket', () => {
     })
     expect(told(asReq({ padata: [padata(149), padata(150)] })).hasProof).toBe(false)
     for (const proof of [16, 136, 138, 151]) expect(told(asReq({ padata: [padata(proof)] })).hasProof).toBe(true)
+  })
+
+  test('may be protected by a ticket that the client has', () => {
+    const armor = sequence(context(0, integer(1)), context(1, octets(apReq('CORP.EXAMPLE', 'krbtgt/CORP.EXAMPLE', 18))))
+    const fast = padata(136, context(0, sequence(context(0, armor))))
+    expect(told(asReq({ padata: [fast] }))).toMatchObject({
+      hasProof: true,
+      ticket: { service: 'krbtgt/CORP.EXAMPLE', etype: 18 },
+    })
+    const answer = padata(136, context(0, sequence(context(0, encrypted(18)))))
+    expect(told(asRep({ padata: [answer] })).ticket?.service).toBe('krbtgt/CORP.EXAMPLE')
+  })
+
+  test('may have a nonce whose highest bit is set', () => {
+    const bytes = asReq()
+    bytes[Buffer.from(bytes).indexOf('12345678', 'hex')] = 0xb2
+    expect(told(bytes).nonce).toBe(0xb2345678)
   })
 
   test('may name the machine that asks', () => {
