@@ -82,6 +82,7 @@ export class Sensor {
         sessionsMax: track.sessionsMax,
         flowsMax: track.flowsMax,
         ikeExchangesMax: track.ikeExchangesMax,
+        ikePosturesMax: track.ikePosturesMax,
         ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
         espAssociationsMax: track.espAssociationsMax,
         espIdleUs: track.espIdleSeconds * SECOND_US,

@@ -17,6 +17,8 @@ const SILENCE_US = 600 * SECOND_US
 /** Behind the generic header of a DELETE payload: of an IKE SA of version 1 with its cookies, of version 2 without. */
 const DELETE_V1 = 4 + 8 + 16
 const DELETE_V2 = 4 + 4
+/** Of one SA of ESP. */
+const CHILD_DELETE_V1 = 4 + 8 + 4
 const BLOCK_MAX = 16
 
 /** One exchange, or in version 1 one message. */
@@ -88,8 +90,10 @@ export class Liveness {
     const last = this.#last
     if (last === null || suite === undefined || last.timeUs < lastUs - SECOND_US || this.unanswered > 1) return null
     if (!isDelete(version, suite, last)) return null
-    const isSure = isReplaced || (version === 1 ? last.isSecond : isUnlikeCheck(suite))
-    const patience = Math.max(version === 1 ? REPEATED_US : SILENCE_US, 3 * (this.intervalUs ?? 0))
+    const isExpected = isReplaced || last.isSecond
+    const isSure =
+      version === 1 ? isExpected && last.length !== sealedLength1(suite, CHILD_DELETE_V1) : isUnlikeCheck(suite)
+    const patience = Math.max(version === 1 || isReplaced ? REPEATED_US : SILENCE_US, 3 * (this.intervalUs ?? 0))
     return { role: last.role, dueUs: isSure ? lastUs : lastUs + patience }
   }
 

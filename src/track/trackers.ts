@@ -67,8 +67,9 @@ export class Trackers {
 
   /** What was counted instead of told: see `Allowances`. */
   get suppressed(): number {
-    const { anomalies, tunnels, flows, esp, v3 } = this
-    return anomalies.suppressed + tunnels.suppressed + v3.tunnels.suppressed + esp.suppressed + flows.suppressed
+    const { anomalies, tunnels, flows, esp, ike, v3 } = this
+    const all = [anomalies, tunnels, v3.tunnels, esp, ike, flows]
+    return all.reduce((sum, { suppressed }) => sum + suppressed, 0)
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */

@@ -52,6 +52,12 @@ describe('in version 1', () => {
     expect(liveness.deletion(1, undefined, 50 * SECOND, true)).toBeNull()
   })
 
+  test('a notice that is as long as the delete of a child is no sure one', () => {
+    const liveness = new Liveness()
+    liveness.message1(1, 1, 92, 50 * SECOND)
+    expect(liveness.deletion(1, SUITE, 50 * SECOND, true)).toEqual({ role: 1, dueUs: 110 * SECOND })
+  })
+
   test('a notice of another length is no delete', () => {
     const liveness = new Liveness()
     liveness.message1(1, 1, 300, 50 * SECOND)
@@ -84,7 +90,7 @@ describe('in version 2', () => {
     expect(liveness).toMatchObject({ checks: 0, unanswered: 1 })
   })
 
-  test('a delete is sure where its length is its own, else after ten minutes of silence', () => {
+  test('a delete is sure where its length is its own, else after ten minutes of silence, or one if a newer SA is there', () => {
     const sure = new Liveness()
     sure.request2(0, 2, 65, 20 * SECOND)
     expect(sure.deletion(2, STREAM, 20 * SECOND, false)).toBeNull()
@@ -94,7 +100,7 @@ describe('in version 2', () => {
     unsure.request2(0, 2, 80, 20 * SECOND)
     unsure.response2(1, 2, 80, BLOCKS)
     expect(unsure.deletion(2, BLOCKS, 20 * SECOND, false)).toEqual({ role: 0, dueUs: 620 * SECOND })
-    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, true)).toEqual({ role: 0, dueUs: 20 * SECOND })
+    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, true)).toEqual({ role: 0, dueUs: 80 * SECOND })
   })
 })
 

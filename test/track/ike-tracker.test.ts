@@ -26,7 +26,13 @@ const CLIENT = '192.0.2.11'
 const SERVER = '198.51.100.1'
 const START_US = 1_760_000_000_000_000
 const SECOND = 1_000_000
-const LIMITS: IkeLimits = { ikeExchangesMax: 16, setupTimeoutUs: 30 * SECOND, ikeIdleUs: 3600 * SECOND }
+const LIMITS: IkeLimits = {
+  ikeExchangesMax: 16,
+  ikePosturesMax: 16,
+  setupTimeoutUs: 30 * SECOND,
+  ikeIdleUs: 3600 * SECOND,
+  requestsPerMinute: 1000,
+}
 
 const SA = sa1([transform1([7, 2, 1, 2])])
 const RSA = sa1([transform1([7, 2, 3, 2])])
@@ -40,6 +46,7 @@ const INIT: readonly (readonly [number, number, number?])[] = [
 /** A tap between a client and a server: what is sent reaches the tracker at once. */
 class Tap {
   readonly events: RaisedEvent[] = []
+  readonly postures: RaisedEvent<'ike.posture.observed'>[] = []
   readonly tracker: IkeTracker
   readonly #frame = new Frame()
   readonly #dissector = new Dissector(
@@ -48,7 +55,10 @@ class Tap {
   nowUs = START_US
 
   constructor(limits: Partial<IkeLimits> = {}) {
-    const emit = (event: RaisedEvent) => this.events.push(event)
+    const emit = (event: RaisedEvent) => {
+      if (event.name === 'ike.posture.observed') this.postures.push(event)
+      else this.events.push(event)
+    }
     const anomalies = new Anomalies(emit, { reportsPerMinute: 100, sourcesMax: 100 })
     this.tracker = new IkeTracker(emit, anomalies, { ...LIMITS, ...limits })
     this.tracker.expire(this.nowUs)
@@ -509,7 +519,10 @@ describe('what does not fit', () => {
     tap.up(message({}, [[1, SA]]))
     tap.down(message({ responder: '0102030405060708' }, [[1, RSA]]))
     mainMode(tap, 6)
-    expect(tap.names.filter((name) => name === 'protocol.anomaly')).toHaveLength(2)
+    const anomalies = tap.events.flatMap((event) =>
+      event.name === 'protocol.anomaly' ? event.fields['anomaly.name'] : [],
+    )
+    expect(anomalies).toEqual(['ike.choice_not_offered', 'ike.responder_spi', 'ike.responder_spi'])
     expect(tap.names.at(-1)).toBe('established')
     expect(tap.last).toMatchObject({ 'ike.responder.cookie': COOKIE_R })
   })
@@ -553,6 +566,7 @@ describe('bounds', () => {
     tap.down(message({ ...PAIR, exchange: 5, messageId: 5 }, [[11, notify1(14)]]))
     mainMode(tap, 1)
     expect(tap.names).toEqual(['started', 'failed'])
+    tap.wait(1)
     tap.up(message({}, [[1, RSA]]))
     expect(tap.names).toEqual(['started', 'failed', 'started'])
   })
