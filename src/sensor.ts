@@ -83,6 +83,7 @@ export class Sensor {
         flowsMax: track.flowsMax,
         ikeExchangesMax: track.ikeExchangesMax,
         ikePosturesMax: track.ikePosturesMax,
+        ikeStreamsMax: track.ikeStreamsMax,
         ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
         espAssociationsMax: track.espAssociationsMax,
         espIdleUs: track.espIdleSeconds * SECOND_US,
@@ -208,6 +209,10 @@ export class Sensor {
       case 'natt':
         this.#neighbours.observe(frame, verdict)
         this.#followIpsec(verdict)
+        break
+      case 'ike_tcp':
+        if (trackers.ikeStreams.observe(frame)) this.#neighbours.observe(frame, verdict)
+        else counts.foreign++
         break
       default:
         this.#neighbours.observe(frame, verdict)

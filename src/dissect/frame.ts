@@ -9,6 +9,7 @@ import { L2tpView } from '../wire/l2tp.ts'
 import { L2tpV3View } from '../wire/l2tpv3.ts'
 import { LinkView } from '../wire/link.ts'
 import { PppView } from '../wire/ppp.ts'
+import { TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
 
 /** IPsec around a packet, as whoever is inside sees it: the same object for all packets of one pair of associations. */
@@ -47,7 +48,11 @@ export class Frame {
   readonly udp = new UdpView()
   readonly l2tp = new L2tpView()
   readonly l2tpv3 = new L2tpV3View()
+  readonly tcp = new TcpView()
+  /** The ports below are known. */
   hasUdp = false
+  /** They are those of a TCP connection that carries IKE and ESP. */
+  isInTcp = false
   /**
    * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart
    * clients behind one address, where the ports inside would not.

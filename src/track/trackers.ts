@@ -11,6 +11,7 @@ import { Carriers } from './carrier.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
 import type { IkeLookup } from './ike-lookup.ts'
+import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
@@ -18,7 +19,14 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
-export interface TrackLimits extends TunnelLimits, SessionLimits, FlowLimits, IkeLimits, EspLimits, AnomalyLimits {}
+export interface TrackLimits
+  extends TunnelLimits,
+    SessionLimits,
+    FlowLimits,
+    IkeLimits,
+    IkeStreamLimits,
+    EspLimits,
+    AnomalyLimits {}
 
 const NO_IKE: IkeLookup = { parentOf: () => null, onEnded: () => {} }
 
@@ -30,6 +38,7 @@ export class Trackers {
   readonly flows: InnerFlowTracker
   readonly ike: IkeTracker
   readonly esp: EspTracker
+  readonly ikeStreams: IkeStreams
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels. */
   constructor(
@@ -48,6 +57,7 @@ export class Trackers {
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, NO_IKE, espKeys, limits)
+    this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     const links = new PppLinkTracker(emit, this.anomalies)
     this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
@@ -88,6 +98,7 @@ export class Trackers {
     this.v3.expire(nowUs)
     this.esp.expire(nowUs)
     this.ike.expire(nowUs)
+    this.ikeStreams.expire(nowUs)
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */
