@@ -4,6 +4,7 @@
  * An SA is found by its initiator's cookie (IKEv2: SPI) and the two addresses; ports move when NAT traversal does. What
  * follows from what was not, or not readably, sent is marked as inferred.
  */
+import { addressText } from '../base/address.ts'
 import { mixPair } from '../base/hash.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
@@ -16,6 +17,7 @@ import { exchangeName, IKE_EXCHANGE, IKE_PAYLOAD, IkeView } from '../wire/ike.ts
 import { describeIke, type IkeDescription } from '../wire/ike-describe.ts'
 import { IKE_NOTIFICATION } from '../wire/ike-notify.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
+import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
 import { FullTable } from './full-table.ts'
 import {
@@ -68,6 +70,10 @@ const CANDIDATE_MESSAGES = 3
 /** Checks in a row without an answer after which the peer is gone. */
 const UNANSWERED_MIN = 2
 
+/** Findings of one name about what one host receives. */
+const FINDINGS_PER_MINUTE = 300
+const RECEIVERS_MAX = 4096
+
 export interface IkeLimits {
   readonly ikeExchangesMax: number
   /** Hosts, each as gateway and as peer, whose posture is remembered. */
@@ -96,6 +102,7 @@ export class IkeTracker {
   readonly #peers = new IkePeers()
   readonly #postures: IkePostures
   readonly #teller: IkeTeller
+  readonly #findings = new Allowances(FINDINGS_PER_MINUTE, RECEIVERS_MAX)
   #candidates = 0
   readonly #full: FullTable
   #nowUs = 0
@@ -115,9 +122,9 @@ export class IkeTracker {
     return this.#exchanges.size
   }
 
-  /** SAs and postures that were counted, and not told. */
+  /** SAs, postures and findings that were counted, and not told. */
   get suppressed(): number {
-    return this.#teller.suppressed + this.#postures.suppressed
+    return this.#teller.suppressed + this.#postures.suppressed + this.#findings.suppressed
   }
 
   /** Who made an SA of ESP or AH, and when that ends. */
@@ -716,7 +723,11 @@ export class IkeTracker {
     for (const flaw of new Set(flaws)) this.#report(arrival, flaw, name, exchange)
   }
 
+  /** `Anomalies` bounds what is told of one sender; forged senders are many, so that here the receiver counts as well. */
   #report({ frame }: Arrival, finding: string, detail: string, exchange: Exchange | null = null): void {
+    const { ip, timeUs, number } = frame
+    const receiver = addressText(ip.bytes, ip.destinationAt, ip.addressLength)
+    if (this.#findings.take(`${finding} ${receiver}`, timeUs, String(number)) === -1) return
     this.#anomalies.report(frame, finding, 'ike', detail, 'udp', {
       'network.protocol': 'ike',
       ...(exchange === null ? {} : { 'ike.uid': exchange.uid, 'borescope.lineage': [exchange.uid] }),

@@ -75,4 +75,14 @@ describe('of a flood', () => {
     expect(count(both, 'started')).toBe(100)
     expect(count(both, 'established')).toBe(200)
   })
+
+  test('of malformed messages the findings are bounded by their receiver', () => {
+    const tap = new Tap({ requestsPerMinute: 100 })
+    for (let i = 0; i < 2000; i++) {
+      tap.nowUs += 1000
+      tap.send(message({ length: 5000 }, []), `203.${i >> 8}.113.${i & 255}`, SERVER)
+    }
+    expect(count(tap, 'protocol.anomaly')).toBe(300)
+    expect(tap.tracker.suppressed).toBe(1700)
+  })
 })
