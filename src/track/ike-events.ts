@@ -31,6 +31,7 @@ export function describeExchange(exchange: Exchange) {
     ...strength(exchange),
     'ike.cookie': exchange.cookie,
     'ike.group_requested': exchange.requestedGroup,
+    'ike.redirect.gateway': exchange.redirect,
     'ike.encryption': chosen?.encryption,
     'ike.integrity': chosen?.integrity,
     'ike.prf': chosen?.prf,

@@ -132,6 +132,8 @@ export class Exchange {
   cookie: 'challenged' | 'returned' | undefined
   /** The responder asked for this group instead of the one that the initiator guessed. */
   requestedGroup: string | undefined
+  /** The responder sent the initiator to this gateway (RFC 5685). */
+  redirect: string | undefined
   notification: string | undefined
   isFloated = false
   isHashExposed = false
@@ -191,6 +193,7 @@ export class Exchange {
     this.downgrades = []
     this.cookie = undefined
     this.requestedGroup = undefined
+    this.redirect = undefined
     this.notification = undefined
     this.isFloated = false
     this.isHashExposed = false

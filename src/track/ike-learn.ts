@@ -134,6 +134,10 @@ function learnNotification(exchange: Exchange, role: Role, payload: IkePayloadOf
     case IKE_NOTIFICATION.INVALID_KE_PAYLOAD:
       if (role === RESPONDER) learnRequestedGroup(exchange, payload)
       break
+    case IKE_NOTIFICATION.REDIRECT:
+      if (role === RESPONDER && typeof payload.details?.gateway === 'string')
+        exchange.redirect = payload.details.gateway.slice(0, TEXT_MAX)
+      break
     case IKE_NOTIFICATION.USE_PPK:
     case IKE_NOTIFICATION.USE_PPK_INT:
       end.hasPpk = true
