@@ -28,6 +28,8 @@ interface Notice {
   readonly length: number
   readonly timeUs: number
   isAnswered: boolean
+  /** Of the answer, once there is one. */
+  answerLength: number
   /** It followed at once on another of the same end that nobody answered. */
   readonly isSecond: boolean
 }
@@ -66,7 +68,7 @@ export class Liveness {
       last.role !== role &&
       last.length === length &&
       timeUs - last.timeUs < ANSWER_US
-    if (isAnswer) this.#answer(last, true)
+    if (isAnswer) this.#answer(last, length, true)
     else this.#begin(role, id, length, timeUs)
   }
 
@@ -79,7 +81,7 @@ export class Liveness {
     const last = this.#last
     if (last === null || last.isAnswered || last.role === role || last.id !== id) return
     const empty = suite === undefined ? null : sealedLength2(suite, 0)
-    this.#answer(last, length === last.length && (empty === null || length === empty))
+    this.#answer(last, length, length === last.length && (empty === null || length === empty))
   }
 
   /**
@@ -89,10 +91,10 @@ export class Liveness {
   deletion(version: number, suite: string | undefined, lastUs: number, isReplaced: boolean): Deletion | null {
     const last = this.#last
     if (last === null || suite === undefined || last.timeUs < lastUs - SECOND_US || this.unanswered > 1) return null
-    if (!isDelete(version, suite, last)) return null
-    const isExpected = isReplaced || last.isSecond
+    const isDelete = version === 1 ? isDelete1(suite, last) : isDelete2(last)
+    if (!isDelete) return null
     const isSure =
-      version === 1 ? isExpected && last.length !== sealedLength1(suite, CHILD_DELETE_V1) : isUnlikeCheck(suite)
+      version === 1 ? (isReplaced || last.isSecond) && !isChildDelete1(suite, last) : isSureDelete2(suite, last)
     const patience = Math.max(version === 1 || isReplaced ? REPEATED_US : SILENCE_US, 3 * (this.intervalUs ?? 0))
     return { role: last.role, dueUs: isSure ? lastUs : lastUs + patience }
   }
@@ -102,11 +104,12 @@ export class Liveness {
     const isOpen = last !== null && !last.isAnswered && last.role === role
     this.unanswered = isOpen && last.length === length ? this.unanswered + 1 : 1
     const isSecond = isOpen && timeUs - last.timeUs < TOGETHER_US && last.length !== length
-    this.#last = { role, id, length, timeUs, isAnswered: false, isSecond }
+    this.#last = { role, id, length, timeUs, isAnswered: false, answerLength: 0, isSecond }
   }
 
-  #answer(notice: Notice, isCheck: boolean): void {
+  #answer(notice: Notice, length: number, isCheck: boolean): void {
     notice.isAnswered = true
+    notice.answerLength = length
     this.unanswered = 0
     if (!isCheck) return
     if (this.checks === 0) this.#firstCheckUs = notice.timeUs
@@ -115,14 +118,24 @@ export class Liveness {
   }
 }
 
-/** Whether a delete of version 2 is longer than a check. */
-function isUnlikeCheck(suite: string): boolean {
-  return sealedLength2(suite, DELETE_V2) !== sealedLength2(suite, 0)
-}
-
-function isDelete(version: number, suite: string, { length, isAnswered }: Notice): boolean {
-  if (version === 2) return isAnswered && length === sealedLength2(suite, DELETE_V2)
+function isDelete1(suite: string, { length, isAnswered }: Notice): boolean {
   const least = sealedLength1(suite, DELETE_V1)
   // Some fill a block that is full with another one.
   return !isAnswered && least !== null && length >= least && length <= least + BLOCK_MAX
+}
+
+/** Nobody answers, and one more SPI or the same block says the same. */
+function isChildDelete1(suite: string, { length }: Notice): boolean {
+  return length === sealedLength1(suite, CHILD_DELETE_V1)
+}
+
+/** The answer to a delete is empty; padding to blocks may hide that the question was not. */
+function isDelete2({ length, isAnswered, answerLength }: Notice): boolean {
+  return isAnswered && (length === answerLength || length === answerLength + DELETE_V2)
+}
+
+/** A cipher without blocks, and a peer who does not pad: the length says it. */
+function isSureDelete2(suite: string, { length, answerLength }: Notice): boolean {
+  const empty = sealedLength2(suite, 0)
+  return answerLength === empty && length === sealedLength2(suite, DELETE_V2) && length !== empty
 }

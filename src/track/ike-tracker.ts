@@ -313,8 +313,11 @@ export class IkeTracker {
   #number(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role): void {
     const { messageId, isResponse } = view
     if (isInit(view)) {
-      exchange.initAnswers = isResponse ? exchange.initAnswers + 1 : 0
-      if (exchange.initAnswers > 1) this.#report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)
+      if (role === INITIATOR) exchange.initAnswers = 0
+      else if (isResponse) exchange.initAnswers++
+      // Of an exchange whose requests the capture does not have, nothing can be said.
+      if (exchange.initAnswers > 1 && exchange.ends[INITIATOR].packets > 0)
+        this.#report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)
       return
     }
     const { ids } = exchange.converse()

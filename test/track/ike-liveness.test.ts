@@ -104,6 +104,18 @@ describe('in version 2', () => {
   })
 })
 
+test('of a cipher without blocks, but padded to eight octets, a delete is not sure', () => {
+  const liveness = new Liveness()
+  liveness.request2(0, 3, 72, 20 * SECOND)
+  liveness.response2(1, 3, 64, STREAM)
+  expect(liveness.deletion(2, STREAM, 20 * SECOND, false)).toEqual({ role: 0, dueUs: 620 * SECOND })
+  expect(liveness.deletion(2, STREAM, 20 * SECOND, true)).toEqual({ role: 0, dueUs: 80 * SECOND })
+  const other = new Liveness()
+  other.request2(0, 3, 120, 20 * SECOND)
+  other.response2(1, 3, 64, STREAM)
+  expect(other.deletion(2, STREAM, 20 * SECOND, true)).toBeNull()
+})
+
 test('begins anew when its record does', () => {
   const liveness = new Liveness()
   liveness.message1(1, 1, 108, 0)
