@@ -61,6 +61,8 @@ export class IkePostures {
 
   /** An SA that was established: both ends meant it. */
   established(exchange: Exchange, timeUs: number): void {
+    // Of one that was joined late nothing may be known but that it is there.
+    if (exchange.isAdopted && exchange.chosen === null) return
     this.#observe(exchange, INITIATOR, timeUs)
     this.#observe(exchange, RESPONDER, timeUs)
   }
