@@ -43,6 +43,8 @@ const REFUSAL_LENGTH_MAX = 100
 const LAST_ROUND_LENGTH_MIN = 150
 
 const DIGESTS = 8
+/** Shared: most SAs of a flood say nothing of themselves. */
+const NONE: readonly string[] = []
 
 /** What a phase 1 message of IKEv1 is known by. */
 type Phase1Content = 'sa' | 'ke' | 'encrypted' | 'other'
@@ -63,9 +65,9 @@ export const PHASE1_MODES: Readonly<
 
 /** What one end said of itself in the clear. */
 export interface End {
-  vendors: string[]
+  vendors: readonly string[]
   /** Those of its vendor ids that name a product, with its version. */
-  products: string[]
+  products: readonly string[]
   identity: string | undefined
   identityType: string | undefined
   certificate: CertificateDescription | undefined
@@ -118,7 +120,7 @@ export class Exchange {
   /** Number of the last phase 1 message (IKEv1). */
   step = 0
   phase = ''
-  offered: string[] = []
+  offered: readonly string[] = NONE
   offeredCount = 0
   offeredHash: string | undefined
   offeredGrade: IkeGrade | null = null
@@ -127,7 +129,7 @@ export class Exchange {
   /** IKEv1: the number of the group that was chosen, before the public values come. */
   chosenGroup: number | undefined
   /** How the choice is worse than it could have been: see `ike-learn.ts`. */
-  downgrades: string[] = []
+  downgrades: readonly string[] = NONE
   /** The responder asked for a cookie, the initiator brought it (RFC 7296, section 2.6). */
   cookie: 'challenged' | 'returned' | undefined
   /** The responder asked for this group instead of the one that the initiator guessed. */
@@ -183,14 +185,14 @@ export class Exchange {
     for (const end of this.ends) Object.assign(end, newEnd())
     this.step = 0
     this.phase = ''
-    this.offered = []
+    this.offered = NONE
     this.offeredCount = 0
     this.offeredHash = undefined
     this.offeredGrade = null
     this.chosen = null
     this.chosenGrade = null
     this.chosenGroup = undefined
-    this.downgrades = []
+    this.downgrades = NONE
     this.cookie = undefined
     this.requestedGroup = undefined
     this.redirect = undefined
@@ -246,8 +248,8 @@ export class Exchange {
 
 function newEnd(): End {
   return {
-    vendors: [],
-    products: [],
+    vendors: NONE,
+    products: NONE,
     identity: undefined,
     identityType: undefined,
     certificate: undefined,

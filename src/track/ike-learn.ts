@@ -9,7 +9,7 @@ import type { IkeDescription } from '../wire/ike-describe.ts'
 import { IKE_NOTIFICATION } from '../wire/ike-notify.ts'
 import type { IkePayload, IkePayloadOf } from '../wire/ike-payload.ts'
 import { suitesOf, transformCount } from '../wire/ike-proposal.ts'
-import { gradeOffer, gradeSuite, isOffered } from '../wire/ike-strength.ts'
+import { gradeOffer, gradeSuite, type IkeGrade, isOffered } from '../wire/ike-strength.ts'
 import { vendorLabel } from '../wire/ike-vendor.ts'
 import { type Arrival, type End, type Exchange, isSetUp } from './ike-exchange.ts'
 import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
@@ -86,11 +86,30 @@ function learnSa(exchange: Exchange, role: Role, sa: IkePayloadOf<'sa'>, finding
     else compareChoice(exchange, findings)
     return
   }
-  const texts = suites.map(({ text }) => text)
-  exchange.offered = texts.slice(0, OFFERS_MAX)
   exchange.offeredCount = transformCount(sa)
+  const texts = suites.map(({ text }) => text)
   exchange.offeredHash = hash('sha1', texts.join('\n')).slice(0, 16)
-  exchange.offeredGrade = gradeOffer(exchange.offered)
+  const offer = offerOf(exchange.offeredHash, texts)
+  exchange.offered = offer.texts
+  exchange.offeredGrade = offer.grade
+}
+
+interface Offer {
+  readonly texts: readonly string[]
+  readonly grade: IkeGrade | null
+}
+
+/** Offers seen lately, by their hash: the SAs of one program, and those of a flood, offer the same, and share it. */
+const OFFERS = new Map<string, Offer>()
+const OFFERS_KEPT = 256
+
+function offerOf(key: string, texts: readonly string[]): Offer {
+  const known = OFFERS.get(key)
+  if (known !== undefined) return known
+  if (OFFERS.size >= OFFERS_KEPT) OFFERS.delete(OFFERS.keys().next().value as string)
+  const offer = { texts: texts.slice(0, OFFERS_MAX), grade: gradeOffer(texts.slice(0, OFFERS_MAX)) }
+  OFFERS.set(key, offer)
+  return offer
 }
 
 function compareChoice(exchange: Exchange, findings: IkeLearnFinding[]): void {
@@ -103,8 +122,12 @@ function compareChoice(exchange: Exchange, findings: IkeLearnFinding[]): void {
 }
 
 /** `weaker_than_offered`, `not_offered`, `weaker_group_requested`. */
-function note({ downgrades }: Exchange, how: string): void {
-  if (!downgrades.includes(how)) downgrades.push(how)
+function note(exchange: Exchange, how: string): void {
+  exchange.downgrades = withNew(exchange.downgrades, how)
+}
+
+function withNew(list: readonly string[], text: string): readonly string[] {
+  return list.length >= VENDORS_MAX || list.includes(text) ? list : [...list, text]
 }
 
 /** IKEv1 agrees on the group first; IKEv2 names it beside the value, where the message alone shows what is wrong. */
@@ -119,9 +142,8 @@ function isWrongLength({ chosenGroup }: Exchange, role: Role, { dataLength }: Ik
 }
 
 function learnVendor(end: End, { vendor, vendorKind }: IkePayloadOf<'vendor'>, label: string): void {
-  if (end.vendors.length < VENDORS_MAX && !end.vendors.includes(label)) end.vendors.push(label)
-  if (vendor === undefined || vendorKind !== 'product') return
-  if (end.products.length < VENDORS_MAX && !end.products.includes(label)) end.products.push(label)
+  end.vendors = withNew(end.vendors, label)
+  if (vendor !== undefined && vendorKind === 'product') end.products = withNew(end.products, label)
 }
 
 function learnNotification(exchange: Exchange, role: Role, payload: IkePayloadOf<'notify'>): void {
