@@ -36,7 +36,7 @@ export class IkeTeller {
     this.#emit({
       name: 'ike.exchange.started',
       timeUs,
-      message: `IKEv${version} ${version === 1 ? `${name} mode` : name} begun: ${names(exchange)}, ${offeredCount} transforms offered`,
+      message: `IKEv${version} ${version === 1 ? `${name} mode` : name} begun: ${names(exchange)}, ${offeredCount} ${offeredCount === 1 ? 'transform' : 'transforms'} offered`,
       fields: { ...describeExchange(exchange), 'borescope.suppressed': suppressed === 0 ? undefined : suppressed },
     })
   }
