@@ -56,6 +56,12 @@ const SCHEMA = z.strictObject({
       flowsMax: count(2_000_000, 'Inner flows followed at one time.', 16_000_000),
       neighboursMax: count(65_536, 'Pairs of hosts remembered for protocols beside L2TPv2.', 10_000_000),
       ikeExchangesMax: count(100_000, 'IKE SAs followed at one time, half-open ones included.', 10_000_000),
+      ikePosturesMax: count(16_384, 'Hosts, as gateways and as peers, whose IKE posture is remembered.', 10_000_000),
+      ikeStreamsMax: count(
+        512,
+        'Directions of TCP connections with IKE and ESP inside that are followed at one time.',
+        65_536,
+      ),
       ikeIdleSeconds: seconds(14_400, 'An established IKE SA without any message for this long is taken for gone.'),
       espAssociationsMax: count(100_000, 'IPsec associations (SPIs) followed at one time.', 10_000_000),
       espIdleSeconds: seconds(3600, 'An IPsec association without any packet for this long has ended.'),
@@ -96,7 +102,7 @@ const SCHEMA = z.strictObject({
       ),
       requestsPerMinute: count(
         3000,
-        'Unanswered tunnel requests to one host told in a minute; the others are counted.',
+        'Unanswered tunnel requests to one host, and IKE SAs of one host, told in a minute; the others are counted.',
         10_000_000,
       ),
       anomaliesPerMinute: count(

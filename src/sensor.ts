@@ -85,6 +85,8 @@ export class Sensor {
         sessionsMax: track.sessionsMax,
         flowsMax: track.flowsMax,
         ikeExchangesMax: track.ikeExchangesMax,
+        ikePosturesMax: track.ikePosturesMax,
+        ikeStreamsMax: track.ikeStreamsMax,
         ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
         espAssociationsMax: track.espAssociationsMax,
         espIdleUs: track.espIdleSeconds * SECOND_US,
@@ -224,6 +226,10 @@ export class Sensor {
         break
       case 'pppoe':
         trackers.pppoe.observe(frame)
+        break
+      case 'ike_tcp':
+        if (trackers.ikeStreams.observe(frame)) this.#neighbours.observe(frame, verdict)
+        else counts.foreign++
         break
       default:
         this.#neighbours.observe(frame, verdict)

@@ -21,6 +21,7 @@ const STARTED = 'ike.exchange.started'
 const ESTABLISHED = 'ike.exchange.established'
 const FAILED = 'ike.exchange.failed'
 const CLOSED = 'ike.exchange.closed'
+const POSTURE = 'ike.posture.observed'
 
 const MODERN = 'AES-CBC-256/SHA2-256/modp2048'
 const OLD = 'AES-CBC-128/SHA1/modp1024'
@@ -95,7 +96,20 @@ describe.skipIf(isAbsent)('one SA that works', () => {
       'ike.initiator.identity': 'alice.corp.example',
       'ike.responder.identity': 'lns.corp.example',
     })
-    expect(aggressive['ike.responder.certificate']).toContain('CN=lns.corp.example')
+    expect(aggressive).toMatchObject({
+      'ike.responder.certificate': 'C=DE, O=Corp Example, CN=lns.corp.example',
+      'ike.responder.certificate_issuer': 'C=DE, O=Corp Example, CN=Corp VPN CA',
+      'ike.responder.certificate_serial': '317c7fcd086b46006f5b549e84c78bd9b8d5f96a',
+      'ike.responder.certificate_names': ['DNS:lns.corp.example'],
+      'ike.responder.certificate_key': 'rsa 2048',
+      'ike.responder.certificate_expires': '2029-01-31T15:15:10.000000Z',
+    })
+    expect(ike.of(POSTURE, { 'source.ip': '10.99.0.1' }).at(-1)).toMatchObject({
+      'ike.posture.role': 'gateway',
+      'ike.posture.modes': ['aggressive', 'main'],
+      'ike.posture.certificate': 'C=DE, O=Corp Example, CN=lns.corp.example',
+      'ike.posture.weaknesses': ['version_1'],
+    })
     expect(aggressive['ike.hash_exposed']).toBeUndefined()
   })
 })
@@ -141,6 +155,26 @@ describe.skipIf(isAbsent)('wrong pre-shared keys', () => {
     ])
   })
 
+  test('gateways show what they accept to whoever asks', async () => {
+    const ike = await lab('ike-scan')
+    const [last] = ike.of(POSTURE, { 'source.ip': '10.99.0.1' }).slice(-1)
+    expect(last).toMatchObject({
+      'ike.posture.role': 'gateway',
+      'ike.posture.is_changed': true,
+      'ike.posture.level': 'deprecated',
+      'ike.posture.modes': ['aggressive', 'main'],
+      'ike.posture.weaknesses': ['3des', 'hash_exposed', 'modp1024', 'sha1', 'version_1'],
+    })
+    expect(last['ike.posture.suites']).toEqual(
+      expect.arrayContaining([
+        '3DES-CBC/SHA1/modp1024/PSK',
+        'AES-CBC-128/SHA1/modp1024/PSK',
+        'AES-CBC-256/SHA2-256/modp2048/PSK',
+      ]),
+    )
+    expect(ike.of(POSTURE, { 'source.ip': '10.99.0.66' })).toEqual([])
+  })
+
   test('a client that then goes without IPsec failed first', async () => {
     const ike = await lab('l2tp-ipsec-downgrade')
     expect(ike.counts).toEqual([2, 1, 1, 1])
@@ -158,6 +192,31 @@ describe.skipIf(isAbsent)('rekeying', () => {
     expect(ike.of(FAILED)).toMatchObject([
       { 'ike.phase': 'main mode message 1', 'event.outcome': 'unknown', 'ike.retransmissions': 2 },
     ])
+  })
+
+  test('they are one line of reauthentications; four are deleted, and the last one has lost its peer', async () => {
+    const ike = await lab('ipsec-rekey-dpd')
+    const established = ike.of(ESTABLISHED)
+    expect(established.map((event) => event['ike.generation'])).toEqual([undefined, 2, 3, 4, 5])
+    for (const [i, event] of established.slice(1).entries())
+      expect(event).toMatchObject({
+        'ike.predecessor.uid': established[i]['ike.uid'],
+        'ike.predecessor.relation': 'reauthentication',
+      })
+    // Who sent the last notice of each SA, by the capture.
+    expect(ike.of(CLOSED).map((event) => [event['ike.end'], event['ike.closed_by'], event['source.ip']])).toEqual([
+      ['deleted', 'responder', '10.99.0.11'],
+      ['deleted', 'initiator', '10.99.0.1'],
+      ['deleted', 'responder', '10.99.0.11'],
+      ['deleted', 'initiator', '10.99.0.11'],
+      ['capture_end', 'capture_end', '10.99.0.1'],
+    ])
+    expect(ike.of(CLOSED).at(-1)).toMatchObject({
+      'event.reason': '2 checks unanswered, the capture ended',
+      'ike.liveness.unanswered': 2,
+    })
+    const checks = ike.of(CLOSED).flatMap((event) => event['ike.liveness.interval_ms'] ?? [])
+    expect(checks).toContain(5005)
   })
 })
 
@@ -177,6 +236,10 @@ describe.skipIf(isAbsent)('IKEv2', () => {
         'ike.phase': 'IKE_AUTH response',
       })
     }
+    expect(ike.of(ESTABLISHED)[0]).toMatchObject({
+      'ike.group_requested': 'modp2048',
+      'ike.proposal.best_offered': 'strong',
+    })
     for (const event of ike.of(ESTABLISHED)) {
       expect(event).toMatchObject({
         'ike.version': '2.0',

@@ -2,12 +2,15 @@
  * Which bytes are read as what: from the link header down to the IP header inside PPP.
  *
  * The verdict says what was found; a view of the frame may be read if the verdict reaches it. Nothing is kept between
- * packets but fragments and the ports on which L2TP was learned.
+ * packets but fragments, the ports on which L2TP was learned, and the servers that speak IKE over TCP.
  */
 import { u16, u32 } from '../base/bytes.ts'
+import { hashWindow } from '../base/hash.ts'
+import { PairTable } from '../base/pair-table.ts'
 import { GRE_PPP } from '../wire/gre.ts'
 import { IKE_PORT } from '../wire/ike.ts'
-import { IP_PROTOCOL, isIpv6Extension } from '../wire/ip.ts'
+import { IKE_TCP_PREFIX_LENGTH, isIkeTcpPrefix } from '../wire/ike-tcp.ts'
+import { IP_PROTOCOL, type IpView, isIpv6Extension } from '../wire/ip.ts'
 import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
 import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import { ETHERTYPE } from '../wire/link.ts'
@@ -31,6 +34,7 @@ export type Verdict =
   | 'l2f'
   | 'ike'
   | 'natt'
+  | 'ike_tcp'
   | 'esp'
   | 'ah'
   | 'pptp'
@@ -41,6 +45,8 @@ export type Verdict =
 /** Tunnels in tunnels: a real network nests two or three. */
 const DEPTH_MAX = 4
 
+const TCP_HEADER_LENGTH = 20
+const IKE_SERVERS_MAX = 1024
 const CONFIGURED = 2
 const LEARNED = 1
 
@@ -52,10 +58,15 @@ export class Dissector {
   readonly #defragmenter: Defragmenter
   /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
   readonly #l2tpPorts = new Uint8Array(65536)
+  /** TCP ports on which IKE is, or may be, spoken. */
+  readonly #ikeTcpPorts = new Uint8Array(65536)
+  /** By address and port: those on which connections began with the prefix, beside port 4500. */
+  readonly #ikeServers = new PairTable(IKE_SERVERS_MAX)
 
   constructor(defragmenter: Defragmenter, l2tpPorts: readonly number[] = [L2TP_PORT]) {
     this.#defragmenter = defragmenter
     for (const port of l2tpPorts) this.#l2tpPorts[port] = CONFIGURED
+    this.#ikeTcpPorts[NATT_PORT] = CONFIGURED
   }
 
   /**
@@ -69,6 +80,7 @@ export class Dissector {
   dissect(frame: Frame): Verdict {
     reset(frame)
     frame.hasUdp = false
+    frame.isInTcp = false
     frame.sourcePort = 0
     frame.destinationPort = 0
     frame.depth = 0
@@ -158,6 +170,38 @@ export class Dissector {
     return 'foreign'
   }
 
+  /** TCP port 4500, or one on which a connection began with the prefix (RFC 9329). What is inside a tunnel is a flow of it. */
+  #isIkeTcp({ ip, depth }: Frame): boolean {
+    const { bytes, payloadStart: at, payloadEnd } = ip
+    if (depth > 0 || payloadEnd - at < TCP_HEADER_LENGTH) return false
+    const source = u16(bytes, at)
+    const destination = u16(bytes, at + 2)
+    if (this.#isIkeServer(ip, ip.sourceAt, source) || this.#isIkeServer(ip, ip.destinationAt, destination)) return true
+    const start = at + (bytes[at + 12] >> 4) * 4
+    if (payloadEnd - start < IKE_TCP_PREFIX_LENGTH || !isIkeTcpPrefix(bytes, start, payloadEnd)) return false
+    const server = hashWindow(ip.bytes, ip.destinationAt, ip.destinationAt + ip.addressLength)
+    if (this.#ikeServers.insert(server, destination, 1)) this.#ikeTcpPorts[destination] = LEARNED
+    return true
+  }
+
+  /** A port that is spoken on by one server is none of the others' business: it may be that of all the web. */
+  #isIkeServer({ bytes, addressLength }: IpView, addressAt: number, port: number): boolean {
+    const spoken = this.#ikeTcpPorts[port]
+    if (spoken !== LEARNED) return spoken === CONFIGURED
+    return this.#ikeServers.find(hashWindow(bytes, addressAt, addressAt + addressLength), port) !== -1
+  }
+
+  #ikeTcp(frame: Frame): Verdict {
+    const { ip, tcp } = frame
+    const flaw = tcp.decode(ip.bytes, ip.payloadStart, ip.payloadEnd)
+    if (flaw !== null) return 'foreign'
+    frame.hasUdp = true
+    frame.isInTcp = true
+    frame.sourcePort = tcp.sourcePort
+    frame.destinationPort = tcp.destinationPort
+    return 'ike_tcp'
+  }
+
   /** Version 2, whose header gives a stranger away, or version 3 without any bit that a sender leaves free. */
   #isPlain({ udp }: Frame): boolean {
     const { bytes, payloadStart, payloadEnd } = udp
@@ -204,6 +248,7 @@ export class Dissector {
   #tcp(frame: Frame): Verdict {
     const { ip, tcp } = frame
     const { bytes, payloadStart: at } = ip
+    if (this.#isIkeTcp(frame)) return this.#ikeTcp(frame)
     if (ip.payloadEnd - at < 4 || (u16(bytes, at) !== PPTP_PORT && u16(bytes, at + 2) !== PPTP_PORT)) return 'foreign'
     const flaw = tcp.decode(bytes, at, ip.payloadEnd)
     return flaw === null ? 'pptp' : flawed(frame, 'tcp', flaw)

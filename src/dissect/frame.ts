@@ -53,7 +53,10 @@ export class Frame {
   readonly tcp = new TcpView()
   readonly gre = new GreView()
   readonly pppoe = new PppoeView()
+  /** The ports below are known. */
   hasUdp = false
+  /** They are those of a TCP connection that carries IKE and ESP. */
+  isInTcp = false
   /**
    * Of the outermost UDP header; 0 without one. Behind NAT traversal they are those of the ESP packet, which tell apart
    * clients behind one address, where the ports inside would not.

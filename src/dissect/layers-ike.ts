@@ -39,12 +39,12 @@ export class IkeLayers {
     const { bytes, start, end, wireEnd } = window
     const view = this.#view
     const flaw = view.decode(bytes, start, end, wireEnd)
-    if (flaw !== null) {
+    if (flaw !== null && flaw !== 'ike.initiator_spi') {
       const ending = wireEnd > end && flaw === 'ike.truncated' ? { isSnapped: true } : { flaw }
       return [{ layer: 'ike', length: wireEnd - start, ...ending }]
     }
     const description = describeIke(view)
-    const layers = [layerOf(description)]
+    const layers = [{ ...layerOf(description), ...(flaw === null ? {} : { flaw }) }]
     const [piece] = description.payloads
     if (sender === null || piece?.kind !== 'fragment') return layers
     const key = `${description.initiatorSpi}${description.responderSpi}${sender} ${piece.packet}`

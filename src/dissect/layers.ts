@@ -264,7 +264,7 @@ export class Describer {
         this.#udp(ip, ip.isFragment ? { ...window, wireEnd: window.start + DATAGRAM_MAX } : window, place, scope)
         break
       case IP_PROTOCOL.TCP:
-        this.#tcp(window, place)
+        this.#tcp(ip, window, place, scope)
         break
       case IP_PROTOCOL.ICMP:
       case IP_PROTOCOL.ICMPV6:
@@ -329,7 +329,7 @@ export class Describer {
       )
   }
 
-  #tcp(window: Window, place: Place): void {
+  #tcp(ip: IpView, window: Window, place: Place, scope: number): void {
     const { bytes, start, end, wireEnd } = window
     const tcp = new TcpView()
     const flaw = tcp.decode(bytes, start, end)
@@ -344,7 +344,7 @@ export class Describer {
       return
     }
     this.#push({ ...(describeTcp(tcp) as unknown as Layer), payloadLength: window.wireEnd - tcp.payloadStart }, place)
-    if (this.#ikeTcp(tcp, place)) return
+    if (this.#ikeTcp(ip, tcp, place, scope)) return
     const payload = { ...window, start: tcp.payloadStart }
     if (payload.wireEnd <= payload.start) return
     const isPptp = tcp.sourcePort === PPTP_PORT || tcp.destinationPort === PPTP_PORT
@@ -444,8 +444,8 @@ export class Describer {
   }
 
   #ikePort(ip: IpView, window: Window, place: Place, scope: number): void {
-    const { bytes, start, end } = window
-    if (ikePortContent(bytes, start, end) !== 'esp') {
+    const { bytes, start, end, wireEnd } = window
+    if (ikePortContent(bytes, start, end, wireEnd) !== 'esp') {
       this.#ike(window, place)
       return
     }
@@ -459,7 +459,7 @@ export class Describer {
   }
 
   /** True if the segment is of a stream that carries IKE and ESP (RFC 9329). */
-  #ikeTcp(tcp: TcpView, place: Place): boolean {
+  #ikeTcp(ip: IpView, tcp: TcpView, place: Place, scope: number): boolean {
     if (place.isQuoted) return false
     const { forward, backward } = place.path
     const ports = `${tcp.sourcePort}>${tcp.destinationPort}`
@@ -473,7 +473,8 @@ export class Describer {
     for (const { content, window } of segment.frames) {
       if (this.#isTooDeep(place)) break
       if (content === 'ike') this.#ike(window, place)
-      else this.#data(window, place, content === 'esp' ? 'esp' : 'natt-keepalive')
+      else if (content === 'keepalive') this.#data(window, place, 'natt-keepalive')
+      else this.#ipsec(ip, place, scope, (layers) => this.#esp.esp(window, ip, false, layers))
     }
     return true
   }

@@ -1,36 +1,50 @@
 /**
- * One IKE SA as a bystander sees it: its two ends, how far it came, and what a message in the clear adds to that.
- *
- * What is encrypted is judged by its place and its length only. Role 0 is the initiator, role 1 the responder, everywhere.
+ * One IKE SA as a bystander sees it: its two ends, and how far it came. What its messages in the clear say is learned in
+ * `ike-learn.ts`; what is encrypted is judged by its place and its length only.
  */
 import { hash } from 'node:crypto'
 import { equal } from '../base/bytes.ts'
 import { hashWindow } from '../base/hash.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { IKE_EXCHANGE, type IkeView } from '../wire/ike.ts'
+import type { CertificateDescription } from '../wire/ike-certificate.ts'
 import type { IkeDescription } from '../wire/ike-describe.ts'
 import { IKE_NOTIFICATION, IKE_STATUS_NOTIFICATION_MIN } from '../wire/ike-notify.ts'
-import type { IkePayload, IkePayloadOf } from '../wire/ike-payload.ts'
-import { type IkeSuite, suitesOf, transformCount } from '../wire/ike-proposal.ts'
-import { vendorLabel } from '../wire/ike-vendor.ts'
+import type { IkeSuite } from '../wire/ike-proposal.ts'
+import type { IkeGrade } from '../wire/ike-strength.ts'
+import { Children } from './ike-children.ts'
+import { Liveness } from './ike-liveness.ts'
+import type { IkeEnding } from './ike-lookup.ts'
+import { MessageIds } from './ike-message-ids.ts'
+import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { SkfMessages } from './ike-skf.ts'
 import { outerFields, type OuterFields } from './outer.ts'
-
-export type Role = 0 | 1
-export const INITIATOR = 0
-export const RESPONDER = 1
 
 /** `candidate`: its beginning was not seen, and not yet enough of the rest. */
 export type ExchangeState = 'candidate' | 'opening' | 'answered' | 'established' | 'failed' | 'closed'
 export type ClosedBy = 'initiator' | 'responder' | 'silence' | 'capture_end'
+
+/** The message at hand: the frame that has its addresses, and the ports of the datagram or connection that carried it. */
+export interface Arrival {
+  readonly frame: Frame
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly isTcp: boolean
+}
+
+/**
+ * How an SA came after another one between the same ends: `rekey` inside it, `reauthentication` beside it, `reconnection` soon
+ * after it ended. All are inferred from addresses, ports and time.
+ */
+export type Relation = 'rekey' | 'reauthentication' | 'reconnection'
 
 /** What can be told apart of the last IKE_AUTH response, in bytes of the message (see `isAccepted`). */
 const REFUSAL_LENGTH_MAX = 100
 const LAST_ROUND_LENGTH_MIN = 150
 
 const DIGESTS = 8
-const OFFERS_MAX = 64
-const VENDORS_MAX = 32
-const TEXT_MAX = 256
+/** Shared: most SAs of a flood say nothing of themselves. */
+const NONE: readonly string[] = []
 
 /** What a phase 1 message of IKEv1 is known by. */
 type Phase1Content = 'sa' | 'ke' | 'encrypted' | 'other'
@@ -49,24 +63,37 @@ export const PHASE1_MODES: Readonly<
   [IKE_EXCHANGE.AGGRESSIVE]: { sa: 1, ke: 3, encrypted: 3, other: 3, last: 3, authenticates: 2 },
 }
 
-const HASH_BY_LENGTH: Readonly<Record<number, string>> = {
-  16: 'md5',
-  20: 'sha1',
-  32: 'sha256',
-  48: 'sha384',
-  64: 'sha512',
-}
-
 /** What one end said of itself in the clear. */
 export interface End {
-  vendors: string[]
+  vendors: readonly string[]
+  /** Those of its vendor ids that name a product, with its version. */
+  products: readonly string[]
   identity: string | undefined
   identityType: string | undefined
-  certificate: string | undefined
+  certificate: CertificateDescription | undefined
+  /** It announces that its keys can be mixed with one that was agreed on beforehand (RFC 8784, RFC 9867). */
+  hasPpk: boolean
+  /** It announces exchanges between IKE_SA_INIT and IKE_AUTH (RFC 9242), as further key exchanges need them. */
+  hasIntermediate: boolean
   packets: number
   bytes: number
   /** Null until NAT detection payloads were compared with the addresses of the packet that carried them. */
   isBehindNat: boolean | null
+}
+
+/** What is followed of an SA once both ends have spoken. */
+export class Conversation {
+  readonly ids = new MessageIds()
+  readonly children = new Children()
+  readonly liveness = new Liveness()
+  readonly skf = new SkfMessages()
+
+  reset(): void {
+    this.ids.reset()
+    this.children.reset()
+    this.liveness.reset()
+    this.skf.reset()
+  }
 }
 
 export class Exchange {
@@ -86,16 +113,29 @@ export class Exchange {
   /** 4 or 16 bytes of each address. */
   addressLength = 0
   readonly addresses = [new Uint8Array(16), new Uint8Array(16)] as const
+  /** Of the last message: NAT traversal moves them. */
   readonly ports: [number, number] = [0, 0]
   hosts: OuterFields | null = null
   readonly ends: [End, End] = [newEnd(), newEnd()]
   /** Number of the last phase 1 message (IKEv1). */
   step = 0
   phase = ''
-  offered: string[] = []
+  offered: readonly string[] = NONE
   offeredCount = 0
   offeredHash: string | undefined
+  offeredGrade: IkeGrade | null = null
   chosen: IkeSuite | null = null
+  chosenGrade: IkeGrade | null = null
+  /** IKEv1: the number of the group that was chosen, before the public values come. */
+  chosenGroup: number | undefined
+  /** How the choice is worse than it could have been: see `ike-learn.ts`. */
+  downgrades: readonly string[] = NONE
+  /** The responder asked for a cookie, the initiator brought it (RFC 7296, section 2.6). */
+  cookie: 'challenged' | 'returned' | undefined
+  /** The responder asked for this group instead of the one that the initiator guessed. */
+  requestedGroup: string | undefined
+  /** The responder sent the initiator to this gateway (RFC 5685). */
+  redirect: string | undefined
   notification: string | undefined
   isFloated = false
   isHashExposed = false
@@ -104,13 +144,30 @@ export class Exchange {
   authRounds = 0
   authId = -1
   authLength = 0
+  /** Answers to the last IKE_SA_INIT request. */
+  initAnswers = 0
   childExchanges = 0
-  lastChildId = -1
+  /** IKEv1: exchanges of XAUTH and mode config. */
+  transactions = 0
+  lastTransactionId = -1
   informationals = 0
   messages = 0
   retransmissions = 0
   startUs = 0
   lastUs = 0
+  /** NaN until then. */
+  establishedUs = Number.NaN
+  isTcp = false
+  /** An event named it: the others follow whatever the flood. */
+  isTold = false
+  /** The ids of SAs before and after this one. */
+  predecessor: { readonly uid: string; readonly relation: Relation } | undefined
+  successor: string | undefined
+  /** How many SAs of a line this one is the last of. */
+  generation = 1
+  ending: IkeEnding | undefined
+  #conversation: Conversation | null = null
+  #isConversing = false
   /** The digests of the last messages of each role. */
   readonly #digests = new Int32Array(DIGESTS * 2)
   readonly #digestAt: [number, number] = [0, 0]
@@ -128,10 +185,17 @@ export class Exchange {
     for (const end of this.ends) Object.assign(end, newEnd())
     this.step = 0
     this.phase = ''
-    this.offered = []
+    this.offered = NONE
     this.offeredCount = 0
     this.offeredHash = undefined
+    this.offeredGrade = null
     this.chosen = null
+    this.chosenGrade = null
+    this.chosenGroup = undefined
+    this.downgrades = NONE
+    this.cookie = undefined
+    this.requestedGroup = undefined
+    this.redirect = undefined
     this.notification = undefined
     this.isFloated = false
     this.isHashExposed = false
@@ -139,15 +203,37 @@ export class Exchange {
     this.authRounds = 0
     this.authId = -1
     this.authLength = 0
+    this.initAnswers = 0
     this.childExchanges = 0
-    this.lastChildId = -1
+    this.transactions = 0
+    this.lastTransactionId = -1
     this.informationals = 0
     this.messages = 0
     this.retransmissions = 0
     this.startUs = timeUs
     this.lastUs = timeUs
+    this.establishedUs = Number.NaN
+    this.isTcp = false
+    this.isTold = false
+    this.predecessor = undefined
+    this.successor = undefined
+    this.generation = 1
+    this.ending = undefined
+    this.#isConversing = false
     this.#digests.fill(0)
     this.#digestAt.fill(0)
+  }
+
+  /** Null as long as only one end has spoken: most SAs of a scan and of a flood never get further. */
+  get conversation(): Conversation | null {
+    return this.#isConversing ? this.#conversation : null
+  }
+
+  converse(): Conversation {
+    this.#conversation ??= new Conversation()
+    if (!this.#isConversing) this.#conversation.reset()
+    this.#isConversing = true
+    return this.#conversation
   }
 
   /** Whether the role sent the same bytes lately; notes them if not. */
@@ -162,10 +248,13 @@ export class Exchange {
 
 function newEnd(): End {
   return {
-    vendors: [],
+    vendors: NONE,
+    products: NONE,
     identity: undefined,
     identityType: undefined,
     certificate: undefined,
+    hasPpk: false,
+    hasIntermediate: false,
     packets: 0,
     bytes: 0,
     isBehindNat: null,
@@ -180,7 +269,7 @@ export function isFirstRequest(view: IkeView): boolean {
   return view.version === 1 ? PHASE1_MODES[view.exchangeType] !== undefined : isInit(view)
 }
 
-function isInit({ exchangeType }: IkeView): boolean {
+export function isInit({ exchangeType }: IkeView): boolean {
   return exchangeType === IKE_EXCHANGE.IKE_SA_INIT || exchangeType === IKE_EXCHANGE.IKE_SESSION_RESUME
 }
 
@@ -230,87 +319,6 @@ export function adoptResponder(exchange: Exchange, view: IkeView): void {
   exchange.responderSpi = view.responderSpi
 }
 
-/** What the payloads of a message in the clear say of the SA and of its ends. */
-export function learn(frame: Frame, view: IkeView, exchange: Exchange, role: Role, { payloads }: IkeDescription): void {
-  const end = exchange.ends[role]
-  for (const payload of payloads) {
-    switch (payload.kind) {
-      case 'sa':
-        if (isSetUp(view)) learnSa(exchange, role, payload)
-        break
-      case 'vendor':
-        learnVendor(end, vendorLabel(view.bytes, payload.start, payload.end).slice(0, TEXT_MAX))
-        break
-      case 'id':
-        end.identity = payload.value === '' ? undefined : payload.value.slice(0, TEXT_MAX)
-        end.identityType = payload.idType
-        break
-      case 'cert':
-        end.certificate ??= payload.certificate?.subject.slice(0, TEXT_MAX)
-        break
-      case 'hash':
-        if (role === RESPONDER && payload.name === 'HASH' && view.exchangeType === IKE_EXCHANGE.AGGRESSIVE)
-          exchange.isHashExposed = usesPsk(exchange)
-        break
-    }
-  }
-  learnNat(frame, view, exchange, role, payloads)
-}
-
-function learnSa(exchange: Exchange, role: Role, sa: IkePayloadOf<'sa'>): void {
-  const suites = suitesOf(sa)
-  if (role === RESPONDER) {
-    exchange.chosen = suites[0] ?? null
-    return
-  }
-  const texts = suites.map(({ text }) => text)
-  exchange.offered = texts.slice(0, OFFERS_MAX)
-  exchange.offeredCount = transformCount(sa)
-  exchange.offeredHash = hash('sha1', texts.join('\n')).slice(0, 16)
-}
-
-function learnVendor({ vendors }: End, label: string): void {
-  if (vendors.length < VENDORS_MAX && !vendors.includes(label)) vendors.push(label)
-}
-
-function usesPsk({ chosen }: Exchange): boolean {
-  const method = chosen?.authentication
-  return method === undefined || method.endsWith('PSK')
-}
-
-/**
- * NAT detection (RFC 3947, section 3.2; RFC 7296, section 2.23): the sender hashes both addresses as it knows them. Where
- * the hash is not that of the packet's address, somebody between the sender and here translated it.
- */
-function learnNat(frame: Frame, view: IkeView, exchange: Exchange, role: Role, payloads: readonly IkePayload[]): void {
-  const { ip, udp } = frame
-  const destinations: string[] = []
-  const sources: string[] = []
-  for (const payload of payloads) {
-    // IKEv1 has no types for them: the first is the hash of the destination.
-    if (payload.kind === 'natd') (destinations.length === 0 ? destinations : sources).push(payload.hash)
-    else if (payload.kind !== 'notify' || view.version === 1) continue
-    else if (payload.notification === IKE_NOTIFICATION.NAT_DETECTION_DESTINATION_IP) destinations.push(payload.data)
-    else if (payload.notification === IKE_NOTIFICATION.NAT_DETECTION_SOURCE_IP) sources.push(payload.data)
-  }
-  compareNat(exchange.ends[1 - role], destinations, view, ip.destinationAt, udp.destinationPort, frame)
-  compareNat(exchange.ends[role], sources, view, ip.sourceAt, udp.sourcePort, frame)
-}
-
-/** One message that tells of a NAT is enough; a sender with several addresses gives a hash of each. */
-function compareNat(end: End, hashes: readonly string[], view: IkeView, at: number, port: number, frame: Frame): void {
-  if (hashes.length === 0 || end.isBehindNat === true) return
-  end.isBehindNat = !hashes.some((seen) => isHashOf(seen, view, at, port, frame))
-}
-
-function isHashOf(seen: string, view: IkeView, addressAt: number, port: number, { ip }: Frame): boolean {
-  const algorithm = HASH_BY_LENGTH[seen.length / 2]
-  if (algorithm === undefined) return false
-  const cookies = view.bytes.subarray(view.start, view.start + 16)
-  const address = ip.bytes.subarray(addressAt, addressAt + ip.addressLength)
-  return hash(algorithm, Buffer.concat([cookies, address, Uint8Array.of(port >> 8, port)])) === seen
-}
-
 /**
  * Whether the last IKE_AUTH response can be the one that creates the child SA. A refusal is one notification, 76 to 96
  * bytes as a message with any of the usual ciphers; AUTH, SA and two traffic selectors make 160 or more. After several
@@ -338,9 +346,10 @@ export function givenUp(exchange: Exchange): string {
 
 // --- identity
 
-/** Makes a record that of the SA whose first message, sent by `sender`, is in the frame. */
-export function begin(exchange: Exchange, frame: Frame, view: IkeView, sender: Role, state: ExchangeState): void {
-  const { ip, udp } = frame
+/** Makes a record that of the SA whose first message, sent by `sender`, arrived. */
+export function begin(exchange: Exchange, arrival: Arrival, view: IkeView, sender: Role, state: ExchangeState): void {
+  const { frame, isTcp } = arrival
+  const { ip } = frame
   exchange.reset(frame.timeUs)
   exchange.state = state
   exchange.version = view.version
@@ -352,10 +361,15 @@ export function begin(exchange: Exchange, frame: Frame, view: IkeView, sender: R
   exchange.addressLength = ip.addressLength
   exchange.addresses[sender].set(ip.bytes.subarray(ip.sourceAt, ip.sourceAt + ip.addressLength))
   exchange.addresses[1 - sender].set(ip.bytes.subarray(ip.destinationAt, ip.destinationAt + ip.addressLength))
-  exchange.ports[sender] = udp.sourcePort
-  exchange.ports[1 - sender] = udp.destinationPort
+  notePorts(exchange, arrival, sender)
+  exchange.isTcp = isTcp
   const outer = outerFields(frame, 'ike')
   exchange.hosts = sender === INITIATOR ? outer : reversed(outer)
+}
+
+export function notePorts(exchange: Exchange, { sourcePort, destinationPort }: Arrival, sender: Role): void {
+  exchange.ports[sender] = sourcePort
+  exchange.ports[1 - sender] = destinationPort
 }
 
 /** The same for both directions. */
@@ -399,13 +413,18 @@ function reversed(outer: OuterFields): OuterFields {
   }
 }
 
-/** Who sent the message in the frame. */
-export function roleOf({ ip, udp }: Frame, view: IkeView, exchange: Exchange): Role {
+/** Who sent the message that arrived. */
+export function roleOf({ frame, sourcePort }: Arrival, view: IkeView, exchange: Exchange): Role {
+  const { ip } = frame
   const { addresses, addressLength, ports } = exchange
   const isInitiators = equal(addresses[INITIATOR], 0, ip.bytes, ip.sourceAt, addressLength)
   if (!equal(addresses[RESPONDER], 0, ip.bytes, ip.sourceAt, addressLength)) return INITIATOR
   if (!isInitiators) return RESPONDER
   // Both ends on one host.
   if (view.version === 2) return view.isFromInitiator ? INITIATOR : RESPONDER
-  return udp.sourcePort === ports[INITIATOR] ? INITIATOR : RESPONDER
+  return sourcePort === ports[INITIATOR] ? INITIATOR : RESPONDER
+}
+
+export function roleName(role: Role): 'initiator' | 'responder' {
+  return role === INITIATOR ? 'initiator' : 'responder'
 }

@@ -4,22 +4,26 @@
  * An SA is found by its initiator's cookie (IKEv2: SPI) and the two addresses; ports move when NAT traversal does. What
  * follows from what was not, or not readably, sent is marked as inferred.
  */
+import { addressText } from '../base/address.ts'
 import { mixPair } from '../base/hash.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
+import { IkeFragments } from '../dissect/ike-fragments.ts'
 import type { Emit } from '../events/catalogue.ts'
-import { exchangeName, IKE_EXCHANGE, IkeView } from '../wire/ike.ts'
+import { exchangeName, IKE_EXCHANGE, IKE_PAYLOAD, IkeView } from '../wire/ike.ts'
 import { describeIke, type IkeDescription } from '../wire/ike-describe.ts'
+import { IKE_NOTIFICATION } from '../wire/ike-notify.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
+import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
 import { FullTable } from './full-table.ts'
-import { countFields, describeExchange, names } from './ike-events.ts'
 import {
   addressPair,
   adoptResponder,
+  type Arrival,
   begin,
   type ClosedBy,
   contentOf,
@@ -28,47 +32,61 @@ import {
   type ExchangeState,
   givenUp,
   guessedSender,
-  INITIATOR,
   isAccepted,
   isFirstRequest,
+  isInit,
   isOver,
   isRefusal,
   isResponderRight,
   isSame,
   isSettingUp,
   isSetUp,
-  learn,
+  notePorts,
   pairOf,
   PHASE1_MODES,
-  RESPONDER,
-  type Role,
+  type Relation,
+  roleName,
   roleOf,
   uidOf,
 } from './ike-exchange.ts'
-import { IkeFragments } from '../dissect/ike-fragments.ts'
+import { learn } from './ike-learn.ts'
+import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
+import { IkePeers } from './ike-peers.ts'
+import { IkePostures } from './ike-posture.ts'
+import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { IkeTeller, silence } from './ike-teller.ts'
 
 /** An SA that ended is remembered while its peers may still repeat themselves. */
 const LINGER_US = 35 * SECOND_US
 /** IKE_AUTH without a further request for this long is over: with EAP it has several rounds. */
 const SETTLE_US = 3 * SECOND_US
+/** Silent for this long, and followed by another one of the same ends, an SA is taken for gone. */
+const REPLACED_US = 600 * SECOND_US
 
 const FRAGMENTED_MESSAGES_MAX = 64
 /** One record in so many may belong to an SA whose beginning nobody saw. */
 const CANDIDATE_SHARE = 8
 const CANDIDATE_MESSAGES = 3
+/** Checks in a row without an answer after which the peer is gone. */
+const UNANSWERED_MIN = 2
 
-const INVALID_KE_PAYLOAD = 17
+/** Findings of one name about what one host receives. */
+const FINDINGS_PER_MINUTE = 300
+const RECEIVERS_MAX = 4096
 
 export interface IkeLimits {
   readonly ikeExchangesMax: number
+  /** Hosts, each as gateway and as peer, whose posture is remembered. */
+  readonly ikePosturesMax: number
   /** A set-up that makes no progress is half-open, and given up, after this. */
   readonly setupTimeoutUs: number
   /** An established SA without any message is taken for gone after this. */
   readonly ikeIdleUs: number
+  /** SAs that are told of one host in a minute. */
+  readonly requestsPerMinute: number
 }
 
 export class IkeTracker {
-  readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #limits: IkeLimits
   readonly #byCookie: PairTable
@@ -81,17 +99,22 @@ export class IkeTracker {
   /** For what is told and not followed, when the table is full. */
   readonly #untracked = new Exchange(-1)
   readonly #expire = (index: number) => this.#expired(index)
+  readonly #peers = new IkePeers()
+  readonly #postures: IkePostures
+  readonly #teller: IkeTeller
+  readonly #findings = new Allowances(FINDINGS_PER_MINUTE, RECEIVERS_MAX)
   #candidates = 0
   readonly #full: FullTable
   #nowUs = 0
 
   constructor(emit: Emit, anomalies: Anomalies, limits: IkeLimits) {
-    this.#emit = emit
     this.#full = new FullTable(emit)
     this.#anomalies = anomalies
     this.#limits = limits
     this.#byCookie = new PairTable(limits.ikeExchangesMax)
     this.#exchanges = new Pool(limits.ikeExchangesMax, (index) => new Exchange(index))
+    this.#postures = new IkePostures(emit, limits.ikePosturesMax)
+    this.#teller = new IkeTeller(emit, limits.requestsPerMinute)
   }
 
   /** SAs followed, half-open ones and those that just ended included. */
@@ -99,28 +122,49 @@ export class IkeTracker {
     return this.#exchanges.size
   }
 
+  /** SAs, postures and findings that were counted, and not told. */
+  get suppressed(): number {
+    return this.#teller.suppressed + this.#postures.suppressed + this.#findings.suppressed
+  }
+
+  /** Who made an SA of ESP or AH, and when that ends. */
+  get lookup(): IkeLookup {
+    return this.#peers
+  }
+
   /** A datagram to or from UDP port 500 or 4500. ESP and keepalives, which are most of it, leave at once. */
   observe(frame: Frame): void {
     const { udp } = frame
-    const { bytes, payloadStart, payloadEnd, wireEnd } = udp
-    const isNatt = udp.sourcePort === NATT_PORT || udp.destinationPort === NATT_PORT
+    const { bytes, payloadStart, payloadEnd, wireEnd, sourcePort, destinationPort } = udp
+    const isNatt = sourcePort === NATT_PORT || destinationPort === NATT_PORT
     const content = isNatt
       ? nattContent(bytes, payloadStart, payloadEnd, wireEnd)
-      : ikePortContent(bytes, payloadStart, payloadEnd)
+      : ikePortContent(bytes, payloadStart, payloadEnd, wireEnd)
+    if (content === 'esp' || content === 'keepalive') return
+    const arrival = { frame, sourcePort, destinationPort, isTcp: false }
     switch (content) {
-      case 'esp':
-      case 'keepalive':
-        return
       case 'short':
-        this.#report(frame, 'natt.short', `${payloadEnd - payloadStart} bytes`)
+        this.#report(arrival, 'natt.short', `${payloadEnd - payloadStart} bytes`)
         return
       case 'ike_unmarked':
-        this.#report(frame, 'natt.marker_missing', '')
-        this.#decode(frame, payloadStart)
+        this.#report(arrival, 'natt.marker_missing', '')
+        this.#decode(arrival, bytes, payloadStart, payloadEnd, wireEnd)
         return
       case 'ike':
-        this.#decode(frame, isNatt ? payloadStart + NON_ESP_MARKER_LENGTH : payloadStart)
+        this.#decode(arrival, bytes, isNatt ? payloadStart + NON_ESP_MARKER_LENGTH : payloadStart, payloadEnd, wireEnd)
     }
+  }
+
+  /** A message that came out of a TCP stream (RFC 9329), in a window of other bytes than the frame's. */
+  observeStream(
+    frame: Frame,
+    sourcePort: number,
+    destinationPort: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#decode({ frame, sourcePort, destinationPort, isTcp: true }, bytes, start, end, end)
   }
 
   expire(nowUs: number): void {
@@ -138,50 +182,53 @@ export class IkeTracker {
     }
   }
 
-  #decode(frame: Frame, start: number): void {
-    const { bytes, payloadEnd, wireEnd } = frame.udp
-    const flaw = this.#view.decode(bytes, start, payloadEnd, wireEnd)
+  #decode(arrival: Arrival, bytes: Uint8Array, start: number, end: number, wireEnd: number): void {
+    const flaw = this.#view.decode(bytes, start, end, wireEnd)
     if (flaw !== null) {
-      this.#report(frame, flaw, `${wireEnd - start} bytes`)
+      this.#report(arrival, flaw, `${wireEnd - start} bytes`)
       return
     }
     if (!this.#view.isFragment) {
-      this.#message(frame, this.#view)
+      this.#message(arrival, this.#view)
       return
     }
-    const whole = this.#reassemble(frame)
+    const whole = this.#reassemble(arrival)
     if (whole === null) return
     const innerFlaw = this.#whole.decode(whole, 0, whole.length)
-    if (innerFlaw === null) this.#message(frame, this.#whole)
-    else this.#report(frame, innerFlaw, 'put together from fragments')
+    if (innerFlaw === null) this.#message(arrival, this.#whole)
+    else this.#report(arrival, innerFlaw, 'put together from fragments')
   }
 
-  #reassemble(frame: Frame): Uint8Array | null {
-    const { ip, udp } = frame
+  #reassemble(arrival: Arrival): Uint8Array | null {
+    const { ip } = arrival.frame
     const description = describeIke(this.#view)
-    this.#reportFlaws(frame, null, description)
+    this.#reportFlaws(arrival, null, description)
     const [piece] = description.payloads
     if (piece?.kind !== 'fragment') return null
     const sender = Buffer.from(ip.bytes.buffer, ip.bytes.byteOffset + ip.sourceAt, ip.addressLength).toString('latin1')
-    const key = `${description.initiatorSpi}${description.responderSpi}${sender} ${udp.sourcePort} ${piece.packet}`
-    return this.#fragments.add(key, piece.fragment, piece.isLast, udp.bytes.subarray(piece.start, piece.end))
+    const key = `${description.initiatorSpi}${description.responderSpi}${sender} ${arrival.sourcePort} ${piece.packet}`
+    const octets = this.#view.bytes.subarray(piece.start, piece.end)
+    const whole = this.#fragments.add(key, piece.fragment, piece.isLast, octets)
+    const { finding } = this.#fragments
+    if (finding !== null && !description.flaws.includes('ike.fragment_number')) this.#report(arrival, finding, '')
+    return whole
   }
 
-  #message(frame: Frame, view: IkeView): void {
-    let exchange = this.#find(frame, view)
+  #message(arrival: Arrival, view: IkeView): void {
+    let exchange = this.#find(arrival.frame, view)
     if (exchange !== null && isOver(exchange) && this.#beginsAnew(exchange, view)) {
       this.#forget(exchange)
       exchange = null
     }
     if (exchange === null) {
       const isFirst = isFirstRequest(view)
-      exchange = this.#open(frame, view, isFirst ? INITIATOR : guessedSender(view), isFirst ? 'opening' : 'candidate')
+      exchange = this.#open(arrival, view, isFirst ? INITIATOR : guessedSender(view), isFirst ? 'opening' : 'candidate')
       if (exchange === null) {
-        if (isFirst) this.#startUntracked(frame, view)
+        if (isFirst) this.#startUntracked(arrival, view)
         return
       }
     }
-    this.#follow(frame, view, exchange)
+    this.#follow(arrival, view, exchange)
   }
 
   /** A peer that uses a cookie again, as scanners do. The same bytes again are a repetition. */
@@ -189,36 +236,59 @@ export class IkeTracker {
     return isFirstRequest(view) && !exchange.isRepeated(INITIATOR, digestOf(view))
   }
 
-  #follow(frame: Frame, view: IkeView, exchange: Exchange): void {
-    const role = roleOf(frame, view, exchange)
+  #follow(arrival: Arrival, view: IkeView, exchange: Exchange): void {
+    const { frame } = arrival
+    const isBegun = exchange.uid !== ''
+    if (!isBegun) exchange.uid = uidOf(exchange)
+    const role = roleOf(arrival, view, exchange)
     const end = exchange.ends[role]
     end.packets++
     end.bytes += frame.ip.wireEnd - frame.ip.headerStart
     exchange.lastUs = Math.max(exchange.lastUs, frame.timeUs)
-    if (exchange.isRepeated(role, digestOf(view))) {
+    const digest = digestOf(view)
+    if (exchange.isRepeated(role, digest)) {
       exchange.retransmissions++
       return
     }
     if (!view.isUnanswered && !isResponderRight(exchange, view)) {
-      this.#report(frame, 'ike.responder_spi', `${view.responderSpi} instead of ${exchange.responderSpi}`, exchange)
+      this.#report(arrival, 'ike.responder_spi', `${view.responderSpi} instead of ${exchange.responderSpi}`, exchange)
       // Which of several answers counts, the initiator says: the first may be a forgery.
       if (role === RESPONDER || !isSettingUp(exchange)) return
       adoptResponder(exchange, view)
     }
+    if (!this.#isNewMessage(arrival, view, exchange, role, digest)) return
     exchange.messages++
-    if (frame.udp.sourcePort === NATT_PORT || frame.udp.destinationPort === NATT_PORT) exchange.isFloated = true
-    const isBegun = exchange.uid !== ''
-    if (!isBegun) exchange.uid = uidOf(exchange)
+    notePorts(exchange, arrival, role)
+    if (arrival.isTcp) exchange.isTcp = true
+    else if (arrival.sourcePort === NATT_PORT || arrival.destinationPort === NATT_PORT) exchange.isFloated = true
     const description = view.isOpaque ? null : describeIke(view)
     if (description !== null) {
-      this.#reportFlaws(frame, exchange, description)
-      learn(frame, view, exchange, role, description)
+      this.#reportFlaws(arrival, exchange, description)
+      for (const finding of learn(arrival, view, exchange, role, description))
+        this.#report(arrival, finding, exchange.chosen?.text ?? '', exchange)
     }
-    if (!isBegun && exchange.state === 'opening') this.#emitStarted(exchange, frame.timeUs)
+    if (!isBegun && exchange.state === 'opening') this.#teller.started(exchange, frame.timeUs)
     if (exchange.state === 'candidate') this.#consider(exchange, view)
-    if (view.version === 1) this.#advance1(frame, view, exchange, role, description)
-    else this.#advance2(frame, view, exchange, role, description)
+    if (view.version === 2) this.#number(arrival, view, exchange, role)
+    if (view.version === 1) this.#advance1(arrival, view, exchange, role, description)
+    else this.#advance2(arrival, view, exchange, role, description)
     if (!isBegun) this.#schedule(exchange)
+  }
+
+  /** False for a fragment of IKEv2 that adds nothing to how far the SA came: one is enough for each message. */
+  #isNewMessage(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role, digest: number): boolean {
+    if (view.version !== 2 || view.nextPayload !== IKE_PAYLOAD.V2_SKF) return true
+    const [piece] = describeIke(view).payloads
+    if (piece?.kind !== 'encrypted' || piece.fragment === undefined || piece.fragments === undefined) return true
+    const { skf } = exchange.converse()
+    const { messageId, isResponse } = view
+    const place = skf.fragment(role, messageId, isResponse, piece.fragment, piece.fragments, digest)
+    if (skf.finding !== null)
+      this.#report(arrival, skf.finding, `fragment ${piece.fragment} of ${piece.fragments}`, exchange)
+    if (place === 'repeated') exchange.retransmissions++
+    if (place === 'further' && view.exchangeType === IKE_EXCHANGE.IKE_AUTH && isResponse)
+      exchange.authLength += view.length
+    return place === 'first'
   }
 
   /** An SA whose beginning was not seen is one when both ends speak of it, or one of them again and again. */
@@ -227,24 +297,55 @@ export class IkeTracker {
     if ((first.packets === 0 || second.packets === 0) && exchange.messages < CANDIDATE_MESSAGES) return
     this.#candidates--
     exchange.isAdopted = true
-    exchange.state = isSetUp(view) ? 'answered' : 'established'
+    if (isSetUp(view)) exchange.state = 'answered'
+    else if (this.#peers.isRekeyed(exchange, view.messageId)) {
+      exchange.state = 'answered'
+      this.#establish(exchange, exchange.lastUs, true)
+    } else {
+      exchange.state = 'established'
+      exchange.establishedUs = exchange.startUs
+      this.#peers.add(exchange)
+    }
     this.#schedule(exchange)
+  }
+
+  /** IKEv2: whether the number of a message can be, in its place. */
+  #number(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role): void {
+    const { messageId, isResponse } = view
+    if (isInit(view)) {
+      if (role === INITIATOR) exchange.initAnswers = 0
+      else if (isResponse) exchange.initAnswers++
+      // Of an exchange whose requests the capture does not have, nothing can be said.
+      if (exchange.initAnswers > 1 && exchange.ends[INITIATOR].packets > 0)
+        this.#report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)
+      return
+    }
+    const { ids } = exchange.converse()
+    const finding = isResponse ? ids.response(role, messageId) : ids.request(role, messageId)
+    if (finding !== null) this.#report(arrival, finding, `${exchangeName(2, view.exchangeType)} ${messageId}`, exchange)
   }
 
   // --- IKEv1
 
-  #advance1(frame: Frame, view: IkeView, exchange: Exchange, role: Role, description: IkeDescription | null): void {
+  #advance1(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role, description: IkeDescription | null): void {
+    const { timeUs } = arrival.frame
     switch (view.exchangeType) {
       case IKE_EXCHANGE.INFORMATIONAL:
-        this.#informational1(frame, exchange, role, description)
+        this.#informational1(arrival, view, exchange, role, description)
         return
       case IKE_EXCHANGE.QUICK:
-        this.#countChild(exchange, view)
-        this.#establish(exchange, frame.timeUs)
+        this.#checkOrder(arrival, view, exchange)
+        this.#countChild(exchange, view, exchange.converse().children.starterOf(view.messageId) ?? role, timeUs)
+        this.#establish(exchange, timeUs)
         return
       case IKE_EXCHANGE.TRANSACTION:
+        this.#checkOrder(arrival, view, exchange)
+        if (view.messageId !== exchange.lastTransactionId) exchange.transactions++
+        exchange.lastTransactionId = view.messageId
+        this.#establish(exchange, timeUs)
+        return
       case IKE_EXCHANGE.NEW_GROUP:
-        this.#establish(exchange, frame.timeUs)
+        this.#establish(exchange, timeUs)
         return
     }
     const mode = PHASE1_MODES[view.exchangeType]
@@ -253,26 +354,37 @@ export class IkeTracker {
     if (step > exchange.step) {
       exchange.step = step
       exchange.phase = `${exchangeName(1, view.exchangeType)} mode message ${step}`
-      if (exchange.state === 'failed') exchange.state = 'answered'
+      if (exchange.state === 'failed') revive(exchange)
     }
     if (exchange.state === 'opening' && step > 1) exchange.state = 'answered'
-    if (step === mode.last) this.#establish(exchange, frame.timeUs)
-    else if (description !== null) this.#notified(frame, exchange, role, description)
+    if (step === mode.last) this.#establish(exchange, timeUs)
+    else if (description !== null) this.#notified(arrival, exchange, role, description)
   }
 
-  #informational1(frame: Frame, exchange: Exchange, role: Role, description: IkeDescription | null): void {
+  #informational1(
+    arrival: Arrival,
+    view: IkeView,
+    exchange: Exchange,
+    role: Role,
+    description: IkeDescription | null,
+  ): void {
     if (description !== null) {
-      this.#notified(frame, exchange, role, description)
+      this.#notified(arrival, exchange, role, description)
       return
     }
+    const { timeUs } = arrival.frame
     exchange.informationals++
+    exchange.converse().liveness.message1(role, view.messageId, view.length, timeUs)
     const mode = PHASE1_MODES[exchange.mode]
-    if (!isSettingUp(exchange) || mode === undefined || exchange.step < mode.authenticates) return
-    const who = role === INITIATOR ? 'initiator' : 'responder'
+    if (!isSettingUp(exchange) || mode === undefined || exchange.step < mode.authenticates) {
+      if (exchange.state === 'established') this.#schedule(exchange)
+      return
+    }
+    const who = roleName(role)
     exchange.isInferred = true
     this.#fail(
       exchange,
-      frame.timeUs,
+      timeUs,
       who,
       `authentication failed: the ${who} answered ${exchange.phase} with an encrypted notification`,
       'failure',
@@ -281,26 +393,28 @@ export class IkeTracker {
 
   // --- IKEv2
 
-  #advance2(frame: Frame, view: IkeView, exchange: Exchange, role: Role, description: IkeDescription | null): void {
+  #advance2(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role, description: IkeDescription | null): void {
     const name = exchangeName(2, view.exchangeType)
+    const { timeUs } = arrival.frame
     switch (view.exchangeType) {
       case IKE_EXCHANGE.IKE_SA_INIT:
       case IKE_EXCHANGE.IKE_SESSION_RESUME:
         if (exchange.authRounds === 0) exchange.phase = `${name} ${view.isResponse ? 'response' : 'request'}`
         if (view.isResponse && exchange.state === 'opening' && exchange.responderSpi !== undefined)
           exchange.state = 'answered'
-        if (description !== null) this.#notified(frame, exchange, role, description)
+        if (description !== null) this.#notified(arrival, exchange, role, description)
         return
       case IKE_EXCHANGE.IKE_AUTH:
-        this.#authenticate(view, exchange)
+        this.#authenticate(view, exchange, timeUs)
         return
       case IKE_EXCHANGE.INFORMATIONAL_V2:
-        if (description !== null) this.#notified(frame, exchange, role, description)
-        else this.#informational2(frame, view, exchange)
+        if (description !== null) this.#notified(arrival, exchange, role, description)
+        else this.#informational2(arrival, view, exchange, role)
         return
       case IKE_EXCHANGE.CREATE_CHILD_SA:
-        if (!view.isResponse) this.#countChild(exchange, view)
-        this.#establish(exchange, frame.timeUs)
+        this.#checkOrder(arrival, view, exchange)
+        this.#countChild(exchange, view, view.isResponse ? other(role) : role, timeUs)
+        this.#establish(exchange, timeUs)
         return
       case IKE_EXCHANGE.IKE_INTERMEDIATE:
         exchange.phase = `${name} ${view.isResponse ? 'response' : 'request'}`
@@ -308,15 +422,16 @@ export class IkeTracker {
     }
   }
 
-  #authenticate(view: IkeView, exchange: Exchange): void {
+  #authenticate(view: IkeView, exchange: Exchange, timeUs: number): void {
     if (exchange.state === 'established' || exchange.state === 'closed') return
     // A late further round, by somebody who typed a password: it had not ended after all.
-    if (exchange.state === 'failed' || exchange.state === 'opening') exchange.state = 'answered'
+    if (exchange.state === 'failed' || exchange.state === 'opening') revive(exchange)
     if (view.isResponse) {
       exchange.authLength += view.length
       exchange.phase = 'IKE_AUTH response'
     } else {
       if (view.messageId !== exchange.authId) exchange.authRounds++
+      if (exchange.authRounds === 1) this.#beginFirstChild(exchange, timeUs)
       exchange.authLength = 0
       exchange.phase = 'IKE_AUTH request'
     }
@@ -324,14 +439,30 @@ export class IkeTracker {
     this.#schedule(exchange)
   }
 
-  #informational2(frame: Frame, view: IkeView, exchange: Exchange): void {
-    if (!view.isResponse) exchange.informationals++
-    if (isSettingUp(exchange) && exchange.authLength > 0) this.#settle(exchange, frame.timeUs)
+  /** ESP may come before the end of IKE_AUTH can be told. */
+  #beginFirstChild(exchange: Exchange, timeUs: number): void {
+    const { children } = exchange.converse()
+    if (children.count === 0) children.note(2, exchange.authId, INITIATOR, timeUs)
+    this.#peers.add(exchange)
+  }
+
+  #informational2(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role): void {
+    const { timeUs } = arrival.frame
+    const { messageId, length } = view
+    const { liveness } = exchange.converse()
+    if (view.isResponse) liveness.response2(role, messageId, length, exchange.chosen?.text)
+    else {
+      exchange.informationals++
+      liveness.request2(role, messageId, length, timeUs)
+    }
+    if (isSettingUp(exchange) && exchange.authLength > 0) this.#settle(exchange, timeUs)
+    else if (exchange.state === 'established') this.#schedule(exchange)
   }
 
   /** IKE_AUTH is over: what it came to is judged by the length of the last response. */
   #settle(exchange: Exchange, timeUs: number): void {
     if (isAccepted(exchange)) {
+      exchange.conversation?.children.completeLast()
       this.#establish(exchange, timeUs)
       return
     }
@@ -348,26 +479,28 @@ export class IkeTracker {
   // --- both
 
   /** Notifications and deletes in the clear: nobody vouches for them, and peers act on them while an SA is set up. */
-  #notified(frame: Frame, exchange: Exchange, role: Role, { payloads }: IkeDescription): void {
-    const who = role === INITIATOR ? 'initiator' : 'responder'
+  #notified(arrival: Arrival, exchange: Exchange, role: Role, { payloads }: IkeDescription): void {
+    const who = roleName(role)
+    const { timeUs } = arrival.frame
     for (const payload of payloads) {
       if (payload.kind === 'delete') {
-        if (isSettingUp(exchange)) this.#fail(exchange, frame.timeUs, who, `the ${who} deleted the SA`, 'failure')
-        else this.#report(frame, 'ike.unprotected_delete', payload.protocol, exchange)
+        if (isSettingUp(exchange)) this.#fail(exchange, timeUs, who, `the ${who} deleted the SA`, 'failure')
+        else this.#report(arrival, 'ike.unprotected_delete', payload.protocol, exchange)
       }
       if (payload.kind !== 'notify' || !isRefusal(exchange.version, payload.notification)) continue
       const name = payload.notificationName
       if (!isSettingUp(exchange)) {
-        if (exchange.state === 'established') this.#report(frame, 'ike.unprotected_notification', name, exchange)
+        if (exchange.state === 'established') this.#report(arrival, 'ike.unprotected_notification', name, exchange)
         exchange.notification ??= name
         continue
       }
       exchange.notification = name
       // The initiator is asked to try again with the same SPI, or may go on with another answer.
-      if (role === INITIATOR || (exchange.version === 2 && payload.notification === INVALID_KE_PAYLOAD)) continue
+      const isRetry = exchange.version === 2 && payload.notification === IKE_NOTIFICATION.INVALID_KE_PAYLOAD
+      if (role === INITIATOR || isRetry) continue
       this.#fail(
         exchange,
-        frame.timeUs,
+        timeUs,
         who,
         `the ${who} refused ${exchange.phase === '' ? 'the exchange' : exchange.phase} with ${name}`,
         'failure',
@@ -375,58 +508,97 @@ export class IkeTracker {
     }
   }
 
-  #countChild(exchange: Exchange, view: IkeView): void {
-    if (view.messageId === exchange.lastChildId) return
-    exchange.lastChildId = view.messageId
-    exchange.childExchanges++
+  /** What needs an SA that is complete, on one that cannot be: nobody has authenticated yet. */
+  #checkOrder(arrival: Arrival, view: IkeView, exchange: Exchange): void {
+    if (exchange.isAdopted || !isSettingUp(exchange)) return
+    const mode = PHASE1_MODES[exchange.mode]
+    const isEarly =
+      view.version === 2 ? exchange.authRounds === 0 : mode !== undefined && exchange.step < mode.authenticates
+    if (!isEarly) return
+    const after = exchange.phase === '' ? 'the first message' : exchange.phase
+    this.#report(
+      arrival,
+      'ike.exchange_order',
+      `${exchangeName(view.version, view.exchangeType)} after ${after}`,
+      exchange,
+    )
   }
 
-  #establish(exchange: Exchange, timeUs: number): void {
+  #countChild(exchange: Exchange, { version, messageId }: IkeView, starter: Role, timeUs: number): void {
+    const { children } = exchange.converse()
+    const before = children.count
+    children.note(version, messageId, starter, timeUs)
+    exchange.childExchanges += children.count - before
+  }
+
+  #establish(exchange: Exchange, timeUs: number, isRekeyed = false): void {
     if (exchange.state === 'established' || exchange.state === 'closed' || exchange.state === 'candidate') return
     exchange.state = 'established'
     exchange.isInferred = false
-    const { chosen } = exchange
-    this.#emit({
-      name: 'ike.exchange.established',
-      timeUs,
-      message: `IKEv${exchange.version} SA established: ${names(exchange)}${chosen === null ? '' : `, ${chosen.text}`}`,
-      fields: describeExchange(exchange),
-    })
+    exchange.establishedUs = exchange.lastUs
+    this.#peers.add(exchange)
+    this.#succeed(exchange, isRekeyed)
+    this.#teller.established(exchange, timeUs)
+    this.#postures.established(exchange, timeUs)
     this.#schedule(exchange)
+  }
+
+  /** Links the SA to the one of the same ends that it comes after. */
+  #succeed(exchange: Exchange, isRekeyed: boolean): void {
+    const before = this.#peers.predecessorOf(exchange)
+    if (before === null) return
+    before.successor = exchange.uid
+    exchange.predecessor = { uid: before.uid, relation: isRekeyed ? 'rekey' : this.#relation(before, exchange) }
+    exchange.generation = before.generation + 1
+    if (before.state === 'established') this.#schedule(before)
+  }
+
+  /** An SA that was deleted, by its look, before the next one began was not renewed: somebody came again. */
+  #relation(before: Exchange, { startUs }: Exchange): Relation {
+    const hasEnded = before.ending !== undefined || this.#deletion(before) !== null
+    return hasEnded && before.lastUs < startUs ? 'reconnection' : 'reauthentication'
   }
 
   #fail(exchange: Exchange, timeUs: number, closedBy: ClosedBy, reason: string, outcome: 'failure' | 'unknown'): void {
     exchange.state = 'failed'
-    this.#emit({
-      name: 'ike.exchange.failed',
-      timeUs,
-      message: `IKEv${exchange.version} SA did not come about: ${names(exchange)}, ${reason}`,
-      fields: {
-        ...describeExchange(exchange),
-        ...countFields(exchange),
-        'event.outcome': outcome,
-        'event.reason': reason,
-        'ike.closed_by': closedBy,
-        'ike.failure.inferred': exchange.isInferred || undefined,
-      },
-    })
+    this.#teller.failed(exchange, timeUs, closedBy, reason, outcome)
+    this.#postures.chosen(exchange, timeUs)
+    this.#conclude(exchange, timeUs, 'failed')
     this.#schedule(exchange)
   }
 
-  #close(exchange: Exchange, timeUs: number, closedBy: ClosedBy, reason: string): void {
+  #close(exchange: Exchange, timeUs: number, closedBy: 'silence' | 'capture_end', reason: string): void {
+    const deletion = this.#deletion(exchange)
+    const isDeleted = deletion !== null && deletion.dueUs <= timeUs
+    const isOver = isDeleted || closedBy === 'silence'
     exchange.state = 'closed'
-    this.#emit({
-      name: 'ike.exchange.closed',
-      timeUs,
-      message: `IKEv${exchange.version} SA closed: ${names(exchange)}, ${reason}`,
-      fields: {
-        ...describeExchange(exchange),
-        ...countFields(exchange),
-        'event.reason': reason,
-        'ike.closed_by': closedBy,
-      },
-    })
+    exchange.conversation?.skf.finish()
+    const hasFailed = isOver && isLoginFailed(exchange)
+    const login = hasFailed ? '; the login did not succeed, as far as can be seen' : ''
+    const outcome = hasFailed ? 'failure' : undefined
+    const { lastUs, successor, conversation } = exchange
+    if (isDeleted) {
+      const who = roleName(deletion.role)
+      this.#conclude(exchange, lastUs, 'deleted')
+      this.#teller.closed(exchange, timeUs, who, `deleted by the ${who}, as far as can be seen${login}`, outcome)
+    } else {
+      this.#conclude(exchange, lastUs, successor !== undefined && isOver ? 'replaced' : closedBy)
+      const lost = conversation?.liveness.unanswered ?? 0
+      const unanswered = lost >= UNANSWERED_MIN ? `${lost} checks unanswered, ` : ''
+      this.#teller.closed(exchange, timeUs, closedBy, `${unanswered}${reason}${login}`, outcome)
+    }
     this.#schedule(exchange)
+  }
+
+  /** Whoever follows the children of the SA hears how it ended. */
+  #conclude(exchange: Exchange, timeUs: number, ending: IkeEnding): void {
+    exchange.ending = ending
+    this.#peers.ended(exchange, timeUs, ending)
+  }
+
+  /** Who deleted an established SA, by the look of its last message. */
+  #deletion({ version, chosen, lastUs, successor, conversation }: Exchange) {
+    return conversation?.liveness.deletion(version, chosen?.text, lastUs, successor !== undefined) ?? null
   }
 
   /** Nothing more comes. */
@@ -460,28 +632,19 @@ export class IkeTracker {
     this.#fail(exchange, timeUs, closedBy, `${givenUp(exchange)}, ${reason}`, outcome)
   }
 
-  #emitStarted(exchange: Exchange, timeUs: number): void {
-    const mode = exchangeName(exchange.version, exchange.mode)
-    this.#emit({
-      name: 'ike.exchange.started',
-      timeUs,
-      message: `IKEv${exchange.version} ${exchange.version === 1 ? `${mode} mode` : mode} begun: ${names(exchange)}, ${exchange.offeredCount} transforms offered`,
-      fields: describeExchange(exchange),
-    })
-  }
-
   /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
-  #startUntracked(frame: Frame, view: IkeView): void {
+  #startUntracked(arrival: Arrival, view: IkeView): void {
     const exchange = this.#untracked
-    begin(exchange, frame, view, INITIATOR, 'opening')
+    begin(exchange, arrival, view, INITIATOR, 'opening')
     exchange.uid = uidOf(exchange)
-    learn(frame, view, exchange, INITIATOR, describeIke(view))
-    this.#emitStarted(exchange, frame.timeUs)
+    learn(arrival, view, exchange, INITIATOR, describeIke(view))
+    this.#teller.started(exchange, arrival.frame.timeUs)
   }
 
   // --- life and death
 
-  #open(frame: Frame, view: IkeView, sender: Role, state: ExchangeState): Exchange | null {
+  #open(arrival: Arrival, view: IkeView, sender: Role, state: ExchangeState): Exchange | null {
+    const { frame } = arrival
     const isCandidate = state === 'candidate'
     if (isCandidate && this.#candidates * CANDIDATE_SHARE >= this.#exchanges.capacity) return null
     const index = this.#exchanges.take()
@@ -491,7 +654,7 @@ export class IkeTracker {
     }
     if (isCandidate) this.#candidates++
     const exchange = this.#exchanges.at(index)
-    begin(exchange, frame, view, sender, state)
+    begin(exchange, arrival, view, sender, state)
     this.#insert(frame, view, index)
     return exchange
   }
@@ -516,12 +679,20 @@ export class IkeTracker {
 
   #deadline(exchange: Exchange): number {
     const { state, lastUs } = exchange
-    if (state === 'failed' || state === 'closed') return lastUs + LINGER_US
-    if (state === 'established') return lastUs + this.#limits.ikeIdleUs
-    return (
-      lastUs +
-      (exchange.authLength > 0 ? Math.min(SETTLE_US, this.#limits.setupTimeoutUs) : this.#limits.setupTimeoutUs)
-    )
+    const { ikeIdleUs, setupTimeoutUs } = this.#limits
+    switch (state) {
+      case 'failed':
+      case 'closed':
+        return lastUs + LINGER_US
+      case 'established': {
+        const idleUs = exchange.successor === undefined ? ikeIdleUs : Math.min(ikeIdleUs, REPLACED_US)
+        const deletion = this.#deletion(exchange)
+        // A little later than it may be believed: whoever repeats a delete has not finished.
+        return Math.min(lastUs + idleUs, deletion === null ? Number.POSITIVE_INFINITY : deletion.dueUs + SETTLE_US)
+      }
+      default:
+        return lastUs + (exchange.authLength > 0 ? Math.min(SETTLE_US, setupTimeoutUs) : setupTimeoutUs)
+    }
   }
 
   #expired(index: number): void {
@@ -537,12 +708,13 @@ export class IkeTracker {
       this.#forget(exchange)
       return
     }
-    this.#end(exchange, dueUs, 'silence', `silent for ${Math.round((dueUs - exchange.lastUs) / SECOND_US)} s`)
+    this.#end(exchange, dueUs, 'silence', silence(exchange, dueUs))
   }
 
   #forget(exchange: Exchange): void {
     this.#timers.cancel(exchange.index)
     if (exchange.state === 'candidate') this.#candidates--
+    this.#peers.remove(exchange)
     const pair = pairOf(exchange)
     const high = mixPair(exchange.initiatorHigh, pair)
     const low = mixPair(exchange.initiatorLow, pair)
@@ -550,14 +722,33 @@ export class IkeTracker {
     this.#exchanges.free(exchange.index)
   }
 
-  #reportFlaws(frame: Frame, exchange: Exchange | null, { flaws, exchange: name }: IkeDescription): void {
-    for (const flaw of new Set(flaws)) this.#report(frame, flaw, name, exchange)
+  #reportFlaws(arrival: Arrival, exchange: Exchange | null, { flaws, exchange: name }: IkeDescription): void {
+    for (const flaw of new Set(flaws)) this.#report(arrival, flaw, name, exchange)
   }
 
-  #report(frame: Frame, finding: string, detail: string, exchange: Exchange | null = null): void {
+  /** `Anomalies` bounds what is told of one sender; forged senders are many, so that here the receiver counts as well. */
+  #report({ frame }: Arrival, finding: string, detail: string, exchange: Exchange | null = null): void {
+    const { ip, timeUs, number } = frame
+    const receiver = addressText(ip.bytes, ip.destinationAt, ip.addressLength)
+    if (this.#findings.take(`${finding} ${receiver}`, timeUs, String(number)) === -1) return
     this.#anomalies.report(frame, finding, 'ike', detail, 'udp', {
       'network.protocol': 'ike',
       ...(exchange === null ? {} : { 'ike.uid': exchange.uid, 'borescope.lineage': [exchange.uid] }),
     })
   }
+}
+
+/** It goes on, whatever seemed to have ended it. */
+function revive(exchange: Exchange): void {
+  exchange.state = 'answered'
+  exchange.ending = undefined
+}
+
+function other(role: Role): Role {
+  return role === INITIATOR ? RESPONDER : INITIATOR
+}
+
+/** XAUTH asked for a name and a password, and no child SA came of it: a login that worked is there for something. */
+function isLoginFailed({ transactions, childExchanges, isAdopted }: Exchange): boolean {
+  return transactions > 0 && childExchanges === 0 && !isAdopted
 }

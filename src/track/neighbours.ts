@@ -10,18 +10,19 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { vlanOf } from './outer.ts'
 
-export type Neighbour = 'l2tpv3' | 'l2f' | 'ike' | 'natt' | 'esp' | 'ah'
+export type Neighbour = 'l2tpv3' | 'l2f' | 'ike' | 'natt' | 'ike_tcp' | 'esp' | 'ah'
 
 const NAMES: Record<Neighbour, string> = {
   l2tpv3: 'l2tpv3',
   l2f: 'l2f',
   ike: 'ike',
   natt: 'ipsec-nat-t',
+  ike_tcp: 'ipsec-tcp',
   esp: 'esp',
   ah: 'ah',
 }
 
-const CODES: Record<Neighbour, number> = { l2tpv3: 1, l2f: 2, ike: 3, natt: 4, esp: 5, ah: 6 }
+const CODES: Record<Neighbour, number> = { l2tpv3: 1, l2f: 2, ike: 3, natt: 4, esp: 5, ah: 6, ike_tcp: 7 }
 
 export class Neighbours {
   readonly #emit: Emit
@@ -49,7 +50,7 @@ export class Neighbours {
   }
 
   #tell(frame: Frame, protocol: Neighbour): void {
-    const { ip, udp } = frame
+    const { ip } = frame
     const source = addressText(ip.bytes, ip.sourceAt, ip.addressLength)
     const destination = addressText(ip.bytes, ip.destinationAt, ip.addressLength)
     this.#emit({
@@ -59,10 +60,10 @@ export class Neighbours {
       fields: {
         'source.ip': source,
         'destination.ip': destination,
-        'source.port': frame.hasUdp ? udp.sourcePort : undefined,
-        'destination.port': frame.hasUdp ? udp.destinationPort : undefined,
+        'source.port': frame.hasUdp ? frame.sourcePort : undefined,
+        'destination.port': frame.hasUdp ? frame.destinationPort : undefined,
         'network.type': ip.version === 6 ? 'ipv6' : 'ipv4',
-        'network.transport': frame.hasUdp ? 'udp' : String(ip.protocol),
+        'network.transport': frame.isInTcp ? 'tcp' : frame.hasUdp ? 'udp' : String(ip.protocol),
         'network.protocol': NAMES[protocol],
         'network.vlan.id': vlanOf(frame),
       },

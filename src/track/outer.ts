@@ -20,7 +20,7 @@ export interface OuterFields extends HostFields {
   readonly 'destination.port': number
 }
 
-/** Source is the sender of the packet. For a UDP packet whose header was read; the ports are those of its outermost UDP header. */
+/** Source is the sender of the packet. For a packet whose ports were read; they are those of its outermost UDP or TCP header. */
 export function outerFields(frame: Frame, protocol: string): OuterFields {
   const { ip, sourcePort, destinationPort } = frame
   return {
@@ -29,7 +29,7 @@ export function outerFields(frame: Frame, protocol: string): OuterFields {
     'destination.ip': addressText(ip.bytes, ip.destinationAt, ip.addressLength),
     'destination.port': destinationPort,
     'network.type': ip.version === 6 ? 'ipv6' : 'ipv4',
-    'network.transport': 'udp',
+    'network.transport': frame.isInTcp ? 'tcp' : 'udp',
     'network.protocol': protocol,
     'network.vlan.id': vlanOf(frame),
   }

@@ -10,7 +10,7 @@ import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
-import type { IkeLookup } from './ike-lookup.ts'
+import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
@@ -26,12 +26,11 @@ export interface TrackLimits
     SessionLimits,
     FlowLimits,
     IkeLimits,
+    IkeStreamLimits,
     EspLimits,
     AnomalyLimits,
     PptpLimits,
     PppoeLimits {}
-
-const NO_IKE: IkeLookup = { parentOf: () => null, onEnded: () => {} }
 
 export class Trackers {
   readonly anomalies: Anomalies
@@ -43,6 +42,7 @@ export class Trackers {
   readonly esp: EspTracker
   readonly pptp: PptpTracker
   readonly pppoe: PppoeTracker
+  readonly ikeStreams: IkeStreams
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. */
   constructor(
@@ -61,8 +61,9 @@ export class Trackers {
     const carriers = new Carriers()
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
-    this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, NO_IKE, espKeys, limits)
+    this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
     const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets))
+    this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
     this.v3 = new L2tpV3Tracker(
@@ -83,8 +84,9 @@ export class Trackers {
 
   /** What was counted instead of told: see `Allowances`. */
   get suppressed(): number {
-    const { anomalies, tunnels, flows, esp, v3 } = this
-    return anomalies.suppressed + tunnels.suppressed + v3.tunnels.suppressed + esp.suppressed + flows.suppressed
+    const { anomalies, tunnels, flows, esp, ike, v3 } = this
+    const all = [anomalies, tunnels, v3.tunnels, esp, ike, flows]
+    return all.reduce((sum, { suppressed }) => sum + suppressed, 0)
   }
 
   /** An L2TPv2 message, control or data, that the dissector found whole. */
@@ -105,6 +107,7 @@ export class Trackers {
     this.pptp.expire(nowUs)
     this.pppoe.expire(nowUs)
     this.ike.expire(nowUs)
+    this.ikeStreams.expire(nowUs)
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

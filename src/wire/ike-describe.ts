@@ -40,8 +40,17 @@ import { exchangeName, IKE_PAYLOAD, IkePayloadCursor, type IkePayloadFlaw, type 
 import { vendorOf } from './ike-vendor.ts'
 import { IP_PROTOCOL_NAMES } from './ip.ts'
 
-/** `ike.field_length`: the body of a payload is too short for its fields. `ike.trailing_data`: the datagram goes on after the message. */
-export type IkeMessageFlaw = IkePayloadFlaw | IkeSaFlaw | IkeFinding | 'ike.field_length' | 'ike.trailing_data'
+/**
+ * `ike.field_length`: the body of a payload is too short for its fields. `ike.trailing_data`: the datagram goes on after the
+ * message. `ike.extra_data`: the message goes on after its last payload.
+ */
+export type IkeMessageFlaw =
+  | IkePayloadFlaw
+  | IkeSaFlaw
+  | IkeFinding
+  | 'ike.field_length'
+  | 'ike.trailing_data'
+  | 'ike.extra_data'
 
 /** A message as plain values; `start` and `end` of vendor ids and fragments still point into the capture buffer. */
 export interface IkeDescription {
@@ -57,6 +66,8 @@ export interface IkeDescription {
   readonly length: number
   /** IKEv1 with the E flag: how much ciphertext there is. */
   readonly encryptedLength?: number
+  /** How much stands behind the last payload. */
+  readonly extraLength?: number
   /** In wire order. What stands before the first flaw is kept: it is evidence. */
   readonly payloads: readonly IkePayload[]
   readonly flaws: readonly IkeMessageFlaw[]
@@ -79,6 +90,8 @@ export function describeIke(message: IkeView): IkeDescription {
   while (payloads.length < PAYLOADS_MAX && cursor.next()) payloads.push(describePayload(message, cursor, flaws))
   if (cursor.flaw !== null) flaws.push(cursor.flaw)
   if (message.trailing > 0) flaws.push('ike.trailing_data')
+  const extraLength = message.isEncrypted ? 0 : cursor.rest
+  if (extraLength > 0) flaws.push('ike.extra_data')
   checkMessage(message, payloads, flaws)
   return {
     initiatorSpi: message.initiatorSpi,
@@ -92,6 +105,7 @@ export function describeIke(message: IkeView): IkeDescription {
     messageId: message.messageId,
     length: message.length,
     ...(message.isEncrypted ? { encryptedLength: message.messageEnd - message.payloadStart } : {}),
+    ...(extraLength > 0 ? { extraLength } : {}),
     payloads,
     flaws,
   }

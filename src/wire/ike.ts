@@ -85,7 +85,6 @@ export class IkeView {
     if (length < IKE_HEADER_LENGTH || length > wireEnd - start) return 'ike.length'
     this.initiatorHigh = u32(bytes, start)
     this.initiatorLow = u32(bytes, start + 4)
-    if (this.initiatorHigh === 0 && this.initiatorLow === 0) return 'ike.initiator_spi'
     this.bytes = bytes
     this.start = start
     this.responderHigh = u32(bytes, start + 8)
@@ -106,7 +105,8 @@ export class IkeView {
     this.payloadStart = start + IKE_HEADER_LENGTH
     this.messageEnd = start + length
     this.payloadEnd = Math.min(this.messageEnd, end)
-    return null
+    // Everything can be read, and nobody can be meant.
+    return this.initiatorHigh === 0 && this.initiatorLow === 0 ? 'ike.initiator_spi' : null
   }
 
   /** 16 hexadecimal digits. */
@@ -193,6 +193,11 @@ export class IkePayloadCursor {
     const isLast = this.#version === 2 ? type === V2_SK || type === V2_SKF : type === V1_FRAGMENT
     this.nextType = isLast ? 0 : bytes[at]
     return true
+  }
+
+  /** Octets of the message behind its last payload, once all were walked. */
+  get rest(): number {
+    return this.flaw === null && this.nextType === 0 ? this.#messageEnd - this.#at : 0
   }
 
   #stop(flaw: IkePayloadFlaw): false {

@@ -26,12 +26,12 @@ export function nattContent(bytes: Uint8Array, start: number, end: number, wireE
   return isUnmarkedIke(bytes, start, end, wireEnd) ? 'ike_unmarked' : 'esp'
 }
 
-/** What a datagram to or from port 500 holds. */
-export function ikePortContent(bytes: Uint8Array, start: number, end: number): NattContent {
+/** What a datagram to or from port 500 holds; probes send a whole IKE message without the cookie that it should begin with. */
+export function ikePortContent(bytes: Uint8Array, start: number, end: number, wireEnd: number = end): NattContent {
   const length = end - start
   if (length === 1 && bytes[start] === KEEPALIVE) return 'keepalive'
-  if (length > NON_IKE_MARKER_LENGTH && u32(bytes, start) === 0 && u32(bytes, start + 4) === 0) return 'esp'
-  return 'ike'
+  if (length <= NON_IKE_MARKER_LENGTH || u32(bytes, start) !== 0 || u32(bytes, start + 4) !== 0) return 'ike'
+  return isUnmarkedIke(bytes, start, end, wireEnd) ? 'ike' : 'esp'
 }
 
 /** An ESP packet matches this once in 2^40: the versions of IKE, and a length field that is just right. */

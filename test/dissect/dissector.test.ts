@@ -336,3 +336,39 @@ describe('a packet taken out of another', () => {
     expect(bench.dissector.inside(bench.frame, packet, 0, packet.length)).toBe('l2tp')
   })
 })
+
+describe('IKE over TCP', () => {
+  const frames = craft.concat(craft.be16(14), craft.be32(0xc0ffee01), craft.be32(1), craft.be32(7))
+  const opening = craft.concat(craft.utf8('IKETCP'), frames)
+  const segment = (payload: Uint8Array, sourcePort: number, targetPort: number, target = '198.51.100.1') => {
+    const ends = { source: '192.0.2.1', target }
+    return craft.ipv4(craft.tcp(payload, { ...ends, sourcePort, targetPort }), { ...ends, protocol: 6 })
+  }
+
+  test('is what port 4500 may carry, with its ports', () => {
+    const bench = new Bench()
+    expect(bench.seeIp(segment(frames, 40_000, 4500))).toBe('ike_tcp')
+    expect(bench.frame).toMatchObject({ hasUdp: true, isInTcp: true, sourcePort: 40_000, destinationPort: 4500 })
+    expect(bench.seeIp(segment(frames, 4500, 40_000))).toBe('ike_tcp')
+    expect(bench.seeIp(segment(frames, 40_000, 443))).toBe('foreign')
+    expect(bench.frame).toMatchObject({ hasUdp: false, isInTcp: false, sourcePort: 0 })
+  })
+
+  test('is known on any port by its prefix, then for that server only', () => {
+    const bench = new Bench()
+    expect(bench.seeIp(segment(frames, 40_000, 443))).toBe('foreign')
+    expect(bench.seeIp(segment(opening, 40_000, 443))).toBe('ike_tcp')
+    expect(bench.seeIp(segment(frames, 40_001, 443))).toBe('ike_tcp')
+    expect(bench.seeIp(segment(frames, 40_001, 443, '198.51.100.2'))).toBe('foreign')
+  })
+
+  test('is nothing that is cut in its header', () => {
+    const bench = new Bench()
+    const bytes = segment(opening, 40_000, 4500)
+    for (let end = 20; end < 40; end++) {
+      const cut = bytes.slice(0, end)
+      cut[3] = end
+      expect(bench.seeIp(cut)).not.toBe('ike_tcp')
+    }
+  })
+})

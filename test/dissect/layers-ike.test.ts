@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Layer } from '../../src/dissect/layer.ts'
 import { Describer } from '../../src/dissect/layers.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
-import { be16, be32, concat, datagram, ipv4, tcp, TCP_FLAG, utf8 } from '../support/craft.ts'
+import { be16, be32, concat, datagram, ipv4, sccrq, tcp, TCP_FLAG, utf8 } from '../support/craft.ts'
 import { COOKIE_R, encrypted, message, type Payload, sa1, transform1 } from '../support/ike.ts'
 
 const A = '192.0.2.1'
@@ -74,6 +74,21 @@ describe('a message', () => {
     const cut = new Reader().read(packet.subarray(0, 28 + 20), packet.length)
     expect(cut[2]).toEqual({ layer: 'ike', length: MAIN.length, isSnapped: true })
   })
+})
+
+test("a message without the initiator's SPI is told all the same", () => {
+  const [layer] = new Reader().ike(message({ initiator: '0000000000000000' }, [[1, sa1([transform1([7, 2, 1, 14])])]]))
+  expect(layer).toMatchObject({ flaw: 'ike.initiator_spi', exchange: 'main', payloads: [{ kind: 'sa' }] })
+})
+
+test('a port that L2TP was seen on does not hide IKE', () => {
+  const reader = new Reader()
+  reader.read(datagram(sccrq(), { source: A, target: B, sourcePort: 500, targetPort: 1701 }).subarray(14))
+  reader.read(datagram(sccrq(), { source: A, target: B, sourcePort: 35_000, targetPort: 1701 }).subarray(14))
+  for (const sourcePort of [500, 35_000]) {
+    const packet = datagram(MAIN, { source: A, target: B, sourcePort, targetPort: 500 })
+    expect(names(reader.read(packet.subarray(14)))).toEqual(['ipv4', 'udp', 'ike'])
+  }
 })
 
 describe('fragments of version 1', () => {

@@ -248,6 +248,29 @@ const unusedHash = () => ({ 'ike.mode': 'aggressive', 'ike.hash_exposed': true, 
 const ikeEstablished = (atSeconds: number, fields: Partial<EventDocument> = {}) =>
   event('ike.exchange.established', atSeconds, { ...PAIR, 'ike.mode': 'main', ...fields })
 
+const ikeLogins = (count: number, everySeconds: number, fields: Partial<EventDocument>) =>
+  series('ike.exchange.closed', count, everySeconds, () => ({
+    ...PAIR,
+    'ike.initiator.cookie': cookie(),
+    'ike.closed_by': 'responder',
+    'ike.child_exchanges': 0,
+    ...fields,
+  }))
+
+const WEAKER = {
+  'ike.proposal.chosen': '3DES-CBC/SHA1/modp1024/PSK',
+  'ike.proposal.best_offered': 'sound',
+  'ike.downgrade': ['weaker_than_offered'],
+} as const
+
+const posture = (atSeconds: number, weaknesses: readonly string[]) =>
+  event('ike.posture.observed', atSeconds, {
+    'source.ip': SERVER,
+    'ike.posture.role': 'gateway',
+    'ike.posture.weaknesses': weaknesses,
+    'ike.posture.certificate_sha256': '5a01',
+  })
+
 const guessedName = (index: number) =>
   ({ 'ike.mode': 'aggressive', 'ike.initiator.identity': `group${index}` }) as const
 
@@ -736,6 +759,62 @@ const IKE: Readonly<Record<string, RuleCase>> = {
     entity: CLIENT,
     misses: { 'another cookie': () => ikeStarted(3, 1, () => ({ 'ike.initiator.cookie': '0011223344556678' })) },
   },
+  'Forged IKE message': {
+    fires: () => [anomaly('ike.response_conflict'), anomaly('ike.choice_not_offered', 10)],
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: {
+      'an answer without a request': () => [anomaly('ike.response_unsolicited')],
+      'a number that was passed over': () => [anomaly('ike.message_id_gap')],
+    },
+  },
+  'IKE message in the shape of an exploit': {
+    fires: () => [anomaly('ike.error_in_request'), anomaly('ike.ke_value', 10)],
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: {
+      'flags of old equipment': () => [anomaly('ike.flags')],
+      'an identity of one octet': () => [anomaly('ike.identity_length')],
+    },
+  },
+  'IKE exchange before its SA was authenticated': {
+    fires: () => [anomaly('ike.exchange_order'), anomaly('ike.exchange_order', 60)],
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: { 'an exchange of an unknown type': () => [anomaly('ike.exchange_type')] },
+  },
+  'VPN passwords being guessed over IKE': {
+    fires: () => ikeLogins(6, MINUTE, { 'event.outcome': 'failure', 'ike.transactions': 2 }),
+    entity: `${CLIENT}, ${SERVER}`,
+    misses: {
+      'four times': () => ikeLogins(4, MINUTE, { 'event.outcome': 'failure', 'ike.transactions': 2 }),
+      'one in five minutes': () => ikeLogins(9, 300, { 'event.outcome': 'failure', 'ike.transactions': 2 }),
+      'logins that worked': () => ikeLogins(9, MINUTE, { 'ike.transactions': 2, 'ike.child_exchanges': 1 }),
+    },
+  },
+  'IKE SA weaker than it could have been': {
+    fires: () => [
+      ikeEstablished(0, { ...WEAKER, 'ike.proposal.level': 'deprecated' }),
+      ikeEstablished(60, { ...WEAKER, 'ike.proposal.level': 'deprecated' }),
+    ],
+    entity: `${SERVER}, 3DES-CBC/SHA1/modp1024/PSK`,
+    misses: {
+      'the second best, which is well': () => [ikeEstablished(0, { ...WEAKER, 'ike.proposal.level': 'sound' })],
+      'nothing better was offered': () => [
+        ikeEstablished(0, { 'ike.proposal.chosen': '3DES-CBC/SHA1/modp1024/PSK', 'ike.proposal.level': 'deprecated' }),
+      ],
+    },
+  },
+  'IKE client sent to another gateway': {
+    fires: () => ikeFailed(2, 1, () => ({ 'ike.notification': 'REDIRECT', 'ike.redirect.gateway': 'gw7.example' })),
+    entity: `${SERVER}, gw7.example`,
+    misses: { 'a refusal': () => ikeFailed(2, 1, refusedOffer) },
+  },
+  'IKE gateway asks for cookies': {
+    fires: () => [
+      ikeEstablished(0, { 'ike.cookie': 'returned' }),
+      ...ikeFailed(3, 1, () => ({ 'ike.cookie': 'challenged' })),
+    ],
+    entity: SERVER,
+    misses: { 'a gateway that does not': () => [ikeEstablished(0), ...ikeFailed(3, 1)] },
+  },
   'Malformed IKE message': {
     fires: () => [anomaly('ike.proposal_length'), anomaly('ike.payload_length', 1, { 'source.ip': OTHER })],
     entity: SERVER,
@@ -1050,17 +1129,26 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
       'no MPPE': () => [event('ppp.link.opened', 0, PAIR)],
     },
   },
+  'IKE certificate that should not be in use': {
+    fires: () => many(2, (index) => posture(index, ['certificate_expired', 'version_1'])),
+    entity: `${SERVER}, 5a01`,
+    misses: {
+      'one that signs itself': () => [posture(0, ['certificate_self_issued'])],
+      'weak algorithms': () => [posture(0, ['md5', 'modp1024'])],
+    },
+  },
   'IKE SA with weak algorithms': {
     fires: () => [
-      ikeEstablished(0, { 'ike.encryption': 'AES-CBC-128', 'ike.group': 'modp1024' }),
-      ikeEstablished(60, { 'ike.encryption': '3DES-CBC', 'ike.group': 'modp1024' }),
+      ikeEstablished(0, { 'ike.proposal.weaknesses': ['modp1024', 'sha1'], 'ike.group': 'modp1024' }),
+      ikeEstablished(60, { 'ike.proposal.weaknesses': ['3des', 'modp1024'], 'ike.group': 'modp1024' }),
     ],
     entity: `${SERVER}, modp1024`,
     misses: {
       'strong ones': () => [
         ikeEstablished(0, { 'ike.encryption': 'AES-CBC-256', 'ike.integrity': 'SHA2-256', 'ike.group': 'modp2048' }),
+        ikeEstablished(60, { 'ike.proposal.weaknesses': ['sha1'], 'ike.group': 'modp2048' }),
       ],
-      'weak ones that were not used': () => ikeFailed(2, 1, () => ({ 'ike.group': 'modp1024' })),
+      'weak ones that were not used': () => ikeFailed(2, 1, () => ({ 'ike.proposal.weaknesses': ['modp1024'] })),
     },
   },
   'L2F or L2TPv3 between two hosts': {

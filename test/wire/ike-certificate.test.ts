@@ -2,28 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeCertificate, readCertificate } from '../../src/wire/ike-certificate.ts'
 import { concat, fromHex, utf8 } from '../support/craft.ts'
-
-/** Self-signed, P-256, SHA-256. */
-const MODERN = Buffer.from(
-  'MIIBvDCCAWOgAwIBAgICWgEwCgYIKoZIzj0EAwIwOjELMAkGA1UEBhMCREUxFTATBgNVBAoMDEV4YW1wbGUsIEx0ZDEUMBIGA1UE' +
-    'AwwLdnBuLmV4YW1wbGUwHhcNMjYwMTAxMDAwMDAwWhcNMzUwMTAxMDAwMDAwWjA6MQswCQYDVQQGEwJERTEVMBMGA1UECgwMRXhh' +
-    'bXBsZSwgTHRkMRQwEgYDVQQDDAt2cG4uZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCvHSPFcWDizAa7IBJHY1/kJ' +
-    'gP9K7LsAJ5Oz506xh6SkjCQVRsLS0ElOELK49MpC4sY8aIJsvI3esR4xe1kou5ijWTBXMCsGA1UdEQQkMCKCC3Zwbi5leGFtcGxl' +
-    'hwTAAAIBgQ1hbGljZUBleGFtcGxlMAkGA1UdEwQCMAAwHQYDVR0OBBYEFE8zWdimsXBCACVR10VgKMucuppZMAoGCCqGSM49BAMC' +
-    'A0cAMEQCIAGvsXA5oVkoLNf4JgQs2ikc5qIjCjuTOVyD9QK65GT3AiAroINL6vnSGMqNDHcECSDvs/dk+FyfSaTe5BlQgo5y8Q==',
-  'base64',
-)
-/** RSA of 1,024 bits, signed with SHA-1, over since 2011. */
-const OLD = Buffer.from(
-  'MIIB9jCCAZ6gAwIBAgICWgIwCQYHKoZIzj0EATA6MQswCQYDVQQGEwJERTEVMBMGA1UECgwMRXhhbXBsZSwgTHRkMRQwEgYDVQQD' +
-    'DAt2cG4uZXhhbXBsZTAeFw0xMDAxMDEwMDAwMDBaFw0xMTAxMDEwMDAwMDBaMA4xDDAKBgNVBAMMA29sZDCBnzANBgkqhkiG9w0B' +
-    'AQEFAAOBjQAwgYkCgYEA3nYxDLUNBkUG0cJ4Vyw4VsAqfZjbzVMn8GrvhC0H1G7cFv+hUb6EQjyB4aROUCuXwc6GeYx4ISbLJJSu' +
-    '8Oz5J4tlBvYvjvMJUbx/VccwFV3RBUX+UgjrpdqCxvCZXoMc6flgKyaMdUKirJQlwBpSUQ1ypt4nV19V4z7q7fCoZK8CAwEAAaN6' +
-    'MHgwKwYDVR0RBCQwIoILdnBuLmV4YW1wbGWHBMAAAgGBDWFsaWNlQGV4YW1wbGUwCQYDVR0TBAIwADAdBgNVHQ4EFgQUI0tiLERv' +
-    '/Q9nL6Qmmq1GBvFIu3swHwYDVR0jBBgwFoAUTzNZ2KaxcEIAJVHXRWAoy5y6mlkwCQYHKoZIzj0EAQNHADBEAiAgPiVmALmOU65Y' +
-    'mQXqCSI/W9lTSimNfZspBZqy7ZM4aQIgRWczHO0+RIK8reZEhMFR0jcEtgpc/I3NU809nTeo2eM=',
-  'base64',
-)
+import { MODERN, OLD } from '../support/ike-certificates.ts'
 
 describe('a certificate', () => {
   test('is read with its names, its time and its key', () => {

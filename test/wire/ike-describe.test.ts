@@ -430,6 +430,15 @@ describe('hostile bytes', () => {
     )
   })
 
+  test('behind the last payload, or behind the message, are told', () => {
+    const extra = message({ next: 13, length: 28 + 8 + 5 }, [])
+    const body = concat(fromHex('00000008aabbccdd'), utf8('extra'))
+    expect(describeBytes(concat(extra, body))).toMatchObject({ extraLength: 5, flaws: ['ike.extra_data'] })
+    expect(describeBytes(concat(message({}, [[13, utf8('abcd')]]), utf8('x'))).flaws).toEqual(['ike.trailing_data'])
+    for (const bytes of [AGGRESSIVE, INVALID_KE, encrypted({}, 40), protectedMessage({ exchange: 35 }, 60)])
+      expect(describeBytes(bytes)).not.toHaveProperty('extraLength')
+  })
+
   test('cannot make the list of payloads long', () => {
     const many = Array.from({ length: 5000 }, (): [number, Uint8Array] => [13, new Uint8Array(0)])
     expect(describeBytes(message({}, many)).payloads).toHaveLength(256)

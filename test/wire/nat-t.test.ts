@@ -32,4 +32,8 @@ test('port 500 carries IKE, keepalives, and ESP of the first drafts behind eight
   const esp = concat(be32(0), be32(0), fromHex('c0ffee01 00000001'))
   expect(ikePortContent(esp, 0, esp.length)).toBe('esp')
   expect(ikePortContent(Uint8Array.of(0xff), 0, 1)).toBe('keepalive')
+  const probe = message({ initiator: '0000000000000000' }, [[13, be32(7)]])
+  expect(ikePortContent(probe, 0, probe.length)).toBe('ike')
+  expect(ikePortContent(probe, 0, probe.length - 1)).toBe('esp')
+  expect(ikePortContent(probe, 0, probe.length - 1, probe.length)).toBe('ike')
 })
