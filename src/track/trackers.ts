@@ -10,7 +10,6 @@ import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
-import type { IkeLookup } from './ike-lookup.ts'
 import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
@@ -27,8 +26,6 @@ export interface TrackLimits
     IkeStreamLimits,
     EspLimits,
     AnomalyLimits {}
-
-const NO_IKE: IkeLookup = { parentOf: () => null, onEnded: () => {} }
 
 export class Trackers {
   readonly anomalies: Anomalies
@@ -56,7 +53,7 @@ export class Trackers {
     const carriers = new Carriers()
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
-    this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, NO_IKE, espKeys, limits)
+    this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
     this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     const links = new PppLinkTracker(emit, this.anomalies)
     this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
