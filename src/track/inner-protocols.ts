@@ -91,7 +91,9 @@ export const PROTOCOL_SHIFT = 1
 /** Another answer of the look at a segment: its flow gets a conversation. */
 const READ = -1
 /** Echoes that are what they seem, after which their flow is left alone. */
-const HONEST_ECHOES_MAX = 64
+const HONEST_ECHOES_MAX = 16
+/** Packets of a connection after which one side that is not known, and the other's silence, are enough. */
+const SILENT_MAX = 32
 /** Datagrams of a flow that are looked at before it is given up. */
 const DATAGRAMS_UNKNOWN_MAX = 4
 
@@ -169,7 +171,7 @@ export class InnerProtocols implements ConversationHost {
     while (flow * NOTE >= this.#notes.length) this.#notes = doubled(this.#notes)
     switch (frame.inner.protocol) {
       case IP_PROTOCOL.TCP:
-        return this.#segment(flow, frame, side)
+        return this.#segment(flow, frame, side, packets)
       case IP_PROTOCOL.UDP:
         return this.#datagram(flow, frame, side, packets)
       default:
@@ -193,13 +195,13 @@ export class InnerProtocols implements ConversationHost {
 
   // --- packets
 
-  #segment(flow: number, frame: Frame, side: Side): number {
+  #segment(flow: number, frame: Frame, side: Side, packets: number): number {
     const { inner } = frame
     const tcp = this.#tcp
     if (tcp.decode(inner.bytes, inner.payloadStart, inner.payloadEnd) !== null) return WATCHED
     let index = this.#notes[flow * NOTE + CONVERSATION] - 1
     if (index === NONE) {
-      const verdict = this.#glance(flow * NOTE, side)
+      const verdict = this.#glance(flow * NOTE, side, packets)
       if (verdict !== READ) return verdict
       index = this.#openStream(flow, frame, side)
     } else this.#touch(index)
@@ -215,7 +217,7 @@ export class InnerProtocols implements ConversationHost {
    * A segment of a flow without a conversation: most say with their first octets that they are of no interest, and cost no
    * more than this look. `READ`, or what the flow is to remember.
    */
-  #glance(note: number, side: Side): number {
+  #glance(note: number, side: Side, packets: number): number {
     const notes = this.#notes
     const { bytes, flags, sequence, payloadStart, payloadEnd } = this.#tcp
     if ((flags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK)) {
@@ -224,7 +226,8 @@ export class InnerProtocols implements ConversationHost {
       notes[note + FLAGS] |= HAS_STARTS
     }
     const known = notes[note + FLAGS]
-    if ((known & UNKNOWN_BOTH) === UNKNOWN_BOTH) {
+    const unknown = known & UNKNOWN_BOTH
+    if (unknown === UNKNOWN_BOTH || (unknown !== 0 && packets > SILENT_MAX)) {
       notes[note + FLAGS] = 0
       return 0
     }
