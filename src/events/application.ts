@@ -103,14 +103,13 @@ export const APPLICATION_FIELDS = {
   'rdp.failure': own('keyword', 'Why the server refused.'),
 
   // Echo
-  'icmp.echo.pattern': own(
-    'keyword',
-    'The pattern of the payload: `windows`, `counting`, `uniform`, `cisco`, or `other`.',
-  ),
-  'icmp.echo.requests': own('long', 'Requests.'),
-  'icmp.echo.replies': own('long', 'Replies.'),
+  'icmp.echo.requests': own('long', 'Requests, from the first one on that follows no pattern of a system.'),
+  'icmp.echo.replies': own('long', 'Replies, from there on.'),
   'icmp.echo.altered': own('long', 'Replies that give back something else than was sent.'),
-  'icmp.echo.patternless': own('long', 'Requests whose payload follows no pattern of a system.'),
+  'icmp.echo.patternless': own(
+    'long',
+    'Payloads that follow no pattern of a system; a reply that repeats its request is not counted again.',
+  ),
   'icmp.echo.length_max': own('long', 'Octets of the longest payload.'),
   'icmp.echo.distinct': own('long', 'Different octets in the last payload without a pattern.'),
   'icmp.echo.printable': own('long', 'Printable characters in it.'),
@@ -287,14 +286,13 @@ export const APPLICATION_EVENTS = {
     ],
   },
   'icmp.echo.observed': {
-    says: 'Echo requests inside a session whose payload follows the pattern of no system, or whose replies give back something else.',
+    says: 'Echoes inside a session whose payload follows the pattern of no system.',
     dataset: 'icmp',
     kind: 'event',
     category: ['network'],
     type: ['protocol', 'info'],
     always: [
       ...INNER_FLOW,
-      'icmp.echo.pattern',
       'icmp.echo.requests',
       'icmp.echo.replies',
       'icmp.echo.altered',

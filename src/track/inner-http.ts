@@ -43,6 +43,8 @@ class Http implements StreamReader {
   readonly #places: [Place, Place] = ['head', 'head']
   /** How far the head of each side was searched for its end. */
   readonly #searched: [number, number] = [0, 0]
+  /** Octets of its first line, once that is whole. */
+  readonly #lines: [number, number] = [0, 0]
   #waiting: Waiting[] = []
   #hasBegun = false
   /** Answers were among the octets that were lost: the next one is for the last request, if for any. */
@@ -68,6 +70,7 @@ class Http implements StreamReader {
   gap(side: Side): boolean {
     this.#places[side] = 'lost'
     this.#searched[side] = 0
+    this.#lines[side] = 0
     this.#hasLostAnswers ||= side !== this.#flow.client
     return true
   }
@@ -95,13 +98,14 @@ class Http implements StreamReader {
   #head(side: Side, bytes: Uint8Array, at: number, end: number): number {
     // Some clients send an empty line after a body (RFC 9112 section 2.2).
     if (bytes[at] === CR || bytes[at] === LF) return at + 1
-    const flaw = view.decode(bytes, at, end, this.#searched[side])
+    const flaw = view.decode(bytes, at, end, this.#searched[side], this.#lines[side])
     if (flaw !== null) {
       this.#flow.report(flaw, 'http', '')
       this.#tellWaiting()
       return DONE
     }
     this.#searched[side] = view.isWhole ? 0 : view.searched
+    this.#lines[side] = view.isWhole ? 0 : view.lineLength
     if (!view.isWhole) return at
     if (!this.#hasBegun) this.#flow.client = view.isRequest === (side === CLIENT) ? CLIENT : SERVER
     this.#hasBegun = true

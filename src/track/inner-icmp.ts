@@ -1,14 +1,10 @@
-/**
- * Echo requests and replies: what is no system's ping is told. Pings that are what they seem cost a look at their first
- * packets.
- */
+/** Echo requests and replies, from the first one on that is no system's ping. */
 import { hashWindow } from '../base/hash.ts'
 import { u16 } from '../base/bytes.ts'
 import { measurePayload, type PayloadMeasures, pingPattern } from '../wire/icmp-payload.ts'
 import type { DatagramProtocol, DatagramReader, InnerFlow, Side } from './inner-protocol.ts'
 
-/** Packets after which an honest ping is left alone. */
-const HONEST_MAX = 64
+const HEADER = 8
 /** After so many packets that are none, a flow is told while it goes on. */
 const EARLY = 16
 /** Requests that wait for their replies. */
@@ -18,44 +14,45 @@ class Echo implements DatagramReader {
   readonly #flow: InnerFlow
   #requests = 0
   #replies = 0
-  #altered = 0
+  #altered: number
   #patternless = 0
   #lengthMax = 0
-  #pattern = 'empty'
   #last: PayloadMeasures | null = null
   #isToldEarly = false
-  /** Sequence number, length and hash of the last requests, one slot each. */
-  readonly #waiting = new Int32Array(WAITING * 3).fill(-1)
+  /** Sequence number and digest of the last requests. */
+  readonly #waiting = new Int32Array(WAITING * 2).fill(-1)
 
-  constructor(flow: InnerFlow) {
+  /** `altered` replies were found before. */
+  constructor(flow: InnerFlow, altered: number) {
     this.#flow = flow
+    this.#altered = altered
   }
 
   read(side: Side, bytes: Uint8Array, start: number, end: number, wireEnd: number): boolean {
+    if (end - start < HEADER) return true
     const isRequest = bytes[start] === 8 || bytes[start] === 128
-    const slot = (u16(bytes, start + 6) % WAITING) * 3
+    const slot = (u16(bytes, start + 6) % WAITING) * 2
     const sequence = u16(bytes, start + 6)
-    const length = wireEnd - start - 8
     // What the capture cut cannot be compared.
-    const digest = wireEnd > end ? 0 : hashWindow(bytes, start + 8, end) | 0
-    this.#lengthMax = Math.max(this.#lengthMax, length)
+    const digest = echoDigest(bytes, start, end, wireEnd)
+    this.#lengthMax = Math.max(this.#lengthMax, wireEnd - start - HEADER)
+    const isKnown = this.#waiting[slot] === sequence && digest !== 0 && this.#waiting[slot + 1] !== 0
     if (isRequest) {
       if (this.#requests++ === 0 && this.#replies === 0) this.#flow.client = side
       this.#waiting[slot] = sequence
-      this.#waiting[slot + 1] = length
-      this.#waiting[slot + 2] = digest
-      this.#look(bytes, start + 8, end)
+      this.#waiting[slot + 1] = digest
     } else {
-      this.#replies++
-      const isKnown = this.#waiting[slot] === sequence && digest !== 0 && this.#waiting[slot + 2] !== 0
-      if (isKnown && (this.#waiting[slot + 1] !== length || this.#waiting[slot + 2] !== digest)) this.#altered++
+      if (this.#replies++ === 0 && this.#requests === 0) this.#flow.client = side === 0 ? 1 : 0
+      if (isKnown && this.#waiting[slot + 1] !== digest) this.#altered++
     }
+    // A reply that repeats its request says nothing new.
+    if (isRequest || !isKnown || this.#waiting[slot + 1] !== digest) this.#look(bytes, start + HEADER, end)
     const odd = this.#altered + this.#patternless
     if (odd >= EARLY && !this.#isToldEarly) {
       this.#isToldEarly = true
       this.#tell('so far')
     }
-    return odd > 0 || this.#requests + this.#replies < HONEST_MAX
+    return true
   }
 
   end(): void {
@@ -63,8 +60,7 @@ class Echo implements DatagramReader {
   }
 
   #look(bytes: Uint8Array, start: number, end: number): void {
-    this.#pattern = pingPattern(bytes, start, end)
-    if (this.#pattern !== 'other') return
+    if (pingPattern(bytes, start, end) !== 'other') return
     this.#patternless++
     this.#last = measurePayload(bytes, start, end)
   }
@@ -72,9 +68,8 @@ class Echo implements DatagramReader {
   #tell(when: string): void {
     this.#flow.tell(
       'icmp.echo.observed',
-      `${this.#requests} echo requests ${when}, ${this.#patternless} without the pattern of a system; ${this.#altered} replies give back something else`,
+      `${this.#requests} echo requests and ${this.#replies} replies ${when}, ${this.#patternless} without the pattern of a system; ${this.#altered} replies give back something else`,
       {
-        'icmp.echo.pattern': this.#patternless > 0 ? 'other' : this.#pattern,
         'icmp.echo.requests': this.#requests,
         'icmp.echo.replies': this.#replies,
         'icmp.echo.altered': this.#altered,
@@ -89,6 +84,19 @@ class Echo implements DatagramReader {
 
 export const ECHO: DatagramProtocol = {
   name: 'icmp',
+  recognise: (bytes, start, end) => pingPattern(bytes, Math.min(start + HEADER, end), end) === 'other',
+  open: (flow) => new Echo(flow, 0),
+}
+
+/** From a reply on that gives back something else than was sent. */
+export const ALTERED_ECHO: DatagramProtocol = {
+  ...ECHO,
   recognise: () => true,
-  open: (flow) => new Echo(flow),
+  open: (flow) => new Echo(flow, 1),
+}
+
+/** The length and the octets of a payload in one number; 0 if the capture cut it. */
+export function echoDigest(bytes: Uint8Array, start: number, end: number, wireEnd: number): number {
+  if (wireEnd > end) return 0
+  return (hashWindow(bytes, Math.min(start + HEADER, end), end) ^ Math.imul(end - start, 0x9e3779b1)) | 1
 }

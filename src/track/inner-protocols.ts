@@ -14,7 +14,7 @@ import type { Emit, EventName, RaisedEvent } from '../events/catalogue.ts'
 import type { FieldValue } from '../events/fields.ts'
 import type { INNER_FLOW, INNER_FLOW_MAY } from '../events/flow.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
-import { TCP_ACK, TCP_SYN, TcpView } from '../wire/tcp.ts'
+import { TCP_ACK, TCP_RST, TCP_SYN, TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
 import { Allowances } from './allowances.ts'
 import { doubled } from './doubled.ts'
@@ -23,10 +23,10 @@ import { Conversation, type ConversationHost } from './inner-conversation.ts'
 import { DCERPC_STREAM } from './inner-dcerpc.ts'
 import { DNS_DATAGRAMS, DNS_STREAM } from './inner-dns.ts'
 import { HTTP } from './inner-http.ts'
-import { ECHO } from './inner-icmp.ts'
+import { ALTERED_ECHO, ECHO, echoDigest } from './inner-icmp.ts'
 import { KERBEROS_DATAGRAMS, KERBEROS_STREAM } from './inner-kerberos.ts'
 import { CLDAP_DATAGRAMS, LDAP_STREAM } from './inner-ldap.ts'
-import type { DatagramProtocol, OwnFields, Side, StreamProtocol } from './inner-protocol.ts'
+import type { DatagramProtocol, OwnFields, Ports, Side, StreamProtocol } from './inner-protocol.ts'
 import { QUIC } from './inner-quic.ts'
 import { RDP } from './inner-rdp.ts'
 import { SMB_STREAM } from './inner-smb.ts'
@@ -69,9 +69,31 @@ export interface FlowBook {
 }
 
 const NONE = -1
+
+/** Words of a flow in the notes, and places in them. */
+const NOTE = 4
+/** The index of the conversation and one, or 0. */
+const CONVERSATION = 0
+/** Sequence numbers of the first octets of both sides, the opener's first; of the last echo request its number and digest. */
+const STARTS = 1
+const FLAGS = 3
+
+// Flags of a flow without a conversation.
+/** The sequence numbers are known; of an echo, its last request. */
+const HAS_STARTS = 1
+/** What the opener says is no protocol's; the next bit says it of the other side. */
+const UNKNOWN = 2
+const UNKNOWN_BOTH = UNKNOWN | (UNKNOWN << 1)
+
 /** What a flow's table is given to remember: whether its packets are still wanted, and which protocol it carries. */
 export const WATCHED = 1
 export const PROTOCOL_SHIFT = 1
+/** Another answer of the look at a segment: its flow gets a conversation. */
+const READ = -1
+/** Echoes that are what they seem, after which their flow is left alone. */
+const HONEST_ECHOES_MAX = 16
+/** Packets of a connection after which one side that is not known, and the other's silence, are enough. */
+const SILENT_MAX = 32
 /** Datagrams of a flow that are looked at before it is given up. */
 const DATAGRAMS_UNKNOWN_MAX = 4
 
@@ -98,8 +120,10 @@ export class InnerProtocols implements ConversationHost {
   readonly #findings: Allowances
   /** Events that were one too many for their flow. */
   #beyondFlow = 0
-  /** The conversation of each flow. */
-  #conversations = new Int32Array(1024).fill(NONE)
+  /** Of each flow `NOTE` words: its conversation, where its two sides begin, and what is known of them. */
+  #notes = new Int32Array(1024 * NOTE)
+  /** The ports of the current packet. */
+  readonly #ports = { clientPort: 0, serverPort: 0 }
   /** Conversations in the order in which they were last touched: a ring through index 0 of both, shifted by one. */
   readonly #newer: Int32Array
   readonly #older: Int32Array
@@ -144,20 +168,25 @@ export class InnerProtocols implements ConversationHost {
    * included. The answer is for the flow to remember.
    */
   observe(flow: number, frame: Frame, side: Side, packets: number): number {
+    while (flow * NOTE >= this.#notes.length) this.#notes = doubled(this.#notes)
     switch (frame.inner.protocol) {
       case IP_PROTOCOL.TCP:
-        return this.#segment(flow, frame, side)
+        return this.#segment(flow, frame, side, packets)
       case IP_PROTOCOL.UDP:
         return this.#datagram(flow, frame, side, packets)
       default:
-        return this.#echo(flow, frame, side)
+        return this.#echo(flow, frame, side, packets)
     }
   }
 
   /** The flow ends, and nothing is kept of it. `timeUs` is when. */
   closed(flow: number, timeUs: number): number {
-    const index = this.#find(flow)
-    if (index === NONE) return 0
+    if (flow * NOTE >= this.#notes.length) return 0
+    const index = this.#notes[flow * NOTE + CONVERSATION] - 1
+    if (index === NONE) {
+      this.#notes[flow * NOTE + FLAGS] = 0
+      return 0
+    }
     const conversation = this.#pool.at(index)
     conversation.timeUs = timeUs
     conversation.end()
@@ -166,18 +195,15 @@ export class InnerProtocols implements ConversationHost {
 
   // --- packets
 
-  #segment(flow: number, frame: Frame, side: Side): number {
+  #segment(flow: number, frame: Frame, side: Side, packets: number): number {
     const { inner } = frame
     const tcp = this.#tcp
     if (tcp.decode(inner.bytes, inner.payloadStart, inner.payloadEnd) !== null) return WATCHED
-    let index = this.#find(flow)
+    let index = this.#notes[flow * NOTE + CONVERSATION] - 1
     if (index === NONE) {
-      const isAnswer = (tcp.flags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK)
-      // A SYN that nobody answers, as scanners send them, costs nothing.
-      if (!isAnswer && tcp.payloadEnd === tcp.payloadStart) return WATCHED
-      index = this.#open(flow, frame, side, tcp.sourcePort, tcp.destinationPort)
-      const conversation = this.#pool.at(index)
-      conversation.stream.open(conversation)
+      const verdict = this.#glance(flow * NOTE, side, packets)
+      if (verdict !== READ) return verdict
+      index = this.#openStream(flow, frame, side)
     } else this.#touch(index)
     this.#makeRoom(index, frame)
     const conversation = this.#pool.at(index)
@@ -187,21 +213,56 @@ export class InnerProtocols implements ConversationHost {
     return this.#leave(index)
   }
 
+  /**
+   * A segment of a flow without a conversation: most say with their first octets that they are of no interest, and cost no
+   * more than this look. `READ`, or what the flow is to remember.
+   */
+  #glance(note: number, side: Side, packets: number): number {
+    const notes = this.#notes
+    const { bytes, flags, sequence, payloadStart, payloadEnd } = this.#tcp
+    if ((flags & (TCP_SYN | TCP_ACK)) === (TCP_SYN | TCP_ACK)) {
+      notes[note + STARTS + side] = (sequence + 1) | 0
+      notes[note + STARTS + 1 - side] = this.#tcp.acknowledgement
+      notes[note + FLAGS] |= HAS_STARTS
+    }
+    const known = notes[note + FLAGS]
+    const unknown = known & UNKNOWN_BOTH
+    if (unknown === UNKNOWN_BOTH || (unknown !== 0 && packets > SILENT_MAX)) {
+      notes[note + FLAGS] = 0
+      return 0
+    }
+    if (payloadEnd === payloadStart || (flags & TCP_RST) !== 0 || (known & (UNKNOWN << side)) !== 0) return WATCHED
+    const ahead = (known & HAS_STARTS) === 0 ? 0 : (sequence - notes[note + STARTS + side]) | 0
+    if (ahead < 0) return WATCHED
+    // What is not the beginning waits for it in a conversation.
+    if (ahead > 0 && (flags & TCP_SYN) === 0) return READ
+    const ports = this.#portsOf(side, this.#tcp.sourcePort, this.#tcp.destinationPort)
+    for (const protocol of STREAM_PROTOCOLS)
+      if (protocol.recognise(bytes, payloadStart, payloadEnd, side, ports) !== 'no') return READ
+    notes[note + FLAGS] |= UNKNOWN << side
+    return WATCHED
+  }
+
+  #openStream(flow: number, frame: Frame, side: Side): number {
+    const index = this.#open(flow, frame, side, this.#tcp.sourcePort, this.#tcp.destinationPort)
+    const { stream } = this.#pool.at(index)
+    stream.open(this.#pool.at(index))
+    const note = flow * NOTE
+    if ((this.#notes[note + FLAGS] & HAS_STARTS) === 0) return index
+    stream.expect(0, this.#notes[note + STARTS])
+    stream.expect(1, this.#notes[note + STARTS + 1])
+    return index
+  }
+
   #datagram(flow: number, frame: Frame, side: Side, packets: number): number {
     const { inner } = frame
     const udp = this.#udp
     if (udp.decode(inner.bytes, inner.payloadStart, inner.payloadEnd, inner.wireEnd) !== null) return WATCHED
     const { bytes, payloadStart, payloadEnd, wireEnd, sourcePort, destinationPort } = udp
-    let index = this.#find(flow)
+    let index = this.#notes[flow * NOTE + CONVERSATION] - 1
     if (index === NONE) {
-      const ports =
-        side === 0
-          ? { clientPort: sourcePort, serverPort: destinationPort }
-          : { clientPort: destinationPort, serverPort: sourcePort }
-      const protocol = DATAGRAM_PROTOCOLS.find((candidate) =>
-        candidate.recognise(bytes, payloadStart, payloadEnd, side, ports),
-      )
-      if (protocol === undefined) return packets < DATAGRAMS_UNKNOWN_MAX ? WATCHED : 0
+      const protocol = this.#datagramProtocol(side)
+      if (protocol === null) return packets < DATAGRAMS_UNKNOWN_MAX ? WATCHED : 0
       index = this.#open(flow, frame, side, sourcePort, destinationPort)
       this.#pool.at(index).openDatagrams(protocol)
     } else this.#touch(index)
@@ -209,21 +270,55 @@ export class InnerProtocols implements ConversationHost {
     return this.#read(index, side, bytes, payloadStart, payloadEnd, wireEnd)
   }
 
+  #datagramProtocol(side: Side): DatagramProtocol | null {
+    const { bytes, payloadStart, payloadEnd, sourcePort, destinationPort } = this.#udp
+    const ports = this.#portsOf(side, sourcePort, destinationPort)
+    for (const protocol of DATAGRAM_PROTOCOLS)
+      if (protocol.recognise(bytes, payloadStart, payloadEnd, side, ports)) return protocol
+    return null
+  }
+
+  #portsOf(side: Side, sourcePort: number, destinationPort: number): Ports {
+    this.#ports.clientPort = side === 0 ? sourcePort : destinationPort
+    this.#ports.serverPort = side === 0 ? destinationPort : sourcePort
+    return this.#ports
+  }
+
   /** Echo requests and replies; other ICMP carries nothing of its own. */
-  #echo(flow: number, frame: Frame, side: Side): number {
+  #echo(flow: number, frame: Frame, side: Side, packets: number): number {
     const { bytes, payloadStart, payloadEnd, wireEnd, protocol } = frame.inner
     if (payloadEnd - payloadStart < 8) return 0
     const type = bytes[payloadStart]
     const isEcho = protocol === IP_PROTOCOL.ICMP ? type === 8 || type === 0 : type === 128 || type === 129
     if (!isEcho) return 0
-    let index = this.#find(flow)
+    let index = this.#notes[flow * NOTE + CONVERSATION] - 1
     if (index === NONE) {
+      const verdict = this.#echoProtocol(flow * NOTE, frame)
+      if (verdict === null) return packets < HONEST_ECHOES_MAX ? WATCHED : 0
       const identifier = u16(bytes, payloadStart + 4)
       index = this.#open(flow, frame, side, identifier, identifier)
-      this.#pool.at(index).openDatagrams(ECHO)
+      this.#pool.at(index).openDatagrams(verdict)
     } else this.#touch(index)
     this.#pool.at(index).timeUs = frame.timeUs
     return this.#read(index, side, bytes, payloadStart, payloadEnd, wireEnd)
+  }
+
+  /** Of an echo that is no honest ping; null for one that is. The notes keep the last request. */
+  #echoProtocol(note: number, { inner }: Frame): DatagramProtocol | null {
+    const { bytes, payloadStart, payloadEnd, wireEnd } = inner
+    const isRequest = bytes[payloadStart] === 8 || bytes[payloadStart] === 128
+    const sequence = u16(bytes, payloadStart + 6)
+    const digest = echoDigest(bytes, payloadStart, payloadEnd, wireEnd)
+    const notes = this.#notes
+    if (isRequest) {
+      notes[note + STARTS] = sequence
+      notes[note + STARTS + 1] = digest
+      notes[note + FLAGS] |= HAS_STARTS
+    } else if ((notes[note + FLAGS] & HAS_STARTS) !== 0 && notes[note + STARTS] === sequence) {
+      const isAltered = digest !== 0 && notes[note + STARTS + 1] !== 0 && digest !== notes[note + STARTS + 1]
+      return isAltered ? ALTERED_ECHO : null
+    }
+    return ECHO.recognise(bytes, payloadStart, payloadEnd, 0, this.#ports) ? ECHO : null
   }
 
   #read(index: number, side: Side, bytes: Uint8Array, start: number, end: number, wireEnd: number): number {
@@ -235,26 +330,17 @@ export class InnerProtocols implements ConversationHost {
 
   // --- conversations
 
-  #find(flow: number): number {
-    return flow < this.#conversations.length ? this.#conversations[flow] : NONE
-  }
-
   #open(flow: number, frame: Frame, side: Side, sourcePort: number, destinationPort: number): number {
-    while (flow >= this.#conversations.length) {
-      const length = this.#conversations.length
-      this.#conversations = doubled(this.#conversations)
-      this.#conversations.fill(NONE, length)
-    }
     let index = this.#pool.take()
     if (index === NONE) {
       this.#full.tell('conversations', this.#limits.conversationsMax, frame.timeUs, 'application conversations')
       this.#evict(this.#oldest, frame.timeUs)
       index = this.#pool.take()
     }
-    this.#conversations[flow] = index
-    const [openerPort, otherPort] = side === 0 ? [sourcePort, destinationPort] : [destinationPort, sourcePort]
+    this.#notes[flow * NOTE + CONVERSATION] = index + 1
     const conversation = this.#pool.at(index)
-    conversation.begin(flow, openerPort, otherPort)
+    if (side === 0) conversation.begin(flow, sourcePort, destinationPort)
+    else conversation.begin(flow, destinationPort, sourcePort)
     this.#link(index)
     return index
   }
@@ -262,18 +348,22 @@ export class InnerProtocols implements ConversationHost {
   /** Lets go of a conversation; gives what its flow is to remember. */
   #leave(index: number): number {
     const conversation = this.#pool.at(index)
-    this.#conversations[conversation.flow] = NONE
+    const note = conversation.flow * NOTE
+    this.#notes[note + CONVERSATION] = 0
+    this.#notes[note + FLAGS] = 0
     this.#unlink(index)
     this.#pool.free(index)
     return numberOf(conversation)
   }
 
-  /** The flow of what is evicted goes on to be watched, and its next packet finds nothing to go on with. */
+  /** What is evicted is not taken up again in its middle. */
   #evict(index: number, timeUs: number): void {
     const conversation = this.#pool.at(index)
+    const { flow } = conversation
     conversation.timeUs = timeUs
     conversation.end()
     this.#leave(index)
+    this.#notes[flow * NOTE + FLAGS] = UNKNOWN_BOTH
   }
 
   /** Buffers for the segment to come: whoever was silent for longest gives theirs back. */

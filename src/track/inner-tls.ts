@@ -2,6 +2,7 @@
  * TLS inside flows: one event a handshake, with the fingerprints of both ends, the name that was asked for and, up to
  * TLS 1.2, the certificate.
  */
+import { NO_BYTES } from '../base/bytes.ts'
 import {
   certificateWindows,
   describeAlert,
@@ -42,26 +43,50 @@ const message = new TlsHandshakeView()
 
 /** Handshake messages of one side, joined over records where they must be. */
 class Joiner {
-  #held = new Uint8Array(0)
+  #held = NO_BYTES
+  #length = 0
 
   /** Calls `take` for each message that is whole. False if what is held grows too long. */
   add(bytes: Uint8Array, start: number, end: number, take: (bytes: Uint8Array, start: number) => void): boolean {
-    let [from, at, until] = [bytes, start, end]
-    if (this.#held.length > 0) {
-      const joined = new Uint8Array(this.#held.length + end - start)
-      joined.set(this.#held)
-      joined.set(bytes.subarray(start, end), this.#held.length)
-      ;[from, at, until] = [joined, 0, joined.length]
-      this.#held = new Uint8Array(0)
+    if (this.#length === 0) {
+      const rest = takeWhole(bytes, start, end, take)
+      if (rest < end) this.#hold(bytes, rest, end)
+    } else {
+      this.#hold(bytes, start, end)
+      const rest = takeWhole(this.#held, 0, this.#length, take)
+      this.#held.copyWithin(0, rest, this.#length)
+      this.#length -= rest
     }
-    while (message.decode(from, at, until) === null && message.isWhole) {
-      const next = message.bodyEnd
-      take(from, at)
-      at = next
-    }
-    if (at < until) this.#held = from.slice(at, until)
-    return this.#held.length <= JOINED_MAX
+    return this.#length <= JOINED_MAX
   }
+
+  #hold(bytes: Uint8Array, start: number, end: number): void {
+    const length = this.#length + end - start
+    if (length > this.#held.length) {
+      // Twice as much as needed, so that many small records do not copy the whole each time.
+      const larger = new Uint8Array(length * 2)
+      larger.set(this.#held.subarray(0, this.#length))
+      this.#held = larger
+    }
+    this.#held.set(bytes.subarray(start, end), this.#length)
+    this.#length = length
+  }
+}
+
+/** Where the first message begins that is not whole. */
+function takeWhole(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  take: (bytes: Uint8Array, start: number) => void,
+): number {
+  let at = start
+  while (message.decode(bytes, at, end) === null && message.isWhole) {
+    const next = message.bodyEnd
+    take(bytes, at)
+    at = next
+  }
+  return at
 }
 
 class Tls implements StreamReader {

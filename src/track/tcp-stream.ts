@@ -22,6 +22,8 @@ export interface StreamSink {
 
 /** Pieces beyond a hole, in one direction. */
 const RANGES_MAX = 16
+/** Nearly all connections never have a hole. */
+const NO_RANGES = new Int32Array(0)
 /** A segment further ahead than any window in use is forged or belongs to another connection. */
 const AHEAD_MAX = 1 << 24
 /** Segments after which an acknowledged hole is taken for a loss of the capture: what was only reordered has come by then. */
@@ -45,7 +47,7 @@ class Half {
   /** Octets from `ready` on that the reader does not want to see. */
   skip = 0
   /** What has come beyond a hole: pairs of offsets, ascending, not touching each other. */
-  readonly ranges = new Int32Array((RANGES_MAX + 1) * 2)
+  ranges = NO_RANGES
   rangeCount = 0
   /** Segments of the connection since there is a hole. */
   waited = 0
@@ -105,6 +107,11 @@ export class TcpStream {
     this.#sink = sink
     this.#isDone = false
     for (const half of this.#halves) half.reset()
+  }
+
+  /** `side` is known to begin with this sequence number. */
+  expect(side: Side, sequence: number): void {
+    this.#halves[side].begin(sequence)
   }
 
   /** A segment of `side`, whose payload went on to `wireEnd` on the wire. False: the sink wants nothing more. */
@@ -270,6 +277,7 @@ export class TcpStream {
       at = to
     }
     if (at < until) buffer.set(bytes.subarray(start + at - offset, end), at)
+    if (half.ranges === NO_RANGES) half.ranges = new Int32Array((RANGES_MAX + 1) * 2)
     if (half.rangeCount === 0) half.waited = 0
     addRange(half, offset, until)
     if (half.ranges[0] <= half.ready) closeFirst(half)

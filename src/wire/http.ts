@@ -78,20 +78,25 @@ export class HttpHeadView {
   headEnd = 0
   /** The first line has been read. */
   hasStartLine = false
-  /** No empty line ends the head before here; a later call may begin its search there. */
+  /** How far a head that is not whole was searched, and how long its first line is (0 if not even that is whole): from `start`. */
   searched = 0
+  lineLength = 0
 
-  /** `searched` is where an earlier call for the same head left off, as an offset from `start`. */
-  decode(bytes: Uint8Array, start: number, end: number, searched = 0): HttpFlaw | null {
+  /** `searched` and `lineLength` are what the view held after an earlier call for the same head: nothing is searched twice. */
+  decode(bytes: Uint8Array, start: number, end: number, searched = 0, lineLength = 0): HttpFlaw | null {
     this.bytes = bytes
     this.start = start
     this.isWhole = false
     this.hasStartLine = false
-    const lineEnd = lineEndOf(bytes, start, Math.min(end, start + LINE_MAX))
-    if (lineEnd === -1) {
-      this.searched = 0
-      return end - start >= LINE_MAX ? 'http.line_length' : null
+    this.lineLength = lineLength
+    if (lineLength === 0) {
+      const at = indexOfLine(bytes, start + searched, Math.min(end, start + LINE_MAX))
+      this.searched = end - start
+      if (at === -1) return end - start >= LINE_MAX ? 'http.line_length' : null
+      this.lineLength = at + 1 - start
     }
+    const lineFeed = start + this.lineLength - 1
+    const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed
     if (!this.#startLine(start, lineEnd)) return 'http.start_line'
     this.hasStartLine = true
     this.fieldsStart = nextLine(bytes, lineEnd)
@@ -100,7 +105,8 @@ export class HttpHeadView {
       this.isWhole = true
       return null
     }
-    const headEnd = headEndOf(bytes, Math.max(this.fieldsStart, start + searched), this.fieldsStart, end)
+    const from = lineLength === 0 ? this.fieldsStart : Math.max(this.fieldsStart, start + searched)
+    const headEnd = headEndOf(bytes, from, this.fieldsStart, end)
     this.searched = Math.max(0, end - start - 3)
     this.headEnd = headEnd === -1 ? end : headEnd
     if (headEnd === -1) return end - start >= HTTP_HEAD_MAX ? 'http.head_length' : null

@@ -39,9 +39,7 @@ describe('a flow', () => {
   test('is of no further interest once it is known to carry nothing that is read', () => {
     const talk = new Talk()
     const { flows } = talk.peers.run.sensor.trackers
-    const connection = talk.tcp(9999).say('client', 'nothing known')
-    expect(flows.conversations).toBe(1)
-    connection.say('server', 'nor here')
+    const connection = talk.tcp(9999).say('client', 'nothing known').say('server', 'nor here')
     expect(flows.conversations).toBe(0)
     connection.say('client', GET).say('server', OK)
     talk.udp('client', 'a', 9999).udp('server', 'b', 9999)

@@ -91,8 +91,15 @@ describe('HttpHeadView', () => {
     for (let cut = 1; cut < GET.length; cut++) {
       decode(GET.slice(0, cut))
       const bytes = utf8(GET)
-      expect(view.decode(bytes, 0, bytes.length, view.searched)).toBeNull()
+      expect(view.decode(bytes, 0, bytes.length, view.searched, view.lineLength)).toBeNull()
       expect(view.headEnd, `cut at ${cut}`).toBe(GET.length)
+    }
+    let [searched, lineLength] = [0, 0]
+    const bytes = utf8(GET)
+    for (let end = 1; end <= bytes.length; end++) {
+      expect(view.decode(bytes, 0, end, searched, lineLength)).toBeNull()
+      expect(view.isWhole).toBe(end === bytes.length)
+      ;({ searched, lineLength } = view)
     }
   })
 
