@@ -6,6 +6,7 @@ import { capturePaths } from '../../src/capture/paths.ts'
 import { openCapture } from '../../src/capture/sources.ts'
 import { Frame } from '../../src/dissect/frame.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
+import { pppoeConversation, pptpConversation } from '../support/neighbours.ts'
 import { simulate } from '../support/traffic.ts'
 import { translated, type TranslationOptions } from '../support/translate-l2tpv3.ts'
 import type { Seed, Workshop } from './fuzzers.ts'
@@ -39,5 +40,7 @@ export async function openWorkshop({ everything }: { everything: boolean }): Pro
     const frames = translated(packets, way).slice(0, PACKETS_MAX)
     corpus.push(...frames.map(({ bytes }) => ({ bytes, linkType: LINKTYPE.ETHERNET })))
   }
+  for (const bytes of [...pptpConversation(), ...pppoeConversation()])
+    corpus.push({ bytes, linkType: LINKTYPE.ETHERNET })
   return { corpus, file: join(mkdtempSync(join(tmpdir(), 'borescope-fuzz-')), 'mutated.pcap') }
 }

@@ -39,6 +39,8 @@ const sensor: Fuzzer = (random, { corpus }) => {
   Object.assign(config.track, { tunnelsMax: 8, sessionsMax: 16, flowsMax: 32, neighboursMax: 8, anomalySourcesMax: 8 })
   config.capture.fragmentsMax = 8
   config.secrets.l2tp.push('fuzz')
+  config.secrets.ppp.push({ user: 'alice', password: 'secret' })
+  Object.assign(config.track, { pptpConnectionsMax: 4, pptpCallsMax: 4, pppoeSessionsMax: 4 })
   const subject = new Sensor(config, 'fuzz')
   let events = 0
   subject.bus.subscribe((event) => {
@@ -76,6 +78,8 @@ const sensor: Fuzzer = (random, { corpus }) => {
   require(events > 0, 'not even the end of the capture was told')
   require(subject.trackers.tunnels.size === 0, 'a tunnel outlived the capture')
   require(subject.trackers.sessions.size === 0, 'a session outlived the capture')
+  require(subject.trackers.pptp.size === 0, 'a PPTP connection or call outlived the capture')
+  require(subject.trackers.pppoe.size === 0, 'a PPPoE session outlived the capture')
   require(subject.trackers.flows.size === 0, 'a flow outlived the capture')
 }
 
