@@ -16,7 +16,7 @@ import { Duplicates } from './dissect/duplicates.ts'
 import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
-import { OUTCOME } from './track/esp-tracker.ts'
+import { OUTCOME, type Outcome } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
 import { Trackers } from './track/trackers.ts'
 
@@ -118,7 +118,8 @@ export class Sensor {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
       },
     )
-    const { anomalies } = this.trackers
+    const { anomalies, esp, ikeStreams } = this.trackers
+    ikeStreams.attach((frame, bytes, start, end) => this.#followInside(esp.observeInTcp(frame, bytes, start, end)))
     const defragmenter = new Defragmenter(
       {
         datagramsMax: capture.fragmentsMax,
@@ -237,12 +238,14 @@ export class Sensor {
   }
 
   #followIpsec(verdict: 'esp' | 'ah' | 'ike' | 'natt'): void {
-    const { frame, counts, trackers } = this
+    const { frame, trackers } = this
     const outcome = trackers.esp.observe(frame, verdict)
-    if (outcome === OUTCOME.NOT_IPSEC) {
-      trackers.ike.observe(frame)
-      return
-    }
+    if (outcome === OUTCOME.NOT_IPSEC) trackers.ike.observe(frame)
+    else this.#followInside(outcome)
+  }
+
+  #followInside(outcome: Outcome): void {
+    const { frame, counts, trackers } = this
     counts.ipsec++
     if (outcome !== OUTCOME.INSIDE) return
     counts.opened++

@@ -205,10 +205,10 @@ describe.skipIf(isAbsent)('rekeying', () => {
       })
     // Who sent the last notice of each SA, by the capture.
     expect(ike.of(CLOSED).map((event) => [event['ike.end'], event['ike.closed_by'], event['source.ip']])).toEqual([
-      ['deleted', 'responder', '10.99.0.11'],
-      ['deleted', 'initiator', '10.99.0.1'],
-      ['deleted', 'responder', '10.99.0.11'],
-      ['deleted', 'initiator', '10.99.0.11'],
+      ['replaced', 'responder', '10.99.0.11'],
+      ['replaced', 'initiator', '10.99.0.1'],
+      ['replaced', 'responder', '10.99.0.11'],
+      ['replaced', 'initiator', '10.99.0.11'],
       ['capture_end', 'capture_end', '10.99.0.1'],
     ])
     expect(ike.of(CLOSED).at(-1)).toMatchObject({

@@ -96,7 +96,7 @@ export const IKE_FIELDS = {
   'ike.failure.inferred': own('boolean', 'True if the reason follows from what was not, or not readably, sent.'),
   'ike.end': own(
     'keyword',
-    '`deleted`, `replaced`, `silence` or `capture_end`: how an established SA ended; but for the last two it is inferred from lengths and places.',
+    '`deleted`, `replaced` (deleted or silent after a newer one had taken over), `silence` or `capture_end`: how an established SA ended; but for the last two it is inferred from lengths and places.',
   ),
   'ike.closed_by': own('keyword', '`initiator`, `responder`, `silence` or `capture_end`.'),
   'ike.messages': own('long', 'Messages, without repetitions.'),

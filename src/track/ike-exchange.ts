@@ -162,7 +162,7 @@ export class Exchange {
   isTold = false
   /** The ids of SAs before and after this one. */
   predecessor: { readonly uid: string; readonly relation: Relation } | undefined
-  successor: string | undefined
+  successor: { readonly uid: string; readonly relation: Relation } | undefined
   /** How many SAs of a line this one is the last of. */
   generation = 1
   ending: IkeEnding | undefined

@@ -44,8 +44,9 @@ export interface IkeParent {
 }
 
 /**
- * How an IKE SA ended. `deleted`: its last exchange has the length and the place of a delete (inferred), or a delete came in
- * the clear. `replaced`: a newer IKE SA between the same ends took over (inferred). `failed`: it never came about.
+ * How an IKE SA ended. `deleted`: its last exchange has the length and the place of a delete (inferred). `replaced`: it was
+ * deleted or fell silent, and a newer IKE SA between the same ends had taken over, and with it the children (inferred).
+ * `failed`: it never came about.
  */
 export type IkeEnding = 'deleted' | 'replaced' | 'failed' | 'silence' | 'capture_end'
 

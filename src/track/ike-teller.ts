@@ -77,7 +77,7 @@ export class IkeTeller {
     this.#emit({
       name: 'ike.exchange.closed',
       timeUs,
-      message: `IKEv${exchange.version} SA closed: ${names(exchange)}, ${reason}`,
+      message: `IKEv${exchange.version} SA closed: ${names(exchange)}, ${reason}${after(exchange)}`,
       fields: {
         ...describeExchange(exchange),
         ...countFields(exchange),
@@ -85,7 +85,7 @@ export class IkeTeller {
         'event.reason': reason,
         'ike.closed_by': closedBy,
         'ike.end': exchange.ending ?? 'silence',
-        'ike.successor.uid': exchange.successor,
+        'ike.successor.uid': exchange.successor?.uid,
       },
     })
   }
@@ -101,6 +101,10 @@ export class IkeTeller {
     exchange.isTold = true
     return before + beforeToo
   }
+}
+
+function after({ successor }: Exchange): string {
+  return successor === undefined ? '' : `; ${successor.uid} came after it`
 }
 
 const WORDS = {

@@ -547,8 +547,9 @@ export class IkeTracker {
   #succeed(exchange: Exchange, isRekeyed: boolean): void {
     const before = this.#peers.predecessorOf(exchange)
     if (before === null) return
-    before.successor = exchange.uid
-    exchange.predecessor = { uid: before.uid, relation: isRekeyed ? 'rekey' : this.#relation(before, exchange) }
+    const relation = isRekeyed ? 'rekey' : this.#relation(before, exchange)
+    before.successor = { uid: exchange.uid, relation }
+    exchange.predecessor = { uid: before.uid, relation }
     exchange.generation = before.generation + 1
     if (before.state === 'established') this.#schedule(before)
   }
@@ -579,7 +580,9 @@ export class IkeTracker {
     const { lastUs, successor, conversation } = exchange
     if (isDeleted) {
       const who = roleName(deletion.role)
-      this.#conclude(exchange, lastUs, 'deleted')
+      // What the old one made the new one inherits.
+      const isInherited = successor !== undefined && successor.relation !== 'reconnection'
+      this.#conclude(exchange, lastUs, isInherited ? 'replaced' : 'deleted')
       this.#teller.closed(exchange, timeUs, who, `deleted by the ${who}, as far as can be seen${login}`, outcome)
     } else {
       this.#conclude(exchange, lastUs, successor !== undefined && isOver ? 'replaced' : closedBy)

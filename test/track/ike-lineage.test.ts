@@ -81,7 +81,12 @@ describe('a line of SAs', () => {
     })
     tap.wait(5)
     expect(told(tap, 'closed')).toMatchObject([
-      { 'ike.uid': first['ike.uid'], 'ike.end': 'deleted', 'ike.successor.uid': second['ike.uid'] },
+      {
+        'ike.uid': first['ike.uid'],
+        'ike.end': 'replaced',
+        'ike.closed_by': 'initiator',
+        'ike.successor.uid': second['ike.uid'],
+      },
     ])
   })
 
