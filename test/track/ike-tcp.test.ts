@@ -7,8 +7,9 @@ import { Anomalies } from '../../src/track/anomalies.ts'
 import { IkeStreams } from '../../src/track/ike-tcp.ts'
 import { IkeTracker } from '../../src/track/ike-tracker.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
-import { be16, be32, concat, ipv4, tcp, TCP_FLAG, utf8 } from '../support/craft.ts'
+import { be16, be32, concat, ethernet, ipv4, tcp, TCP_FLAG, utf8 } from '../support/craft.ts'
 import { COOKIE_R, message, protectedMessage, sa2 } from '../support/ike.ts'
+import { TestSensor } from '../support/sensor.ts'
 
 const CLIENT = '192.0.2.11'
 const SERVER = '198.51.100.1'
@@ -167,4 +168,45 @@ test('the table stays as large as it may be, and says so once', () => {
   for (let client = 1; client < 20; client++) tap.send(concat(PREFIX, esp(1)), 1, { client })
   expect(tap.streams.size).toBe(2)
   expect(tap.names).toEqual(['sensor.table.filled'])
+})
+
+describe('through the whole sensor', () => {
+  test('ESP of both directions is a pair, joined to the IKE SA of its connection', () => {
+    const sensor = new TestSensor()
+    let timeUs = 1_760_000_000_000_000
+    const next = { up: 1, down: 1 }
+    const send = (isUp: boolean, payload: Uint8Array) => {
+      const [source, target] = isUp ? [CLIENT, SERVER] : [SERVER, CLIENT]
+      const [sourcePort, targetPort] = isUp ? [40_000, 4500] : [4500, 40_000]
+      const sequence = isUp ? next.up : next.down
+      if (isUp) next.up += payload.length
+      else next.down += payload.length
+      timeUs += 20_000
+      const segment = tcp(payload, { source, target, sourcePort, targetPort, sequence, flags: TCP_FLAG.ack })
+      sensor.see(ethernet(ipv4(segment, { source, target, protocol: 6 })), timeUs)
+    }
+    const espOf = (spi: number, sequence: number) =>
+      concat(be16(106), be32(spi), be32(sequence), new Uint8Array(96).fill(sequence * 7))
+    send(true, concat(PREFIX, ike(message({ version: 0x20, exchange: 34, flags: 8 }, INIT))))
+    send(false, ike(message({ ...PAIR, exchange: 34, flags: 0x20 }, INIT)))
+    send(true, ike(protectedMessage({ ...PAIR, exchange: 35, flags: 8, messageId: 1 }, 250)))
+    send(false, ike(protectedMessage({ ...PAIR, exchange: 35, flags: 0x20, messageId: 1 }, 220)))
+    for (let sequence = 1; sequence <= 20; sequence++) {
+      // Two packets in one segment upwards.
+      send(true, concat(espOf(0xc0ffee01, sequence * 2 - 1), espOf(0xc0ffee01, sequence * 2)))
+      send(false, espOf(0xc0ffee02, sequence))
+    }
+    sensor.sensor.finish()
+    const [established] = sensor.events.filter((event) => event['event.action'] === 'ike.exchange.established')
+    const [opened] = sensor.events.filter((event) => event['event.action'] === 'esp.tunnel.opened')
+    expect(opened).toMatchObject({
+      'ike.uid': established['ike.uid'],
+      'esp.encapsulation': 'tcp',
+      'network.transport': 'tcp',
+    })
+    const [closed] = sensor.events.filter((event) => event['event.action'] === 'esp.tunnel.closed')
+    expect([closed['source.packets'], closed['destination.packets']].toSorted()).toEqual([20, 40])
+    const told = sensor.events.filter((event) => event['event.action'] === 'protocol.recognised')
+    expect(told.map((event) => event['network.protocol'])).toEqual(['ipsec-tcp'])
+  })
 })
