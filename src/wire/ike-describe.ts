@@ -74,18 +74,23 @@ export interface IkeDescription {
 }
 
 const PAYLOADS_MAX = 256
+/** Certificates of one message that are read: a chain has three or four, and each takes the time of many messages. */
+const CERTIFICATES_MAX = 8
 const LIST_MAX = 256
 /** Hexadecimal digits stand for so many octets at the most: the largest key exchange in use has 1,568. */
 const DATA_MAX = 4096
 const SHA1_LENGTH = 20
 const DIGITAL_SIGNATURE = 14
 const cursor = new IkePayloadCursor()
+/** In the message at hand, so far. */
+let certificates = 0
 
 /** Copies a message out of the buffer: header, then payloads in wire order. */
 export function describeIke(message: IkeView): IkeDescription {
   const { version, minorVersion, exchangeType, flags: flagBits } = message
   const payloads: IkePayload[] = []
   const flaws: IkeMessageFlaw[] = []
+  certificates = 0
   cursor.over(message)
   while (payloads.length < PAYLOADS_MAX && cursor.next()) payloads.push(describePayload(message, cursor, flaws))
   if (cursor.flaw !== null) flaws.push(cursor.flaw)
@@ -170,7 +175,7 @@ const FIELDS: Readonly<Record<IkePayloadKind, FieldReader>> = {
     encodingNumber: bytes[start],
     encoding: nameOf(IKE_CERTIFICATE_ENCODINGS, bytes[start]),
     dataLength: end - start - 1,
-    ...readCertificate(bytes[start], bytes, start + 1, end),
+    ...(++certificates > CERTIFICATES_MAX ? {} : readCertificate(bytes[start], bytes, start + 1, end)),
   }),
   certreq: ({ version, bytes }, start, end) => ({
     kind: 'certreq',

@@ -4,6 +4,7 @@ import { IkePayloadCursor, IkeView } from '../../src/wire/ike.ts'
 import { describeIke } from '../../src/wire/ike-describe.ts'
 import type { IkePayload, IkePayloadOf } from '../../src/wire/ike-payload.ts'
 import { be16, be32, concat, fromHex, utf8 } from '../support/craft.ts'
+import { OLD } from '../support/ike-certificates.ts'
 import {
   chain,
   COOKIE_I,
@@ -437,6 +438,14 @@ describe('hostile bytes', () => {
     expect(describeBytes(concat(message({}, [[13, utf8('abcd')]]), utf8('x'))).flaws).toEqual(['ike.trailing_data'])
     for (const bytes of [AGGRESSIVE, INVALID_KE, encrypted({}, 40), protectedMessage({ exchange: 35 }, 60)])
       expect(describeBytes(bytes)).not.toHaveProperty('extraLength')
+  })
+
+  test('that are certificates are read as long as they are as many as a chain has', () => {
+    const body = concat(Uint8Array.of(4), OLD)
+    const many = Array.from({ length: 20 }, (): [number, Uint8Array] => [6, body])
+    const read = describeBytes(message({ exchange: 4 }, many)).payloads.map((payload) => 'certificate' in payload)
+    expect(read.filter(Boolean)).toHaveLength(8)
+    expect(read).toHaveLength(20)
   })
 
   test('cannot make the list of payloads long', () => {
