@@ -789,7 +789,11 @@ export class EspTracker implements CarrierOwner {
     tunnel.lost += lost
     this.#lost += lost
     this.events.associationClosed(association, tunnel, timeUs, closedBy, reason, this.#meter)
-    if (tunnel.associations[role] === index) tunnel.associations[role] = NONE
+    if (tunnel.associations[role] === index) {
+      tunnel.associations[role] = NONE
+      // A direction that has ended is not half way through a rekeying.
+      tunnel.switched &= ~(1 << role)
+    }
     if (closedBy !== 'rekey') tunnel.ending = { closedBy, reason }
     this.#forget(association)
     if (--tunnel.members > 0) return

@@ -184,6 +184,14 @@ describe('rekeying', () => {
     expect(run.told('esp.tunnel.opened')).toHaveLength(1)
   })
 
+  test('half done is not done by an answer that comes when the new association has ended again', () => {
+    const run = talking().wait(20)
+    run.up(UP + 1).up(UP + 1)
+    for (let minutes = 0; minutes < 70; minutes++) run.wait(60).down(DOWN)
+    run.down(DOWN + 1).down(DOWN + 1)
+    expect(run.told('esp.tunnel.rekeyed')).toEqual([])
+  })
+
   test('is not what two pairs do that begin at one time', () => {
     const run = talking()
       .up(UP + 1)
