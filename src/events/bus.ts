@@ -130,16 +130,18 @@ const HOSTS = [
 function relate(document: Record<string, unknown>): void {
   const addresses = valuesOf(document, ADDRESSES)
   const hosts = valuesOf(document, HOSTS)
-  if (addresses.length > 0) document['related.ip'] = addresses
-  if (hosts.length > 0) document['related.hosts'] = hosts
+  if (addresses !== null) document['related.ip'] = addresses
+  if (hosts !== null) document['related.hosts'] = hosts
   if (document['user.name']) document['related.user'] = [document['user.name']]
 }
 
-function valuesOf(document: Record<string, unknown>, names: readonly string[]): unknown[] {
-  const values: unknown[] = []
+function valuesOf(document: Record<string, unknown>, names: readonly string[]): unknown[] | null {
+  let values: unknown[] | null = null
   for (const name of names) {
     const value = document[name]
-    if (value !== undefined && value !== '' && !values.includes(value)) values.push(value)
+    if (value === undefined || value === '') continue
+    if (values === null) values = [value]
+    else if (!values.includes(value)) values.push(value)
   }
   return values
 }
