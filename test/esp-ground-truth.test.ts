@@ -62,13 +62,32 @@ describe.skipIf(isAbsent)('with keys', () => {
       const links = named(events, 'ppp.link.opened').filter((event) => event['esp.tunnel.uid'] !== undefined)
       expect(links.map((event) => [event['user.name'], event['source.ip'], event['ppp.client.ip']])).toEqual(logins)
       for (const link of links) {
-        const [outermost, ...inside] = (link['borescope.lineage'] ?? []).filter((id) => !id.startsWith('i-'))
-        expect([outermost, inside.map((id) => id[0])]).toEqual([link['esp.tunnel.uid'], ['t', 's']])
+        const lineage = link['borescope.lineage'] ?? []
+        expect([lineage[1], lineage.map((id) => id[0])]).toEqual([link['esp.tunnel.uid'], ['i', 'e', 't', 's']])
       }
       for (const finding of ['esp.sequence.replayed', 'esp.sequence.forged', 'esp.spi.scanned', 'esp.keys.refused'])
         expect(countsOf(events)[finding], finding).toBeUndefined()
     },
   )
+
+  test('every pair is joined to the IKE SA that made it, and ends with it where the client said goodbye', async () => {
+    for (const [name, , , pairs] of KEYED) {
+      const events = await lab(name, false)
+      const established = new Map(named(events, 'ike.exchange.established').map((event) => [event['ike.uid'], event]))
+      const seen = named(events, 'esp.association.seen')
+      for (const event of seen) {
+        const ike = established.get(event['ike.uid'])
+        const ends = [ike?.['source.ip'], ike?.['destination.ip']]
+        expect([event['source.ip'], event['destination.ip']].sort(), name).toEqual(ends.sort())
+        expect(event['borescope.lineage']?.[0], name).toBe(event['ike.uid'])
+      }
+      const opened = named(events, 'esp.tunnel.opened')
+      expect(new Set(opened.map((event) => event['ike.uid'])).size, name).toBe(pairs)
+      // There a delete is as long as a liveness check, and so is its answer.
+      const ending = name === 'ipsec-ikev2' ? 'capture_end' : 'ike'
+      for (const event of named(events, 'esp.tunnel.closed')) expect(event['esp.closed_by'], name).toBe(ending)
+    }
+  })
 
   test('nothing is lost or out of order in captures on one wire', async () => {
     for (const [name] of KEYED) {
@@ -117,6 +136,19 @@ describe.skipIf(isAbsent)('without keys', () => {
       'destination.packets': 115,
       'esp.rekeys': 5,
     })
+  })
+
+  test('half a minute after another attempt a new IKE SA begins a pair of its own', async () => {
+    const seen = named(await lab('ipsec-ikev2', false), 'esp.association.seen')
+    expect(seen.map((event) => [event['esp.spi'], event['esp.predecessor.spi']])).toEqual([
+      ['0xcf293baf', undefined],
+      ['0xc34a41c9', undefined],
+      ['0xc12cfd1f', undefined],
+    ])
+    const [earlier, up, down] = seen
+    expect(down['esp.tunnel.uid']).toBe(up['esp.tunnel.uid'])
+    expect(earlier['esp.tunnel.uid']).not.toBe(up['esp.tunnel.uid'])
+    expect(earlier['ike.uid']).not.toBe(up['ike.uid'])
   })
 
   test('two clients behind one NAT are two pairs', async () => {

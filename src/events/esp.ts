@@ -101,6 +101,15 @@ export const ESP_EVENTS = {
     always: [...ASSOCIATION, 'esp.readable'],
     may: ASSOCIATION_MAY,
   },
+  'esp.association.parted': {
+    says: 'An association that seemed to replace another one runs beside it: it is one of another pair.',
+    dataset: 'esp',
+    kind: 'event',
+    category: ['network', 'session'],
+    type: ['info'],
+    always: [...ASSOCIATION, 'event.reason'],
+    may: ASSOCIATION_MAY,
+  },
   'esp.association.closed': {
     says: 'An association carries nothing more: replaced, deleted, silent, or at the end of the capture.',
     dataset: 'esp',

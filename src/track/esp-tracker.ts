@@ -173,6 +173,10 @@ export class EspTracker implements CarrierOwner {
     return this.#associations.size
   }
 
+  get pairs(): number {
+    return this.#pairs.size
+  }
+
   /** Findings that were not told. */
   get suppressed(): number {
     return this.#allowances.suppressed
@@ -627,7 +631,10 @@ export class EspTracker implements CarrierOwner {
     successor.tunnel = other.index
     successor.role = roleOf(other, successor.source)
     other.associations[successor.role] = current
-    this.#tellSeen(successor, other, timeUs)
+    const reason = `${spiText(association.spi)}, which it seemed to replace, goes on`
+    this.events.tell('esp.association.parted', timeUs, successor, other, `is one of another pair: ${reason}`, {
+      'event.reason': reason,
+    })
     if (!other.isOpen && other.associations[INITIATOR] !== NONE && other.associations[RESPONDER] !== NONE) {
       other.isOpen = true
       this.events.opened(other, successor, timeUs)

@@ -115,8 +115,9 @@ export class Trackers {
     yield* this.pppoe.finish(nowUs)
     yield* this.tunnels.finish(nowUs)
     yield* this.v3.finish(nowUs)
-    yield* this.esp.finish(nowUs)
     yield* this.pptp.finish(nowUs)
+    // That an IKE SA was deleted may only be known now, and is why its associations ended.
     this.ike.finish(nowUs)
+    yield* this.esp.finish(nowUs)
   }
 }

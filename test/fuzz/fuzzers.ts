@@ -16,6 +16,7 @@ import { LINKTYPE } from '../../src/wire/link.ts'
 import * as craft from '../support/craft.ts'
 import type { Random } from '../support/random.ts'
 import { Peers } from '../track/support.ts'
+import { espFuzzer } from './esp.ts'
 
 /** A packet as a capture holds it. */
 export interface Seed {
@@ -40,7 +41,7 @@ const sensor: Fuzzer = (random, { corpus }) => {
   config.capture.fragmentsMax = 8
   config.secrets.l2tp.push('fuzz')
   config.secrets.ppp.push({ user: 'alice', password: 'secret' })
-  Object.assign(config.track, { pptpConnectionsMax: 4, pptpCallsMax: 4, pppoeSessionsMax: 4 })
+  Object.assign(config.track, { pptpConnectionsMax: 4, pptpCallsMax: 4, pppoeSessionsMax: 4, espAssociationsMax: 4 })
   const subject = new Sensor(config, 'fuzz')
   let events = 0
   subject.bus.subscribe((event) => {
@@ -80,6 +81,7 @@ const sensor: Fuzzer = (random, { corpus }) => {
   require(subject.trackers.sessions.size === 0, 'a session outlived the capture')
   require(subject.trackers.pptp.size === 0, 'a PPTP connection or call outlived the capture')
   require(subject.trackers.pppoe.size === 0, 'a PPPoE session outlived the capture')
+  require(subject.trackers.esp.size === 0, 'an association outlived the capture')
   require(subject.trackers.flows.size === 0, 'a flow outlived the capture')
 }
 
@@ -231,10 +233,15 @@ const application: Fuzzer = (random, { corpus }) => {
   require(peers.run.sensor.trackers.flows.size === 0, 'a flow outlived the capture')
 }
 
-export const FUZZERS = { sensor, describer, captureFile, query, rule, application } as const satisfies Record<
-  string,
-  Fuzzer
->
+export const FUZZERS = {
+  sensor,
+  describer,
+  captureFile,
+  query,
+  rule,
+  application,
+  esp: espFuzzer,
+} as const satisfies Record<string, Fuzzer>
 export const CANARY = { canary } as const satisfies Record<string, Fuzzer>
 
 function checkEvent(event: EventDocument): void {

@@ -217,6 +217,16 @@ describe('rekeying', () => {
         .up(UP + 1)
         .down(DOWN + 1)
     expect(run.told('esp.tunnel.opened')).toHaveLength(2)
+    expect(run.told('esp.association.seen')).toHaveLength(4)
+    const other = run.told('esp.tunnel.opened')[1].fields['esp.tunnel.uid']
+    expect(
+      run
+        .told('esp.association.parted')
+        .map(({ fields }) => [fields['esp.spi'], fields['esp.tunnel.uid'], fields['esp.predecessor.spi']]),
+    ).toEqual([
+      ['0xc0000002', other, undefined],
+      ['0xd0000002', other, undefined],
+    ])
     run.finish()
     const closed = run.told('esp.tunnel.closed')
     expect(closed.map(({ fields }) => [fields['source.packets'], fields['destination.packets']])).toHaveLength(2)
