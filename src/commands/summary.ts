@@ -34,8 +34,8 @@ export class Summary {
   readonly #findings = new Map<string, number>()
   readonly #flows: EventDocument[] = []
   #flowBytes = 0
-  /** The totals of the sensor. */
-  #analysed: EventDocument | null = null
+  /** Of all timelines. */
+  readonly #ipsec = { packets: 0, opened: 0, lost: 0 }
   /** Every alert counts, also those beyond the ones that are kept. */
   alertCount = 0
   /** The highest severity of any alert; 0 without alerts. */
@@ -68,7 +68,9 @@ export class Summary {
         this.#find(`${action} (${event['l2tp.message.finding']})`, 1)
         break
       case 'capture.analysed':
-        this.#analysed = event
+        this.#ipsec.packets += event['capture.ipsec'] ?? 0
+        this.#ipsec.opened += event['capture.opened'] ?? 0
+        this.#ipsec.lost += event['capture.lost'] ?? 0
         break
       case 'alert.raised':
         this.alertCount++
@@ -145,12 +147,17 @@ export class Summary {
 
   #ipsecText(): string {
     const associations = this.count('esp.association.seen')
-    if (associations === 0) return ''
+    const { packets, opened, lost } = this.#ipsec
+    const started = this.count('ike.exchange.started')
+    const ike =
+      started === 0
+        ? ''
+        : `${paint('bold', 'IKE')}  ${number(started)} SAs begun, ${number(this.count('ike.exchange.established'))} established, ${number(this.count('ike.exchange.failed'))} failed`
+    if (associations === 0) return ike
     const pairs = this.count('esp.tunnel.opened')
     const head = `${paint('bold', 'IPsec')}  ${counted(associations, 'association')} in ${counted(pairs, 'pair')}, rekeyed ${counted(this.count('esp.tunnel.rekeyed'), 'time')}`
-    if (this.#analysed === null) return head
-    const { 'capture.ipsec': packets = 0, 'capture.opened': opened = 0, 'capture.lost': lost = 0 } = this.#analysed
-    return `${head}; ${counted(packets, 'packet')}, ${number(opened)} opened, ${number(lost)} missing`
+    const esp = `${head}; ${counted(packets, 'packet')}, ${number(opened)} opened, ${number(lost)} missing`
+    return ike === '' ? esp : `${ike}\n\n${esp}`
   }
 
   /** The other two ways to carry PPP over a network. */
