@@ -5,7 +5,7 @@ import type { Group, Selection, Sort } from '../store/search.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
 import { csv, FORMATS, type Format, parseCount, parseField, parseFields, printDocuments } from './formats.ts'
-import { number, print, table, when } from './terminal.ts'
+import { counted, number, print, table, when } from './terminal.ts'
 
 interface QueryOptions {
   readonly since?: string
@@ -94,7 +94,9 @@ async function query(store: EventStore, kql: string, options: QueryOptions): Pro
   if (format !== 'table') return
   const total = count < options.limit ? count : await store.count(selection)
   process.stderr.write(
-    total > count ? `${number(count)} of ${number(total)} events; --limit shows more\n` : `${number(count)} events\n`,
+    total > count
+      ? `${number(count)} of ${number(total)} events; --limit shows more\n`
+      : `${counted(count, 'event')}\n`,
   )
 }
 
