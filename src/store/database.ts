@@ -20,7 +20,7 @@ export function openForWriting(path: string): DatabaseSync {
     try {
       if (statSync(path).size === 0) database.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
-      database.exec('PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY')
+      database.exec('PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY')
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)

@@ -305,7 +305,7 @@ class WriteQueue {
     this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
       workerData: { path },
       // Events pass through; what stays is small.
-      resourceLimits: { maxYoungGenerationSizeMb: 12 },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
     this.#worker.unref()
     this.#worker.on('message', (reply: WorkerReply) => this.#settled(reply))
