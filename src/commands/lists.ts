@@ -6,7 +6,7 @@ import { parseQuery } from '../store/kql.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
 import { parseCount } from './formats.ts'
-import { ALERT_COLUMNS, TUNNEL_COLUMNS } from './summary.ts'
+import { ALERT_COLUMNS, ownUid, TUNNEL_COLUMNS } from './summary.ts'
 import { bytes, type Column, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
 interface ListOptions {
@@ -50,9 +50,18 @@ export function registerLists(program: Command, context: () => Context): void {
   ).addOption(new Option('--level <level>', 'alerts of this level and above').choices(LEVELS))
 }
 
+/** Tunnels of L2TP, control connections of PPTP, and pairs of IPsec associations. */
+const TUNNEL_UIDS = ['l2tp.tunnel.uid', 'pptp.connection.uid', 'esp.tunnel.uid'] as const
+const TUNNELS_ENDED = [
+  'l2tp.tunnel.closed',
+  'l2tp.tunnel.failed',
+  'pptp.connection.closed',
+  'pptp.connection.failed',
+  'esp.tunnel.closed',
+]
+
 async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
-  const ended = 'event.action: (l2tp.tunnel.closed or l2tp.tunnel.failed)'
-  const rows = await findThings(store, ended, ['l2tp.tunnel.uid'], filter, options)
+  const rows = await findThings(store, `event.action: (${TUNNELS_ENDED.join(' or ')})`, TUNNEL_UIDS, filter, options)
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
     ...TUNNEL_COLUMNS,
@@ -70,11 +79,6 @@ const SESSIONS_ENDED = [
   'pppoe.session.closed',
   'pppoe.session.failed',
 ]
-
-/** Of an event about the end of a session: the id of the session. */
-function ownUid(event: EventDocument): string {
-  return event['borescope.lineage']?.at(-1) ?? ''
-}
 
 async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
   const rows = await findThings(store, `event.action: (${SESSIONS_ENDED.join(' or ')})`, SESSION_UIDS, filter, options)
@@ -232,7 +236,7 @@ const IDS_MAX = 200
 async function findThings(
   store: EventStore,
   ended: string,
-  fields: readonly ('l2tp.tunnel.uid' | (typeof SESSION_UIDS)[number])[],
+  fields: readonly (typeof TUNNEL_UIDS | typeof SESSION_UIDS)[number][],
   filter: string,
   options: ListOptions,
 ): Promise<EventDocument[]> {
@@ -244,7 +248,7 @@ async function findThings(
   }
   const rows: EventDocument[] = []
   for await (const document of store.search({ kql: ended, ...timeOf(options), sort: NEWEST_FIRST })) {
-    if (!fields.some((field) => uids.has(document[field]))) continue
+    if (!uids.has(ownUid(document))) continue
     rows.push(document)
     if (rows.length > options.limit) break
   }

@@ -262,8 +262,14 @@ function host(address: string | undefined, name: string | undefined): string {
   return name === undefined || name === '' ? (address ?? '') : `${address} (${name})`
 }
 
+/** Of an event about the end of a tunnel or session of any kind: its own id, not that of what is around it. */
+export function ownUid(event: EventDocument): string {
+  return event['borescope.lineage']?.at(-1) ?? ''
+}
+
 export const TUNNEL_COLUMNS = [
-  { title: 'tunnel', value: (event: EventDocument) => event['l2tp.tunnel.uid'] },
+  { title: 'tunnel', value: ownUid },
+  { title: 'protocol', value: (event: EventDocument) => event['network.protocol'] },
   {
     title: 'initiator',
     value: (event: EventDocument) => host(event['source.ip'], event['l2tp.initiator.host_name']),

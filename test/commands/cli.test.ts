@@ -293,6 +293,18 @@ describe('what is stored', () => {
     expect(stderr).toContain('t- is the beginning of several')
   })
 
+  test('tunnels are of every kind, and one filter finds all that carry what it asks for', async () => {
+    const store = { BORESCOPE_STORE__PATH: join(scratch, 'kinds.db') }
+    const captures = ['ipsec-espnull', 'pptp', 'l2tpv3-static'].map((name) => join(ROOT, 'pcaps', `${name}.pcap`))
+    await borescope(['replay', '--quiet', '--order', 'each', ...captures], undefined, store)
+    const kinds = async (...filter: string[]): Promise<string[]> => {
+      const { stdout } = await borescope(['tunnels', '--json', ...filter], undefined, store)
+      return JSON.parse(stdout).map(({ network }: { network: { protocol: string } }) => network.protocol)
+    }
+    expect((await kinds()).sort()).toEqual(['esp', 'l2tp', ...Array(5).fill('l2tpv3'), 'pptp'])
+    expect((await kinds('user.name: alice')).sort()).toEqual(['esp', 'l2tp', 'pptp'])
+  })
+
   test('show tells the story of a tunnel, of a session and of an alert', async () => {
     const [tunnel] = JSON.parse((await borescope(['tunnels', 'source.ip: 10.99.0.11', '--json'])).stdout)
     const story = (await borescope(['show', tunnel.l2tp.tunnel.uid])).stdout
