@@ -15,7 +15,8 @@ import {
 import { EPMAPPER, EPT_MAP, interfaceName, operationName } from '../wire/dcerpc-interfaces.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { Login, type UserFields } from './inner-login.ts'
-import { DONE, type InnerFlow, type Side, type StreamProtocol, type StreamReader } from './inner-protocol.ts'
+import type { InnerFlow, Side, StreamProtocol } from './inner-protocol.ts'
+import { type Framing, RecordStream, type RecordTalk } from './inner-records.ts'
 
 const BINDINGS_MAX = 16
 const CONTEXTS_MAX = 64
@@ -23,8 +24,6 @@ const CALLS_MAX = 64
 /** Different operations of one flow or pipe that are told. */
 const TOLD_MAX = 256
 const ENDPOINTS_MAX = 8
-/** A longer fragment is described by its beginning. */
-const HEAD_MAX = 8192
 const FEATURES = 'feature negotiation'
 /** Faults that mean that the login was not accepted: access denied, and a failure of the security package. */
 const LOGIN_FAULTS: ReadonlySet<number> = new Set([5, 0x721])
@@ -36,10 +35,18 @@ interface Call {
   readonly level: string | undefined
 }
 
+const FRAMING: Framing = {
+  lengthOf: dcerpcLength,
+  markLength: 0,
+  headMax: 8192,
+  layer: 'dcerpc',
+  flaw: 'dcerpc.header',
+}
+
 const view = new DcerpcView()
 
 /** One association: a connection, or one opening of a pipe. */
-export class RpcTalk {
+export class RpcTalk implements RecordTalk {
   readonly #flow: InnerFlow
   readonly #pipe: string | undefined
   /** Who opened the pipe. */
@@ -66,13 +73,18 @@ export class RpcTalk {
     this.#skip[side] = Math.max(0, at - wireEnd)
     while (at < end) {
       if (view.decode(bytes, at, end) !== null) return
-      this.fragment(view)
+      this.#fragment(view)
       at = view.wireEnd
       this.#skip[side] = Math.max(0, at - wireEnd)
     }
   }
 
-  fragment(fragment: DcerpcView): void {
+  /** A fragment of a connection. */
+  message(bytes: Uint8Array, start: number, end: number): void {
+    if (view.decode(bytes, start, end) === null) this.#fragment(view)
+  }
+
+  #fragment(fragment: DcerpcView): void {
     const record = describeDcerpc(fragment)
     if (record.flaw !== undefined) this.#flow.report(record.flaw, 'dcerpc', record.typeName)
     this.#login.observe(record.security)
@@ -229,39 +241,6 @@ export class RpcTalk {
   }
 }
 
-class DcerpcStream implements StreamReader {
-  readonly #flow: InnerFlow
-  readonly #talk: RpcTalk
-
-  constructor(flow: InnerFlow) {
-    this.#flow = flow
-    this.#talk = new RpcTalk(flow)
-  }
-
-  read(_side: Side, bytes: Uint8Array, start: number, end: number): number {
-    let at = start
-    while (at < end) {
-      const length = dcerpcLength(bytes, at, end)
-      if (length < 0) {
-        this.#flow.report('dcerpc.header', 'dcerpc', '')
-        return DONE
-      }
-      if (length === 0 || end - at < Math.min(length, HEAD_MAX)) return at - start
-      if (view.decode(bytes, at, end) === null) this.#talk.fragment(view)
-      at += length
-    }
-    return at - start
-  }
-
-  gap(): boolean {
-    return false
-  }
-
-  end(): void {
-    this.#talk.end()
-  }
-}
-
 export const DCERPC_STREAM: StreamProtocol = {
   name: 'dcerpc',
   recognise: (bytes, start, end) => {
@@ -269,5 +248,5 @@ export const DCERPC_STREAM: StreamProtocol = {
     if (end - start < DCERPC_HEADER_LENGTH) return end - start >= 2 && bytes[start + 1] > 1 ? 'no' : 'more'
     return dcerpcLength(bytes, start, end) > 0 ? 'yes' : 'no'
   },
-  open: (flow) => new DcerpcStream(flow),
+  open: (flow) => new RecordStream(flow, FRAMING, new RpcTalk(flow)),
 }

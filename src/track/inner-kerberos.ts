@@ -8,16 +8,8 @@ import {
   kerberosRecordLength,
 } from '../wire/kerberos.ts'
 import { isWeakEtype } from '../wire/kerberos-tables.ts'
-import {
-  type DatagramProtocol,
-  type DatagramReader,
-  DONE,
-  type InnerFlow,
-  type OwnFields,
-  type Side,
-  type StreamProtocol,
-  type StreamReader,
-} from './inner-protocol.ts'
+import type { DatagramProtocol, DatagramReader, InnerFlow, OwnFields, Side, StreamProtocol } from './inner-protocol.ts'
+import { type Framing, RecordStream, type RecordTalk } from './inner-records.ts'
 
 const AS_REQ = 10
 const AS_REP = 11
@@ -25,8 +17,13 @@ const TGS_REQ = 12
 const TGS_REP = 13
 const KRB_ERROR = 30
 
-/** A longer message is described by its beginning: what is told stands there. */
-const HEAD_MAX = 16_384
+const FRAMING: Framing = {
+  lengthOf: kerberosRecordLength,
+  markLength: KERBEROS_RECORD_MARK,
+  headMax: 16_384,
+  layer: 'kerberos',
+  flaw: 'kerberos.record_length',
+}
 
 interface Request {
   readonly message: KerberosRecord
@@ -34,7 +31,7 @@ interface Request {
 }
 
 /** The exchanges of one flow: a client waits for the answer before it asks again. */
-class KerberosTalk {
+class KerberosTalk implements RecordTalk {
   readonly #flow: InnerFlow
   #request: Request | null = null
 
@@ -164,39 +161,6 @@ function ticketOf({ service }: KerberosRecord): string {
   return service === undefined ? 'a ticket' : `a ticket for ${service}`
 }
 
-class KerberosStream implements StreamReader {
-  readonly #flow: InnerFlow
-  readonly #talk: KerberosTalk
-
-  constructor(flow: InnerFlow) {
-    this.#flow = flow
-    this.#talk = new KerberosTalk(flow)
-  }
-
-  read(_side: Side, bytes: Uint8Array, start: number, end: number): number {
-    let at = start
-    while (at < end) {
-      const length = kerberosRecordLength(bytes, at, end)
-      if (length < 0) {
-        this.#flow.report('kerberos.record_length', 'kerberos', '')
-        return DONE
-      }
-      if (length === 0 || end - at < Math.min(length, HEAD_MAX)) return at - start
-      this.#talk.message(bytes, at + KERBEROS_RECORD_MARK, Math.min(at + length, end), at + length)
-      at += length
-    }
-    return at - start
-  }
-
-  gap(): boolean {
-    return false
-  }
-
-  end(): void {
-    this.#talk.end()
-  }
-}
-
 class KerberosDatagrams implements DatagramReader {
   readonly #talk: KerberosTalk
 
@@ -222,7 +186,7 @@ export const KERBEROS_STREAM: StreamProtocol = {
     if (end - start < KERBEROS_RECORD_MARK + 1) return 'more'
     return kerberosRecordLength(bytes, start, end) > 0 ? 'yes' : 'no'
   },
-  open: (flow) => new KerberosStream(flow),
+  open: (flow) => new RecordStream(flow, FRAMING, new KerberosTalk(flow)),
 }
 
 export const KERBEROS_DATAGRAMS: DatagramProtocol = {
