@@ -220,10 +220,10 @@ export class Sensor {
         this.#followIpsec(verdict)
         break
       case 'pptp':
-        trackers.pptp.observeControl(frame)
+        trackers.pptpConnections.observe(frame)
         break
       case 'gre':
-        trackers.pptp.observeCall(frame)
+        trackers.pptpCalls.observe(frame)
         break
       case 'pppoe':
         trackers.pppoe.observe(frame)

@@ -16,13 +16,12 @@ import { isAtmCell, type L2tpV3Layout, L2tpV3DataView } from '../wire/l2tpv3-dat
 import { ETHERTYPE, LINKTYPE, LinkView } from '../wire/link.ts'
 import { PPP } from '../wire/ppp.ts'
 import type { Anomalies } from './anomalies.ts'
-import type { CarrierOwner, Carriers } from './carrier.ts'
+import type { CarrierOwner } from './carrier.ts'
 import { type ControlMessage, foundIn } from './control-message.ts'
 import { Version3 } from './dialect.ts'
-import type { InnerFlowTracker } from './inner-flow.ts'
+import type { Inside } from './inside.ts'
 import { areMirrored, type Stranger, Strangers, stationsOf } from './l2tpv3-strangers.ts'
 import { type Direction, V3Session } from './l2tpv3-session.ts'
-import type { PppLinkTracker } from './ppp-tracker.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { NO_SESSION, type Session } from './session.ts'
 import {
@@ -66,9 +65,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     endpoints: Endpoints,
     emit: Emit,
     anomalies: Anomalies,
-    carriers: Carriers,
-    links: PppLinkTracker,
-    flows: InnerFlowTracker,
+    inside: Inside,
     secrets: readonly Uint8Array[],
     limits: L2tpV3Limits,
     learnPort: (port: number) => void,
@@ -84,7 +81,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
       // Over IP there are none.
       if (port !== 0) learnPort(port)
     })
-    this.sessions = new SessionTracker(this.tunnels, links, flows, carriers, emit, limits, this.#dialect, this)
+    this.sessions = new SessionTracker(this.tunnels, inside, emit, limits, this.#dialect, this)
     this.tunnels.attach(this)
   }
 

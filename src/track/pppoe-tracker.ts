@@ -15,12 +15,11 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { describePppoe, PPPOE, type PppoeRecord, PppoeTagCursor } from '../wire/pppoe.ts'
 import type { Anomalies } from './anomalies.ts'
-import { type Carrier, type CarrierOwner, type Carriers, keyOf } from './carrier.ts'
+import type { Carrier, CarrierOwner } from './carrier.ts'
 import { FullTable } from './full-table.ts'
-import type { InnerFlowTracker } from './inner-flow.ts'
+import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
-import type { PppLinkTracker } from './ppp-tracker.ts'
 import {
   learnTags,
   newDetails,
@@ -31,6 +30,7 @@ import {
   PppoeSession,
 } from './pppoe.ts'
 import type { Role } from './role.ts'
+import { Sightings } from './sightings.ts'
 import { trafficOf } from './traffic.ts'
 
 export interface PppoeLimits {
@@ -48,7 +48,6 @@ const CONCENTRATOR = 1
 const LINGER_US = 30 * SECOND_US
 /** A PADS again within this is a repetition. */
 const REPEATED_US = 10 * SECOND_US
-const CANDIDATES_MAX = 4096
 const CONCENTRATORS_MAX = 4096
 
 // A session's name in one direction: destination and source, VLAN, session id.
@@ -58,8 +57,7 @@ const VLAN_AT = 12
 const SESSION_ID_AT = 14
 
 export class PppoeTracker implements CarrierOwner {
-  readonly #links: PppLinkTracker
-  readonly #flows: InnerFlowTracker
+  readonly #inside: Inside
   readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #limits: PppoeLimits
@@ -68,38 +66,30 @@ export class PppoeTracker implements CarrierOwner {
   readonly #byName: PairTable
   readonly #sessions: Pool<PppoeSession>
   readonly #attempts = new Map<string, PppoeAttempt>()
-  readonly #candidates = new Map<string, number>()
+  readonly #sightings: Sightings
   readonly #concentrators = new Set<string>()
   readonly #meter = new Meter()
   readonly #timers = new Timers()
   readonly #tags = new PppoeTagCursor()
-  readonly #number: number
   readonly #fullSessions: FullTable
   readonly #fullAttempts: FullTable
   readonly #name = new Uint8Array(NAME_LENGTH)
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
 
-  constructor(
-    links: PppLinkTracker,
-    flows: InnerFlowTracker,
-    carriers: Carriers,
-    emit: Emit,
-    anomalies: Anomalies,
-    limits: PppoeLimits,
-  ) {
-    this.#links = links
-    this.#flows = flows
+  constructor(inside: Inside, emit: Emit, anomalies: Anomalies, limits: PppoeLimits) {
+    this.#inside = inside
     this.#emit = emit
     this.#anomalies = anomalies
     this.#limits = limits
     this.#names = new Endpoints(limits.pppoeSessionsMax * 2)
     this.#byName = new PairTable(limits.pppoeSessionsMax * 2)
-    this.#number = carriers.admit(this)
-    this.#sessions = new Pool(limits.pppoeSessionsMax, (index) => new PppoeSession(index, this, this.#number))
+    const number = inside.admit(this)
+    this.#sessions = new Pool(limits.pppoeSessionsMax, (index) => new PppoeSession(index, this, number))
+    this.#sightings = new Sightings(limits.adoptAfter)
     this.#fullSessions = new FullTable(emit)
     this.#fullAttempts = new FullTable(emit)
-    links.sameLinks.attach((first, second, timeUs) => this.#relate(first, second, timeUs))
+    inside.links.sameLinks.attach((first, second, timeUs) => this.#relate(first, second, timeUs))
   }
 
   get size(): number {
@@ -162,8 +152,7 @@ export class PppoeTracker implements CarrierOwner {
     this.#meter.count(index, sender, (bytes[pppoeAt + 4] << 8) | bytes[pppoeAt + 5], frame)
     if (!isOwn) return
     if (frame.flaw !== null) this.#report(frame, session, sender, frame.flaw, frame.flawLayer)
-    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, session, sender)))
-      this.#flows.observe(frame, keyOf(this.#number, index), sender)
+    this.#inside.observe(frame, session, sender)
   }
 
   #find(frame: Frame, sessionId: number): number {
@@ -194,15 +183,7 @@ export class PppoeTracker implements CarrierOwner {
   #isOpenByNow(frame: Frame, sessionId: number): boolean {
     if (!frame.hasPpp || sessionId === 0) return false
     const key = `${stationsOf(frame).toSorted().join(' ')} ${frame.link.vlanId} ${sessionId}`
-    const frames = (this.#candidates.get(key) ?? 0) + 1
-    this.#candidates.delete(key)
-    if (frames < this.#limits.adoptAfter) {
-      if (this.#candidates.size >= CANDIDATES_MAX)
-        this.#candidates.delete(this.#candidates.keys().next().value as string)
-      this.#candidates.set(key, frames)
-      return false
-    }
-    return this.#adopt(frame, sessionId)
+    return this.#sightings.observe(key) && this.#adopt(frame, sessionId)
   }
 
   #adopt(frame: Frame, sessionId: number): boolean {
@@ -260,8 +241,7 @@ export class PppoeTracker implements CarrierOwner {
     record: PppoeRecord | null,
   ): void {
     if (session.isClosed) return
-    this.#flows.carrierClosed(session)
-    this.#links.carrierClosed(session, timeUs, reason)
+    this.#inside.carrierClosed(session, timeUs, reason)
     session.isClosed = true
     this.#timers.schedule(session.index, timeUs + LINGER_US)
     this.#emit({

@@ -12,15 +12,14 @@ import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import { type L2tpControl, PROXY_AUTHEN_TYPES } from '../wire/l2tp-avp.ts'
-import { type CarrierOwner, type Carriers, keyOf } from './carrier.ts'
+import { type CarrierOwner, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
 import { doubled } from './doubled.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
-import type { InnerFlowTracker } from './inner-flow.ts'
+import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
-import type { PppLinkTracker } from './ppp-tracker.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import {
   ESTABLISHED_AFTER_GAP,
@@ -32,6 +31,7 @@ import {
   type SessionState,
   TRANSITIONS,
 } from './session.ts'
+import { trafficOf } from './traffic.ts'
 import { type ClosedBy, NO_ID, type Tunnel } from './tunnel.ts'
 import { known } from './tunnel-events.ts'
 import type { TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
@@ -82,8 +82,7 @@ const GUESSES_MAX = 65_536
 
 export class SessionTracker implements TunnelSessions, CarrierOwner {
   readonly #tunnels: TunnelTracker
-  readonly #links: PppLinkTracker
-  readonly #flows: InnerFlowTracker
+  readonly #inside: Inside
   readonly #emit: Emit
   readonly #limits: SessionLimits
   readonly #dialect: Dialect
@@ -109,17 +108,14 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   constructor(
     tunnels: TunnelTracker,
-    links: PppLinkTracker,
-    flows: InnerFlowTracker,
-    carriers: Carriers,
+    inside: Inside,
     emit: Emit,
     limits: SessionLimits,
     dialect: Dialect,
     variety: SessionVariety | null = null,
   ) {
     this.#tunnels = tunnels
-    this.#links = links
-    this.#flows = flows
+    this.#inside = inside
     this.#emit = emit
     this.#full = new FullTable(emit)
     this.#limits = limits
@@ -128,7 +124,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#byReceiver = new PairTable(limits.sessionsMax * 2)
     this.#halves = new Halves(limits.sessionsMax)
     this.#guesses = new PairTable(GUESSES_MAX)
-    this.#number = carriers.admit(this)
+    this.#number = inside.admit(this)
     this.#sessions = new Pool(limits.sessionsMax, (index) =>
       variety === null ? new Session(index, this, this.#number) : variety.make(index, this, this.#number),
     )
@@ -156,9 +152,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const sender = (1 - (found & 1)) as Role
     this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
-    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, this.#sessions.at(index), sender))) {
-      this.#flows.observe(frame, keyOf(this.#number, index), sender)
-    }
+    // Not by way of the record, which most packets do without.
+    const { links, flows } = this.#inside
+    if (frame.hasInner || (frame.hasPpp && links.observe(frame, this.#sessions.at(index), sender)))
+      flows.observe(frame, keyOf(this.#number, index), sender)
   }
 
   // --- data whose header another tracker reads
@@ -171,11 +168,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** Counts a data message, and goes on with what the frame says is inside. */
   carry(session: Session, sender: Role, frame: Frame): void {
     const { ip } = frame
-    const { index } = session
-    this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
-    if (frame.hasInner || (frame.hasPpp && this.#links.observe(frame, session, sender))) {
-      this.#flows.observe(frame, keyOf(this.#number, index), sender)
-    }
+    this.#meter.count(session.index, sender, ip.wireEnd - ip.headerStart, frame)
+    this.#inside.observe(frame, session, sender)
   }
 
   /** A session that its data shows: the one of the tunnel that lacks this number, or a new one. */
@@ -326,7 +320,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   #establish(session: Session, tunnel: Tunnel, timeUs: number): void {
     this.#enter(session, 'established')
     this.#timers.cancel(session.index)
-    this.#links.noteProxied(session, session.call, timeUs)
+    this.#inside.links.noteProxied(session, session.call, timeUs)
     this.#emit({
       name: 'l2tp.session.opened',
       timeUs,
@@ -456,8 +450,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const before = session.state
     if (before === 'closed') return
     this.#timers.cancel(session.index)
-    this.#flows.carrierClosed(session)
-    this.#links.carrierClosed(session, timeUs, reason)
+    this.#inside.carrierClosed(session, timeUs, reason)
     this.#unlist(session)
     this.#enter(session, 'closed')
     const cause = {
@@ -641,22 +634,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */
   traffic(session: Session, source: Role = 0) {
-    const { index } = session
-    const meter = this.#meter
-    const endUs = meter.lastUs(index)
-    const [sentBytes, receivedBytes] = [meter.bytes(index, source), meter.bytes(index, 1 - source)]
-    const [sentPackets, receivedPackets] = [meter.packets(index, source), meter.packets(index, 1 - source)]
-    return {
-      'event.start': isoMicroseconds(session.startUs),
-      'event.end': isoMicroseconds(endUs),
-      'event.duration': Math.round((endUs - session.startUs) * 1000),
-      'source.bytes': sentBytes,
-      'source.packets': sentPackets,
-      'destination.bytes': receivedBytes,
-      'destination.packets': receivedPackets,
-      'network.bytes': sentBytes + receivedBytes,
-      'network.packets': sentPackets + receivedPackets,
-    }
+    return trafficOf(this.#meter, session.index, source, session.startUs)
   }
 
   get #words(): string {

@@ -13,11 +13,13 @@ import { type EspLimits, EspTracker } from './esp-tracker.ts'
 import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+import { Inside } from './inside.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
 import { type PppSecret, PppSecrets } from './ppp-secrets.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
-import { type PptpLimits, PptpTracker } from './pptp-tracker.ts'
+import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
+import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -29,7 +31,8 @@ export interface TrackLimits
     IkeStreamLimits,
     EspLimits,
     AnomalyLimits,
-    PptpLimits,
+    PptpConnectionLimits,
+    PptpCallLimits,
     PppoeLimits {}
 
 export class Trackers {
@@ -40,7 +43,8 @@ export class Trackers {
   readonly flows: InnerFlowTracker
   readonly ike: IkeTracker
   readonly esp: EspTracker
-  readonly pptp: PptpTracker
+  readonly pptpConnections: PptpConnectionTracker
+  readonly pptpCalls: PptpCallTracker
   readonly pppoe: PppoeTracker
   readonly ikeStreams: IkeStreams
 
@@ -63,23 +67,23 @@ export class Trackers {
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
     const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets))
+    const inside = new Inside(carriers, links, this.flows)
     this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
-    this.sessions = new SessionTracker(this.tunnels, links, this.flows, carriers, emit, limits, dialect)
+    this.sessions = new SessionTracker(this.tunnels, inside, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
     this.v3 = new L2tpV3Tracker(
       new Endpoints(limits.tunnelsMax * 2 + 1024),
       emit,
       this.anomalies,
-      carriers,
-      links,
-      this.flows,
+      inside,
       secrets,
       limits,
       learnPort,
     )
     this.tunnels.offerTo(this.v3.tunnels)
-    this.pptp = new PptpTracker(links, this.flows, carriers, emit, this.anomalies, limits)
-    this.pppoe = new PppoeTracker(links, this.flows, carriers, emit, this.anomalies, limits)
+    this.pptpCalls = new PptpCallTracker(inside, emit, this.anomalies, limits)
+    this.pptpConnections = new PptpConnectionTracker(this.pptpCalls, emit, this.anomalies, limits)
+    this.pppoe = new PppoeTracker(inside, emit, this.anomalies, limits)
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -104,7 +108,8 @@ export class Trackers {
     this.tunnels.expire(nowUs)
     this.v3.expire(nowUs)
     this.esp.expire(nowUs)
-    this.pptp.expire(nowUs)
+    this.pptpCalls.expire(nowUs)
+    this.pptpConnections.expire(nowUs)
     this.pppoe.expire(nowUs)
     this.ike.expire(nowUs)
     this.ikeStreams.expire(nowUs)
@@ -115,7 +120,8 @@ export class Trackers {
     yield* this.pppoe.finish(nowUs)
     yield* this.tunnels.finish(nowUs)
     yield* this.v3.finish(nowUs)
-    yield* this.pptp.finish(nowUs)
+    yield* this.pptpConnections.finish(nowUs)
+    yield* this.pptpCalls.finish(nowUs)
     // That an IKE SA was deleted may only be known now, and is why its associations ended.
     this.ike.finish(nowUs)
     yield* this.esp.finish(nowUs)

@@ -1,0 +1,35 @@
+/** What is inside carriers: their PPP links, and the flows in those. Trackers of carriers hand over what they find there. */
+import type { Frame } from '../dissect/frame.ts'
+import type { Carrier, CarrierOwner, Carriers } from './carrier.ts'
+import type { InnerFlowTracker } from './inner-flow.ts'
+import type { PppLinkTracker } from './ppp-tracker.ts'
+import type { Role } from './role.ts'
+
+export class Inside {
+  readonly links: PppLinkTracker
+  readonly flows: InnerFlowTracker
+  readonly #carriers: Carriers
+
+  constructor(carriers: Carriers, links: PppLinkTracker, flows: InnerFlowTracker) {
+    this.#carriers = carriers
+    this.links = links
+    this.flows = flows
+  }
+
+  /** As `Carriers` does. */
+  admit(owner: CarrierOwner): number {
+    return this.#carriers.admit(owner)
+  }
+
+  /** What the packet in the frame has inside, sent by a role of its carrier. */
+  observe(frame: Frame, carrier: Carrier, sender: Role): void {
+    if (frame.hasInner || (frame.hasPpp && this.links.observe(frame, carrier, sender)))
+      this.flows.observe(frame, carrier.key, sender)
+  }
+
+  /** With a carrier everything inside it ends. */
+  carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
+    this.flows.carrierClosed(carrier)
+    this.links.carrierClosed(carrier, timeUs, reason)
+  }
+}
