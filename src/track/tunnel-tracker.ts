@@ -14,12 +14,11 @@ import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
-import type { ControlDescription } from '../wire/l2tp-avp.ts'
-import { verifyChallengeResponse } from '../wire/l2tp-hidden.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
 import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
+import { AvpFindings } from './avp-findings.ts'
 import { Candidates } from './candidates.ts'
 import type { Arrival } from './control-channel.ts'
 import {
@@ -33,13 +32,14 @@ import {
   keepMessage,
   stopReason,
 } from './control-message.ts'
-import { type Dialect, nonceFrom, type SpokenMessage } from './dialect.ts'
+import type { Dialect, SpokenMessage } from './dialect.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
-import { hostsOf, vlanOf } from './outer.ts'
+import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
+import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
 
 /** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
@@ -87,7 +87,8 @@ export class TunnelTracker {
   readonly #anomalies: Anomalies
   readonly #limits: TunnelLimits
   readonly #dialect: Dialect
-  readonly #secrets: readonly Uint8Array[]
+  readonly #authentication: TunnelAuthentication
+  readonly #avps: AvpFindings
   readonly #learnPort: (port: number) => void
   readonly #byReceiver: PairTable
   /** Tunnels of which one id is not known: (sender, receiver) of the messages that will show it → index times two plus the receiver's role. */
@@ -122,7 +123,8 @@ export class TunnelTracker {
     this.#anomalies = anomalies
     this.#limits = limits
     this.#dialect = dialect
-    this.#secrets = secrets
+    this.#authentication = new TunnelAuthentication(dialect, secrets, this.events, anomalies)
+    this.#avps = new AvpFindings(dialect, emit, anomalies)
     this.#learnPort = learnPort
     this.#byReceiver = new PairTable(limits.tunnelsMax * 2)
     this.#halves = new Halves(limits.tunnelsMax)
@@ -252,7 +254,7 @@ export class TunnelTracker {
 
   #observeMessage(frame: Frame, tunnel: Tunnel, sender: Role, description: SpokenMessage): void {
     const message = keepMessage(frame, this.#dialect, description)
-    if (!this.#isAuthentic(frame, tunnel, sender, message)) return
+    if (!this.#authentication.isAuthentic(frame, tunnel, sender, message)) return
     if (this.#dialect.version === 3 && message.name === ACK) {
       this.#acknowledge(frame, tunnel, sender, ACK)
       return
@@ -268,7 +270,7 @@ export class TunnelTracker {
     if (arrival === 'retransmission') return
     if (arrival === 'conflict' || arrival === 'beyond_window') this.#reportNumber(tunnel, message, arrival, expectedNs)
     if (arrival === 'conflict') return
-    this.#reportFindings(frame, tunnel, description)
+    this.#avps.report(frame, tunnel, description)
     message.isLate = arrival === 'late'
     if (arrival === 'next' || arrival === 'late') this.#act(tunnel, sender, message)
     this.#release(tunnel, sender, frame)
@@ -329,7 +331,7 @@ export class TunnelTracker {
     if (before === after) return
     if (after === 'answered') this.#answer(tunnel, message)
     else if (after === 'established') {
-      if (name === 'SCCCN') this.#verify(tunnel, INITIATOR, 'SCCCN', message)
+      if (name === 'SCCCN') this.#authentication.verify(tunnel, INITIATOR, 'SCCCN', message)
       this.#establish(tunnel, message.timeUs)
     } else {
       tunnel.result = message.control
@@ -360,7 +362,7 @@ export class TunnelTracker {
     tunnel.withdraw?.(timeUs)
     tunnel.withdraw = null
     if (!tunnel.isTold) this.#tellRequest(tunnel, timeUs, 0)
-    this.#verify(tunnel, RESPONDER, 'SCCRP', message)
+    this.#authentication.verify(tunnel, RESPONDER, 'SCCRP', message)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
   }
 
@@ -369,63 +371,6 @@ export class TunnelTracker {
     this.#sessions?.tunnelOpened?.(tunnel)
     this.events.opened(tunnel, timeUs)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
-  }
-
-  /** The answer of `role` to the challenge of the other end. */
-  #verify(tunnel: Tunnel, role: Role, name: 'SCCRP' | 'SCCCN', { control, timeUs }: ControlMessage): void {
-    const { challenge } = tunnel.ends[1 - role]
-    const response = control.challengeResponse
-    if (challenge === undefined || response === undefined) return
-    const messageType = name === 'SCCRP' ? 2 : 3
-    const isRight = this.#secrets.some((secret) => verifyChallengeResponse(messageType, secret, challenge, response))
-    const verdict = this.#secrets.length === 0 ? 'unverified' : isRight ? 'verified' : 'wrong_secret'
-    if (tunnel.verdict !== 'wrong_secret') tunnel.verdict = verdict
-    this.events.authenticated(tunnel, role, name, verdict, timeUs)
-  }
-
-  /**
-   * Of version 3: whether the digest of a message allows to believe it. A receiver drops what another secret signed (RFC 3931
-   * section 5.4.1); so does the sensor, once it has seen that it knows the secret.
-   */
-  #isAuthentic(frame: Frame, tunnel: Tunnel, sender: Role, { name, control }: ControlMessage): boolean {
-    const isFirst = name === 'SCCRQ'
-    const own = control.challenge ?? tunnel.ends[sender].challenge
-    const receiver = (1 - sender) as Role
-    const digest = this.#dialect.digest(
-      frame,
-      isFirst,
-      nonceFrom(own, isFirst || name === 'SCCRP' || tunnel.ends[sender].isMet),
-      nonceFrom(tunnel.ends[receiver].challenge, tunnel.ends[receiver].isMet),
-    )
-    if (this.#dialect.version === 2 || (digest === null && tunnel.verdict !== 'verified')) return true
-    if (digest === null || digest.verdict === 'malformed') {
-      this.#reportDigest(frame, tunnel, digest === null ? 'l2tpv3.digest_missing' : 'l2tpv3.digest_malformed', name)
-      return tunnel.verdict !== 'verified'
-    }
-    const { verdict } = digest
-    if (verdict === 'no_nonce') return true
-    const words = verdict === 'no_secret' ? 'unverified' : verdict
-    if (tunnel.verdict === 'verified' && words !== 'verified') {
-      this.#reportDigest(frame, tunnel, 'l2tpv3.digest_wrong', name)
-      return false
-    }
-    const isNews = tunnel.verdict !== words
-    tunnel.verdict = words
-    // Each end once; a right SCCRQ may be an old one again, and shows in what follows.
-    const isTold = (tunnel.signed & (1 << sender)) !== 0
-    if ((isTold && !isNews) || (isFirst && words !== 'wrong_secret')) return true
-    tunnel.signed |= 1 << sender
-    this.events.authenticated(tunnel, sender, name, words, frame.timeUs)
-    return true
-  }
-
-  #reportDigest(frame: Frame, tunnel: Tunnel, finding: string, name: string): void {
-    tunnel.controlAnomalies++
-    this.#anomalies.report(frame, finding, 'l2tpv3', name, frame.hasUdp ? 'udp' : 'ip', {
-      'l2tp.message.type': name,
-      'l2tp.tunnel.uid': tunnel.uid,
-      'borescope.lineage': tunnel.lineage,
-    })
   }
 
   /** A NAT gave a peer another port in mid-life: the answers will go there. */
@@ -449,64 +394,6 @@ export class TunnelTracker {
     this.#learnPort(sourcePort)
   }
 
-  /** Each finding on each kind of AVP once a message. */
-  #reportFindings(frame: Frame, tunnel: Tunnel | null, description: SpokenMessage): void {
-    const { protocol } = this.#dialect
-    const hosts = frame.hasUdp ? 'udp' : 'ip'
-    const fields = {
-      'l2tp.message.type': description.messageName,
-      'l2tp.tunnel.target_id': this.#dialect.header(frame).tunnelId,
-      'l2tp.session.target_id': description.sessionId,
-      ...(tunnel === null ? {} : { 'l2tp.tunnel.uid': tunnel.uid, 'borescope.lineage': tunnel.lineage }),
-    }
-    const told = new Set<string>()
-    for (const avp of description.avps) {
-      const of = avp.vendorId === 0 ? '' : ` of vendor ${avp.vendorId}`
-      const detail = `${description.messageName}: AVP ${avp.type} (${avp.name})${of}`
-      for (const finding of avp.findings) {
-        if (told.has(`${finding} ${detail}`)) continue
-        told.add(`${finding} ${detail}`)
-        this.#anomalies.report(frame, finding, protocol, detail, hosts, fields)
-      }
-      if (avp.recovery === undefined || told.has(detail)) continue
-      told.add(detail)
-      this.#reportHidden(frame, tunnel, description, avp, avp.recovery)
-    }
-    if (description.flaw !== null)
-      this.#anomalies.report(frame, description.flaw, protocol, description.messageName, hosts, fields)
-  }
-
-  #reportHidden(
-    frame: Frame,
-    tunnel: Tunnel | null,
-    { messageName: message, sessionId }: SpokenMessage,
-    avp: ControlDescription['avps'][number],
-    verdict: string,
-  ): void {
-    const { value } = avp
-    const outer = hostsOf(frame, this.#dialect.protocol)
-    this.#emit({
-      name: 'l2tp.avp.hidden',
-      timeUs: frame.timeUs,
-      message: `${outer['source.ip']} hid AVP ${avp.type} (${avp.name}) in ${message}: ${verdict}`,
-      fields: {
-        ...outer,
-        'l2tp.version': this.#dialect.version,
-        'l2tp.message.type': message,
-        'l2tp.avp.type': avp.type,
-        'l2tp.avp.name': avp.name,
-        'l2tp.avp.vendor_id': avp.vendorId,
-        'l2tp.avp.verdict': verdict,
-        'l2tp.avp.value':
-          value === undefined ? undefined : typeof value === 'object' ? JSON.stringify(value) : String(value),
-        'l2tp.tunnel.target_id': this.#dialect.header(frame).tunnelId,
-        'l2tp.session.target_id': sessionId,
-        'l2tp.tunnel.uid': tunnel?.uid,
-        'borescope.lineage': tunnel?.lineage,
-      },
-    })
-  }
-
   // --- tunnels that nobody knows yet
 
   #observeUnknown(frame: Frame): void {
@@ -527,7 +414,7 @@ export class TunnelTracker {
     else if ((name === 'SCCRP' || name === 'SCCCN') && this.#completeHalf(frame))
       this.observeControl(frame, this.findControl(frame))
     else {
-      this.#reportFindings(frame, null, description)
+      this.#avps.report(frame, null, description)
       if (this.#candidates.observe(frame, name)) this.#adopt(frame)
     }
   }
@@ -550,14 +437,14 @@ export class TunnelTracker {
       }
       this.#replace(tunnel, frame.timeUs, 'the peer started again with the same tunnel id')
     }
-    this.#reportFindings(frame, null, description)
+    this.#avps.report(frame, null, description)
     const tunnel = this.#open(frame, INITIATOR)
     if (tunnel === null) {
       this.#requestUntracked(message)
       return
     }
     this.#begin(tunnel, message)
-    this.#isAuthentic(frame, tunnel, INITIATOR, message)
+    this.#authentication.isAuthentic(frame, tunnel, INITIATOR, message)
     this.#count(tunnel, INITIATOR, frame)
     const { uid } = tunnel
     this.#successor?.expect(frame, message, (timeUs) => this.#withdraw(tunnel, uid, timeUs))
