@@ -3,7 +3,7 @@
  * makes the first. What they agree on is encrypted; that they happened, when, and how far they came is not.
  */
 import type { IkeChild } from './ike-lookup.ts'
-import type { Role } from './ike-role.ts'
+import type { Role } from './role.ts'
 
 /** The newest ones are kept: their SAs are the ones in use, or about to be. */
 const KEPT = 8

@@ -16,7 +16,7 @@ import { Children } from './ike-children.ts'
 import { Liveness } from './ike-liveness.ts'
 import type { IkeEnding } from './ike-lookup.ts'
 import { MessageIds } from './ike-message-ids.ts'
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { SkfMessages } from './ike-skf.ts'
 import { outerFields, type OuterFields } from './outer.ts'
 

@@ -12,7 +12,7 @@ import { suitesOf, transformCount } from '../wire/ike-proposal.ts'
 import { gradeOffer, gradeSuite, type IkeGrade, isOffered } from '../wire/ike-strength.ts'
 import { vendorLabel } from '../wire/ike-vendor.ts'
 import { type Arrival, type End, type Exchange, isSetUp } from './ike-exchange.ts'
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 /**
  * `ike.choice_not_offered`: the responder chose what the initiator did not offer. `ike.choice_multiple`: it chose several

@@ -3,7 +3,7 @@
  * such as deletes. Both are encrypted; they differ by who answers, and how long they are.
  */
 import { SECOND_US } from '../base/time.ts'
-import type { Role } from './ike-role.ts'
+import type { Role } from './role.ts'
 import { sealedLength1, sealedLength2 } from '../wire/ike-strength.ts'
 
 /** An answer of version 1 is an exchange of its own: of the same length, the other way, soon. */

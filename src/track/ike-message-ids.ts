@@ -2,7 +2,7 @@
  * The message ids of one IKEv2 SA (RFC 7296, section 2.2): each end counts its requests from zero, an answer has the number of
  * its request, and whoever repeats himself sends the same octets. What breaks that is forged, or the capture has gaps.
  */
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 /**
  * `ike.message_id_reused`: another request with a number that was used. `ike.message_id_gap`: a number far ahead of the last.

@@ -7,7 +7,7 @@ import { SECOND_US } from '../base/time.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { addressPair, type Exchange, isSettingUp, pairOf } from './ike-exchange.ts'
 import type { IkeEnding, IkeLookup, IkeParent } from './ike-lookup.ts'
-import { INITIATOR, RESPONDER } from './ike-role.ts'
+import { INITIATOR, RESPONDER } from './role.ts'
 
 /** SAs of one pair of hosts that are told apart: clients behind one address, or a flood. A further one ends the oldest. */
 const PER_PAIR_MAX = 256

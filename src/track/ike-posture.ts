@@ -9,7 +9,7 @@ import type { CertificateDescription } from '../wire/ike-certificate.ts'
 import { IKE_LEVELS, type IkeLevel } from '../wire/ike-strength.ts'
 import { Allowances } from './allowances.ts'
 import type { End, Exchange } from './ike-exchange.ts'
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 const DAY_US = 86_400 * SECOND_US
 const LIST_MAX = 16

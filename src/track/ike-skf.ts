@@ -2,7 +2,7 @@
  * Messages of IKEv2 in fragments (RFC 7383), as far as a bystander can follow them: each fragment is encrypted on its own, so
  * that they can be counted and not put together.
  */
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 /**
  * `ike.fragment_total`: fewer fragments than other ones of the message said, or more than the largest message has.

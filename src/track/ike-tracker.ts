@@ -53,7 +53,7 @@ import { learn } from './ike-learn.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import { IkePeers } from './ike-peers.ts'
 import { IkePostures } from './ike-posture.ts'
-import { INITIATOR, RESPONDER, type Role } from './ike-role.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { IkeTeller, silence } from './ike-teller.ts'
 
 /** An SA that ended is remembered while its peers may still repeat themselves. */
