@@ -8,7 +8,6 @@
  */
 import { hashWindow, mixPair } from '../base/hash.ts'
 import { Endpoints } from '../base/endpoints.ts'
-import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
@@ -35,7 +34,9 @@ import {
   READING,
 } from './esp-association.ts'
 import { EspEvents } from './esp-events.ts'
+import { EspNames } from './esp-names.ts'
 import { EspPairs, roleOf } from './esp-pairs.ts'
+import { EspScans, isScan } from './esp-scans.ts'
 import { ARRIVAL, type Arrival, SequenceWindows } from './esp-sequence.ts'
 import { EspTraffic } from './esp-traffic.ts'
 import { EspTrafficEvents } from './esp-traffic-events.ts'
@@ -80,8 +81,6 @@ const FADE_US = 5 * SECOND_US
 const ORPHAN_US = 30 * SECOND_US
 /** Packets that supplied keys must fail to open before that is told. */
 const REFUSED_AFTER = 8
-/** SPIs in a minute that came to nothing, of one source, before that is told; and again at twice as many. */
-const SCANNED_FROM = 20
 /** SPIs that came to nothing, of one source in a minute, that are told one by one. */
 const LONE_TOLD = 3
 const SPI_RESERVED_MAX = 255
@@ -101,12 +100,7 @@ export class EspTracker implements CarrierOwner {
   readonly #pairs: EspPairs
   /** Among the owners of carriers. */
   readonly #number: number
-  /** (ends and carriage, SPI) → association. */
-  readonly #byName: PairTable
-  /** (addresses without ports, SPI) → association: for ends that move to another port. */
-  readonly #byAddresses: PairTable
-  /** (source, destination) → the association that began last. */
-  readonly #latest: PairTable
+  readonly #names: EspNames
   readonly #byIke = new Map<string, Set<number>>()
   readonly #meter = new Meter()
   readonly #tunnelMeter = new Meter()
@@ -116,13 +110,12 @@ export class EspTracker implements CarrierOwner {
   readonly #recogniser: NullRecogniser
   readonly #allowances: Allowances
   readonly #full: FullTable
+  readonly #scans: EspScans
   readonly #esp = new EspView()
   readonly #ah = new AhView()
   readonly #insides: readonly InsidePacket[]
   readonly #expire = (index: number) => this.#expired(index)
   #candidates = 0
-  /** (source, minute) → SPIs that came to nothing. */
-  #scans: PairTable
   #nowUs = 0
   #lost = 0
   /** The pair whose content was found last, and the end that sent it. */
@@ -152,10 +145,8 @@ export class EspTracker implements CarrierOwner {
     this.#number = carriers.admit(this)
     this.#associations = new Pool(capacity, (index) => new EspAssociation(index))
     this.#pairs = new EspPairs(this.#endpoints, this.#associations, this.#meter, this, this.#number)
-    this.#byName = new PairTable(capacity)
-    this.#byAddresses = new PairTable(capacity)
-    this.#latest = new PairTable(capacity)
-    this.#scans = new PairTable(limits.sourcesMax)
+    this.#names = new EspNames(capacity)
+    this.#scans = new EspScans(limits.sourcesMax)
     this.#recogniser = new NullRecogniser({ packetsMin: limits.espNullPackets })
     this.#allowances = new Allowances(limits.reportsPerMinute, limits.sourcesMax)
     this.#traffic = new EspTraffic(
@@ -312,7 +303,7 @@ export class EspTracker implements CarrierOwner {
       hasPorts ? destinationPort : 0,
     )
     if (destination === NONE) return NONE
-    const index = this.#byName.find(mixPair(source * 4 + carriage, destination), spi)
+    const index = this.#names.find(source, destination, carriage, spi)
     if (index === NONE) return NONE
     const association = this.#associations.at(index)
     return association.source === source && association.destination === destination ? index : NONE
@@ -477,7 +468,7 @@ export class EspTracker implements CarrierOwner {
 
   #observeUnknown(frame: Frame, carriage: Carriage, spi: number, sequence: number): Outcome {
     const addresses = addressesOf(frame)
-    const elsewhere = this.#byAddresses.find(mixPair(addresses, carriage), spi)
+    const elsewhere = this.#names.findElsewhere(addresses, carriage, spi)
     const other = elsewhere === NONE ? null : this.#associations.at(elsewhere)
     if (other !== null && this.#isContinued(other, sequence)) {
       this.#follow(frame, other)
@@ -521,8 +512,7 @@ export class EspTracker implements CarrierOwner {
     this.#windows.open(index, sequence)
     this.#traffic.beginHolding(index)
     this.#count(frame, association)
-    this.#insert(association)
-    this.#latest.insert(source, destination, index)
+    this.#names.insert(association)
     this.#supplyKeys(frame, association)
     this.#timers.schedule(index, timeUs + CANDIDATE_US)
     return association
@@ -550,7 +540,7 @@ export class EspTracker implements CarrierOwner {
     if (tunnel === null) return
     association.role = roleOf(tunnel, source)
     this.#accept(association, tunnel, timeUs)
-    const answer = this.#latest.find(destination, source)
+    const answer = this.#names.latest(destination, source)
     if (answer === NONE) return
     const other = this.#associations.at(answer)
     const isAnswer = other.carriage === association.carriage && Math.abs(other.startUs - association.startUs) <= PAIR_US
@@ -644,7 +634,7 @@ export class EspTracker implements CarrierOwner {
   /** A candidate that nothing came of: a lone packet is told, many of one source are a scan. */
   #settle(association: EspAssociation, timeUs: number): void {
     const { source, destination, carriage, startUs } = association
-    const answer = this.#latest.find(destination, source)
+    const answer = this.#names.latest(destination, source)
     const other = answer === NONE ? null : this.#associations.at(answer)
     const isPaired = other !== null && other.carriage === carriage && Math.abs(other.startUs - startUs) <= PAIR_US
     if (isPaired || this.#countLone(association, timeUs) <= LONE_TOLD) this.#believe(association, timeUs)
@@ -653,14 +643,8 @@ export class EspTracker implements CarrierOwner {
 
   /** How many SPIs of this source came to nothing in this minute. */
   #countLone(association: EspAssociation, timeUs: number): number {
-    const minute = Math.floor(association.startUs / (60 * SECOND_US)) | 0
-    const source = this.#endpoints.digest(association.source)
-    const spis = Math.max(this.#scans.find(source, minute), 0) + 1
-    if (!this.#scans.insert(source, minute, spis)) {
-      this.#scans = new PairTable(this.#limits.sourcesMax)
-      this.#scans.insert(source, minute, spis)
-    }
-    if (spis % SCANNED_FROM === 0 && isPowerOfTwo(spis / SCANNED_FROM)) this.events.scanned(association, timeUs, spis)
+    const spis = this.#scans.count(this.#endpoints.digest(association.source), association.startUs)
+    if (isScan(spis)) this.events.scanned(association, timeUs, spis)
     return spis
   }
 
@@ -700,15 +684,14 @@ export class EspTracker implements CarrierOwner {
   }
 
   #move(association: EspAssociation, source: number, destination: number): void {
-    this.#remove(association)
+    this.#names.remove(association)
     this.#endpoints.holdAgain(source)
     this.#endpoints.holdAgain(destination)
     this.#endpoints.release(association.source)
     this.#endpoints.release(association.destination)
     association.source = source
     association.destination = destination
-    this.#insert(association)
-    this.#latest.insert(source, destination, association.index)
+    this.#names.insert(association)
   }
 
   #collide(frame: Frame, association: EspAssociation, other: EspAssociation): void {
@@ -815,7 +798,7 @@ export class EspTracker implements CarrierOwner {
     const { index, source, destination, parent } = association
     this.#timers.cancel(index)
     if (association.state === 'candidate') this.#candidates--
-    this.#remove(association)
+    this.#names.remove(association)
     if (parent !== null) {
       const siblings = this.#byIke.get(parent.uid)
       siblings?.delete(index)
@@ -909,21 +892,6 @@ export class EspTracker implements CarrierOwner {
     return this.#pairs.at(tunnel)
   }
 
-  // --- tables
-
-  #insert({ index, source, destination, carriage, spi, addresses }: EspAssociation): void {
-    this.#byName.insert(mixPair(source * 4 + carriage, destination), spi, index)
-    this.#byAddresses.insert(mixPair(addresses, carriage), spi, index)
-  }
-
-  #remove({ index, source, destination, carriage, spi, addresses }: EspAssociation): void {
-    const name = mixPair(source * 4 + carriage, destination)
-    if (this.#byName.find(name, spi) === index) this.#byName.remove(name, spi)
-    const place = mixPair(addresses, carriage)
-    if (this.#byAddresses.find(place, spi) === index) this.#byAddresses.remove(place, spi)
-    if (this.#latest.find(source, destination) === index) this.#latest.remove(source, destination)
-  }
-
   #report(frame: Frame, name: string, carriage: Carriage, detail: string, association?: EspAssociation): void {
     const layer = carriage === CARRIAGE.AH ? 'ah' : 'esp'
     const hosts = carriage === CARRIAGE.ESP || carriage === CARRIAGE.AH ? 'ip' : 'udp'
@@ -943,8 +911,4 @@ function addressesOf({ ip }: Frame): number {
     hashWindow(bytes, sourceAt, sourceAt + addressLength),
     hashWindow(bytes, destinationAt, destinationAt + addressLength),
   )
-}
-
-function isPowerOfTwo(number: number): boolean {
-  return (number & (number - 1)) === 0
 }
