@@ -6,7 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { equal, u16 } from '../base/bytes.ts'
-import { type AvpCursor, isPlausible, type Recovery } from './l2tp-avp.ts'
+import { isPlausible } from './l2tp-attributes.ts'
+import type { AvpCursor, Recovery } from './l2tp-avp.ts'
 
 const BLOCK = 16
 const ORIGINAL_LENGTH_OCTETS = 2

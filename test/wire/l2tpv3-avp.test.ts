@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isPlausible, readAvp } from '../../src/wire/l2tp-avp.ts'
+import { isPlausible, readAvp } from '../../src/wire/l2tp-attributes.ts'
 import { L2TPV3_KINDS, meaningOf, pseudowireName, sublayerName } from '../../src/wire/l2tpv3-avp.ts'
 import { fromHex } from '../support/craft.ts'
 import { inWindow } from '../support/window.ts'
