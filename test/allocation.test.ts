@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { Sensor } from '../src/sensor.ts'
 import { LINKTYPE } from '../src/wire/link.ts'
+import { allocatedBy } from './support/allocation.ts'
 import * as craft from './support/craft.ts'
 import { V3_MESSAGE, v3Data, v3Message } from './support/craft-l2tpv3.ts'
 
@@ -14,9 +13,6 @@ const MEASURED = 1_000_000
 const PORTIONS = 20
 const START_US = 1_700_000_000_000_000
 const LNS = '198.51.100.1'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 /** Frames one after the other in one buffer, as a capture holds them. */
 class Tape {
@@ -147,14 +143,6 @@ class Load {
     frame.timeUs = START_US + this.#packets * 10
     this.sensor.observe()
   }
-}
-
-/** Bytes that `work` allocated, whether they are garbage by now or not: no collection may fall into it. */
-function allocatedBy(work: () => void): number {
-  collect()
-  const before = process.memoryUsage().heapUsed
-  work()
-  return process.memoryUsage().heapUsed - before
 }
 
 /** The compiler works beside us and allocates now and then; what a packet costs is there in every portion. */

@@ -1,6 +1,6 @@
 /** Builds L2TPv3 messages (RFC 3931), over UDP and over IP, with digests and hidden values; `craft.ts` puts them into packets. */
 import { createHmac } from 'node:crypto'
-import { avp, be16, be32, be8, concat, type HiddenAvpFields, hiddenAvp, utf8 } from './craft.ts'
+import { avp, be16, be32, be8, concat, type HiddenAvpFields, hiddenAvp, L2TP_MESSAGE, utf8 } from './craft.ts'
 
 export const V3_AVP = {
   messageType: 0,
@@ -27,23 +27,7 @@ export const V3_AVP = {
   nonce: 73,
 } as const
 
-export const V3_MESSAGE = {
-  sccrq: 1,
-  sccrp: 2,
-  scccn: 3,
-  stopccn: 4,
-  hello: 6,
-  ocrq: 7,
-  ocrp: 8,
-  occn: 9,
-  icrq: 10,
-  icrp: 11,
-  iccn: 12,
-  cdn: 14,
-  wen: 15,
-  sli: 16,
-  ack: 20,
-} as const
+export const V3_MESSAGE = { ...L2TP_MESSAGE, ack: 20 } as const
 
 export interface V3ControlFields {
   readonly controlConnectionId?: number

@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
+import { allocatedBy } from '../support/allocation.ts'
 import { be32, concat, datagram, ethernet, ipv4 } from '../support/craft.ts'
 import { Random } from '../support/random.ts'
 
@@ -12,9 +11,6 @@ const MEASURED = 1_600_000
 const PORTIONS = 8
 const START_US = 1_700_000_000_000_000
 const GATEWAY = '198.51.100.1'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 /** Packets of many associations, native and in UDP, one after the other in one buffer; only their numbers change. */
 class Load {
@@ -59,13 +55,6 @@ class Load {
       this.sensor.observe()
     }
   }
-}
-
-function allocatedBy(work: () => void): number {
-  collect()
-  const before = process.memoryUsage().heapUsed
-  work()
-  return process.memoryUsage().heapUsed - before
 }
 
 test('a packet of a known association that nobody can read allocates nothing', () => {

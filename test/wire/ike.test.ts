@@ -1,35 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { exchangeName, IkePayloadCursor, IkeView } from '../../src/wire/ike.ts'
 import { describeIke } from '../../src/wire/ike-describe.ts'
-import { be32, concat, fromHex } from '../support/craft.ts'
-import { encrypted, message, protectedMessage } from '../support/ike.ts'
-
-/** Aggressive mode, message 1, of a strongSwan initiator: SA, KE, NONCE, ID "vpngroup", five vendor ids. */
-const AGGRESSIVE = fromHex(
-  '37ff1673787927de000000000000000001100400000000000000016c0400003800000001000000010000002c01010001000000240101000080010007800e0080' +
-    '800200028004000280030001800b0001800c2a300a000084d79c8bf4cfb27937f7547819f0a1cecb6841f8bb2207e417b1cf6c4b487fed8224955b95e52346bb' +
-    '572c70bd1ab6e8f6a39f4d3c46d695f64cbde8e799e43fc899e0c137e846b31c9576ba840a34dd269d766aaaab09f65ad518bea40eee9776c5eeda0955ddf82f' +
-    '29ebd90576cb2a96e7b3551389c481dae38c19dc9aa7834a05000024643d57ee2ddc7996f3798db25c6fa688d7ceb478487bb12c0e26fe7e53a8fee20d000010' +
-    '0200000076706e67726f75700d00000c09002689dfd6b7120d000014afcad71368a1f1c96b8696fc775701000d0000184048b7d56ebce88525e7de7f00d6c2d3' +
-    '800000000d0000144a131c81070358455c5728f20e95452f0000001490cb80913ebb696e086381b5ec427b1f',
-)
-
-/** IKE_SA_INIT response of a responder that wants group 14. */
-const INVALID_KE = fromHex('f472e139959adec400000000000000002920222000000000000000260000000a00000011000e')
-
-function view(bytes: Uint8Array): IkeView {
-  const decoded = new IkeView()
-  expect(decoded.decode(bytes, 0, bytes.length)).toBeNull()
-  return decoded
-}
-
-function describeBytes(bytes: Uint8Array) {
-  return describeIke(view(bytes))
-}
+import { be32, concat } from '../support/craft.ts'
+import { encrypted, message, protectedMessage, AGGRESSIVE, INVALID_KE, viewOf, describeBytes } from '../support/ike.ts'
 
 describe('the header', () => {
   test('is read', () => {
-    const ike = view(AGGRESSIVE)
+    const ike = viewOf(AGGRESSIVE)
     expect(ike).toMatchObject({
       version: 1,
       minorVersion: 0,
@@ -46,7 +23,7 @@ describe('the header', () => {
   })
 
   test('of IKEv2 says who sends and whether it answers', () => {
-    expect(view(INVALID_KE)).toMatchObject({ version: 2, isResponse: true, isFromInitiator: false })
+    expect(viewOf(INVALID_KE)).toMatchObject({ version: 2, isResponse: true, isFromInitiator: false })
   })
 
   test('of every truncation is a flaw', () => {
@@ -82,7 +59,7 @@ describe('the header', () => {
 
 describe('the walk over the payloads', () => {
   const walk = (bytes: Uint8Array) => {
-    const cursor = new IkePayloadCursor().over(view(bytes))
+    const cursor = new IkePayloadCursor().over(viewOf(bytes))
     const seen: string[] = []
     while (cursor.next()) seen.push(`${cursor.type} ${cursor.length} > ${cursor.followingType}`)
     return { seen, flaw: cursor.flaw }
@@ -116,7 +93,7 @@ describe('the walk over the payloads', () => {
     const reservedOf = (version: number, octet: number) => {
       const bytes = message({ version, exchange: version === 0x10 ? 2 : 34 }, [[99, new Uint8Array(4)]])
       bytes[29] = octet
-      const cursor = new IkePayloadCursor().over(view(bytes))
+      const cursor = new IkePayloadCursor().over(viewOf(bytes))
       cursor.next()
       return [cursor.isCritical, cursor.reserved]
     }
