@@ -165,6 +165,7 @@ const MESSAGE = [...HOSTS, 'l2tp.version', 'l2tp.message.type', 'l2tp.message.fi
 const MESSAGE_MAY = [
   'l2tp.tunnel.target_id',
   ...PORTS,
+  'network.vlan.id',
   'borescope.lineage',
   'l2tp.tunnel.uid',
   'l2tp.tunnel.state',
@@ -248,6 +249,7 @@ export const L2TP_EVENTS = {
     ],
     may: [
       ...PORTS,
+      'network.vlan.id',
       'borescope.lineage',
       'l2tp.tunnel.uid',
       'l2tp.tunnel.target_id',

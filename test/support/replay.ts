@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../../src/config.ts'
 import { loadRules, type RuleSet } from '../../src/detect/rules.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
+import { assertDeclared } from './sensor.ts'
 
 let builtin: RuleSet | undefined
 
@@ -29,7 +30,10 @@ export async function replayEvents(path: string, options: ReplayOptions = {}): P
   options.change?.(config)
   const sensor = new Sensor(config, 'test', options.rules === undefined ? builtinRules() : options.rules)
   const events: EventDocument[] = []
-  sensor.bus.subscribe((event) => events.push(event))
+  sensor.bus.subscribe((event) => {
+    assertDeclared(event)
+    events.push(event)
+  })
   const source = mergeByTime([await openCapture(path)])
   try {
     await sensor.run(source, () => {})

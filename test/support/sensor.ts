@@ -4,7 +4,7 @@
 import { openCapture } from '../../src/capture/sources.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import type { EspKeyEntry } from '../../src/dissect/esp-keyring.ts'
-import type { EventName } from '../../src/events/catalogue.ts'
+import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
 
@@ -33,8 +33,27 @@ function sensorOf(options: SensorOptions): { sensor: Sensor; events: EventDocume
     options.espKeys ?? [],
   )
   const events: EventDocument[] = []
-  sensor.bus.subscribe((document) => events.push(document))
+  sensor.bus.subscribe((document) => {
+    assertDeclared(document)
+    events.push(document)
+  })
   return { sensor, events }
+}
+
+/** What the bus adds to every event. */
+const ADDED =
+  /^(@timestamp|message|(ecs|observer|related)\..*|borescope\.(capture|frame\..*)|event\.(id|kind|category|type|action|dataset|module))$/
+
+/** Types let a field pass that an object brings along which is spread into an event; rules may use only what is declared. */
+export function assertDeclared(document: EventDocument): void {
+  const name = document['event.action']
+  const { always, may }: { readonly always: readonly string[]; readonly may: readonly string[] } =
+    CATALOGUE[name as EventName]
+  for (const [field, value] of Object.entries(document))
+    if (value !== undefined && !ADDED.test(field) && !always.includes(field) && !may.includes(field))
+      throw new Error(`${name} carries ${field}, which it does not declare`)
+  const missing = always.find((field) => document[field as keyof EventDocument] === undefined)
+  if (missing !== undefined) throw new Error(`${name} lacks ${missing}, which it always has`)
 }
 
 /** Takes whole Ethernet frames one by one. */

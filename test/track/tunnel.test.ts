@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import * as craft from '../support/craft.ts'
-import { named } from '../support/sensor.ts'
-import { CLIENT, Peers, SERVER } from './support.ts'
+import { countsOf, named, TestSensor } from '../support/sensor.ts'
+import { CLIENT, Peers, SERVER, START_US } from './support.ts'
 
 const stopccn =
   (assignedTunnelId: number, result = 1) =>
@@ -305,4 +305,25 @@ test('of requests that nobody answers so many are told in a minute, the others c
   expect(peers.told('l2tp.tunnel.failed')).toHaveLength(4)
   expect(peers.told('l2tp.tunnel.requested').at(-1)).toMatchObject({ 'borescope.suppressed': 7 })
   expect(peers.run.sensor.trackers.suppressed).toBe(7)
+})
+
+test('what is told of a tunnel in a VLAN names it, and declares that it does', () => {
+  const run = new TestSensor()
+  const see = (message: Uint8Array, timeUs: number) =>
+    run.see(craft.datagram(message, { source: CLIENT, target: SERVER, ethernet: { vlans: [{ id: 7 }] } }), timeUs)
+  see(craft.sccrq({ assignedTunnelId: 100 }), START_US)
+  see(craft.sccrq({ assignedTunnelId: 100, ns: 9 }), START_US + 1)
+  see(craft.hello({ tunnelId: 999 }), START_US + 2)
+  see(craft.l2tpControl([craft.avp(21, craft.utf8('123'), { hidden: true })], { tunnelId: 998 }), START_US + 3)
+  const told = run.finish()
+  const nameless = told.filter((event) => event['network.vlan.id'] !== '7').map((event) => event['event.action'])
+  expect(nameless).toEqual(['capture.analysed'])
+  expect(Object.keys(countsOf(told))).toEqual(
+    expect.arrayContaining([
+      'l2tp.tunnel.requested',
+      'l2tp.control.out_of_order',
+      'l2tp.control.unknown',
+      'l2tp.avp.hidden',
+    ]),
+  )
 })
