@@ -73,7 +73,14 @@ describe('data of varying length', () => {
     expect(details(1, 24576, concat(fromHex('8001 0001 8002 0e10')), 3)).toMatchObject({
       attributes: [{ name: 'life type' }, { name: 'life duration', value: 3600 }],
     })
-    for (let end = 0; end <= data.length; end++) expect(notificationDetails(1, 24576, 1, data, 0, end)).toBeDefined()
+    // Of one that is cut, the attributes that are whole.
+    const counts = Array.from({ length: data.length + 1 }, (_, end) => {
+      const { attributes } = notificationDetails(1, 24576, 1, data, 0, end) as {
+        readonly attributes: readonly unknown[]
+      }
+      return attributes.length
+    })
+    expect(counts).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2])
   })
 
   test('name where a client is sent', () => {
