@@ -6,24 +6,21 @@
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
-import { openCapture } from '../../src/capture/sources.ts'
 import { EspKeyring } from '../../src/dissect/esp-keyring.ts'
-import { Frame } from '../../src/dissect/frame.ts'
-import { Describer, type PacketDescription } from '../../src/dissect/layers.ts'
+import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { NO_ESP_KEYS } from '../../src/dissect/layers-esp.ts'
 import { parseEspKeys } from '../../src/esp-keys.ts'
 import { pcapFile } from '../support/pcap.ts'
 import type { Disagreement } from './argued.ts'
 import { ARGUED_ESP } from './argued-esp.ts'
-import { type Entry, entriesOf, entriesOfOracle, FIELDS, PASSED_OVER } from './fields.ts'
+import { entriesOf, entriesOfOracle, FIELDS, PASSED_OVER } from './fields.ts'
 import { everyAlgorithm, openingOptions, recordedRows } from './fields-esp.ts'
-import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
+import { askTshark, type OraclePacket } from './tshark.ts'
+import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
-const PACKETS_MAX = 20_000
 const FUZZED = /-mut\d*\b|-fuzz\b/
 const COMPARED = [
   'lab',
@@ -40,32 +37,12 @@ async function capturesIn(folders: readonly string[]): Promise<string[]> {
   return captures
 }
 
-const missing =
-  TSHARK_VERSION === ''
-    ? 'tshark is not installed (Debian package tshark)'
-    : existsSync(CAPTURES)
-      ? null
-      : `there are no captures at ${CAPTURES}; set BORESCOPE_CAPTURES`
-if (missing !== null) process.stderr.write(`\n*** The comparison of ESP with tshark does not run: ${missing}.\n\n`)
+warnIfMissing('The comparison of ESP with tshark')
 
 async function describeAll(path: string, keys: string | null): Promise<PacketDescription[]> {
   const keyring = keys === null ? NO_ESP_KEYS.keyring : new EspKeyring(parseEspKeys(keys).entries)
-  const describer = new Describer({
-    l2tpPorts: [1701],
-    secrets: [],
-    fragments: { datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 },
-    linksMax: 4096,
-    esp: { ...NO_ESP_KEYS, keyring },
-  })
-  const source = await openCapture(path)
-  const frame = new Frame()
   const descriptions: PacketDescription[] = []
-  try {
-    while (await source.fill())
-      while (source.next(frame) && descriptions.length < PACKETS_MAX) descriptions.push(describer.describe(frame))
-  } finally {
-    await source.close()
-  }
+  await describeCapture(path, (description) => descriptions.push(description), { esp: { ...NO_ESP_KEYS, keyring } })
   return descriptions
 }
 
@@ -108,11 +85,6 @@ class Tally {
   }
 }
 
-function grouped(entries: readonly Entry[]): Map<string, string[]> {
-  const groups = Map.groupBy(entries, ({ name }) => name)
-  return new Map([...groups].map(([name, group]) => [name, group.map(({ value }) => value)]))
-}
-
 function has({ layers }: PacketDescription, name: string): boolean {
   return layers.some(({ layer, quoted, flaw }) => layer === name && quoted !== true && flaw === undefined)
 }
@@ -139,7 +111,7 @@ const keyed = await capturesIn(['lab']).then((captures) =>
   captures.filter((path) => existsSync(path.replace(/\.pcap$/, '.keys.json'))),
 )
 
-describe.skipIf(missing !== null)('ESP and AH', () => {
+describe.skipIf(MISSING !== null)('ESP and AH', () => {
   it('agree about every field of every packet, or are argued with', { timeout: 600_000 }, async () => {
     const tally = new Tally()
     for (const path of (await capturesIn(COMPARED)).filter((capture) => !FUZZED.test(capture))) {

@@ -5,22 +5,18 @@
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
-import { openCapture } from '../../src/capture/sources.ts'
-import { Frame } from '../../src/dissect/frame.ts'
-import { Describer, type PacketDescription } from '../../src/dissect/layers.ts'
+import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { pcapFile } from '../support/pcap.ts'
 import { everyIkeField } from './every-ike-field.ts'
 import type { Argument, Disagreement } from './argued.ts'
 import { ARGUED_IKE } from './argued-ike.ts'
-import type { Entry } from './fields.ts'
 import { entriesOfIke, entriesOfIkeOracle, IKE_PASSED_OVER, isComparedIke } from './fields-ike.ts'
 import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
+import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
-const PACKETS_MAX = 20_000
 const FUZZED = /-mut\d*\b|-fuzz\b/
 const FOLDERS = [
   'lab',
@@ -32,13 +28,6 @@ const FOLDERS = [
   'public/encap',
   'public/esp-ah',
 ]
-
-const missing =
-  TSHARK_VERSION === ''
-    ? 'tshark is not installed (Debian package tshark)'
-    : existsSync(CAPTURES)
-      ? null
-      : `there are no captures at ${CAPTURES}; set BORESCOPE_CAPTURES`
 
 /** How often each argument was needed, in all comparisons. */
 const needed = new Map<Argument, number>()
@@ -52,27 +41,10 @@ class Comparison {
   async capture(path: string): Promise<void> {
     const oracle = await askTshark(path, PACKETS_MAX, ['-Y', 'isakmp', '-J', 'isakmp eap'])
     if (oracle.size === 0) return
-    const source = await openCapture(path)
-    const describer = new Describer({
-      l2tpPorts: [1701],
-      secrets: [],
-      fragments: { datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 },
-      linksMax: 64,
+    await describeCapture(path, (description) => {
+      const theirs = oracle.get(description.number)
+      if (theirs !== undefined) this.#packet(basename(path), description, theirs)
     })
-    const frame = new Frame()
-    let packets = 0
-    try {
-      while (packets < PACKETS_MAX && (await source.fill())) {
-        while (packets < PACKETS_MAX && source.next(frame)) {
-          packets++
-          const description = describer.describe(frame)
-          const theirs = oracle.get(description.number)
-          if (theirs !== undefined) this.#packet(basename(path), description, theirs)
-        }
-      }
-    } finally {
-      await source.close()
-    }
   }
 
   #packet(capture: string, { number, layers }: PacketDescription, oracle: OraclePacket): void {
@@ -159,11 +131,7 @@ function row(field: string, agreed: number | string, argued: number | string, di
   return `${field.padEnd(46)}${String(agreed).padStart(9)}${String(argued).padStart(8)}${String(differ).padStart(8)}`
 }
 
-function grouped(entries: readonly Entry[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const { name, value } of entries) groups.set(name, [...(groups.get(name) ?? []), value])
-  return groups
-}
+warnIfMissing('The comparison of IKE with tshark')
 
 describe('of IKE, the oracle', () => {
   it.skipIf(TSHARK_VERSION === '')(
@@ -187,7 +155,7 @@ describe('of IKE, the oracle', () => {
     },
   )
 
-  it.skipIf(missing !== null)(
+  it.skipIf(MISSING !== null)(
     'agrees about every field of every message, or is argued with',
     {
       timeout: 600_000,
@@ -207,7 +175,7 @@ describe('of IKE, the oracle', () => {
   )
 
   // With other captures some arguments may have nothing to answer.
-  it.skipIf(missing !== null || process.env['BORESCOPE_CAPTURES'] !== undefined)(
+  it.skipIf(MISSING !== null || process.env['BORESCOPE_CAPTURES'] !== undefined)(
     'is argued with for nothing that it does not say',
     () => {
       expect(ARGUED_IKE.filter((argument) => !needed.has(argument)).map(({ reason }) => reason)).toEqual([])

@@ -1,20 +1,11 @@
-/**
- * The application protocols of single packets compared with tshark's reading, field by field, over all captures that hold
- * them. Every disagreement is mended in the source or argued here.
- */
-import { existsSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
-import { openCapture } from '../../src/capture/sources.ts'
-import { Frame } from '../../src/dissect/frame.ts'
 import type { Layer } from '../../src/dissect/layer.ts'
-import { Describer } from '../../src/dissect/layers.ts'
 import { askInner, type InnerPacket, innerValues } from './fields-inner.ts'
 import { TSHARK_VERSION } from './tshark.ts'
+import { CAPTURES, describeCapture, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
-const PACKETS_MAX = 20_000
 /** Where tshark's reading is one opinion among several: what was made to be wrong. */
 const FUZZED = /-mut\d*\b|-fuzz\b|\/(?:malformed|robustness)\/|Malformed/
 
@@ -121,26 +112,10 @@ class Comparison {
   async capture(path: string): Promise<void> {
     const oracle = await askInner(path, PACKETS_MAX)
     if (oracle.size === 0) return
-    const source = await openCapture(path)
-    const describer = new Describer({
-      l2tpPorts: [1701],
-      secrets: [],
-      fragments: { datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 },
-      linksMax: 4096,
+    await describeCapture(path, ({ number, layers }) => {
+      const theirs = oracle.get(number)
+      if (theirs !== undefined) this.#packet(basename(path), layers, theirs)
     })
-    const frame = new Frame()
-    let packets = 0
-    try {
-      while (packets < PACKETS_MAX && (await source.fill())) {
-        while (packets++ < PACKETS_MAX && source.next(frame)) {
-          const description = describer.describe(frame)
-          const theirs = oracle.get(description.number)
-          if (theirs !== undefined) this.#packet(basename(path), description.layers, theirs)
-        }
-      }
-    } finally {
-      await source.close()
-    }
   }
 
   #packet(capture: string, layers: readonly Layer[], oracle: InnerPacket): void {
@@ -188,15 +163,9 @@ class Comparison {
   }
 }
 
-const missing =
-  TSHARK_VERSION === ''
-    ? 'tshark is not installed (Debian package tshark)'
-    : existsSync(CAPTURES)
-      ? null
-      : `there are no captures at ${CAPTURES}; set BORESCOPE_CAPTURES`
-if (missing !== null) process.stderr.write(`\n*** The comparison of inner protocols does not run: ${missing}.\n\n`)
+warnIfMissing('The comparison of inner protocols')
 
-describe.skipIf(missing !== null)('application protocols', () => {
+describe.skipIf(MISSING !== null)('application protocols', () => {
   it('read as tshark reads them, or are argued with', { timeout: 900_000 }, async () => {
     const { captures } = await capturePaths([CAPTURES])
     const queue = captures.filter((path) => !FUZZED.test(path))

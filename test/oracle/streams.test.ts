@@ -3,8 +3,7 @@
  * own way: the fingerprints of TLS and SSH, and the requests of HTTP, over every connection of all captures.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
 import { openCapture } from '../../src/capture/sources.ts'
@@ -15,9 +14,8 @@ import type { RaisedEvent } from '../../src/events/catalogue.ts'
 import { InnerProtocols } from '../../src/track/inner-protocols.ts'
 import { addressText } from '../../src/base/address.ts'
 import { u16 } from '../../src/base/bytes.ts'
-import { TSHARK_VERSION } from './tshark.ts'
+import { CAPTURES, MISSING, warnIfMissing } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
 /** What was made to be wrong, and what tshark finds inside other carriers. */
 const PASSED_OVER = /-mut\d*\b|-fuzz\b|\/(?:malformed|robustness)\/|fuzz|geneve|vxlan/i
 const TCP = 6
@@ -121,9 +119,9 @@ const COMPARED = [
   ],
 ] as const
 
-const isMissing = TSHARK_VERSION === '' || !existsSync(CAPTURES)
+warnIfMissing('The comparison of streams with tshark')
 
-describe.skipIf(isMissing)('connections', () => {
+describe.skipIf(MISSING !== null)('connections', () => {
   it('are read as tshark reads them', { timeout: 900_000 }, async () => {
     const { captures } = await capturePaths([CAPTURES])
     const totals = new Map<string, number>()

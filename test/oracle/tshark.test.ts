@@ -5,24 +5,20 @@
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
-import { openCapture } from '../../src/capture/sources.ts'
 import type { Layer } from '../../src/dissect/layer.ts'
-import { Describer, type PacketDescription } from '../../src/dissect/layers.ts'
-import { Frame } from '../../src/dissect/frame.ts'
+import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { pcapFile } from '../support/pcap.ts'
 import { ARGUED, type Disagreement } from './argued.ts'
-import { entriesOf, entriesOfOracle, type Entry, FIELDS, PASSED_OVER } from './fields.ts'
+import { entriesOf, entriesOfOracle, FIELDS, PASSED_OVER } from './fields.ts'
 import { everyField } from './every-field.ts'
 import { v3Options } from './fields-l2tpv3.ts'
 import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
+import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
 const IS_CI = process.env['CI'] === 'true'
-/** Compared packets of one capture, from its beginning. */
-const PACKETS_MAX = 20_000
 const FUZZED = /-mut\d*\b|-fuzz\b/
 
 const COMPARED = [
@@ -53,39 +49,6 @@ async function capturesIn(folders: readonly string[]): Promise<string[]> {
   return captures
 }
 
-function makeDescriber(): Describer {
-  return new Describer({
-    l2tpPorts: [1701],
-    secrets: [],
-    fragments: { datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 },
-    linksMax: 4096,
-  })
-}
-
-/** Calls `look` with each description; gives how many packets there were. */
-async function dissectAll(
-  path: string,
-  packetsMax: number,
-  look: (description: PacketDescription) => void,
-): Promise<number> {
-  const source = await openCapture(path)
-  const describer = makeDescriber()
-  const frame = new Frame()
-  let packets = 0
-  try {
-    while (await source.fill()) {
-      while (source.next(frame)) {
-        if (packets >= packetsMax) return packets
-        packets++
-        look(describer.describe(frame))
-      }
-    }
-  } finally {
-    await source.close()
-  }
-  return packets
-}
-
 class Tally {
   agreed = 0
   argued = 0
@@ -105,7 +68,7 @@ class Comparison {
   async capture(path: string): Promise<void> {
     const oracle = await askTshark(path, PACKETS_MAX)
     const apart = new Map<string, PacketDescription[]>()
-    const packets = await dissectAll(path, PACKETS_MAX, (description) => {
+    const packets = await describeCapture(path, (description) => {
       const options = v3Options(description.layers)
       if (options === null) this.#compare(path, description, oracle)
       else apart.set(options.join('|'), [...(apart.get(options.join('|')) ?? []), description])
@@ -222,24 +185,7 @@ class Comparison {
 
 const NOTHING: OraclePacket = { number: 0, fields: [], protocols: [], isMalformed: false }
 
-function grouped(entries: readonly Entry[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const { name, value } of entries) {
-    const group = groups.get(name)
-    if (group === undefined) groups.set(name, [value])
-    else group.push(value)
-  }
-  return groups
-}
-
-const hasCaptures = existsSync(CAPTURES)
-const missing =
-  TSHARK_VERSION === ''
-    ? 'tshark is not installed (Debian package tshark)'
-    : hasCaptures
-      ? null
-      : `there are no captures at ${CAPTURES}; set BORESCOPE_CAPTURES`
-if (missing !== null) process.stderr.write(`\n*** The comparison with tshark does not run: ${missing}.\n\n`)
+warnIfMissing('The comparison with tshark')
 
 describe('the oracle', () => {
   it.runIf(IS_CI)('is installed where all tests must run', () => {
@@ -264,7 +210,7 @@ describe('the oracle', () => {
     },
   )
 
-  it.skipIf(missing !== null)(
+  it.skipIf(MISSING !== null)(
     'agrees about every field of every packet, or is argued with',
     { timeout: 600_000 },
     async () => {
@@ -281,7 +227,7 @@ describe('the oracle', () => {
   )
 
   // With other captures some arguments may have nothing to answer.
-  it.skipIf(missing !== null || process.env['BORESCOPE_CAPTURES'] !== undefined)(
+  it.skipIf(MISSING !== null || process.env['BORESCOPE_CAPTURES'] !== undefined)(
     'is argued with for nothing that it does not say',
     () => {
       expect(ARGUED.filter((argument) => !needed.has(argument)).map(({ reason }) => reason)).toEqual([])
@@ -289,16 +235,17 @@ describe('the oracle', () => {
   )
 })
 
-describe.skipIf(!hasCaptures)('every capture, the fuzzed ones too', () => {
+describe.skipIf(!existsSync(CAPTURES))('every capture, the fuzzed ones too', () => {
   it('gives one bounded description a packet', { timeout: 300_000 }, async () => {
     for (const path of await capturesIn(UNHARMED)) {
       let last = 0
-      const packets = await dissectAll(path, Number.POSITIVE_INFINITY, ({ number, layers }) => {
+      const look = ({ number, layers }: PacketDescription) => {
         last = number
         expect(layers.length, `${path} #${number}`).toBeGreaterThan(0)
         expect(layers.length, `${path} #${number}`).toBeLessThan(64)
         expect(JSON.stringify(layers satisfies readonly Layer[]).length).toBeGreaterThan(2)
-      })
+      }
+      const packets = await describeCapture(path, look, {}, Number.POSITIVE_INFINITY)
       expect(last, path).toBe(packets)
     }
   })

@@ -6,18 +6,16 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
-import { openCapture } from '../../src/capture/sources.ts'
-import { Frame } from '../../src/dissect/frame.ts'
 import type { Layer } from '../../src/dissect/layer.ts'
-import { Describer } from '../../src/dissect/layers.ts'
+import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { type Values, WINDOWS_ARGUMENTS, WINDOWS_FIELDS, type WindowsDisagreement } from './fields-windows.ts'
 import { TSHARK_VERSION } from './tshark.ts'
+import { CAPTURES, describeCapture } from './compare.ts'
 
-const CAPTURES = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
 const FOLDERS = [
   join(import.meta.dirname, '../captures/windows'),
   ...['lab', 'variants', 'public'].map((folder) => join(CAPTURES, folder)),
@@ -104,29 +102,13 @@ function normal(value: string): string {
 
 /** Collects the layers of the compared protocols, by packet; true if a packet uses one of their ports. */
 async function dissectAll(path: string, into: Map<number, readonly Layer[]>): Promise<boolean> {
-  const source = await openCapture(path)
-  const describer = new Describer({
-    l2tpPorts: [1701],
-    secrets: [],
-    fragments: { datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 },
-    linksMax: 4096,
-  })
-  const frame = new Frame()
   let mayHold = false
-  try {
-    while (await source.fill()) {
-      while (source.next(frame)) {
-        const { number, layers } = describer.describe(frame)
-        const ours = layers.filter(({ layer }) => OURS.has(layer))
-        if (ours.length > 0) into.set(number, ours)
-        mayHold ||= layers.some(
-          ({ sourcePort, destinationPort }) => PORTS.has(sourcePort) || PORTS.has(destinationPort),
-        )
-      }
-    }
-  } finally {
-    await source.close()
+  const look = ({ number, layers }: PacketDescription) => {
+    const ours = layers.filter(({ layer }) => OURS.has(layer))
+    if (ours.length > 0) into.set(number, ours)
+    mayHold ||= layers.some(({ sourcePort, destinationPort }) => PORTS.has(sourcePort) || PORTS.has(destinationPort))
   }
+  await describeCapture(path, look, {}, Number.POSITIVE_INFINITY)
   return mayHold
 }
 
