@@ -26,6 +26,13 @@ import {
   zlb,
 } from '../support/craft.ts'
 import { eventsOf } from '../support/sensor.ts'
+import { ACCESS_CASES } from './cases-access.ts'
+import { CONTROL_CASES } from './cases-control.ts'
+import { ESP_CASES } from './cases-esp.ts'
+import { IKE_CASES } from './cases-ike.ts'
+import { INNER_CASES } from './cases-inner.ts'
+import { LOGIN_CASES } from './cases-login.ts'
+import { POSTURE_CASES } from './cases-posture.ts'
 import { event, series } from './events.ts'
 
 export interface RuleCase {
@@ -1163,4 +1170,17 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
   },
 }
 
-export const CASES: Readonly<Record<string, RuleCase>> = { ...CONTROL, ...IKE, ...LOGIN, ...INSIDE, ...POSTURE }
+export const CASES: Readonly<Record<string, RuleCase>> = {
+  ...CONTROL,
+  ...IKE,
+  ...LOGIN,
+  ...INSIDE,
+  ...POSTURE,
+  ...ACCESS_CASES,
+  ...CONTROL_CASES,
+  ...ESP_CASES,
+  ...IKE_CASES,
+  ...INNER_CASES,
+  ...LOGIN_CASES,
+  ...POSTURE_CASES,
+}
