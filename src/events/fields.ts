@@ -9,6 +9,7 @@
 import { ALERT_FIELDS } from './alert.ts'
 import { APPLICATION_FIELDS } from './application.ts'
 import { COMMON_FIELDS } from './common.ts'
+import { BASELINE_FIELDS } from './baseline.ts'
 import type { FieldDeclaration } from './declaration.ts'
 import { ESP_FIELDS } from './esp.ts'
 import { ESP_TRAFFIC_FIELDS } from './esp-traffic.ts'
@@ -35,6 +36,7 @@ export const FIELDS = {
   ...ESP_TRAFFIC_FIELDS,
   ...SENSOR_FIELDS,
   ...ALERT_FIELDS,
+  ...BASELINE_FIELDS,
 } as const satisfies Record<string, FieldDeclaration>
 
 export type FieldName = keyof typeof FIELDS

@@ -1,7 +1,6 @@
 /** Stories for the rules in `rules/access/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
 import { event } from './events.ts'
-import { CLIENT, many, seen, SERVER } from './stories.ts'
+import { CLIENT, many, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const ACCESS_CASES: Readonly<Record<string, RuleCase>> = {
   'Several PPPoE concentrators answered': {

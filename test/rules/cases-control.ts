@@ -1,6 +1,5 @@
 /** Stories for the rules in `rules/control/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
-import { CLIENT, many, seen, SERVER } from './stories.ts'
+import { CLIENT, many, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const CONTROL_CASES: Readonly<Record<string, RuleCase>> = {
   'L2TP server under two names': {

@@ -1,6 +1,5 @@
 /** Stories for the rules in `rules/esp/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
-import { CLIENT, many, seen, SERVER } from './stories.ts'
+import { CLIENT, many, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const ESP_CASES: Readonly<Record<string, RuleCase>> = {
   'SPIs being guessed': {

@@ -1,7 +1,6 @@
 /** Stories for the rules in `rules/ike/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
 import { event } from './events.ts'
-import { CLIENT, many, OTHER, seen, SERVER } from './stories.ts'
+import { CLIENT, many, OTHER, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const IKE_CASES: Readonly<Record<string, RuleCase>> = {
   'IKE probe of ike-scan': {

@@ -1,6 +1,17 @@
 /** Stories for the rules in `rules/inner/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
-import { CLIENT, flow, inner, INNER, many, manyFlows, manyInner, seen, SERVER, TARGET } from './stories.ts'
+import {
+  CLIENT,
+  flow,
+  inner,
+  INNER,
+  many,
+  manyFlows,
+  manyInner,
+  seen,
+  SERVER,
+  TARGET,
+  type RuleCase,
+} from './stories.ts'
 
 export const INNER_CASES: Readonly<Record<string, RuleCase>> = {
   'Administrative share opened from a VPN session': {

@@ -1,6 +1,5 @@
 /** Stories for the rules in `rules/login/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
-import { CLIENT, INNER, many, seen, SERVER } from './stories.ts'
+import { CLIENT, INNER, many, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const LOGIN_CASES: Readonly<Record<string, RuleCase>> = {
   'One inner address given to two VPN users': {

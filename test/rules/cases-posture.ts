@@ -1,6 +1,5 @@
 /** Stories for the rules in `rules/posture/`: see `cases.ts`. */
-import type { RuleCase } from './cases.ts'
-import { CLIENT, OTHER, seen, SERVER } from './stories.ts'
+import { CLIENT, OTHER, seen, SERVER, type RuleCase } from './stories.ts'
 
 export const POSTURE_CASES: Readonly<Record<string, RuleCase>> = {
   'IKEv1 in use': {

@@ -27,6 +27,7 @@ import {
 } from '../support/craft.ts'
 import { eventsOf } from '../support/sensor.ts'
 import { ACCESS_CASES } from './cases-access.ts'
+import { BEHAVIOUR_CASES } from './cases-behaviour.ts'
 import { CONTROL_CASES } from './cases-control.ts'
 import { ESP_CASES } from './cases-esp.ts'
 import { IKE_CASES } from './cases-ike.ts'
@@ -34,13 +35,7 @@ import { INNER_CASES } from './cases-inner.ts'
 import { LOGIN_CASES } from './cases-login.ts'
 import { POSTURE_CASES } from './cases-posture.ts'
 import { event, series } from './events.ts'
-
-export interface RuleCase {
-  readonly fires: () => readonly EventDocument[]
-  /** What the alert is about. */
-  readonly entity: string
-  readonly misses: Readonly<Record<string, () => readonly EventDocument[]>>
-}
+import type { RuleCase } from './stories.ts'
 
 const CLIENT = '198.51.100.7'
 const OTHER = '198.51.100.8'
@@ -1177,6 +1172,7 @@ export const CASES: Readonly<Record<string, RuleCase>> = {
   ...INSIDE,
   ...POSTURE,
   ...ACCESS_CASES,
+  ...BEHAVIOUR_CASES,
   ...CONTROL_CASES,
   ...ESP_CASES,
   ...IKE_CASES,

@@ -9,6 +9,13 @@ export const SERVER = '192.0.2.1'
 export const INNER = '10.9.0.10'
 export const TARGET = '10.20.0.5'
 
+export interface RuleCase {
+  readonly fires: () => readonly EventDocument[]
+  /** What the alert is about. */
+  readonly entity: string
+  readonly misses: Readonly<Record<string, () => readonly EventDocument[]>>
+}
+
 type Fields = Parameters<typeof event>[2]
 
 /** Between the client and the server outside. */
