@@ -7,13 +7,11 @@
  */
 
 /** Quantiles are right to this share of their value. */
-const ERROR = 0.02
+const ERROR = 0.05
 const GAMMA = (1 + ERROR) / (1 - ERROR)
 const LOG_GAMMA = Math.log(GAMMA)
-/** 512 bins of 4 % each span more than eight powers of ten; what lies outside is counted at the edge. */
-const BINS = 512
-/** The value in the middle of all bins. */
-const CENTRE = Math.round(Math.log(1e4) / LOG_GAMMA)
+/** Bins from one to more than 10^13; what is larger is counted in the last. */
+const BINS = 320
 /** When so many values have been counted all counts are halved. */
 const FADE_AT = 4096
 
@@ -86,10 +84,9 @@ export class DDSketch {
 }
 
 function binOf(value: number): number {
-  const bin = Math.ceil(Math.log(value) / LOG_GAMMA) - CENTRE + BINS / 2
-  return Math.min(Math.max(bin, 0), BINS - 1)
+  return Math.min(Math.ceil(Math.log(value) / LOG_GAMMA), BINS - 1)
 }
 
 function middleOf(bin: number): number {
-  return (2 * GAMMA ** (bin + CENTRE - BINS / 2)) / (GAMMA + 1)
+  return (2 * GAMMA ** bin) / (GAMMA + 1)
 }
