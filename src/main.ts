@@ -7,6 +7,7 @@ import { Context, EXIT, UsageError } from './commands/context.ts'
 import { registerDissect } from './commands/dissect.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerFields } from './commands/fields.ts'
+import { registerIntel } from './commands/intel.ts'
 import { registerLists } from './commands/lists.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
@@ -69,6 +70,7 @@ registerLists(program, context)
 registerShow(program, context)
 registerRules(program, context)
 registerBaseline(program, context)
+registerIntel(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)

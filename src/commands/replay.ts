@@ -14,6 +14,7 @@ import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { createBaselines, readBaselines } from './baseline.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { openEnrichers } from './enrichment.ts'
 import { Summary, type SummaryTotals } from './summary.ts'
 import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
@@ -115,6 +116,7 @@ export async function analyse(
     process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
   }
   const espKeys = context.espKeys()
+  const enrichers = openEnrichers(context.config)
   // The habits outlive the sensors of the captures: what deviates goes to the one at work.
   let emit: Emit = () => {}
   const baselines = options.baseline ? createBaselines(context.config, (event) => emit(event)) : null
@@ -133,6 +135,7 @@ export async function analyse(
       const source = mergeByTime(sources)
       const sensor = new Sensor(context.config, VERSION, set, espKeys)
       emit = sensor.bus.emit
+      for (const enricher of enrichers) sensor.bus.enrich(enricher)
       if (baselines !== null) sensor.bus.subscribe(baselines.observe)
       sensor.bus.subscribe(summary.observe)
       for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)

@@ -11,6 +11,7 @@ import { APPLICATION_FIELDS } from './application.ts'
 import { COMMON_FIELDS } from './common.ts'
 import { BASELINE_FIELDS } from './baseline.ts'
 import type { FieldDeclaration } from './declaration.ts'
+import { ENRICHMENT_FIELDS } from './enrichment.ts'
 import { ESP_FIELDS } from './esp.ts'
 import { ESP_TRAFFIC_FIELDS } from './esp-traffic.ts'
 import { FLOW_FIELDS } from './flow.ts'
@@ -37,6 +38,7 @@ export const FIELDS = {
   ...SENSOR_FIELDS,
   ...ALERT_FIELDS,
   ...BASELINE_FIELDS,
+  ...ENRICHMENT_FIELDS,
 } as const satisfies Record<string, FieldDeclaration>
 
 export type FieldName = keyof typeof FIELDS

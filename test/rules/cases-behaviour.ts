@@ -230,4 +230,28 @@ export const BEHAVIOUR_CASES: Readonly<Record<string, RuleCase>> = {
       ],
     },
   },
+  'VPN user from a country that is new': {
+    fires: () => [
+      seen('baseline.deviated', 0, { 'baseline.feature': 'user.country', 'baseline.entity.id': 'carol' }),
+      seen('baseline.deviated', 60, { 'baseline.feature': 'user.as', 'baseline.entity.id': 'carol' }),
+    ],
+    entity: 'carol',
+    misses: {
+      'another habit': () => [
+        seen('baseline.deviated', 0, { 'baseline.feature': 'user.hour', 'baseline.entity.id': 'carol' }),
+      ],
+    },
+  },
+  'VPN user in two places at once': {
+    fires: () => [
+      seen('baseline.deviated', 0, { 'baseline.feature': 'user.travel', 'baseline.entity.id': 'carol' }),
+      seen('baseline.deviated', 60, { 'baseline.feature': 'user.travel', 'baseline.entity.id': 'carol' }),
+    ],
+    entity: 'carol',
+    misses: {
+      'another habit': () => [
+        seen('baseline.deviated', 0, { 'baseline.feature': 'user.hour', 'baseline.entity.id': 'carol' }),
+      ],
+    },
+  },
 }

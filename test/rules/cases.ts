@@ -32,6 +32,8 @@ import { CONTROL_CASES } from './cases-control.ts'
 import { ESP_CASES } from './cases-esp.ts'
 import { IKE_CASES } from './cases-ike.ts'
 import { INNER_CASES } from './cases-inner.ts'
+import { INTELLIGENCE_CASES } from './cases-intelligence.ts'
+import { INVENTORY_CASES } from './cases-inventory.ts'
 import { LOGIN_CASES } from './cases-login.ts'
 import { POSTURE_CASES } from './cases-posture.ts'
 import { event, series } from './events.ts'
@@ -1177,6 +1179,8 @@ export const CASES: Readonly<Record<string, RuleCase>> = {
   ...ESP_CASES,
   ...IKE_CASES,
   ...INNER_CASES,
+  ...INTELLIGENCE_CASES,
+  ...INVENTORY_CASES,
   ...LOGIN_CASES,
   ...POSTURE_CASES,
 }

@@ -9,6 +9,7 @@ import {
   LongAbsence,
   type Model,
   SlowDrift,
+  Travel,
   UsualHours,
   UsualQuantity,
   UsualRate,
@@ -50,6 +51,27 @@ export const FEATURES = {
     text: (document) => networkOf(document['outer.source.ip'] ?? document['source.ip']),
     model: values,
     says: 'logged in from a network that is new',
+  },
+  'user.country': {
+    entity: 'user',
+    events: LOGIN,
+    text: (document) => document['outer.source.geo.country_iso_code'] ?? document['source.geo.country_iso_code'],
+    model: values,
+    says: 'logged in from a country that is new',
+  },
+  'user.as': {
+    entity: 'user',
+    events: LOGIN,
+    text: (document) => document['source.as.number']?.toString(),
+    model: values,
+    says: 'logged in from an autonomous system that is new',
+  },
+  'user.travel': {
+    entity: 'user',
+    events: LOGIN,
+    text: placeOf,
+    model: (saved) => new Travel(saved),
+    says: 'cannot have travelled so fast',
   },
   'user.gateway': {
     entity: 'user',
@@ -297,6 +319,12 @@ export const ENTITIES: Readonly<Record<EntityKind, (document: EventDocument) => 
 function pairOf(document: EventDocument): string | undefined {
   const { 'source.ip': source, 'destination.ip': destination } = document
   return source === undefined || destination === undefined ? undefined : `${source} > ${destination}`
+}
+
+/** Degrees north and east, where a database of places says so. */
+function placeOf(document: EventDocument): string | undefined {
+  const { 'source.latitude': latitude, 'source.longitude': longitude } = document
+  return latitude === undefined || longitude === undefined ? undefined : `${latitude},${longitude}`
 }
 
 /** The /24 of an IPv4 address, the /48 of an IPv6 address. */

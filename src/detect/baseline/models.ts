@@ -357,3 +357,56 @@ export class LongAbsence implements Model {
     return this.#lastUs
   }
 }
+
+interface SavedPlace {
+  readonly latitude: number
+  readonly longitude: number
+  readonly timeUs: number
+}
+
+const EARTH_KM = 6371
+/** An airliner, with some allowance for where the database thinks that networks are. */
+const SPEED_KM_H = 900
+const DISTANCE_KM = 500
+
+/** Two logins too far apart for the time between them. The text is `latitude,longitude`. */
+export class Travel implements Model {
+  #last: SavedPlace | null
+
+  constructor(saved?: SavedPlace | null) {
+    this.#last = saved ?? null
+  }
+
+  observe({ text, timeUs, learns }: Sample): Deviation | null {
+    const [latitude, longitude] = text.split(',').map(Number)
+    const last = this.#last
+    if (learns || last === null) this.#last = { latitude, longitude, timeUs }
+    if (last === null) return null
+    const km = distanceKm(last, { latitude, longitude })
+    const hours = Math.abs(timeUs - last.timeUs) / HOUR_US
+    if (km < DISTANCE_KM || km / Math.max(hours, 1 / 60) < SPEED_KM_H) return null
+    return {
+      observed: `${Math.round(km)} km in ${hours.toFixed(1)} hours`,
+      expected: `at most ${SPEED_KM_H} km in an hour`,
+      score: Math.min(km / Math.max(hours, 1 / 60) / SPEED_KM_H, 30),
+    }
+  }
+
+  describe(): string {
+    return this.#last === null ? 'nothing yet' : `last at ${this.#last.latitude}, ${this.#last.longitude}`
+  }
+
+  save(): SavedPlace | null {
+    return this.#last
+  }
+}
+
+/** Along a great circle (haversine). */
+function distanceKm(a: Omit<SavedPlace, 'timeUs'>, b: Omit<SavedPlace, 'timeUs'>): number {
+  const radians = (degrees: number) => (degrees * Math.PI) / 180
+  const half = (from: number, to: number) => Math.sin(radians(to - from) / 2) ** 2
+  const squared =
+    half(a.latitude, b.latitude) +
+    Math.cos(radians(a.latitude)) * Math.cos(radians(b.latitude)) * half(a.longitude, b.longitude)
+  return 2 * EARTH_KM * Math.asin(Math.min(1, Math.sqrt(squared)))
+}
