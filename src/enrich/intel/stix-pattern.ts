@@ -47,12 +47,13 @@ function tokens(pattern: string): Token[] {
   const list: Token[] = []
   TOKEN.lastIndex = 0
   while (TOKEN.lastIndex < pattern.length) {
-    const at = TOKEN.lastIndex
+    const from = TOKEN.lastIndex
     const match = TOKEN.exec(pattern)
     if (match === null) {
-      if (pattern.slice(at).trim() === '') break
-      throw new PatternError(`at ${at + 1}: "${pattern.slice(at, at + 12)}" cannot be read`)
+      if (pattern.slice(from).trim() === '') break
+      throw new PatternError(`at ${from + 1}: "${pattern.slice(from, from + 12)}" cannot be read`)
     }
+    const at = from + match[0].search(/\S/)
     const [, text, number, word, sign] = match
     if (text !== undefined) list.push({ kind: 'text', value: text.slice(1, -1).replace(/\\(.)/g, '$1'), at })
     else if (number !== undefined) list.push({ kind: 'number', value: number, at })
