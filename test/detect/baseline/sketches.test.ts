@@ -176,7 +176,7 @@ describe('rarity', () => {
 describe('beacon', () => {
   const from = (starts: readonly number[], bytes: (index: number) => number): Beacon => {
     const beacon = new Beacon()
-    starts.forEach((start, index) => beacon.add(start, bytes(index)))
+    for (const [index, start] of starts.entries()) beacon.add(start, bytes(index))
     return beacon
   }
   const clock = Array.from({ length: 144 }, (_, index) => index * 600e6)
