@@ -157,6 +157,63 @@ const SCHEMA = z.strictObject({
       entitiesMax: count(100_000, 'Entities whose repeated alerts are being counted instead of raised.', 10_000_000),
     })
     .prefault({}),
+  enrich: z
+    .strictObject({
+      geo: z
+        .array(z.string().min(1))
+        .default([])
+        .describe(
+          'MMDB files with countries, places and autonomous systems (MaxMind, IPinfo, DB-IP), asked in this order.',
+        ),
+      builtinGeo: z
+        .boolean()
+        .default(true)
+        .describe('Whether the table of countries that comes with Borescope is asked too.'),
+      assets: z
+        .string()
+        .default('')
+        .describe(
+          'A CSV file with the gateways, peers and users that there ought to be: kind,value,name,hours,gateways.',
+        ),
+    })
+    .prefault({}),
+  intel: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/intel')
+        .describe('The folder of the lists that "borescope intel" keeps, relative to the working directory.'),
+      entriesMax: count(5_000_000, 'Indicators of all lists together.', 100_000_000),
+    })
+    .prefault({}),
+  baseline: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/baselines.ndjson')
+        .describe('What was learned of users, gateways and tunnels, relative to the working directory.'),
+      entitiesMax: count(
+        100_000,
+        'Users, clients, gateways, tunnels and conversations whose habits are remembered.',
+        10_000_000,
+      ),
+      learnDays: z
+        .number()
+        .min(0)
+        .max(365)
+        .default(7)
+        .describe('Nothing is called unusual for an entity that is known for less than this.'),
+      observationsMin: count(20, 'Events of an entity before anything of it is called unusual.', 1_000_000),
+      freezeHours: z
+        .number()
+        .min(0)
+        .max(8760)
+        .default(24)
+        .describe('After an alert of level high or above what it names teaches nothing for so long.'),
+    })
+    .prefault({}),
   store: z
     .strictObject({
       path: z

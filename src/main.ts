@@ -1,11 +1,13 @@
 /** The command line: argv → command, and what an error is worth. */
 import { Command, CommanderError } from 'commander'
 import { CaptureError } from './capture/sources.ts'
+import { registerBaseline } from './commands/baseline.ts'
 import { registerConfig } from './commands/config.ts'
 import { Context, EXIT, UsageError } from './commands/context.ts'
 import { registerDissect } from './commands/dissect.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerFields } from './commands/fields.ts'
+import { registerIntel } from './commands/intel.ts'
 import { registerLists } from './commands/lists.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
@@ -67,6 +69,8 @@ registerQuery(program, context)
 registerLists(program, context)
 registerShow(program, context)
 registerRules(program, context)
+registerBaseline(program, context)
+registerIntel(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)

@@ -1,6 +1,8 @@
 /** Time of packets: microseconds since the Unix epoch in a number (exact until the year 2255). */
 
 export const SECOND_US = 1_000_000
+export const HOUR_US = 3600 * SECOND_US
+export const DAY_US = 24 * HOUR_US
 
 const DAY_SECONDS = 86_400
 const TWO_DIGITS = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, '0'))

@@ -1,16 +1,20 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
 import { type Command, Option } from 'commander'
+import { saveBaselines } from '../baseline-file.ts'
 import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../config.ts'
+import type { Emit } from '../events/catalogue.ts'
 import { Batcher, type BatchWriter } from '../output/batch.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
 import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
+import { createBaselines, readBaselines } from './baseline.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { openEnrichers } from './enrichment.ts'
 import { Summary, type SummaryTotals } from './summary.ts'
 import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
@@ -21,6 +25,7 @@ interface ReplayOptions {
   readonly failOn?: (typeof LEVELS)[number]
   readonly json?: boolean
   readonly quiet?: boolean
+  readonly baseline?: boolean
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -40,6 +45,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
     .option('--no-store', 'do not write to the store')
+    .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(
       new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
         .choices(['time', 'each'])
@@ -103,13 +109,18 @@ export interface Analysis {
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'quiet'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'quiet' | 'baseline'>,
 ): Promise<Analysis> {
   const { set } = context.rules()
   if (set.problems.some(({ severity }) => severity === 'error')) {
     process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
   }
   const espKeys = context.espKeys()
+  const enrichers = openEnrichers(context.config)
+  // The habits outlive the sensors of the captures: what deviates goes to the one at work.
+  let emit: Emit = () => {}
+  const baselines = options.baseline ? createBaselines(context.config, (event) => emit(event)) : null
+  if (baselines !== null) readBaselines(context.config.baseline.path, baselines)
   const sinks = await openSinks(context, options)
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
@@ -123,6 +134,9 @@ export async function analyse(
       if (sources.length === 0) continue
       const source = mergeByTime(sources)
       const sensor = new Sensor(context.config, VERSION, set, espKeys)
+      emit = sensor.bus.emit
+      for (const enricher of enrichers) sensor.bus.enrich(enricher)
+      if (baselines !== null) sensor.bus.subscribe(baselines.observe)
       sensor.bus.subscribe(summary.observe)
       for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)
       await runTimeline(sensor, source, sinks, progress)
@@ -135,6 +149,7 @@ export async function analyse(
       }
     }
     for (const sink of sinks) await sink.finish()
+    if (baselines !== null) saveBaselines(context.config.baseline.path, baselines)
   } catch (error) {
     for (const sink of sinks) await sink.abort()
     throw error

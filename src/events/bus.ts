@@ -23,11 +23,15 @@ export interface Observer {
 
 export type Subscriber = (document: EventDocument) => void
 
+/** Adds fields to an event before anybody sees it. */
+export type Completion = (document: { -readonly [F in keyof EventDocument]: EventDocument[F] }) => void
+
 export class EventBus {
   /** The packet that is being looked at; null while time alone makes things happen (expiry, end of capture). */
   origin: Origin | null = null
   readonly #observer: Observer
   readonly #subscribers: Subscriber[] = []
+  readonly #completions: Completion[] = []
   readonly #counts = new Map<EventName, number>()
   /** Raised while another event is on its way: they follow it, so that everyone sees a cause before its effect. */
   readonly #waiting: EventDocument[] = []
@@ -42,9 +46,15 @@ export class EventBus {
     this.#subscribers.push(subscriber)
   }
 
+  /** What is known beside the packets: called for every event, in the order in which they came, before the subscribers. */
+  enrich(completion: Completion): void {
+    this.#completions.push(completion)
+  }
+
   readonly emit = (event: RaisedEvent): void => {
     this.#counts.set(event.name, (this.#counts.get(event.name) ?? 0) + 1)
     const document = complete(event, this.origin, this.#observer)
+    for (const completion of this.#completions) completion(document)
     if (this.#isDelivering) {
       this.#waiting.push(document)
       return

@@ -7,6 +7,7 @@
  */
 import { ALERT_EVENTS } from './alert.ts'
 import { APPLICATION_EVENTS } from './application.ts'
+import { BASELINE_EVENTS } from './baseline.ts'
 import type { EventShape } from './declaration.ts'
 import type { FieldName, FieldValue } from './fields.ts'
 import { ESP_EVENTS } from './esp.ts'
@@ -38,6 +39,7 @@ export const CATALOGUE = {
   ...ESP_TRAFFIC_EVENTS,
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
+  ...BASELINE_EVENTS,
 } as const satisfies Record<string, EventDeclaration>
 
 export type EventName = keyof typeof CATALOGUE

@@ -9,7 +9,9 @@
 import { ALERT_FIELDS } from './alert.ts'
 import { APPLICATION_FIELDS } from './application.ts'
 import { COMMON_FIELDS } from './common.ts'
+import { BASELINE_FIELDS } from './baseline.ts'
 import type { FieldDeclaration } from './declaration.ts'
+import { ENRICHMENT_FIELDS } from './enrichment.ts'
 import { ESP_FIELDS } from './esp.ts'
 import { ESP_TRAFFIC_FIELDS } from './esp-traffic.ts'
 import { FLOW_FIELDS } from './flow.ts'
@@ -35,6 +37,8 @@ export const FIELDS = {
   ...ESP_TRAFFIC_FIELDS,
   ...SENSOR_FIELDS,
   ...ALERT_FIELDS,
+  ...BASELINE_FIELDS,
+  ...ENRICHMENT_FIELDS,
 } as const satisfies Record<string, FieldDeclaration>
 
 export type FieldName = keyof typeof FIELDS

@@ -1,6 +1,7 @@
 import { EcsFlat } from '@elastic/ecs'
 import { describe, expect, test } from 'vitest'
 import { CATALOGUE } from '../../src/events/catalogue.ts'
+import { ENRICHMENT_FIELDS } from '../../src/events/enrichment.ts'
 import { FIELDS, isField } from '../../src/events/fields.ts'
 
 interface Allowed {
@@ -59,6 +60,9 @@ describe.each(EVENTS)('%s', (name, { says, dataset, kind, category, type, always
 test('every field that is about an event is carried by one', () => {
   const carried = new Set<string>(EVENTS.flatMap(([, { always, may }]) => [...always, ...may]))
   const filledIn = (name: string) =>
-    BASE.includes(name) || /^(related|observer)\./.test(name) || /^borescope\.(capture|frame)/.test(name)
+    BASE.includes(name) ||
+    /^(related|observer)\./.test(name) ||
+    /^borescope\.(capture|frame)/.test(name) ||
+    Object.hasOwn(ENRICHMENT_FIELDS, name)
   expect(Object.keys(FIELDS).filter((name) => !carried.has(name) && !filledIn(name))).toEqual([])
 })

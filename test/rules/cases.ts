@@ -26,14 +26,18 @@ import {
   zlb,
 } from '../support/craft.ts'
 import { eventsOf } from '../support/sensor.ts'
+import { ACCESS_CASES } from './cases-access.ts'
+import { BEHAVIOUR_CASES } from './cases-behaviour.ts'
+import { CONTROL_CASES } from './cases-control.ts'
+import { ESP_CASES } from './cases-esp.ts'
+import { IKE_CASES } from './cases-ike.ts'
+import { INNER_CASES } from './cases-inner.ts'
+import { INTELLIGENCE_CASES } from './cases-intelligence.ts'
+import { INVENTORY_CASES } from './cases-inventory.ts'
+import { LOGIN_CASES } from './cases-login.ts'
+import { POSTURE_CASES } from './cases-posture.ts'
 import { event, series } from './events.ts'
-
-export interface RuleCase {
-  readonly fires: () => readonly EventDocument[]
-  /** What the alert is about. */
-  readonly entity: string
-  readonly misses: Readonly<Record<string, () => readonly EventDocument[]>>
-}
+import type { RuleCase } from './stories.ts'
 
 const CLIENT = '198.51.100.7'
 const OTHER = '198.51.100.8'
@@ -1163,4 +1167,20 @@ const POSTURE: Readonly<Record<string, RuleCase>> = {
   },
 }
 
-export const CASES: Readonly<Record<string, RuleCase>> = { ...CONTROL, ...IKE, ...LOGIN, ...INSIDE, ...POSTURE }
+export const CASES: Readonly<Record<string, RuleCase>> = {
+  ...CONTROL,
+  ...IKE,
+  ...LOGIN,
+  ...INSIDE,
+  ...POSTURE,
+  ...ACCESS_CASES,
+  ...BEHAVIOUR_CASES,
+  ...CONTROL_CASES,
+  ...ESP_CASES,
+  ...IKE_CASES,
+  ...INNER_CASES,
+  ...INTELLIGENCE_CASES,
+  ...INVENTORY_CASES,
+  ...LOGIN_CASES,
+  ...POSTURE_CASES,
+}

@@ -6,6 +6,7 @@ import { parseTimestampUs } from '../../src/detect/documents.ts'
 import { loadRules } from '../../src/detect/rules.ts'
 import { EventBus } from '../../src/events/bus.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
+import { ENRICHMENT_MAY } from '../../src/events/enrichment.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 
 export const RULES_FOLDER = join(import.meta.dirname, '../../rules')
@@ -38,7 +39,7 @@ export function event(name: EventName, atSeconds: number, fields: Fields): Event
 export function carriedBy(name: EventName): ReadonlySet<string> {
   const { always, may } = CATALOGUE[name]
   const base = ['@timestamp', 'message', 'event.action', 'event.dataset', 'event.kind', 'event.id']
-  return new Set<string>([...base, ...always, ...may])
+  return new Set<string>([...base, ...always, ...may, ...ENRICHMENT_MAY])
 }
 
 /** `count` events `everySeconds` apart; `fields` is asked for each. */

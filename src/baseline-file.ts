@@ -1,0 +1,99 @@
+/**
+ * Learned habits on disk: a header and one entity a line, as JSON. Written beside itself and renamed, so that it is whole or
+ * not there; a line that does not fit is left out and told, the others are read.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import type { Baselines, SavedEntity } from './detect/baseline/baselines.ts'
+
+const FORMAT = 'borescope.baselines'
+const VERSION = 1
+/** Text that is written at one time. */
+const CHUNK = 1 << 20
+
+/** The file is no file of baselines, or of a version that is not known. */
+export class BaselineError extends Error {
+  override readonly name = 'BaselineError'
+}
+
+export interface Loaded {
+  readonly entities: number
+  /** What was left out, with its line. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * Reads habits into `baselines`; a file that is not there holds none.
+ *
+ * @throws {BaselineError} if it is another kind of file
+ */
+export function loadBaselines(path: string, baselines: Baselines): Loaded {
+  if (!existsSync(path)) return { entities: 0, problems: [] }
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const header = parsed(lines[0]) as { format?: unknown; version?: unknown; entities?: unknown } | undefined
+  if (header?.format !== FORMAT) throw new BaselineError(`${path}:1: this is no file of baselines`)
+  if (header.version !== VERSION) {
+    throw new BaselineError(`${path}:1: baselines of version ${header.version}; this is version ${VERSION}`)
+  }
+  const problems: string[] = []
+  let entities = 0
+  for (let number = 1; number < lines.length; number++) {
+    if (lines[number] === '') continue
+    try {
+      baselines.restore(JSON.parse(lines[number]) as SavedEntity)
+      entities++
+    } catch (error) {
+      problems.push(`${path}:${number + 1}: left out: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+  if (Number(header.entities) > entities + problems.length) {
+    problems.push(`${path}: ends early: ${entities} of ${header.entities} entities`)
+  }
+  return { entities, problems }
+}
+
+/** Writes all habits; says of how many entities. */
+export function saveBaselines(path: string, baselines: Baselines): number {
+  mkdirSync(dirname(path), { recursive: true })
+  const temporary = `${path}.${process.pid}.partial`
+  const file = openSync(temporary, 'w', 0o600)
+  let count = 0
+  try {
+    const { entities } = baselines.counters
+    let text = `${JSON.stringify({ format: FORMAT, version: VERSION, entities })}\n`
+    for (const entity of baselines.save()) {
+      text += `${JSON.stringify(entity)}\n`
+      count++
+      if (text.length < CHUNK) continue
+      writeSync(file, text)
+      text = ''
+    }
+    writeSync(file, text)
+    fsyncSync(file)
+  } catch (error) {
+    closeSync(file)
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  closeSync(file)
+  renameSync(temporary, path)
+  return count
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}

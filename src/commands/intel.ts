@@ -1,0 +1,238 @@
+/** `borescope intel`: lists of bad addresses, names and certificates. */
+import { existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { guessType, INDICATOR_TYPES, type IndicatorType, normal, TLP, type Tlp } from '../enrich/intel/indicator.ts'
+import { FORMATS, type Format, IntelError } from '../enrich/intel/parse.ts'
+import { TaxiiError } from '../enrich/intel/taxii.ts'
+import type { EventDocument } from '../events/fields.ts'
+import { type FeedEntry, IntelFeeds } from '../intel-feeds.ts'
+import { type Context, EXIT, UsageError } from './context.ts'
+import { parseCount } from './formats.ts'
+import { counted, number, print, printable, table, when } from './terminal.ts'
+
+interface AddOptions {
+  readonly taxii?: boolean
+  readonly misp?: boolean
+  readonly allow?: boolean
+  readonly format?: Format
+  readonly confidence?: number
+  readonly tlp?: Tlp
+  readonly expireDays?: number
+  readonly authorizationFile?: string
+}
+
+export function feedsOf(context: Context): IntelFeeds {
+  const { path, entriesMax } = context.config.intel
+  return new IntelFeeds(path, entriesMax)
+}
+
+/** What is wrong with a list is the user's to mend. */
+async function theirs<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof IntelError || error instanceof TaxiiError) throw new UsageError(error.message)
+    if (error instanceof TypeError && error.cause instanceof Error)
+      throw new UsageError(`${error.message}: ${error.cause.message}`)
+    throw error
+  }
+}
+
+export function registerIntel(program: Command, context: () => Context): void {
+  const intel = program
+    .command('intel')
+    .summary('threat intelligence: lists of addresses, names, certificates')
+    .description('Lists of indicators. What an event has in common with one is said on the event (threat.indicator.*).')
+
+  intel
+    .command('add')
+    .description('Adds a list and fetches it.')
+    .argument('<name>', 'a name for it')
+    .argument(
+      '<source>',
+      'a file, an address (http, https), a collection of TAXII, or the folder or address of a MISP feed',
+    )
+    .option('--taxii', 'the source is a TAXII 2.1 collection: https://HOST/ROOT/collections/ID/')
+    .option('--misp', 'the source is a MISP feed: a folder or address with a manifest.json')
+    .option('--allow', 'a list of what is never to be matched: warning lists, your own addresses')
+    .addOption(new Option('--format <format>', 'what the list is (default: it is recognised)').choices(FORMATS))
+    .option('--confidence <number>', 'from 0 to 100, of what says none itself', parsePercent)
+    .addOption(new Option('--tlp <label>', 'to whom it may be shown, of what says none itself').choices(TLP))
+    .option('--expire-days <days>', 'leave out what the list saw last before so many days', parseCount)
+    .option('--authorization-file <file>', 'a file with the value of the header Authorization, such as "Bearer …"')
+    .action(async (name: string, source: string, options: AddOptions) => {
+      const feeds = feedsOf(context())
+      const feed = feedOf(name, source, options)
+      await theirs(() => feeds.add(feed))
+      try {
+        await updateOne(feeds, feed)
+      } catch (error) {
+        feeds.remove(name)
+        throw error
+      }
+    })
+
+  intel
+    .command('list')
+    .description('Lists the lists.')
+    .option('--json', 'one JSON array')
+    .action(async ({ json }: { json?: boolean }) => {
+      const feeds = await theirs(() => feedsOf(context()).list())
+      if (json) return print(JSON.stringify(feeds, null, 2))
+      const columns = [
+        { title: 'list', value: ({ name }: FeedEntry) => name },
+        { title: 'kind', value: ({ isAllowList, kind }: FeedEntry) => (isAllowList ? `${kind}, allows` : kind) },
+        { title: 'indicators', value: ({ indicators }: FeedEntry) => number(indicators ?? 0), right: true },
+        { title: 'left out', value: ({ leftOut }: FeedEntry) => number(leftOut ?? 0), right: true },
+        { title: 'updated', value: ({ updated }: FeedEntry) => (updated === undefined ? '-' : when(updated)) },
+        { title: 'source', value: ({ source }: FeedEntry) => printable(source), widthMax: 60 },
+      ]
+      if (feeds.length > 0) await print(table(columns, feeds))
+      process.stderr.write(`${counted(feeds.length, 'list')}\n`)
+    })
+
+  intel
+    .command('update')
+    .description(
+      'Fetches all lists again, or those that are named. Exits with 3 if one could not be had; it stays as it was.',
+    )
+    .argument('[names...]', 'which ones')
+    .action(async (names: string[]) => {
+      const feeds = feedsOf(context())
+      const all = await theirs(() => feeds.list())
+      const missing = names.find((name) => !all.some((feed) => feed.name === name))
+      if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
+      for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+        try {
+          await updateOne(feeds, feed)
+        } catch (error) {
+          process.stderr.write(
+            `borescope: ${feed.name} stays as it was: ${printable(error instanceof Error ? error.message : String(error))}\n`,
+          )
+          process.exitCode = EXIT.INPUT
+        }
+      }
+    })
+
+  intel
+    .command('remove')
+    .description('Removes a list.')
+    .argument('<name>', 'which one')
+    .action(async (name: string) => {
+      await theirs(() => feedsOf(context()).remove(name))
+      await print(`${name} removed`)
+    })
+
+  intel
+    .command('match')
+    .description('Says what the lists say of values. Exits with 1 if one is on a list.')
+    .argument('<values...>', 'addresses, names, addresses of pages, hashes')
+    .addOption(new Option('--type <type>', 'what the values are (default: it is recognised)').choices(INDICATOR_TYPES))
+    .option('--json', 'one JSON array')
+    .action(async (values: string[], { type, json }: { type?: IndicatorType; json?: boolean }) => {
+      const { listed, allowed } = await theirs(() => feedsOf(context()).tables())
+      const rows = values.flatMap((value) => {
+        const of = type ?? guessType(value)
+        if (of === null)
+          throw new UsageError(`"${value}" is neither address, name nor hash: say with --type what it is`)
+        const isAllowed = [...allowed.find(of, normal(of, value))].length > 0
+        return [...listed.find(of, normal(of, value))].map((hit) => ({ value, type: of, isAllowed, ...hit }))
+      })
+      if (json)
+        await print(
+          JSON.stringify(
+            rows.map(({ condition: _, ...row }) => row),
+            null,
+            2,
+          ),
+        )
+      else {
+        for (const { value, feed, description, confidence, isAllowed } of rows) {
+          const says = [
+            description,
+            confidence === undefined ? undefined : `confidence ${confidence}`,
+            isAllowed ? 'allowed' : undefined,
+          ]
+          await print(
+            `${printable(value)}  ${feed}  ${printable(says.filter((part) => part !== undefined).join('; '))}`,
+          )
+        }
+        process.stderr.write(`${counted(rows.length, 'match', 'matches')}\n`)
+      }
+      if (rows.length > 0) process.exitCode = EXIT.FOUND
+    })
+
+  intel
+    .command('retro')
+    .description(
+      'Looks for what the lists say now in the events of the store: what was not known then may be known today.\nExits with 1 if something is found.',
+    )
+    .option('--since <time>', 'events at or after it', 'now-7d')
+    .option('-n, --limit <number>', 'matches at most', parseCount, 1000)
+    .option('--json', 'one JSON object a line')
+    .action(async ({ since, limit, json }: { since: string; limit: number; json?: boolean }) => {
+      const lists = await theirs(() => feedsOf(context()).open())
+      const store = await context().openStore()
+      let events = 0
+      let matches = 0
+      try {
+        const sort = [{ field: '@timestamp', descending: false }] as const
+        for await (const document of store.search({ kql: 'not event.kind: alert', since, sort })) {
+          events++
+          const match = lists.match(document)
+          if (match === null) continue
+          matches++
+          await print(json ? retroJson(document, match) : retroLine(document, match))
+          if (matches >= limit) break
+        }
+      } finally {
+        await store.close()
+      }
+      process.stderr.write(`${counted(matches, 'match', 'matches')} in ${counted(events, 'event')}\n`)
+      if (matches > 0) process.exitCode = EXIT.FOUND
+    })
+}
+
+type Found = NonNullable<ReturnType<ReturnType<IntelFeeds['open']>['match']>>
+
+function retroLine(document: EventDocument, { value, hit }: Found): string {
+  return `${when(document['@timestamp'])}  ${printable(value)}  ${hit.feed}  ${printable(document.message ?? document['event.action'])}`
+}
+
+function retroJson(document: EventDocument, { field, value, hit }: Found): string {
+  const { '@timestamp': time, 'event.id': id, 'event.action': action } = document
+  return JSON.stringify({ time, id, action, field, value, feed: hit.feed, description: hit.description })
+}
+
+function feedOf(name: string, source: string, options: AddOptions): FeedEntry {
+  const { taxii, misp, allow, authorizationFile, ...rest } = options
+  const isHttp = /^https?:\/\//.test(source)
+  if (!isHttp && !existsSync(source)) throw new UsageError(`${source} does not exist`)
+  const isMisp =
+    misp === true || (!isHttp && statSync(source).isDirectory() && existsSync(join(source, 'manifest.json')))
+  const kind = taxii ? 'taxii' : isMisp ? 'misp' : isHttp ? 'http' : 'file'
+  return {
+    name,
+    source: isHttp ? source : resolve(source),
+    kind,
+    isAllowList: allow === true,
+    ...(authorizationFile === undefined ? {} : { authorizationFile: resolve(authorizationFile) }),
+    ...rest,
+  }
+}
+
+async function updateOne(feeds: IntelFeeds, feed: FeedEntry): Promise<void> {
+  const { feed: updated, isChanged, problems } = await theirs(() => feeds.update(feed, Date.now()))
+  for (const problem of problems.slice(0, 5)) process.stderr.write(`borescope: ${feed.name}: ${printable(problem)}\n`)
+  if (problems.length > 5)
+    process.stderr.write(`borescope: ${feed.name}: and ${number((updated.leftOut ?? problems.length) - 5)} more\n`)
+  await print(`${feed.name}: ${counted(updated.indicators ?? 0, 'indicator')}${isChanged ? '' : ', nothing new'}`)
+}
+
+function parsePercent(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 100))
+    throw new InvalidArgumentError('expected a number from 0 to 100')
+  return value
+}
