@@ -8,6 +8,7 @@ import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './
 import type { EventModel } from './model.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
+import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
   /** The field by which the events are told apart, for example `event.action`. */
@@ -57,6 +58,7 @@ export class SigmaEngine<E, S> {
   readonly #discriminator: string | null
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
+  #evaluations = 0
 
   constructor(
     content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
@@ -104,6 +106,7 @@ export class SigmaEngine<E, S> {
   }
 
   #test(active: ActiveRule<E>, event: E): void {
+    this.#evaluations++
     if (!active.matches(event)) return
     if (active.alone) this.#handlers.matched(active.rule, event)
     for (const { correlator, input } of active.consumers) correlator.add(event, input)
@@ -117,6 +120,26 @@ export class SigmaEngine<E, S> {
   /** Ends every incident: no more events will come. */
   end(): void {
     for (const correlator of this.#correlators) correlator.end()
+  }
+
+  /** What every correlation remembers; see `state.ts`. */
+  *save(codec: StateCodec<E, S>): Generator<StateEntry> {
+    for (const correlator of this.#correlators) yield* correlator.save(codec)
+  }
+
+  /** Takes up what another engine saved; for one that has seen no event. */
+  restore(entries: readonly StateEntry[], codec: StateCodec<E, S>): Restored {
+    const result: Restored = { restored: 0, outdated: 0 }
+    for (const entry of entries.toReversed()) {
+      if (this.#correlators.some((correlator) => correlator.restore(entry, codec))) result.restored++
+      else result.outdated++
+    }
+    return result
+  }
+
+  /** Conditions of rules that were evaluated: what the filing of the rules saves shows here. */
+  get evaluations(): number {
+    return this.#evaluations
   }
 
   /** What the correlations left out, all together. */
