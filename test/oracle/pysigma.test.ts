@@ -1,0 +1,203 @@
+/**
+ * Rules against the Sigma project's own implementation: pySigma makes SQL of a rule, SQLite looks for the same events. And pySigma
+ * must be able to read the rules that are shipped. Needs Python 3 with pysigma, pysigma-backend-sqlite and
+ * pysigma-backend-elasticsearch; BORESCOPE_TEST_PYTHON names the interpreter.
+ */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { compileRule } from '../../src/detect/sigma/compile.ts'
+import { parseSigma } from '../../src/detect/sigma/parse.ts'
+import { PUBLIC, readEvents } from '../detect/sigma/public.ts'
+import { PLAIN, type Plain } from '../detect/sigma/support.ts'
+import { Random } from '../support/random.ts'
+
+const PYTHON = process.env['BORESCOPE_TEST_PYTHON'] ?? 'python3'
+const SCRIPT = join(import.meta.dirname, 'pysigma.py')
+const RULES = join(import.meta.dirname, '../../rules')
+const present = spawnSync(PYTHON, ['-c', 'import sigma.backends.sqlite, sigma.backends.elasticsearch']).status === 0
+if (!present) {
+  process.stderr.write(
+    `\nSKIPPED test/oracle/pysigma.test.ts: ${PYTHON} has no pysigma with its backends for SQLite and Elasticsearch: pip install them, or name another interpreter with BORESCOPE_TEST_PYTHON\n\n`,
+  )
+}
+
+function ask(question: object): unknown {
+  const { status, stdout, stderr } = spawnSync(PYTHON, [SCRIPT], {
+    input: JSON.stringify(question),
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
+/** For each rule the events that it finds, by our engine and by the other; a text says why the other cannot. */
+function compare(rules: readonly string[], events: readonly Plain[]) {
+  const theirs = ask({ task: 'match', rules, events }) as (number[] | string)[]
+  return rules.map((text, i) => {
+    const content = parseSigma(text, 'x.yml')
+    expect(content.problems).toEqual([])
+    const { matches } = compileRule(content.rules[0], PLAIN)
+    return { text, ours: [...events.keys()].filter((index) => matches(events[index])), theirs: theirs[i] }
+  })
+}
+
+/** pySigma takes no bits behind the prefix. */
+function network(address: number, prefix: number): string {
+  const first = address - (address % 2 ** (32 - prefix))
+  return `${[24, 16, 8, 0].map((shift) => (first >>> shift) & 0xff).join('.')}/${prefix}`
+}
+
+// Rules by chance
+
+const CHARACTERS = ['x', 'Y', 'z', '\\', '*', '?', '%', '_', '-', '/', '.', ' ', "'", '"', '[', ']']
+const FIELDS = ['a', 'b', 'c'] as const
+
+class Maker {
+  readonly #random: Random
+
+  constructor(seed: number) {
+    this.#random = new Random(seed)
+  }
+
+  text(most: number): string {
+    return Array.from({ length: 1 + this.#random.below(most) }, () => this.#random.pick(CHARACTERS)).join('')
+  }
+
+  event(): Plain {
+    const { below, chance } = {
+      below: (n: number) => this.#random.below(n),
+      chance: (p: number) => this.#random.chance(p),
+    }
+    const event: Record<string, unknown> = {}
+    for (const field of FIELDS) if (chance(0.8)) event[field] = chance(0.08) ? '' : this.text(4)
+    if (chance(0.9)) event['n'] = below(12)
+    if (chance(0.9)) event['ip'] = `${[10, 172, 192][below(3)]}.${below(3) * 16}.${below(256)}.${below(4)}`
+    if (chance(0.9)) {
+      const two = (value: number) => String(value).padStart(2, '0')
+      event['when'] =
+        `202${below(6)}-${two(1 + below(12))}-${two(1 + below(28))}T${two(below(24))}:${two(below(60))}:00Z`
+    }
+    return event
+  }
+
+  /** As a rule writes it: what means itself is escaped, some characters become wildcards. */
+  #pattern(): string {
+    const escaped = this.text(3).replace(/[\\*?]/g, (character) => `\\${character}`)
+    return this.#random.chance(0.4) ? escaped.replace(/[xY ]/, this.#random.pick(['*', '?', '**'])) : escaped
+  }
+
+  #item(): Record<string, unknown> {
+    const random = this.#random
+    const field = random.pick(FIELDS)
+    const values = () => Array.from({ length: 1 + random.below(3) }, () => this.#pattern())
+    switch (random.below(13)) {
+      case 0:
+        return { [field]: values() }
+      case 1:
+        return { [`${field}|${random.pick(['contains', 'startswith', 'endswith'])}`]: values() }
+      case 2:
+        return { [`${field}|contains|all`]: values() }
+      case 3:
+        return { [`${field}|cased`]: this.text(2).replace(/[\\*?]/g, (character) => `\\${character}`) }
+      case 4:
+        return { [`${field}|${random.pick(['contains|cased', 'startswith|cased'])}`]: random.pick(['x', 'Y', 'z\\-']) }
+      case 5:
+        return { [`${field}|re`]: random.pick(['x+', '^[xY]', 'z$', '\\\\', '(x|z)[-./]', '^.{2,3}$', '\\?']) }
+      case 6:
+        return { [field]: random.pick([null, '']) }
+      case 7:
+        return { [`${field}|exists`]: random.chance(0.5) }
+      case 8:
+        return { [`n|${random.pick(['lt', 'lte', 'gt', 'gte'])}`]: random.below(12) }
+      case 9:
+        return { n: random.below(12) }
+      case 10:
+        // The backend forgets the parentheses around the networks that it makes of other prefixes.
+        return { 'ip|cidr': random.pick(['10.0.0.0/8', '172.16.0.0/16', '192.32.1.0/24', '10.16.1.2/32']) }
+      case 11:
+        return { [`when|${random.pick(['minute', 'hour', 'day', 'month', 'year'])}`]: random.pick([1, 5, 12, 2024]) }
+      default:
+        return { [`${field}|fieldref`]: random.pick(FIELDS.filter((other) => other !== field)) }
+    }
+  }
+
+  rule(): string {
+    const random = this.#random
+    const detection: Record<string, unknown> = {}
+    const names = ['sel_1', 'sel_2', 'other']
+    for (const name of names) {
+      const map = () => Object.assign({}, ...Array.from({ length: 1 + random.below(2) }, () => this.#item()))
+      detection[name] = random.chance(0.2) ? [map(), map()] : map()
+    }
+    detection['condition'] = random.pick([
+      'sel_1',
+      'sel_1 and sel_2 or other',
+      '1 of sel_*',
+      'all of sel_* or other',
+      '1 of them',
+      '(sel_1 or sel_2) and other',
+      'any of sel_*',
+    ])
+    return JSON.stringify({ title: 'By chance', logsource: { product: 'test' }, detection })
+  }
+}
+
+describe.skipIf(!present)('pySigma', () => {
+  it.each([1, 2, 3, 4])('finds what our engine finds with rules made by chance (seed %i)', (seed) => {
+    const maker = new Maker(seed)
+    const events = Array.from({ length: 300 }, () => maker.event())
+    const rules = Array.from({ length: 400 }, () => maker.rule())
+    const differing = compare(rules, events).filter(
+      ({ ours, theirs }) => JSON.stringify(ours) !== JSON.stringify(theirs),
+    )
+    expect(differing).toEqual([])
+  })
+
+  it('finds the addresses of networks of any size', () => {
+    const maker = new Maker(5)
+    const events = Array.from({ length: 300 }, () => maker.event())
+    const rules = Array.from({ length: 33 }, (_, prefix) =>
+      JSON.stringify({
+        title: 'Network',
+        logsource: { product: 'test' },
+        detection: { sel: { 'ip|cidr': network(0x0a100102, prefix) }, condition: 'sel' },
+      }),
+    )
+    const differing = compare(rules, events).filter(
+      ({ ours, theirs }) => JSON.stringify(ours) !== JSON.stringify(theirs),
+    )
+    expect(differing).toEqual([])
+  })
+
+  it.skipIf(!PUBLIC.present)('finds what our engine finds with public rules and events', () => {
+    const files = readdirSync(join(PUBLIC.folder, 'rules'), { recursive: true, encoding: 'utf8' })
+    const rules = files
+      .filter((name) => name.endsWith('.yml'))
+      .sort()
+      .map((name) => readFileSync(join(PUBLIC.folder, 'rules', name), 'utf8'))
+      .filter((text) => !text.includes('expand'))
+    const events = readdirSync(join(PUBLIC.folder, 'events')).sort().flatMap(readEvents)
+    const compared = compare(rules, events)
+    const unable = compared.filter(({ theirs }) => typeof theirs === 'string')
+    const differing = compared.filter(
+      ({ ours, theirs }) => typeof theirs !== 'string' && JSON.stringify(ours) !== JSON.stringify(theirs),
+    )
+    expect(unable.length).toBeLessThan(rules.length / 20)
+    expect(differing.map(({ text, ours, theirs }) => ({ id: /^id: (.*)$/m.exec(text)?.[1], ours, theirs }))).toEqual([])
+  })
+
+  it('reads every shipped rule, and makes queries of all that Elasticsearch can ask', () => {
+    const rules = readdirSync(RULES, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.yml') && !name.endsWith('.test.yml'))
+      .map((name) => readFileSync(join(RULES, name), 'utf8'))
+    const converted = ask({ task: 'convert', rules }) as { rules: number; correlations: number; errors: string[] }
+    expect(converted.rules).toBeGreaterThan(50)
+    expect(converted.correlations).toBeGreaterThan(30)
+    // The backend's own limits.
+    const known = /ESQLBackend: NotImplementedError: Correlation type '(temporal_ordered|value_sum)' is not supported/
+    expect(converted.errors.filter((error) => !known.test(error))).toEqual([])
+  })
+})
