@@ -62,7 +62,8 @@ export function loadRules(...folders: readonly string[]): RuleSet {
   const texts: { file: string; text: string }[] = []
   const problems: RuleProblem[] = []
   for (const folder of folders) {
-    for (const file of ruleFiles(folder)) {
+    for (const file of filesOf(folder)) {
+      if (TEST_FILE.test(file)) continue
       const read = readRuleFile(file === '' ? folder : join(folder, file))
       const name = file === '' ? basename(folder) : file
       if (typeof read === 'string') texts.push({ file: name, text: read })
@@ -74,10 +75,10 @@ export function loadRules(...folders: readonly string[]): RuleSet {
 }
 
 /** Paths below the folder, with slashes; one empty path if it is a file itself. */
-function ruleFiles(folder: string): string[] {
+export function filesOf(folder: string): string[] {
   if (statSync(folder).isFile()) return ['']
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.ya?ml$/.test(name) && !TEST_FILE.test(name))
+    .filter((name) => /\.ya?ml$/.test(name))
     .map((name) => name.replaceAll('\\', '/'))
     .sort()
 }
@@ -191,6 +192,43 @@ const CHECK_OPTIONS = { discriminator: DISCRIMINATOR, groupsMax: 1 }
 
 function byPlace(a: SigmaProblem, b: SigmaProblem): number {
   return a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1
+}
+
+/** The rules and correlations that raise alerts: those that only serve correlations are not among them. */
+export function raisesAlerts(set: RuleSet): SigmaHeader[] {
+  const serving = new Set<string>()
+  const generated = new Set<string>()
+  for (const { rules, generate } of set.correlations)
+    for (const name of rules) (generate ? generated : serving).add(name)
+  return [...set.rules, ...set.correlations].filter(({ id, name }) => {
+    const names = [id, name].filter((text) => text !== undefined)
+    return !names.some((text) => serving.has(text)) || names.some((text) => generated.has(text))
+  })
+}
+
+/** By its id, name or title. */
+export function ruleNamed(set: RuleSet, text: string): SigmaHeader | undefined {
+  const wanted = text.toLowerCase()
+  return [...set.rules, ...set.correlations].find(({ id, name, title }) => {
+    return [id, name, title].some((known) => known?.toLowerCase() === wanted)
+  })
+}
+
+/** The named rules alone, with what they are made of. */
+export function selectRules(set: RuleSet, wanted: readonly SigmaHeader[]): RuleSet {
+  const kept = new Set<SigmaHeader>()
+  const add = (header: SigmaHeader): void => {
+    if (kept.has(header)) return
+    kept.add(header)
+    const correlation = set.correlations.find((known) => known === header)
+    for (const name of correlation?.rules ?? []) {
+      const part = [...set.rules, ...set.correlations].find((known) => known.id === name || known.name === name)
+      if (part !== undefined) add(part)
+    }
+  }
+  for (const header of wanted) add(header)
+  const rules = set.rules.filter((rule) => kept.has(rule))
+  return { ...set, rules, correlations: set.correlations.filter((correlation) => kept.has(correlation)) }
 }
 
 /** The folder of the rule below the folder of rules; undefined at its top. */

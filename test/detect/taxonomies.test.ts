@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { Detector } from '../../src/detect/detector.ts'
 import { isDerived } from '../../src/detect/derived.ts'
+import { carriedBy } from '../../src/detect/rule-tests.ts'
 import { readRules } from '../../src/detect/rules.ts'
 import { TAXONOMIES } from '../../src/detect/taxonomies.ts'
 import { EventBus } from '../../src/events/bus.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
-import { carriedBy, event } from '../rules/events.ts'
+import { event } from '../rules/events.ts'
 
 const RULE = (logsource: string, detection: string) => `title: Elsewhere
 id: 5638f7c0-ac70-491d-8465-2a65075e0d91

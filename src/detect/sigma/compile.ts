@@ -43,8 +43,13 @@ export function compileRule<E>(rule: SigmaRule, model: EventModel<E, unknown>): 
   return {
     rule,
     matches: compileCondition(rule.condition, selections),
-    required: requiredBy(rule.condition, rule.detections),
+    required: requiredOf(rule),
   }
+}
+
+/** For some fields, the values (in lower case) one of which the field must have for the rule to match. */
+export function requiredOf(rule: SigmaRule): ReadonlyMap<string, ReadonlySet<string>> {
+  return requiredBy(rule.condition, rule.detections)
 }
 
 /** Every field that the rule reads, with the place where it does. */
