@@ -10,7 +10,7 @@ const LAST: Metric = { of: 'max', field: '@timestamp', label: 'Last' }
 const NUMBERS = visualization(
   'metric',
   'alerts-numbers',
-  'In numbers',
+  'Alerts in numbers',
   ALERTS,
   [
     filters({
@@ -23,7 +23,7 @@ const NUMBERS = visualization(
   [COUNT],
 )
 
-const LEVELS = visualization(
+export const ALERT_LEVELS = visualization(
   'histogram',
   'alerts-levels',
   'Alerts by level',
@@ -124,7 +124,7 @@ export const ALERT_BOARD: Dashboard = {
   description: 'Alerts by level, rule, entity and time, with the tactics and techniques of MITRE ATT&CK.',
   rows: [
     row(8, NUMBERS),
-    row(14, LEVELS, TACTICS_OVER_TIME),
+    row(14, ALERT_LEVELS, TACTICS_OVER_TIME),
     row(16, TACTICS, TECHNIQUES, SUBTECHNIQUES),
     row(16, RULES, ENTITIES),
     row(14, SOURCES, USERS),

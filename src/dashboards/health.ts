@@ -60,7 +60,7 @@ const ANOMALIES = visualization(
   'Anomalies',
   'event.action: protocol.anomaly',
   [top('anomaly.layer', 'Layer', 20), top('anomaly.name', 'Anomaly', 20)],
-  [EVENTS, { of: 'sum', field: 'anomaly.suppressed', label: 'Only counted' }],
+  [EVENTS, { of: 'cardinality', field: 'source.ip', label: 'Sources' }],
 )
 
 const ANOMALIES_OVER_TIME = visualization(

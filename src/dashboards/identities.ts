@@ -11,13 +11,13 @@ const INNER_LOG_INS =
 const NUMBERS = visualization(
   'metric',
   'identities-numbers',
-  'In numbers',
+  'Log-ins in numbers',
   LOG_INS,
   [
     filters({
       'Logged in': 'event.outcome: success',
       Refused: 'event.outcome: failure',
-      'Without encryption of the password (PAP)': 'ppp.authentication.method: PAP',
+      'With the password in clear (PAP)': 'ppp.authentication.method: PAP',
     }),
   ],
   [

@@ -5,7 +5,7 @@ import { EVENTS, filters, OVER_TIME, top, visualization } from './visualization.
 
 const SET_UPS = 'event.action: (ike.exchange.established or ike.exchange.failed)'
 
-const NUMBERS = visualization('metric', 'ipsec-numbers', 'In numbers', '', [
+const NUMBERS = visualization('metric', 'ipsec-numbers', 'IPsec in numbers', '', [
   filters({
     'IKE SAs established': 'event.action: ike.exchange.established',
     'IKE SAs that failed': 'event.action: ike.exchange.failed',
@@ -68,16 +68,13 @@ const POSTURE = visualization(
   ],
 )
 
-const PRODUCTS = visualization(
+const VENDORS = visualization(
   'table',
-  'ipsec-products',
-  'What they run',
-  'event.action: ike.posture.observed',
-  [top('ike.posture.products', 'Product', 30)],
-  [
-    { of: 'count', label: 'Observations' },
-    { of: 'cardinality', field: 'source.ip', label: 'Hosts' },
-  ],
+  'ipsec-vendors',
+  'What gateways say they are (vendor ids)',
+  `${SET_UPS} and ike.responder.vendors: *`,
+  [top('ike.responder.vendors', 'Vendor id', 30)],
+  [EVENTS, { of: 'cardinality', field: 'destination.ip', label: 'Gateways' }],
 )
 
 const MODES = visualization('pie', 'ipsec-modes', 'How IKE SAs begin', SET_UPS, [
@@ -189,7 +186,7 @@ export const IPSEC: Dashboard = {
     row(8, NUMBERS),
     row(14, EXCHANGES, TUNNELS),
     row(14, SUITES, LEVELS, WEAKNESSES),
-    row(14, POSTURE, PRODUCTS),
+    row(14, POSTURE, VENDORS),
     row(14, MODES, AUTHENTICATION, FAILURES),
     row(14, LOSS, LOST_OVER_TIME),
     row(14, REKEYS, SEQUENCES),

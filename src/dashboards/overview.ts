@@ -1,9 +1,9 @@
 /** The dashboard that one opens first: what there is, what went wrong, what was an attack. */
 import { type Dashboard, row } from './dashboard.ts'
-import { LATEST_ALERTS } from './alerts.ts'
+import { ALERT_LEVELS, LATEST_ALERTS } from './alerts.ts'
 import { filters, OVER_TIME, top, visualization } from './visualization.ts'
 
-const NUMBERS = visualization('metric', 'overview-numbers', 'In numbers', '', [
+const NUMBERS = visualization('metric', 'overview-numbers', 'What was seen', '', [
   filters({
     'Tunnels opened':
       'event.action: (l2tp.tunnel.opened or l2tp.tunnel.adopted or pptp.connection.opened or esp.tunnel.opened)',
@@ -18,11 +18,6 @@ const NUMBERS = visualization('metric', 'overview-numbers', 'In numbers', '', [
 
 const BY_DATASET = visualization('histogram', 'overview-datasets', 'Events by what they are about', '', [
   top('event.dataset', 'Dataset', 12),
-  OVER_TIME,
-])
-
-const ALERTS_BY_LEVEL = visualization('histogram', 'overview-alert-levels', 'Alerts by level', 'event.kind: alert', [
-  top('rule.level', 'Level', 5),
   OVER_TIME,
 ])
 
@@ -49,7 +44,7 @@ export const OVERVIEW: Dashboard = {
   description: 'What the sensor sees: tunnels, sessions, log-ins, inner flows, alerts.',
   rows: [
     row(8, NUMBERS),
-    row(14, BY_DATASET, ALERTS_BY_LEVEL),
+    row(14, BY_DATASET, ALERT_LEVELS),
     row(14, PROTOCOLS, SOURCES, DESTINATIONS),
     row(14, FAILURES),
     row(18, LATEST_ALERTS),

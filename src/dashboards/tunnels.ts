@@ -8,7 +8,7 @@ const TUNNELS_ENDED =
 const SESSIONS_ENDED =
   'event.action: (l2tp.session.closed or l2tp.session.failed or pptp.call.closed or pptp.call.failed or pppoe.session.closed or pppoe.session.failed)'
 
-const NUMBERS = visualization('metric', 'tunnels-numbers', 'In numbers', '', [
+const NUMBERS = visualization('metric', 'tunnels-numbers', 'Tunnels and sessions in numbers', '', [
   filters({
     'Tunnels asked for': 'event.action: l2tp.tunnel.requested',
     'Tunnels opened': 'event.action: (l2tp.tunnel.opened or pptp.connection.opened or esp.tunnel.opened)',
