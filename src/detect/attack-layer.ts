@@ -70,8 +70,8 @@ export interface LayerOptions {
   readonly metadata: readonly LayerMetadata[]
 }
 
-/** The least that reads version 4.5. */
-const NAVIGATOR = '4.9.0'
+/** The Navigator of the time of the table; any from 4.9 on reads version 4.5. */
+const NAVIGATOR = '5.2.0'
 const COLORS = ['#fff7bc', '#fec44f', '#d95f0e'] as const
 /** Rules that a comment names. */
 const NAMES_MAX = 20
@@ -81,8 +81,10 @@ export function ruleUses(set: Pick<RuleSet, 'rules' | 'correlations'>): Techniqu
   return [...set.rules, ...set.correlations].flatMap(({ title, tags }) => {
     const parsed = tags.map(attackTag).filter((tag) => tag !== undefined)
     const tactics = parsed.filter(({ kind }) => kind === 'tactic').map(({ id }) => id)
-    const techniques = new Set(parsed.filter(({ kind }) => kind === 'technique').map(({ id }) => id))
-    return [...techniques].map((technique) => ({ technique, tactics, rule: title, count: 1 }))
+    const given = parsed.filter(({ kind }) => kind === 'technique').map(({ id }) => id)
+    // A rule that names a technique and what took its place looks for one.
+    const techniques = new Map(given.map((id) => [techniqueSuccessor(id) ?? id, id]))
+    return [...techniques.values()].map((technique) => ({ technique, tactics, rule: title, count: 1 }))
   })
 }
 
