@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   detect: ['base', 'events'],
   store: ['base', 'events'],
   output: ['base', 'events'],
+  dashboards: ['base', 'events'],
   respond: ['base', 'events'],
   api: ['base', 'events', 'store'],
   commands: ['*'],
@@ -30,6 +31,7 @@ const PLURAL_FILES = new Set([
   'detect/detectors.ts',
   'store/stores.ts',
   'output/sinks.ts',
+  'dashboards/dashboards.ts',
   'respond/responders.ts',
 ])
 
