@@ -88,6 +88,17 @@ test('nothing in src imports from outside it, but for the package itself', () =>
   expect(EDGES.filter(({ to }) => to.startsWith('..') && to !== '../package.json')).toEqual([])
 })
 
+test('the Sigma engine can be lifted out: it needs nothing of the project', () => {
+  const own = FILES.filter((file) => file.startsWith('detect/sigma/'))
+  expect(own.length).toBeGreaterThan(10)
+  expect(EDGES.filter(({ from, to }) => own.includes(from) && !own.includes(to))).toEqual([])
+  const packages = own.flatMap((file) => {
+    const source = readFileSync(join(ROOT, 'src', file), 'utf8')
+    return [...source.matchAll(/\sfrom '([^.'][^']*)'/g)].map(([, name]) => name)
+  })
+  expect([...new Set(packages)].sort()).toEqual(['node:crypto', 'yaml'])
+})
+
 test('what a file lists does not import the list', () => {
   const listed = new Set(EDGES.filter(({ from }) => PLURAL_FILES.has(from)).map(({ from, to }) => `${to} < ${from}`))
   expect(EDGES.filter(({ from, to }) => listed.has(`${from} < ${to}`))).toEqual([])

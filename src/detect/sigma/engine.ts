@@ -1,7 +1,18 @@
 /**
- * Runs rules and correlations over a stream of events. Rules are filed by their log source, by the value of one
- * discriminating field, and by the values of what other fields they require, so that an event meets only the rules that
- * can match it, however many there are.
+ * A streaming engine for Sigma (specification 2.1.0), a library of its own: the files of this folder need Node.js, the package
+ * `yaml`, and nothing of the project around them. To use it elsewhere, take the folder.
+ *
+ *     parseSigma(text, file)            → rules, correlations, filters, and what is wrong with them (parse.ts)
+ *     applyFilters(rules, filters)      → the rules with their exceptions (filter.ts)
+ *     translateRule(rule, taxonomy)     → the rule in the words of other events (taxonomy.ts)
+ *     new SigmaEngine(content, model, handlers, options)
+ *       .source(logsource) .observe(event, rules) .expire(nowUs) .end() .save(codec) .restore(entries, codec)
+ *
+ * An `EventModel` (model.ts) says how fields, ids and times are read; state.ts makes a document of what is remembered. Whatever
+ * cannot be understood or run as a whole is refused with file, line and reason.
+ *
+ * Rules are filed by their log source, by the value of one discriminating field, and by the values of what other fields they
+ * require, so that an event meets only the rules that can match it, however many there are.
  */
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
