@@ -5,10 +5,11 @@ import { isDerived } from './derived.ts'
 import { DISCRIMINATOR, PRODUCT } from './documents.ts'
 import { carriedBy } from './rule-tests.ts'
 import { type RuleSet, raisesAlerts } from './rules.ts'
-import { fieldsOf, requiredOf } from './sigma/compile.ts'
+import { fieldsOf } from './sigma/compile.ts'
 import type { Condition } from './sigma/condition.ts'
 import type { SigmaCorrelation, SigmaHeader, SigmaRule } from './sigma/parse.ts'
 import type { SigmaProblem } from './sigma/problem.ts'
+import { requiredOf } from './sigma/requirements.ts'
 
 export const LINT_CHECKS = {
   description: 'says what happened, in more than a few words',

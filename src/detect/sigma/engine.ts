@@ -12,11 +12,13 @@
  * cannot be understood or run as a whole is refused with file, line and reason.
  *
  * Rules are filed by their log source, by the value of one discriminating field, and by the values of what other fields they
- * require, so that an event meets only the rules that can match it, however many there are.
+ * require, and by the parts of texts that they look for, so that an event meets only the rules that may match it, however many
+ * there are.
  */
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
 import type { EventModel } from './model.ts'
+import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
 import type { Restored, StateCodec, StateEntry } from './state.ts'
@@ -42,10 +44,11 @@ interface ActiveRule<E> extends CompiledRule<E> {
   readonly consumers: Consumer<E>[]
 }
 
-/** Rules to be tested one by one, and rules filed by the value of a field that each of them requires. */
+/** Rules to be tested one by one; rules filed by the value of a field that each requires; rules filed by parts of texts. */
 interface Shelf<E> {
   readonly loose: readonly ActiveRule<E>[]
   readonly files: readonly RuleFile<E>[]
+  readonly needles: NeedleIndex<E, ActiveRule<E>> | null
 }
 
 interface RuleFile<E> {
@@ -70,6 +73,8 @@ export class SigmaEngine<E, S> {
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
   #evaluations = 0
+  /** What is being observed, for the rules that an index finds. */
+  #event: E | null = null
 
   constructor(
     content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
@@ -101,7 +106,7 @@ export class SigmaEngine<E, S> {
   }
 
   observe(event: E, source: SourceRules<E>): void {
-    const { loose, files } = source
+    const { loose, files, needles } = source
     for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
     for (let i = 0; i < files.length; i++) {
       const file = files[i]
@@ -114,7 +119,12 @@ export class SigmaEngine<E, S> {
       const shelf = file.byValue.get(typeof value === 'string' ? value.toLowerCase() : String(value))
       if (shelf !== undefined) this.observe(event, shelf)
     }
+    if (needles === null) return
+    this.#event = event
+    needles.search(event, this.#testFound)
   }
+
+  readonly #testFound = (active: ActiveRule<E>): void => this.#test(active, this.#event!)
 
   #test(active: ActiveRule<E>, event: E): void {
     this.#evaluations++
@@ -194,7 +204,7 @@ function shelve<E>(
     const first = filed.length === 0 && files.length === 0
     const preferred = first ? discriminator : null
     const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) return { loose, files }
+    if (field === null) return { ...byNeedles(loose, model), files }
     const all = loose.filter(({ required }) => required.has(field))
     const groups = new Map<string, ActiveRule<E>[]>()
     for (const rule of all) {
@@ -209,6 +219,19 @@ function shelve<E>(
     files.push({ read: model.field(field), byValue, all })
     loose = loose.filter(({ required }) => !required.has(field))
   }
+}
+
+/** So many rules are worth a walk over the texts. */
+const NEEDLES_MIN = 12
+
+function byNeedles<E>(
+  rules: readonly ActiveRule<E>[],
+  model: EventModel<E, unknown>,
+): Pick<Shelf<E>, 'loose' | 'needles'> {
+  const indexable = rules.filter(isIndexable)
+  if (indexable.length < NEEDLES_MIN) return { loose: rules, needles: null }
+  const index = new NeedleIndex<E, ActiveRule<E>>(indexable, (name) => model.field(name))
+  return { loose: rules.filter((rule) => !isIndexable(rule)), needles: index }
 }
 
 /** The field for which the rules require the most different values; null if none tells any apart. */
