@@ -3,6 +3,8 @@ The Sigma project's own implementation, for the tests to compare with. Reads one
 
   {"task": "match", "rules": [YAML, ...], "events": [{field: value}, ...]}
     -> [[index of event, ...] or "why the rule could not be run", ...], one for each rule
+  {"task": "correlate", "rules": [YAML of rules and the correlation that is asked for, last, ...], "events": [...]}
+    -> [[[time, {group}], ...] or text, ...]: when, and for which group, the condition of the correlation held; `t` is the time
   {"task": "convert", "rules": [YAML of a whole folder, ...]}
     -> {"rules": n, "correlations": n, "errors": [text, ...]}
 """
@@ -21,8 +23,7 @@ def regexp(pattern, value):
     return value is not None and re.search(pattern, str(value)) is not None
 
 
-def match(rules, events):
-    backend = sqlite.sqliteBackend()
+def load(events):
     fields = sorted({field for event in events for field in event}, key=str.lower)
     database = sqlite3.connect(":memory:")
     database.create_function("regexp", 2, regexp)
@@ -34,6 +35,29 @@ def match(rules, events):
         row = [str(value).lower() if isinstance(value, bool) else value for value in row]
         row = [None if isinstance(value, (dict, list)) else value for value in row]
         database.execute(f"INSERT INTO logs VALUES ({marks})", [number, *row])
+    return database
+
+
+def correlate(rules, events):
+    from sigma.backends.sqlite.runtime import execute_plan
+
+    answers = []
+    for text in rules:
+        try:
+            backend = sqlite.sqliteBackend(timestamp_field="t", timestamp_format="unix", event_id_field="number")
+            collection = SigmaCollection.from_yaml(text)
+            backend.convert(collection)
+            asked = next(rule for rule in collection.rules if rule.name == "asked")
+            rows, _ = execute_plan(load(events), backend._correlation_plans[id(asked)], include_events=False)
+            answers.append([[row["window_end"], row["group_keys"]] for row in rows])
+        except Exception as error:  # whatever it is, the comparison says so
+            answers.append(f"{type(error).__name__}: {error}")
+    return answers
+
+
+def match(rules, events):
+    backend = sqlite.sqliteBackend()
+    database = load(events)
     answers = []
     for text in rules:
         try:
@@ -89,5 +113,8 @@ def convert(rules):
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
-    answer = match(asked["rules"], asked["events"]) if asked["task"] == "match" else convert(asked["rules"])
+    if asked["task"] == "convert":
+        answer = convert(asked["rules"])
+    else:
+        answer = {"match": match, "correlate": correlate}[asked["task"]](asked["rules"], asked["events"])
     json.dump(answer, sys.stdout)
