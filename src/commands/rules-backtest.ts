@@ -1,13 +1,13 @@
 /** `borescope rules backtest`: what rules would have said about the events of the store. Nothing is stored. */
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parseTimestampUs } from '../detect/documents.ts'
 import { detectorOf } from '../detect/rule-tests.ts'
-import { loadRules, type RuleSet, raisesAlerts, selectRules } from '../detect/rules.ts'
+import { type RuleSet, raisesAlerts, selectRules } from '../detect/rules.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
 import { type Context, EXIT } from './context.ts'
 import { parseCount } from './formats.ts'
-import { problemText, wantedRules } from './rules-common.ts'
+import { chosenRules, problemText, wantedRules } from './rules-common.ts'
 import { counted, number, paintLevel, print, printable, table, when } from './terminal.ts'
 
 interface BacktestOptions {
@@ -70,24 +70,14 @@ async function backtest(context: Context, named: readonly string[], options: Bac
   return errors.length > 0 ? EXIT.USAGE : EXIT.FINE
 }
 
-/**
- * What is a path is read, in the place of configured rules of the same id, and may build on the other configured ones; what is
- * none is the title, id or name of a configured rule.
- */
+/** What is a path is read; what is none is the title, id or name of a configured rule. */
 function chosen(context: Context, named: readonly string[]): RuleSet {
-  const { set: configured, folders } = context.rules()
-  if (named.length === 0) return configured
   const paths = named.filter((name) => existsSync(name))
+  const { set, isOwn } = chosenRules(context, paths)
+  if (named.length === 0) return set
+  const own = paths.length === 0 ? [] : [...set.rules, ...set.correlations].filter(isOwn)
   const others = named.filter((name) => !existsSync(name))
-  const real = new Set(paths.map((path) => realpathSync(path)))
-  const set = loadRules(...paths, ...folders.filter((folder) => !real.has(realpathSync(folder))))
-  const { rules, correlations, problems } = loadRules(...paths)
-  const files = new Set([...rules, ...correlations, ...problems].map(({ file }) => file))
-  const wanted = [...set.rules, ...set.correlations].filter(({ file }) => files.has(file))
-  return {
-    ...selectRules(set, [...wanted, ...wantedRules(set, others)]),
-    problems: set.problems.filter(({ file }) => files.has(file)),
-  }
+  return selectRules(set, [...own, ...wantedRules(set, others)])
 }
 
 /** Gives every event to `observe`, in the order of time; the number of them. */

@@ -1,21 +1,54 @@
 /** What the commands about rules share: which rules are meant, and how a problem is told. */
-import { existsSync } from 'node:fs'
-import { loadRules, type RuleProblem, type RuleSet, ruleNamed } from '../detect/rules.ts'
+import { existsSync, realpathSync } from 'node:fs'
+import { loadRules, parseRules, type RuleProblem, type RuleSet, ruleNamed } from '../detect/rules.ts'
 import type { SigmaHeader } from '../detect/sigma/parse.ts'
 import { type Context, UsageError } from './context.ts'
 import { paint } from './terminal.ts'
 
-/** The rules of these folders; of the configured ones if none is named. */
-export function rulesFrom(
-  context: Context,
-  named: readonly string[],
-): { readonly set: RuleSet; readonly folders: readonly string[] } {
-  if (named.length === 0) return context.rules()
+/** Rules that a command is asked about, among all that they may build on. */
+export interface ChosenRules {
+  /** Everything, so that rules may refer to others; only problems of what was asked for are in it. */
+  readonly set: RuleSet
+  /** Whether a rule, or what was found about it, is of what was asked for. */
+  readonly isOwn: (of: { readonly file: string; readonly line: number }) => boolean
+  /** The folders or files in which it is. */
+  readonly folders: readonly string[]
+}
+
+/**
+ * The rules of these folders or files; of the configured folders if none is named. What is named is read first: it takes the place of
+ * configured rules of the same id, and may build on the others.
+ */
+export function chosenRules(context: Context, named: readonly string[]): ChosenRules {
+  if (named.length === 0) return { ...context.rules(), isOwn: () => true }
   const missing = named.find((folder) => !existsSync(folder))
   if (missing !== undefined) throw new UsageError(`there is no folder or file of rules ${missing}`)
   // A test file stands for the rule beside it.
-  const files = named.map((path) => path.replace(/\.test(\.ya?ml)$/, '$1'))
-  return { set: loadRules(...files), folders: named }
+  const paths = named.map((path) => path.replace(/\.test(\.ya?ml)$/, '$1'))
+  const own = parseRules(...paths)
+  const files = new Set(own.files)
+  const real = new Set(paths.map((path) => realpathSync(path)))
+  const set = loadRules(...paths, ...context.rules().folders.filter((folder) => !real.has(realpathSync(folder))))
+  // A configured file of the same path, if there is one, holds other rules than those that were read.
+  const places = new Set(own.headers.map(placeOf))
+  const all: readonly SigmaHeader[] = [...set.rules, ...set.correlations, ...set.filters]
+  const foreign = new Set(all.filter((rule) => !places.has(placeOf(rule))).map(({ file, line }) => `${file}:${line}`))
+  const isOwn = ({ file, line }: { readonly file: string; readonly line: number }): boolean => {
+    return files.has(file) && !foreign.has(`${file}:${line}`)
+  }
+  // The other one of two rules with one id is the configured one, unless both were named.
+  const ids = own.headers.map(({ id }) => id)
+  const isTwin = ({ file, line, key, message }: RuleProblem): boolean => {
+    if (key !== 'id' || !message.startsWith('the id is that of')) return false
+    const twin = own.headers.find((header) => header.file === file && (header.lines['id'] ?? header.line) === line)
+    return twin === undefined || ids.indexOf(twin.id) === ids.lastIndexOf(twin.id)
+  }
+  const problems = set.problems.filter((problem) => isOwn(problem) && !isTwin(problem))
+  return { set: { ...set, problems }, isOwn, folders: named }
+}
+
+function placeOf({ file, line, id }: SigmaHeader): string {
+  return `${file}:${line}:${id}`
 }
 
 /** By title, id or name. Throws a UsageError that names what comes near. */

@@ -5,7 +5,7 @@ import { ruleUses } from '../detect/attack-layer.ts'
 import { categoryOf, raisesAlerts, type RuleSet } from '../detect/rules.ts'
 import type { SigmaHeader } from '../detect/sigma/parse.ts'
 import type { Context } from './context.ts'
-import { rulesFrom } from './rules-common.ts'
+import { chosenRules } from './rules-common.ts'
 import { counted, print, table } from './terminal.ts'
 
 interface Row {
@@ -26,8 +26,9 @@ export function registerRulesCoverage(rules: Command, context: () => Context): v
     .argument('[folders...]', 'folders of Sigma rules')
     .option('--json', 'one JSON array')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const { set } = rulesFrom(context(), folders)
-      const { rows, groups } = coverage(set)
+      const chosen = chosenRules(context(), folders)
+      const own = raisesAlerts(chosen.set).filter(chosen.isOwn)
+      const { rows, groups } = coverage(own, chosen.set)
       if (json) {
         const plain = rows.map(({ groups: titles, ...row }) => ({ ...row, groups: Object.fromEntries(titles) }))
         return print(JSON.stringify(plain, null, 2))
@@ -43,14 +44,17 @@ export function registerRulesCoverage(rules: Command, context: () => Context): v
         })),
       ]
       if (rows.length > 0) await print(table(columns, rows))
-      process.stderr.write(`${counted(rows.length, 'technique')}, ${counted(raisesAlerts(set).length, 'rule')}\n`)
+      process.stderr.write(`${counted(rows.length, 'technique')}, ${counted(own.length, 'rule')}\n`)
     })
 }
 
-function coverage(set: RuleSet): { readonly rows: readonly Row[]; readonly groups: readonly string[] } {
+function coverage(
+  alerting: readonly SigmaHeader[],
+  set: RuleSet,
+): { readonly rows: readonly Row[]; readonly groups: readonly string[] } {
   const rows = new Map<string, Row>()
   const groups = new Set<string>()
-  for (const rule of raisesAlerts(set)) {
+  for (const rule of alerting) {
     const group = groupOf(rule)
     groups.add(group)
     const own = {

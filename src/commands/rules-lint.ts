@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { LINT_CHECKS, type LintCheck, lintRules } from '../detect/lint.ts'
 import { type Context, EXIT } from './context.ts'
-import { problemText, rulesFrom } from './rules-common.ts'
+import { chosenRules, problemText } from './rules-common.ts'
 import { counted, paint, print } from './terminal.ts'
 
 interface LintOptions {
@@ -27,8 +27,8 @@ export function registerRulesLint(rules: Command, context: () => Context): void 
         .join('\n')}`,
     )
     .action(async (folders: string[], { skip = [], json }: LintOptions) => {
-      const { set } = rulesFrom(context(), folders)
-      const findings = lintRules(set).filter(({ check }) => !skip.includes(check))
+      const { set, isOwn } = chosenRules(context(), folders)
+      const findings = lintRules(set).filter((finding) => isOwn(finding) && !skip.includes(finding.check))
       if (json) {
         await print(
           JSON.stringify([...set.problems.map((problem) => ({ ...problem, check: 'rule' })), ...findings], null, 2),
@@ -38,7 +38,7 @@ export function registerRulesLint(rules: Command, context: () => Context): void 
         for (const { file, line, key, message, check } of findings) {
           await print(`${paint('bold', `${file}:${line}`)}: ${paint('cyan', check)}: ${key}: ${message}`)
         }
-        const rulesRead = set.rules.length + set.correlations.length
+        const rulesRead = [...set.rules, ...set.correlations].filter(isOwn).length
         await print(
           `${counted(rulesRead, 'rule')}, ${counted(set.problems.length, 'problem')}, ${counted(findings.length, 'finding')}`,
         )

@@ -8,7 +8,7 @@ import type { EventDocument } from '../events/fields.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
-import { problemText, rulesFrom, wantedRules } from './rules-common.ts'
+import { chosenRules, problemText, wantedRules } from './rules-common.ts'
 import { counted, paint, print, table } from './terminal.ts'
 
 interface TestOptions {
@@ -40,8 +40,8 @@ export function registerRulesTest(rules: Command, context: () => Context): void 
 }
 
 async function test(context: Context, named: readonly string[], options: TestOptions): Promise<number> {
-  const { set, folders } = rulesFrom(context, named)
-  const wanted = options.rule === undefined ? raisesAlerts(set) : wantedRules(set, options.rule)
+  const { set, folders, isOwn } = chosenRules(context, named)
+  const wanted = options.rule === undefined ? raisesAlerts(set).filter(isOwn) : wantedRules(set, options.rule)
   const loaded = loadRuleTests(folders, set)
   const tests = loaded.tests.filter(({ rule }) => options.rule === undefined || wanted.includes(rule))
   const outcomes: Outcome[] = []

@@ -4,7 +4,7 @@ import { categoryOf } from '../detect/rules.ts'
 import type { SigmaHeader } from '../detect/sigma/parse.ts'
 import { type Context, EXIT } from './context.ts'
 import { registerRulesBacktest } from './rules-backtest.ts'
-import { problemText, rulesFrom } from './rules-common.ts'
+import { chosenRules, problemText } from './rules-common.ts'
 import { registerRulesCoverage } from './rules-coverage.ts'
 import { registerRulesLint } from './rules-lint.ts'
 import { registerRulesTest } from './rules-test.ts'
@@ -63,9 +63,9 @@ export function registerRules(program: Command, context: () => Context): void {
     .argument('[folders...]', 'folders of Sigma rules')
     .option('--json', 'the problems as one JSON array')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const { set } = rulesFrom(context(), folders)
+      const { set, isOwn } = chosenRules(context(), folders)
       const { problems } = set
-      const right = set.rules.length + set.correlations.length
+      const right = [...set.rules, ...set.correlations, ...set.filters].filter(isOwn).length
       if (json) await print(JSON.stringify(problems, null, 2))
       else
         await print(

@@ -59,7 +59,31 @@ const DEFAULT_SUPPRESS = '1h'
  * of another. Throws if a folder cannot be read; a file that cannot is a problem.
  */
 export function loadRules(...folders: readonly string[]): RuleSet {
-  const texts: { file: string; text: string }[] = []
+  const { texts, problems } = readTexts(folders)
+  const set = readRules(texts)
+  return { ...set, problems: [...problems, ...set.problems] }
+}
+
+/** What stands in the files under the folders, right or wrong: their names as `loadRules` tells them, and what could be parsed. */
+export function parseRules(...folders: readonly string[]): {
+  readonly files: readonly string[]
+  readonly headers: readonly SigmaHeader[]
+} {
+  const { texts, problems } = readTexts(folders)
+  const contents = texts.map(({ file, text }) => parseSigma(text, file))
+  return {
+    files: [...texts, ...problems].map(({ file }) => file),
+    headers: contents.flatMap(({ rules, correlations, filters }) => [...rules, ...correlations, ...filters]),
+  }
+}
+
+interface RuleText {
+  readonly file: string
+  readonly text: string
+}
+
+function readTexts(folders: readonly string[]): { readonly texts: RuleText[]; readonly problems: RuleProblem[] } {
+  const texts: RuleText[] = []
   const problems: RuleProblem[] = []
   for (const folder of folders) {
     for (const file of filesOf(folder)) {
@@ -70,8 +94,7 @@ export function loadRules(...folders: readonly string[]): RuleSet {
       else problems.push({ file: name, line: 1, key: '', message: read.problem, severity: 'error' })
     }
   }
-  const set = readRules(texts)
-  return { ...set, problems: [...problems, ...set.problems] }
+  return { texts, problems }
 }
 
 /** Paths below the folder, with slashes; one empty path if it is a file itself. */
@@ -95,7 +118,7 @@ function readRuleFile(path: string): string | { readonly problem: string } {
 }
 
 /** As `loadRules`, of texts; `file` is the path below the folder of rules, with slashes. */
-export function readRules(texts: readonly { readonly file: string; readonly text: string }[]): RuleSet {
+export function readRules(texts: readonly RuleText[]): RuleSet {
   const parsed = { rules: [] as SigmaRule[], correlations: [] as SigmaCorrelation[], filters: [] as SigmaFilter[] }
   const problems: RuleProblem[] = []
   for (const { file, text } of texts) {

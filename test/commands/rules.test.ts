@@ -163,6 +163,38 @@ filter:
     expect({ code, stdout, stderr }).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/^0 alerts/) })
   })
 
+  test('may build on the configured ones, and except from them', () => {
+    const folder = mkdtempSync(join(scratch, 'build-'))
+    writeFileSync(
+      join(folder, 'many.yml'),
+      `title: Two logins refused
+id: 0a1d7f53-39f5-4a3c-9be5-4c1c64c1c0df
+correlation:
+  type: event_count
+  rules: [ppp_login_refused]
+  group-by: [source.ip]
+  timespan: 1m
+  condition: { gte: 2 }
+level: low
+---
+title: Not alice
+id: 0a1d7f53-39f5-4a3c-9be5-4c1c64c1c0de
+logsource: { product: borescope }
+filter:
+  rules: [ppp_login_refused]
+  selection: { user.name: alice }
+  condition: not selection
+`,
+    )
+    expect(borescope('rules', 'check', folder)).toMatchObject({ code: 0, stdout: '2 rules fine, 0 problems\n' })
+    expect(borescope('rules', 'backtest', folder).stderr).toMatch(/^0 alerts about/)
+    writeFileSync(join(folder, 'wrong.yml'), 'title: x\n')
+    expect(borescope('rules', 'check', folder)).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/^wrong\.yml:1: error/),
+    })
+  })
+
   test('that are not there are no folder', () => {
     for (const command of ['check', 'lint', 'test', 'coverage']) {
       expect(borescope('rules', command, 'nowhere')).toMatchObject({
