@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { compileRule } from '../../src/detect/sigma/compile.ts'
+import { applyFilters } from '../../src/detect/sigma/filter.ts'
 import { parseSigma } from '../../src/detect/sigma/parse.ts'
 import { PUBLIC, readEvents } from '../detect/sigma/public.ts'
 import { PLAIN, type Plain, run } from '../detect/sigma/support.ts'
@@ -250,6 +251,33 @@ describe.skipIf(!present)('pySigma', () => {
     )
     expect(unable.length).toBeLessThan(rules.length / 20)
     expect(differing.map(({ text, ours, theirs }) => ({ id: /^id: (.*)$/m.exec(text)?.[1], ours, theirs }))).toEqual([])
+  })
+
+  it.each([1, 2])('leaves out what our filters leave out (seed %i)', (seed) => {
+    const maker = new Maker(seed)
+    const events = Array.from({ length: 300 }, () => maker.event())
+    const texts = Array.from({ length: 100 }, () => {
+      const rule = JSON.parse(maker.rule()) as Record<string, unknown>
+      const { detection } = JSON.parse(maker.rule()) as { detection: Record<string, unknown> }
+      const { logsource } = rule
+      const condition = `not (${detection['condition']})`
+      const filter = { title: 'Exception', logsource, filter: { rules: ['by_chance'], ...detection, condition } }
+      return [{ ...rule, name: 'by_chance' }, filter].map((document) => JSON.stringify(document)).join('\n---\n')
+    })
+    let narrowed = 0
+    const theirs = ask({ task: 'match', rules: texts, events }) as (number[] | string)[]
+    for (const [i, text] of texts.entries()) {
+      const { rules, filters, problems } = parseSigma(text, 'x.yml')
+      const applied = applyFilters(rules, filters)
+      expect([...problems, ...applied.problems]).toEqual([])
+      const [before, after] = [rules[0], applied.rules[0]].map((rule) => {
+        const { matches } = compileRule(rule, PLAIN)
+        return [...events.keys()].filter((index) => matches(events[index]))
+      })
+      if (after.length < before.length) narrowed++
+      expect(after, text).toEqual(theirs[i])
+    }
+    expect(narrowed).toBeGreaterThan(20)
   })
 
   it.each([1, 2, 3])('sees correlations hold where our engine does (seed %i)', (seed) => {
