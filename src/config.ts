@@ -224,6 +224,23 @@ const SCHEMA = z.strictObject({
       maxBytes: count(10_000_000_000, 'When the file grows beyond this, the oldest events are deleted.', 1e15),
     })
     .prefault({}),
+  dashboards: z
+    .strictObject({
+      url: z.string().default('').describe('The address of Kibana or OpenSearch Dashboards: https://host:port.'),
+      user: z.string().default('').describe('Who imports dashboards.'),
+      password: z.string().default('').describe('The password of that user.'),
+      apiKey: z.string().default('').describe('An API key of Kibana, instead of user and password.'),
+      ca: z.string().default('').describe('A file with the certificates (PEM) of the authorities to trust there.'),
+      space: z
+        .string()
+        .default('')
+        .describe('The space of Kibana that the dashboards go into; empty for the default one.'),
+      tenant: z
+        .string()
+        .default('')
+        .describe("The tenant of OpenSearch Dashboards that the dashboards go into; empty for the user's own default."),
+    })
+    .prefault({}),
 })
 
 export type Config = z.output<typeof SCHEMA>
@@ -442,13 +459,29 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   return { entries, warnings }
 }
 
+/** The certificates in a file that the configuration or an option names; undefined if none is named. Throws a `ConfigError`. */
+export function loadCertificates(key: string, file: string): string | undefined {
+  if (file === '') return undefined
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new ConfigError(`${key}: ${file} holds no certificate in PEM`)
+  return text
+}
+
 const MASK = '********'
 
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
   const { l2tp, ppp } = config.secrets
+  const { password, apiKey } = config.dashboards
   return {
     ...config,
+    dashboards: { ...config.dashboards, password: password && MASK, apiKey: apiKey && MASK },
     secrets: {
       ...config.secrets,
       l2tp: l2tp.map(() => MASK),

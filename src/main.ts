@@ -2,8 +2,10 @@
 import { Command, CommanderError } from 'commander'
 import { CaptureError } from './capture/sources.ts'
 import { registerBaseline } from './commands/baseline.ts'
+import { registerAttack } from './commands/attack.ts'
 import { registerConfig } from './commands/config.ts'
 import { Context, EXIT, UsageError } from './commands/context.ts'
+import { registerDashboards } from './commands/dashboards.ts'
 import { registerDissect } from './commands/dissect.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerFields } from './commands/fields.ts'
@@ -15,6 +17,7 @@ import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
 import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
+import { DashboardsError } from './dashboards/import.ts'
 import { QueryError } from './store/query-error.ts'
 import { StoreError } from './store/search.ts'
 import { VERSION } from './version.ts'
@@ -71,6 +74,8 @@ registerShow(program, context)
 registerRules(program, context)
 registerBaseline(program, context)
 registerIntel(program, context)
+registerAttack(program, context)
+registerDashboards(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)
@@ -97,6 +102,7 @@ function explain(error: unknown): number {
     error instanceof UsageError ||
     error instanceof ConfigError ||
     error instanceof QueryError ||
+    error instanceof DashboardsError ||
     error instanceof StoreError
   if (isTheirs) {
     process.stderr.write(`borescope: ${error.message}\n`)

@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   detect: ['base', 'events'],
   store: ['base', 'events'],
   output: ['base', 'events'],
+  dashboards: ['base', 'events'],
   respond: ['base', 'events'],
   api: ['base', 'events', 'store'],
   commands: ['*'],
@@ -30,6 +31,7 @@ const PLURAL_FILES = new Set([
   'detect/detectors.ts',
   'store/stores.ts',
   'output/sinks.ts',
+  'dashboards/dashboards.ts',
   'respond/responders.ts',
 ])
 
@@ -84,6 +86,17 @@ test('every room is known, and imports only from the rooms below it', () => {
 
 test('nothing in src imports from outside it, but for the package itself', () => {
   expect(EDGES.filter(({ to }) => to.startsWith('..') && to !== '../package.json')).toEqual([])
+})
+
+test('the Sigma engine can be lifted out: it needs nothing of the project', () => {
+  const own = FILES.filter((file) => file.startsWith('detect/sigma/'))
+  expect(own.length).toBeGreaterThan(10)
+  expect(EDGES.filter(({ from, to }) => own.includes(from) && !own.includes(to))).toEqual([])
+  const packages = own.flatMap((file) => {
+    const source = readFileSync(join(ROOT, 'src', file), 'utf8')
+    return [...source.matchAll(/\sfrom '([^.'][^']*)'/g)].map(([, name]) => name)
+  })
+  expect([...new Set(packages)].sort()).toEqual(['node:crypto', 'yaml'])
 })
 
 test('what a file lists does not import the list', () => {

@@ -1,14 +1,19 @@
-/** `borescope rules list|check`: which rules there are, and whether they are right. */
+/** `borescope rules`: which rules there are, whether they are right; and the commands that work with them. */
 import type { Command } from 'commander'
-import { categoryOf, loadRules, type RuleProblem } from '../detect/rules.ts'
+import { categoryOf } from '../detect/rules.ts'
 import type { SigmaHeader } from '../detect/sigma/parse.ts'
 import { type Context, EXIT } from './context.ts'
-import { counted, paint, paintLevel, print, table } from './terminal.ts'
+import { registerRulesBacktest } from './rules-backtest.ts'
+import { chosenRules, problemText } from './rules-common.ts'
+import { registerRulesCoverage } from './rules-coverage.ts'
+import { registerRulesLint } from './rules-lint.ts'
+import { registerRulesTest } from './rules-test.ts'
+import { counted, paintLevel, print, table } from './terminal.ts'
 
 export function registerRules(program: Command, context: () => Context): void {
   const rules = program
     .command('rules')
-    .summary('the Sigma rules: list them, check them')
+    .summary('the Sigma rules: list, check, lint, test and backtest them')
     .description('The Sigma rules that turn events into alerts.')
 
   rules
@@ -58,9 +63,9 @@ export function registerRules(program: Command, context: () => Context): void {
     .argument('[folders...]', 'folders of Sigma rules')
     .option('--json', 'the problems as one JSON array')
     .action(async (folders: string[], { json }: { json?: boolean }) => {
-      const set = folders.length === 0 ? context().rules().set : loadRules(...folders)
+      const { set, isOwn } = chosenRules(context(), folders)
       const { problems } = set
-      const right = set.rules.length + set.correlations.length
+      const right = [...set.rules, ...set.correlations, ...set.filters].filter(isOwn).length
       if (json) await print(JSON.stringify(problems, null, 2))
       else
         await print(
@@ -70,9 +75,8 @@ export function registerRules(program: Command, context: () => Context): void {
         )
       if (problems.some(({ severity }) => severity === 'error')) process.exitCode = EXIT.USAGE
     })
-}
-
-function problemText({ file, line, key, message, severity }: RuleProblem): string {
-  const where = paint('bold', `${file}:${line}`)
-  return `${where}: ${severity === 'error' ? paint('red', 'error') : paint('yellow', 'warning')}: ${key === '' ? '' : `${key}: `}${message}`
+  registerRulesLint(rules, context)
+  registerRulesTest(rules, context)
+  registerRulesBacktest(rules, context)
+  registerRulesCoverage(rules, context)
 }

@@ -16,6 +16,9 @@ const DATA: AttackData = table
 /** Successors of revoked techniques exist, even where the table was made before they were named. */
 const SUCCESSORS: ReadonlySet<string> = new Set(Object.values(DATA.revoked))
 
+/** The major version of ATT&CK whose techniques the table names. */
+export const TABLE_VERSION = /v(\d+)/.exec(DATA.version)![1]
+
 /** True for a technique or sub-technique that may be used: `T1110`, `T1110.001`. */
 export function isTechnique(id: string): boolean {
   return Object.hasOwn(DATA.techniques, id) || SUCCESSORS.has(id)
@@ -44,6 +47,11 @@ export function techniqueUrl(id: string): string {
 /** By short name, as tags have it: `credential-access`. */
 export function tactic(shortName: string): { readonly id: string; readonly name: string } | undefined {
   return Object.hasOwn(DATA.tactics, shortName) ? DATA.tactics[shortName] : undefined
+}
+
+/** The short name of a tactic by its id: `TA0006` is `credential-access`. */
+export function tacticShortName(id: string): string | undefined {
+  return Object.keys(DATA.tactics).find((name) => DATA.tactics[name].id === id)
 }
 
 /** Undefined if `tag` is not about ATT&CK; the rest of the tag in the form of the table otherwise. */

@@ -6,11 +6,12 @@ import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { attackTag, tactic, techniqueName, techniqueTactics, techniqueUrl } from './attack.ts'
-import { DISCRIMINATOR, DOCUMENTS, type Summary, sourceOf } from './documents.ts'
+import { DISCRIMINATOR, DOCUMENT_STATE, DOCUMENTS, type Summary, sourceOf } from './documents.ts'
 import { alertPolicy, categoryOf, type RuleSet } from './rules.ts'
 import { type CorrelatorCounters, EVIDENCE_MAX, type Firing } from './sigma/correlate.ts'
 import { SigmaEngine, type SourceRules } from './sigma/engine.ts'
 import type { SigmaHeader, SigmaLevel, SigmaRule } from './sigma/parse.ts'
+import { type Restored, readState, type StateEntry, writeState } from './sigma/state.ts'
 
 export interface DetectorOptions {
   /** Groups that each correlation follows. */
@@ -63,6 +64,12 @@ interface Suppression {
   evidence: string[]
   summary: Summary | undefined
 }
+
+/** A document of what a detector remembers is no larger. */
+const STATE_BYTES_MAX = 256 * 1024 * 1024
+const WRITER = 'borescope.detector'
+const SUPPRESSION = 'suppression'
+const CLOCK = 'clock'
 
 /** Of an alert: severity as ECS events carry it, and the risk score, which is the same number. */
 const SEVERITIES: Readonly<Record<SigmaLevel, number>> = {
@@ -144,6 +151,46 @@ export class Detector {
     this.#engine.end()
     for (const suppression of this.#suppressions.values()) this.#endSuppression(suppression)
     this.#suppressions.clear()
+  }
+
+  /**
+   * Everything that is remembered, as a text that `restore` takes: the same events after it give the same alerts. What would make
+   * it larger than `bytesMax` is left out, the least recent first, and counted.
+   */
+  save(bytesMax = STATE_BYTES_MAX): { readonly text: string; readonly leftOut: number } {
+    return writeState(this.#entries(), WRITER, bytesMax)
+  }
+
+  *#entries(): Generator<StateEntry> {
+    yield { kind: CLOCK, sweepUs: Number.isFinite(this.#sweepUs) ? this.#sweepUs : null }
+    for (const [key, { rule, summary, ...rest }] of [...this.#suppressions].reverse()) {
+      const saved = summary === undefined ? null : DOCUMENT_STATE.saveSummary(summary)
+      yield { kind: SUPPRESSION, rule: rule.id, key, summary: saved, ...rest }
+    }
+    yield* this.#engine.save(DOCUMENT_STATE)
+  }
+
+  /** Takes up what `save` wrote; for a detector that has seen no event. Throws StateError if it is not whole. */
+  restore(text: string, bytesMax = STATE_BYTES_MAX): Restored {
+    const groups: StateEntry[] = []
+    const suppressions: StateEntry[] = []
+    for (const entry of readState(text, WRITER, bytesMax)) {
+      if (entry.kind === SUPPRESSION) suppressions.push(entry)
+      else if (entry.kind !== CLOCK) groups.push(entry)
+      else if (typeof entry['sweepUs'] === 'number') this.#sweepUs = entry['sweepUs']
+    }
+    const result = this.#engine.restore(groups, DOCUMENT_STATE)
+    const byId = new Map([...this.#plain.keys()].map((rule) => [rule.id, rule]))
+    for (const entry of suppressions.reverse()) {
+      const suppression = loadSuppression(entry, byId)
+      if (suppression === null) result.outdated++
+      else {
+        this.#makeRoom()
+        this.#suppressions.set(String(entry['key']), suppression)
+        result.restored++
+      }
+    }
+    return result
   }
 
   #endSuppression({ rule, entity, total, beganUs, lastUs }: Suppression): void {
@@ -247,6 +294,24 @@ function startSuppression(rule: SigmaRule, entity: string, timeUs: number): Supp
     evidence: [],
     summary: undefined,
   }
+}
+
+/** Null if the rule is gone, or the entry is none. */
+function loadSuppression(entry: StateEntry, rules: ReadonlyMap<unknown, SigmaRule>): Suppression | null {
+  const rule = rules.get(entry['rule'])
+  const { entity, beganUs, lastUs, total, untilUs, firstUs, events, evidence } = entry
+  const isRight =
+    typeof entity === 'string' &&
+    [beganUs, lastUs, total, untilUs, firstUs, events].every((value) => typeof value === 'number') &&
+    Array.isArray(evidence) &&
+    evidence.length <= EVIDENCE_MAX &&
+    evidence.every((id) => typeof id === 'string')
+  if (rule === undefined || !isRight) return null
+  const numbers = { beganUs, lastUs, total, untilUs, firstUs, events } as Record<
+    'beganUs' | 'lastUs' | 'total' | 'untilUs' | 'firstUs' | 'events',
+    number
+  >
+  return { rule, entity, evidence, summary: DOCUMENT_STATE.loadSummary(entry['summary']) ?? undefined, ...numbers }
 }
 
 /** What has no value for any of its fields is about everything there is. */

@@ -1,7 +1,9 @@
 /** How the rules see event documents: fields, time, log source, and what several events have in common. */
 import type { EventDocument, FieldName } from '../events/fields.ts'
+import { DERIVED, isDerived } from './derived.ts'
 import type { EventModel } from './sigma/model.ts'
 import type { SigmaLogSource } from './sigma/parse.ts'
+import type { StateCodec } from './sigma/state.ts'
 
 /** The log source of a rule for these events; its service is the family of the event, for example `l2tp`. */
 export const PRODUCT = 'borescope'
@@ -40,7 +42,10 @@ export interface Summary {
 }
 
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
-  field: (name) => (document) => (document as Readonly<Record<string, unknown>>)[name],
+  field(name) {
+    if (isDerived(name)) return DERIVED[name]
+    return (document) => (document as Readonly<Record<string, unknown>>)[name]
+  },
   some(document, test) {
     for (const value of Object.values(document)) {
       if (Array.isArray(value) ? value.some(test) : test(value)) return true
@@ -62,6 +67,27 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
     addLineage(summary, document)
     return summary
   },
+}
+
+/** Documents are plain JSON as they are; of a summary the set is not. */
+export const DOCUMENT_STATE: StateCodec<EventDocument, Summary> = {
+  saveEvent: (document) => document,
+  loadEvent: (value) =>
+    isRecord(value) && typeof value['event.id'] === 'string' && typeof value['@timestamp'] === 'string'
+      ? (value as unknown as EventDocument)
+      : null,
+  saveSummary: ({ shared, lineage }) => ({ shared, lineage: [...lineage] }),
+  loadSummary(value) {
+    if (!isRecord(value) || !isRecord(value['shared']) || !Array.isArray(value['lineage'])) return null
+    const known = Object.entries(value['shared']).filter(([name]) =>
+      (SHARED_FIELDS as readonly string[]).includes(name),
+    )
+    return { shared: Object.fromEntries(known), lineage: new Set(value['lineage'].slice(0, LINEAGE_MAX).map(String)) }
+  },
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function share<F extends (typeof SHARED_FIELDS)[number]>(summary: Summary, name: F, document: EventDocument): void {

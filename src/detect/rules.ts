@@ -4,15 +4,30 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { CATALOGUE } from '../events/catalogue.ts'
 import { isField } from '../events/fields.ts'
 import { attackTag, isTechnique, tactic, techniqueSuccessor } from './attack.ts'
 import { DISCRIMINATOR, DOCUMENTS, PRODUCT } from './documents.ts'
-import { fieldsOf } from './sigma/compile.ts'
+import { compileRule, fieldsOf } from './sigma/compile.ts'
 import { SigmaEngine } from './sigma/engine.ts'
-import { parseSigma, parseTimespanUs, type SigmaCorrelation, type SigmaHeader, type SigmaRule } from './sigma/parse.ts'
-import type { SigmaProblem } from './sigma/problem.ts'
+import { applyFilters } from './sigma/filter.ts'
+import {
+  parseSigma,
+  parseTimespanUs,
+  type SigmaCorrelation,
+  type SigmaFilter,
+  type SigmaHeader,
+  type SigmaLogSource,
+  type SigmaRule,
+} from './sigma/parse.ts'
+import { problemOf, type SigmaProblem } from './sigma/problem.ts'
+import { type Taxonomy, taxonomyOf, translateCorrelation, translateRule } from './sigma/taxonomy.ts'
+import { TAXONOMIES } from './taxonomies.ts'
 
-/** An `error` keeps a rule from running; a `warning` is about its paperwork. */
+/**
+ * An `error` is a mistake, which keeps a rule or a filter from running. A `warning` is about its paperwork, or says that there are
+ * no events here for it.
+ */
 export interface RuleProblem extends SigmaProblem {
   readonly severity: 'error' | 'warning'
 }
@@ -23,14 +38,19 @@ export interface AlertPolicy {
   readonly suppressUs: number
 }
 
+/** What runs: filters are in their rules, and rules of other taxonomies say our names. */
 export interface RuleSet {
   readonly rules: readonly SigmaRule[]
   readonly correlations: readonly SigmaCorrelation[]
+  readonly filters: readonly SigmaFilter[]
   readonly problems: readonly RuleProblem[]
 }
 
+/** Tests of rules stand beside them. */
+export const TEST_FILE = /\.test\.ya?ml$/
 const FILE_BYTES_MAX = 1 << 20
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+/** Of any version and variant: public rules hold some that no generator made. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DEFAULT_ENTITY = ['source.ip', 'destination.ip']
 const DEFAULT_SUPPRESS = '1h'
 
@@ -39,22 +59,46 @@ const DEFAULT_SUPPRESS = '1h'
  * of another. Throws if a folder cannot be read; a file that cannot is a problem.
  */
 export function loadRules(...folders: readonly string[]): RuleSet {
-  const texts: { file: string; text: string }[] = []
+  const { texts, problems } = readTexts(folders)
+  const set = readRules(texts)
+  return { ...set, problems: [...problems, ...set.problems] }
+}
+
+/** What stands in the files under the folders, right or wrong: their names as `loadRules` tells them, and what could be parsed. */
+export function parseRules(...folders: readonly string[]): {
+  readonly files: readonly string[]
+  readonly headers: readonly SigmaHeader[]
+} {
+  const { texts, problems } = readTexts(folders)
+  const contents = texts.map(({ file, text }) => parseSigma(text, file))
+  return {
+    files: [...texts, ...problems].map(({ file }) => file),
+    headers: contents.flatMap(({ rules, correlations, filters }) => [...rules, ...correlations, ...filters]),
+  }
+}
+
+interface RuleText {
+  readonly file: string
+  readonly text: string
+}
+
+function readTexts(folders: readonly string[]): { readonly texts: RuleText[]; readonly problems: RuleProblem[] } {
+  const texts: RuleText[] = []
   const problems: RuleProblem[] = []
   for (const folder of folders) {
-    for (const file of ruleFiles(folder)) {
+    for (const file of filesOf(folder)) {
+      if (TEST_FILE.test(file)) continue
       const read = readRuleFile(file === '' ? folder : join(folder, file))
       const name = file === '' ? basename(folder) : file
       if (typeof read === 'string') texts.push({ file: name, text: read })
       else problems.push({ file: name, line: 1, key: '', message: read.problem, severity: 'error' })
     }
   }
-  const set = readRules(texts)
-  return { ...set, problems: [...problems, ...set.problems] }
+  return { texts, problems }
 }
 
 /** Paths below the folder, with slashes; one empty path if it is a file itself. */
-function ruleFiles(folder: string): string[] {
+export function filesOf(folder: string): string[] {
   if (statSync(folder).isFile()) return ['']
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.ya?ml$/.test(name))
@@ -74,35 +118,140 @@ function readRuleFile(path: string): string | { readonly problem: string } {
 }
 
 /** As `loadRules`, of texts; `file` is the path below the folder of rules, with slashes. */
-export function readRules(texts: readonly { readonly file: string; readonly text: string }[]): RuleSet {
+export function readRules(texts: readonly RuleText[]): RuleSet {
+  const parsed = { rules: [] as SigmaRule[], correlations: [] as SigmaCorrelation[], filters: [] as SigmaFilter[] }
   const problems: RuleProblem[] = []
-  const rules: SigmaRule[] = []
-  const correlations: SigmaCorrelation[] = []
   for (const { file, text } of texts) {
     const content = parseSigma(text, file)
-    rules.push(...content.rules)
-    correlations.push(...content.correlations)
+    parsed.rules.push(...content.rules)
+    parsed.correlations.push(...content.correlations)
+    parsed.filters.push(...content.filters)
     for (const problem of content.problems) problems.push({ ...problem, severity: 'error' })
   }
-  const check = new Check(rules)
-  const checked = {
-    rules: rules.filter((rule) => check.rule(rule)),
-    correlations: correlations.filter((correlation) => check.correlation(correlation)),
-  }
-  const engine = new SigmaEngine(checked, DOCUMENTS, { matched() {}, fired() {}, ended() {} }, CHECK_OPTIONS)
+  const check = new Check(parsed.rules)
+  const rules = parsed.rules.filter((rule) => check.rule(rule))
+  const correlations = parsed.correlations.filter((correlation) => check.correlation(correlation))
+  const filters = parsed.filters.filter((filter) => check.filter(filter))
+  const filtered = applyFilters(rules, filters)
+  const translated = translate(filtered.rules, correlations)
+  const engine = new SigmaEngine(translated, DOCUMENTS, { matched() {}, fired() {}, ended() {} }, CHECK_OPTIONS)
   const refused = new Set<SigmaHeader>(engine.refused)
   for (const problem of engine.problems) problems.push({ ...problem, severity: 'error' })
+  for (const problem of filtered.problems) problems.push({ ...problem, severity: 'warning' })
   return {
-    rules: checked.rules.filter((rule) => !refused.has(rule)),
-    correlations: checked.correlations.filter((correlation) => !refused.has(correlation)),
-    problems: [...problems, ...check.problems].sort(byPlace),
+    rules: translated.rules.filter((rule) => !refused.has(rule)),
+    correlations: translated.correlations.filter((correlation) => !refused.has(correlation)),
+    filters,
+    problems: [...problems, ...check.problems, ...translated.problems].sort(byPlace),
   }
+}
+
+/** Rules of other taxonomies in our words; those for which there are no events or no fields here are left out, and told. */
+function translate(
+  rules: readonly SigmaRule[],
+  correlations: readonly SigmaCorrelation[],
+): { readonly rules: SigmaRule[]; readonly correlations: SigmaCorrelation[]; readonly problems: RuleProblem[] } {
+  const problems: RuleProblem[] = []
+  const taxonomies = new Map<string, Taxonomy>()
+  /** Ids and names of what is left out, and then of what builds on it. */
+  const leftOut = new Set<string>()
+  const leave = (header: SigmaHeader, problem: SigmaProblem) => {
+    problems.push({ ...problem, severity: 'warning' })
+    for (const name of [header.id, header.name]) if (name !== undefined) leftOut.add(name)
+  }
+  const ours: SigmaRule[] = []
+  for (const rule of rules) {
+    const taxonomy = taxonomyOf(rule.logsource, TAXONOMIES)
+    if (taxonomy === undefined && !canMeet(rule.logsource)) {
+      const line = rule.lines['logsource'] ?? rule.line
+      const message = `no events here come from the log source ${sourceText(rule.logsource)}: the rule is left out`
+      leave(rule, { file: rule.file, line, key: 'logsource', message })
+      continue
+    }
+    try {
+      ours.push(taxonomy === undefined ? rule : translateRule(rule, taxonomy))
+      for (const name of [rule.id, rule.name]) {
+        if (name !== undefined && taxonomy !== undefined) taxonomies.set(name, taxonomy)
+      }
+    } catch (error) {
+      leave(rule, problemOf(rule.file, error))
+    }
+  }
+  const kept: SigmaCorrelation[] = []
+  for (const correlation of correlations) {
+    const missing = correlation.rules.find((name) => leftOut.has(name))
+    if (missing !== undefined) {
+      const line = correlation.lines['correlation'] ?? correlation.line
+      const message = `the rule "${missing}" is left out, and so is what builds on it`
+      leave(correlation, { file: correlation.file, line, key: 'correlation.rules', message })
+      continue
+    }
+    try {
+      kept.push(translateCorrelation(correlation, (name) => taxonomies.get(name)))
+    } catch (error) {
+      leave(correlation, problemOf(correlation.file, error))
+    }
+  }
+  return { rules: ours, correlations: kept, problems }
+}
+
+const SERVICES: ReadonlySet<string> = new Set(Object.values(CATALOGUE).map(({ dataset }) => dataset))
+
+/** Whether any of our events is of this log source, without being translated. */
+function canMeet({ product, category, service }: SigmaLogSource): boolean {
+  return (
+    (product === undefined || product === PRODUCT) &&
+    category === undefined &&
+    (service === undefined || SERVICES.has(service))
+  )
+}
+
+function sourceText(logsource: SigmaLogSource): string {
+  const { product, category, service } = logsource
+  return [product, category, service].filter((part) => part !== undefined).join('/')
 }
 
 const CHECK_OPTIONS = { discriminator: DISCRIMINATOR, groupsMax: 1 }
 
 function byPlace(a: SigmaProblem, b: SigmaProblem): number {
   return a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1
+}
+
+/** The rules and correlations that raise alerts: those that only serve correlations are not among them. */
+export function raisesAlerts(set: RuleSet): SigmaHeader[] {
+  const serving = new Set<string>()
+  const generated = new Set<string>()
+  for (const { rules, generate } of set.correlations)
+    for (const name of rules) (generate ? generated : serving).add(name)
+  return [...set.rules, ...set.correlations].filter(({ id, name }) => {
+    const names = [id, name].filter((text) => text !== undefined)
+    return !names.some((text) => serving.has(text)) || names.some((text) => generated.has(text))
+  })
+}
+
+/** By its id, name or title. */
+export function ruleNamed(set: RuleSet, text: string): SigmaHeader | undefined {
+  const wanted = text.toLowerCase()
+  return [...set.rules, ...set.correlations].find(({ id, name, title }) => {
+    return [id, name, title].some((known) => known?.toLowerCase() === wanted)
+  })
+}
+
+/** The named rules alone, with what they are made of. */
+export function selectRules(set: RuleSet, wanted: readonly SigmaHeader[]): RuleSet {
+  const kept = new Set<SigmaHeader>()
+  const add = (header: SigmaHeader): void => {
+    if (kept.has(header)) return
+    kept.add(header)
+    const correlation = set.correlations.find((known) => known === header)
+    for (const name of correlation?.rules ?? []) {
+      const part = [...set.rules, ...set.correlations].find((known) => known.id === name || known.name === name)
+      if (part !== undefined) add(part)
+    }
+  }
+  for (const header of wanted) add(header)
+  const rules = set.rules.filter((rule) => kept.has(rule))
+  return { ...set, rules, correlations: set.correlations.filter((correlation) => kept.has(correlation)) }
 }
 
 /** The folder of the rule below the folder of rules; undefined at its top. */
@@ -137,8 +286,19 @@ class Check {
   /** True if the rule can run. */
   rule(rule: SigmaRule): boolean {
     this.#sound = true
+    // What will be left out needs no papers.
+    if (!isOwn(rule) && taxonomyOf(rule.logsource, TAXONOMIES) === undefined) return true
     this.#header(rule)
-    if (isOwn(rule)) for (const { field, key, line } of fieldsOf(rule)) this.#field(rule, field, key, line)
+    if (isOwn(rule)) {
+      const { service, category } = rule.logsource
+      const line = rule.lines['logsource'] ?? rule.line
+      if (service !== undefined && !SERVICES.has(service)) {
+        this.#error(rule, 'logsource.service', line, `there is no family of events "${service}"`)
+      }
+      if (category !== undefined)
+        this.#error(rule, 'logsource.category', line, 'our events have no category, only a service')
+      for (const { field, key, line: at } of fieldsOf(rule)) this.#field(rule, field, key, at)
+    }
     return this.#sound
   }
 
@@ -151,6 +311,20 @@ class Check {
       const plain = [...groupBy, ...fields].filter((field) => !aliases.has(field))
       const aliased = [...aliases.values()].flatMap((table) => [...table.values()])
       for (const field of [...plain, ...aliased]) this.#field(correlation, field, 'correlation', line)
+    }
+    return this.#sound
+  }
+
+  /** A filter that is wrong does not take its rules with it. */
+  filter(filter: SigmaFilter): boolean {
+    this.#sound = true
+    const rule: SigmaRule = { ...filter, kind: 'rule' }
+    if (isOwn(filter)) for (const { field, key, line } of fieldsOf(rule)) this.#field(filter, field, key, line)
+    try {
+      compileRule(rule, DOCUMENTS)
+    } catch (error) {
+      this.#sound = false
+      this.problems.push({ ...problemOf(filter.file, error), severity: 'error' })
     }
     return this.#sound
   }
@@ -220,6 +394,7 @@ class Check {
   }
 }
 
-function isOwn(rule: SigmaRule): boolean {
-  return rule.logsource.product === PRODUCT
+/** Written in the words of our events: for them, or for any log source of which our events are a part. */
+function isOwn({ logsource }: { readonly logsource: SigmaLogSource }): boolean {
+  return logsource.product === PRODUCT || (taxonomyOf(logsource, TAXONOMIES) === undefined && canMeet(logsource))
 }

@@ -233,6 +233,55 @@ describe('a correlation', () => {
   })
 })
 
+describe('what a detector remembers', () => {
+  const text = `${PLAIN}borescope: { suppress: 3m }\n---\n${CORRELATION}`
+  type Story = readonly ((detector: ReturnType<typeof start>) => void)[]
+  const story: Story = Array.from(
+    { length: 60 },
+    (_, i) =>
+      ({ anomaly, failure, detector }: ReturnType<typeof start>) => {
+        const second = i * 20
+        if (i % 3 === 0) failure(second, `user${i % 5}`)
+        else anomaly(second, `192.0.2.${i % 4}`)
+        detector.expire(START_US + second * 1_000_000)
+      },
+  )
+  const plain = (alerts: readonly EventDocument[]) => alerts.map(({ 'event.id': _, ...alert }) => alert)
+
+  it('lets the alerts of a stream that was cut at any event be those of one piece', () => {
+    const whole = start(text)
+    for (const step of story) step(whole)
+    expect(whole.alerts.length).toBeGreaterThan(10)
+    for (let cut = 0; cut <= story.length; cut++) {
+      const before = start(text)
+      for (const step of story.slice(0, cut)) step(before)
+      const { text: state, leftOut } = before.detector.save()
+      const after = start(text)
+      expect(after.detector.restore(state).outdated + leftOut).toBe(0)
+      for (const step of story.slice(cut)) step(after)
+      expect(plain([...before.alerts, ...after.alerts]), `cut before event ${cut}`).toEqual(plain(whole.alerts))
+    }
+  })
+
+  it('holds no more than its bounds, and nothing of rules that are gone', () => {
+    const before = start(text)
+    for (const step of story) step(before)
+    const { text: state } = before.detector.save()
+    const small = start(text, 1)
+    small.detector.restore(state)
+    expect(small.detector.counters.forgotten).toBeGreaterThan(0)
+    const other = start(text.replace('5638f7c0-ac70-491d-8465-2a65075e0d86', '5638f7c0-ac70-491d-8465-2a65075e0d85'))
+    expect(other.detector.restore(state).outdated).toBeGreaterThan(0)
+    expect(before.detector.save(1500).leftOut).toBeGreaterThan(0)
+  })
+
+  it('is taken whole or not at all', () => {
+    const { detector } = start(text)
+    const { text: state } = detector.save()
+    expect(() => start(text).detector.restore(state.slice(0, -5))).toThrow('torn')
+  })
+})
+
 describe('a timestamp', () => {
   it.each([0, 1, 999_999, START_US + 123_456, -1, Number.MAX_SAFE_INTEGER])('of %i µs is read back', (timeUs) => {
     expect(parseTimestampUs(isoMicroseconds(timeUs))).toBe(timeUs)

@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { DOCUMENTS } from '../../src/detect/documents.ts'
+import { compileRule } from '../../src/detect/sigma/compile.ts'
 import { alertPolicy, categoryOf, loadRules, readRules } from '../../src/detect/rules.ts'
 
 const RULE = `title: Login refused
@@ -85,9 +87,68 @@ describe('a set of rules', () => {
     expect(read(RULE.replace('level: low\n', '')).problems).toMatchObject([{ key: 'level', severity: 'warning' }])
   })
 
-  it('does not check the fields of other products', () => {
+  it('leaves out rules of log sources that have no events here, and what builds on them', () => {
     const text = RULE.replace('borescope', 'windows').replace('event.action', 'EventID')
-    expect(read(text).problems).toEqual([])
+    const { rules, correlations, problems } = read(text, CORRELATION)
+    expect([...rules, ...correlations]).toEqual([])
+    expect(problems).toMatchObject([
+      { line: 5, key: 'logsource', message: expect.stringContaining('log source windows/ppp'), severity: 'warning' },
+      { key: 'correlation.rules', message: expect.stringContaining('is left out'), severity: 'warning' },
+    ])
+  })
+
+  it.each([
+    ['service: ppp', 'service: pptpp', 'logsource.service', 'no family of events "pptpp"'],
+    ['service: ppp', 'category: dns', 'logsource.category', 'no category'],
+  ])('refuses %s made %s', (from, to, key, message) => {
+    expect(read(RULE.replace(from, to)).problems).toMatchObject([
+      { line: 5, key, message: expect.stringContaining(message), severity: 'error' },
+    ])
+  })
+
+  it('takes rules without a product for rules about our events', () => {
+    expect(read(RULE.replace('product: borescope, ', '')).rules).toHaveLength(1)
+    expect(read(RULE.replace('product: borescope, ', '').replace('event.action', 'who')).problems).toMatchObject([
+      { message: 'no event has a field "who"', severity: 'error' },
+    ])
+  })
+})
+
+describe('a filter', () => {
+  const FILTER = `title: Our scanner
+id: 5638f7c0-ac70-491d-8465-2a65075e0d90
+logsource: { product: borescope }
+filter:
+  rules: [login_refused]
+  selection: { source.ip: 192.0.2.9 }
+  condition: not selection
+`
+  it('stands in the rule that it names, whatever file it is in', () => {
+    const { rules, filters, problems } = read(FILTER, RULE)
+    expect(problems).toEqual([])
+    expect(filters).toHaveLength(1)
+    const { matches } = compileRule(rules[0], DOCUMENTS)
+    const refused = { 'event.action': 'ppp.authentication.failed', '@timestamp': '', 'event.id': '' }
+    expect(matches({ ...refused, 'source.ip': '192.0.2.8' })).toBe(true)
+    expect(matches({ ...refused, 'source.ip': '192.0.2.9' })).toBe(false)
+  })
+
+  it.each([
+    ['source.ip', 'source.ib', 6, 'no event has a field "source.ib"'],
+    ['source.ip: 192.0.2.9', "source.ip|re: '('", 6, 'lacks a )'],
+  ])('that is wrong (%s made %s) is refused, and its rule goes on', (from, to, line, message) => {
+    const { rules, filters, problems } = read(FILTER.replace(from, to), RULE)
+    expect(filters).toEqual([])
+    expect(rules).toHaveLength(1)
+    expect(problems).toMatchObject([
+      { file: 'ppp/0.yml', line, severity: 'error', message: expect.stringContaining(message) },
+    ])
+  })
+
+  it('that names a rule which is not there is a warning', () => {
+    expect(read(FILTER.replace('[login_refused]', '[login_refused, gone]'), RULE).problems).toMatchObject([
+      { file: 'ppp/0.yml', line: 4, severity: 'warning', message: expect.stringContaining('no rule "gone"') },
+    ])
   })
 })
 
@@ -103,6 +164,7 @@ describe('a folder of rules', () => {
     writeFileSync(join(folder, 'broken.yml'), 'title: [')
     writeFileSync(join(folder, 'large.yml'), '#'.repeat((1 << 20) + 1))
     writeFileSync(join(folder, 'README.md'), '# not a rule')
+    writeFileSync(join(folder, 'many.test.yml'), 'tests: []')
     const { rules, correlations, problems } = loadRules(folder)
     expect(rules.map(categoryOf)).toEqual(['ppp/deep'])
     expect(correlations.map(categoryOf)).toEqual([undefined])

@@ -2,23 +2,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTechnique } from '../../src/detect/attack.ts'
+import { lintRules } from '../../src/detect/lint.ts'
+import { carriedBy } from '../../src/detect/rule-tests.ts'
+import { raisesAlerts } from '../../src/detect/rules.ts'
 import { fieldsOf } from '../../src/detect/sigma/compile.ts'
 import type { Detection, SigmaHeader, SigmaRule } from '../../src/detect/sigma/parse.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { CASES } from './cases.ts'
-import { alertsOf, carriedBy, RULES, RULES_FOLDER } from './events.ts'
+import { alertsOf, RULES, RULES_FOLDER } from './events.ts'
 
 const ALL: readonly SigmaHeader[] = [...RULES.rules, ...RULES.correlations]
-const HELPERS = new Set(RULES.correlations.filter(({ generate }) => !generate).flatMap(({ rules }) => rules))
-const GENERATED = new Set(RULES.correlations.filter(({ generate }) => generate).flatMap(({ rules }) => rules))
-
-/** Only there for correlations: it raises no alert of its own. */
-function isHelper({ name }: SigmaHeader): boolean {
-  return name !== undefined && HELPERS.has(name) && !GENERATED.has(name)
-}
-
-const ALERTING = ALL.filter((rule) => !isHelper(rule))
+const ALERTING = raisesAlerts(RULES)
 
 function named(rule: SigmaRule): readonly EventName[] {
   const names: string[] = []
@@ -39,14 +34,14 @@ describe('the shipped rules', () => {
   it.each(ALL.map((rule) => [`${rule.file}: ${rule.title}`, rule] as const))(
     '%s says all that an analyst needs',
     (_, rule) => {
-      expect(rule.description?.length).toBeGreaterThan(isHelper(rule) ? 20 : 150)
+      expect(rule.description?.length).toBeGreaterThan(ALERTING.includes(rule) ? 150 : 20)
       expect(rule.status).toBe('stable')
       expect(rule.author).toBe('Borescope')
       expect(rule.level).toBeDefined()
       expect(rule.falsepositives.length).toBeGreaterThan(0)
       expect(rule.references.every((reference) => reference.startsWith('https://'))).toBe(true)
       expect(rule.references.length).toBeGreaterThan(0)
-      if (!isHelper(rule)) expect(rule.tags.some((tag) => /^attack\.t\d/.test(tag))).toBe(true)
+      if (ALERTING.includes(rule)) expect(rule.tags.some((tag) => /^attack\.t\d/.test(tag))).toBe(true)
       for (const tag of rule.tags) {
         if (/^attack\.t\d/.test(tag)) expect(isTechnique(tag.slice('attack.'.length).toUpperCase()), tag).toBe(true)
       }
@@ -72,6 +67,10 @@ describe('the shipped rules', () => {
         ).toBe(true)
     },
   )
+
+  it('have nothing that a linter could find', () => {
+    expect(lintRules(RULES)).toEqual([])
+  })
 
   it('about posture are never above low', () => {
     const posture = ALERTING.filter(({ file }) => file.startsWith('posture/'))

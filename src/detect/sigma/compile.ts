@@ -8,32 +8,19 @@ import { compileCidr } from './cidr.ts'
 import type { Condition } from './condition.ts'
 import type { EventModel } from './model.ts'
 import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
-import {
-  anyDash,
-  compilePattern,
-  literalPattern,
-  openEnd,
-  openStart,
-  type Pattern,
-  parsePattern,
-  plainText,
-  type TextTest,
-  writeDashes,
-} from './pattern.ts'
-import { SigmaError } from './problem.ts'
+import { compilePattern, literalPattern, parsePattern, plainText, type TextTest } from './pattern.ts'
 import { compileRegex, RegexError } from './regex.ts'
+import { type Needle, needlesOf, type Requirements, requiredOf } from './requirements.ts'
+import { ENCODINGS, fail, PLACES, transform } from './values.ts'
 
 export type Predicate<E> = (event: E) => boolean
-
-/** Field → the values, in lower case, one of which the field must have for the rule to match. */
-type Requirements = ReadonlyMap<string, ReadonlySet<string>>
-
-const NOTHING: Requirements = new Map()
 
 export interface CompiledRule<E> {
   readonly rule: SigmaRule
   readonly matches: Predicate<E>
   readonly required: Requirements
+  /** Null if nothing is known. */
+  readonly needles: readonly Needle[] | null
 }
 
 /** Throws SigmaError. */
@@ -43,7 +30,8 @@ export function compileRule<E>(rule: SigmaRule, model: EventModel<E, unknown>): 
   return {
     rule,
     matches: compileCondition(rule.condition, selections),
-    required: requiredBy(rule.condition, rule.detections),
+    required: requiredOf(rule),
+    needles: needlesOf(rule),
   }
 }
 
@@ -99,61 +87,6 @@ function anyOf<E>(parts: readonly Predicate<E>[]): Predicate<E> {
   }
 }
 
-// The values that a rule must find
-
-function requiredBy(condition: Condition, detections: ReadonlyMap<string, Detection>): Requirements {
-  switch (condition.kind) {
-    case 'not':
-      return NOTHING
-    case 'selection':
-      return requiredIn(detections.get(condition.name)!)
-    case 'and':
-      return requiredByAll(condition.operands.map((operand) => requiredBy(operand, detections)))
-    case 'or':
-      return requiredByAny(condition.operands.map((operand) => requiredBy(operand, detections)))
-  }
-}
-
-function requiredIn(detection: Detection): Requirements {
-  if (detection.kind !== 'item') {
-    const parts = detection.parts.map(requiredIn)
-    return detection.kind === 'all' ? requiredByAll(parts) : requiredByAny(parts)
-  }
-  const { field, modifiers, values } = detection.item
-  if (field === null || modifiers.some((modifier) => modifier !== 'cased')) return NOTHING
-  const required = new Set<string>()
-  for (const value of values) {
-    const text = value === null ? null : typeof value === 'string' ? plainText(parsePattern(value)) : String(value)
-    if (text === null) return NOTHING
-    required.add(text.toLowerCase())
-  }
-  return new Map([[field, required]])
-}
-
-function requiredByAll(parts: readonly Requirements[]): Requirements {
-  const all = new Map<string, ReadonlySet<string>>()
-  for (const part of parts) {
-    for (const [field, values] of part) {
-      const known = all.get(field)
-      if (known === undefined || values.size < known.size) all.set(field, values)
-    }
-  }
-  return all
-}
-
-function requiredByAny([first, ...others]: readonly Requirements[]): Requirements {
-  const any = new Map<string, ReadonlySet<string>>()
-  for (const [field, values] of first) {
-    const union = new Set(values)
-    const everywhere = others.every((part) => {
-      for (const value of part.get(field) ?? []) union.add(value)
-      return part.has(field)
-    })
-    if (everywhere) any.set(field, union)
-  }
-  return any
-}
-
 // One item
 
 type ValueTest = (value: unknown) => boolean
@@ -164,8 +97,6 @@ type Order = (typeof ORDER)[number]
 const DATE_PARTS = ['minute', 'hour', 'day', 'week', 'month', 'year'] as const
 type DatePart = (typeof DATE_PARTS)[number]
 
-const PLACES = ['contains', 'startswith', 'endswith'] as const
-const ENCODINGS = ['base64', 'base64offset', 'utf16', 'utf16le', 'utf16be', 'wide', 'windash'] as const
 const REGEX_FLAGS = ['i', 'm', 's'] as const
 const SINGLES = ['all', 'cased', 'neq', 're', 'cidr', 'exists', 'fieldref'] as const
 const MODIFIERS: readonly string[] = [...PLACES, ...ENCODINGS, ...SINGLES, ...REGEX_FLAGS, ...ORDER, ...DATE_PARTS]
@@ -409,63 +340,6 @@ function textOf(value: unknown): string | null {
   return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : null
 }
 
-const ENCODED_VARIANTS_MAX = 625
-
-/** Applies the modifiers that change a value, in the order in which they are written. */
-function transform(item: DetectionItem, pattern: Pattern): readonly Pattern[] {
-  let variants: readonly Pattern[] = [pattern]
-  let bytes: Buffer[] | null = null
-  for (const modifier of item.modifiers) {
-    const encoding = UTF16[modifier]
-    if (encoding !== undefined) {
-      bytes = writeOut(item, modifier, variants).map(encoding)
-      variants = bytes.map((encoded) => literalPattern(encoded.toString('latin1')))
-    } else if (modifier === 'base64' || modifier === 'base64offset') {
-      const plain: Buffer[] = bytes ?? writeOut(item, modifier, variants).map((text) => Buffer.from(text, 'utf8'))
-      variants = plain
-        .flatMap(modifier === 'base64' ? (part) => part.toString('base64') : base64Offsets)
-        .map(literalPattern)
-      bytes = null
-    } else if (modifier === 'windash') variants = variants.map(anyDash)
-    else if (modifier === 'startswith') variants = variants.map(openEnd)
-    else if (modifier === 'endswith') variants = variants.map(openStart)
-    else if (modifier === 'contains') variants = variants.map((variant) => openStart(openEnd(variant)))
-  }
-  // A keyword is looked for inside of the values.
-  return item.field === null ? variants.map((variant) => openStart(openEnd(variant))) : variants
-}
-
-function writeOut(item: DetectionItem, modifier: string, variants: readonly Pattern[]): string[] {
-  return variants.flatMap((variant) => {
-    const written =
-      writeDashes(variant, ENCODED_VARIANTS_MAX) ?? fail(item, 'windash makes too many variants to encode')
-    return written.map((plain) => plainText(plain) ?? fail(item, `${modifier} cannot encode a value with wildcards`))
-  })
-}
-
-const BYTE_ORDER_MARK = Buffer.of(0xff, 0xfe)
-const littleEndian = (text: string): Buffer => Buffer.from(text, 'utf16le')
-
-const UTF16: Readonly<Record<string, (text: string) => Buffer>> = {
-  wide: littleEndian,
-  utf16le: littleEndian,
-  utf16be: (text) => littleEndian(text).swap16(),
-  utf16: (text) => Buffer.concat([BYTE_ORDER_MARK, littleEndian(text)]),
-}
-
-/** What stays the same of the encoded value wherever it stands in a longer text: one form for each place modulo 3. */
-function base64Offsets(bytes: Buffer): string[] {
-  const forms: string[] = []
-  for (let offset = 0; offset < 3; offset++) {
-    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
-    // The first characters hold bits of what stands before; the last ones, and the padding, of what comes behind.
-    const from = [0, 2, 3][offset]
-    const cut = [0, 3, 2][(bytes.length + offset) % 3]
-    forms.push(encoded.slice(from, encoded.length - cut))
-  }
-  return forms
-}
-
 function compileReferences<E>(item: DetectionItem, model: EventModel<E, unknown>): Predicate<E> {
   const read = model.field(item.field!)
   const cased = item.modifiers.includes('cased')
@@ -501,8 +375,4 @@ function compareTexts(
   const b = textOf(right)
   if (a === null || b === null) return false
   return cased ? compare(a, b) : compare(a.toLowerCase(), b.toLowerCase())
-}
-
-function fail(item: DetectionItem, message: string): never {
-  throw new SigmaError(item.key, item.line, message)
 }

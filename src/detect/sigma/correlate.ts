@@ -8,11 +8,14 @@
  * condition has not held for one time span. A condition with upper bounds alone (`lt`, `lte`, `neq`) cannot be judged
  * before time has passed: it looks at whole spans, each beginning with an event, when they are over.
  *
- * Everything is bounded: groups by the least recently used, windows by what the condition needs to know.
+ * Everything is bounded: groups by the least recently used, windows by what the condition needs to know. Everything can be
+ * saved and taken up again, at any event, without a difference in what fires.
  */
+import { createHash } from 'node:crypto'
 import type { EventModel } from './model.ts'
 import type { Comparison, SigmaCorrelation } from './parse.ts'
 import { SigmaError } from './problem.ts'
+import type { StateCodec, StateEntry } from './state.ts'
 
 /** How many event ids a firing carries. */
 export const EVIDENCE_MAX = 20
@@ -91,6 +94,8 @@ interface Group<E, S> {
 
 type Reader<E> = (event: E) => unknown
 
+const GROUP = 'group'
+
 export class Correlator<E, S> {
   readonly correlation: SigmaCorrelation
   readonly counters: CorrelatorCounters = { evicted: 0, late: 0, incomplete: 0, crowded: 0 }
@@ -105,6 +110,8 @@ export class Correlator<E, S> {
   readonly #holds: (measure: number) => boolean
   readonly #deferred: boolean
   readonly #windowMax: number
+  readonly #inputs: number
+  readonly #fingerprint: string
 
   /**
    * `inputs` gives, for each rule that the correlation refers to, the ids and names by which aliases may call it.
@@ -133,6 +140,8 @@ export class Correlator<E, S> {
     this.#holds = (measure) => tests.every((test) => test(measure))
     this.#deferred = correlation.criteria.every(({ comparison }) => UPPER_BOUNDS.includes(comparison))
     this.#windowMax = windowMax(correlation, inputs.length)
+    this.#inputs = inputs.length
+    this.#fingerprint = fingerprint(correlation)
   }
 
   get groups(): number {
@@ -149,7 +158,7 @@ export class Correlator<E, S> {
         this.counters.incomplete++
         return
       }
-      key = readers.length === 1 ? text : `${key}${text.length}:${text}`
+      key = readers.length === 1 ? text : joinKey(key, text)
     }
     const value = this.#value(event, input)
     if (value === null) {
@@ -188,6 +197,51 @@ export class Correlator<E, S> {
   end(): void {
     for (const group of this.#groups.values()) this.#close(group)
     this.#groups.clear()
+  }
+
+  /** What is going on, the group with the newest event first. */
+  *save(codec: StateCodec<E, S>): Generator<StateEntry> {
+    for (const group of [...this.#groups.values()].reverse()) {
+      yield {
+        kind: GROUP,
+        correlation: this.#fingerprint,
+        values: group.values,
+        newestUs: group.newestUs,
+        heldUs: group.heldUs === Number.NEGATIVE_INFINITY ? null : group.heldUs,
+        incident: [group.incidentEvents, group.incidentFirstUs, group.incidentLastUs],
+        summary: group.summary === undefined ? null : codec.saveSummary(group.summary),
+        newest: this.#deferred && group.newest !== undefined ? codec.saveEvent(group.newest) : null,
+        window: group.window.save(),
+      }
+    }
+  }
+
+  /** Takes up a group behind those that are there: call it with the oldest one first. False if the entry is not for this. */
+  restore(entry: StateEntry, codec: StateCodec<E, S>): boolean {
+    if (entry.kind !== GROUP || entry['correlation'] !== this.#fingerprint) return false
+    const { values, newestUs, heldUs, incident } = entry
+    const window = new Window(this.correlation, this.#windowMax)
+    if (!isList(values, 'string') || values.length !== this.correlation.groupBy.length) return false
+    if (typeof newestUs !== 'number' || !(heldUs === null || typeof heldUs === 'number')) return false
+    if (!isList(incident, 'number') || incident.length !== 3) return false
+    if (!window.restore(entry['window'], this.#inputs)) return false
+    const summary = codec.loadSummary(entry['summary'])
+    const newest = codec.loadEvent(entry['newest'])
+    if (window.size > 0 && (summary === null || (this.#deferred && newest === null))) return false
+    if (this.#groups.size >= this.#groupsMax) this.#evict()
+    const [incidentEvents, incidentFirstUs, incidentLastUs] = incident
+    this.#groups.set(values.length === 1 ? values[0] : values.reduce(joinKey, ''), {
+      values,
+      window,
+      summary: summary ?? undefined,
+      newest: newest ?? undefined,
+      newestUs,
+      heldUs: heldUs ?? Number.NEGATIVE_INFINITY,
+      incidentEvents,
+      incidentFirstUs,
+      incidentLastUs,
+    })
+    return true
   }
 
   #touch(key: string, event: E, readers: readonly Reader<E>[]): Group<E, S> {
@@ -353,6 +407,24 @@ function windowMax(correlation: SigmaCorrelation, inputs: number): number {
   }
 }
 
+/** What of a correlation must be the same for its windows to mean the same. */
+function fingerprint(correlation: SigmaCorrelation): string {
+  const { id, type, rules, groupBy, aliases, timespanUs, criteria, fields, percentile } = correlation
+  const names = [...aliases].map(([alias, table]) => [alias, [...table]])
+  const says = JSON.stringify([id, type, rules, groupBy, names, timespanUs, criteria, fields, percentile])
+  return createHash('sha256').update(says).digest('hex').slice(0, 32)
+}
+
+function joinKey(key: string, text: string): string {
+  return `${key}${text.length}:${text}`
+}
+
+function isList(value: unknown, of: 'string'): value is string[]
+function isList(value: unknown, of: 'number'): value is number[]
+function isList(value: unknown, of: 'string' | 'number'): boolean {
+  return Array.isArray(value) && value.every((element) => typeof element === of)
+}
+
 /** A field value as a part of a key; null if there is none. */
 function keyText(value: unknown): string | null {
   if (value === undefined || value === null) return null
@@ -405,6 +477,43 @@ class Window {
     this.#entries.length = 0
     this.#byKey?.clear()
     this.#sum = 0
+  }
+
+  save(): unknown {
+    const entries = this.#entries.map(({ timeUs, id, key, number, input, hits }) => [
+      timeUs,
+      id,
+      key,
+      number,
+      input,
+      hits,
+    ])
+    return { sum: this.#sum, entries }
+  }
+
+  /** False, and nothing is changed that matters, if `saved` is no window of this kind. */
+  restore(saved: unknown, inputs: number): boolean {
+    const { sum, entries } = (saved ?? {}) as { readonly sum?: unknown; readonly entries?: unknown }
+    if (typeof sum !== 'number' || !Array.isArray(entries) || entries.length > this.#entriesMax) return false
+    let lastUs = Number.NEGATIVE_INFINITY
+    for (const row of entries) {
+      if (!Array.isArray(row)) return false
+      const [timeUs, id, key, number, input, hits] = row
+      const isRight =
+        isList([timeUs, number, input, hits], 'number') &&
+        isList([id, key], 'string') &&
+        timeUs >= lastUs &&
+        input >= 0 &&
+        input < inputs &&
+        this.#byKey?.has(key) !== true
+      if (!isRight) return false
+      const entry: Entry = { timeUs, id, key, number, input, hits }
+      this.#entries.push(entry)
+      this.#byKey?.set(key, entry)
+      lastUs = timeUs
+    }
+    this.#sum = sum
+    return true
   }
 
   /** Forgets what happened before `fromUs`. */

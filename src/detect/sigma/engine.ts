@@ -1,13 +1,27 @@
 /**
- * Runs rules and correlations over a stream of events. Rules are filed by their log source, by the value of one
- * discriminating field, and by the values of what other fields they require, so that an event meets only the rules that
- * can match it, however many there are.
+ * A streaming engine for Sigma (specification 2.1.0), a library of its own: the files of this folder need Node.js, the package
+ * `yaml`, and nothing of the project around them. To use it elsewhere, take the folder.
+ *
+ *     parseSigma(text, file)            → rules, correlations, filters, and what is wrong with them (parse.ts)
+ *     applyFilters(rules, filters)      → the rules with their exceptions (filter.ts)
+ *     translateRule(rule, taxonomy)     → the rule in the words of other events (taxonomy.ts)
+ *     new SigmaEngine(content, model, handlers, options)
+ *       .source(logsource) .observe(event, rules) .expire(nowUs) .end() .save(codec) .restore(entries, codec)
+ *
+ * An `EventModel` (model.ts) says how fields, ids and times are read; state.ts makes a document of what is remembered. Whatever
+ * cannot be understood or run as a whole is refused with file, line and reason.
+ *
+ * Rules are filed by their log source, by the value of one discriminating field, and by the values of what other fields they
+ * require, and by the parts of texts that they look for, so that an event meets only the rules that may match it, however many
+ * there are.
  */
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
 import type { EventModel } from './model.ts'
+import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
+import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
   /** The field by which the events are told apart, for example `event.action`. */
@@ -30,10 +44,11 @@ interface ActiveRule<E> extends CompiledRule<E> {
   readonly consumers: Consumer<E>[]
 }
 
-/** Rules to be tested one by one, and rules filed by the value of a field that each of them requires. */
+/** Rules to be tested one by one; rules filed by the value of a field that each requires; rules filed by parts of texts. */
 interface Shelf<E> {
   readonly loose: readonly ActiveRule<E>[]
   readonly files: readonly RuleFile<E>[]
+  readonly needles: NeedleIndex<E, ActiveRule<E>> | null
 }
 
 interface RuleFile<E> {
@@ -57,6 +72,9 @@ export class SigmaEngine<E, S> {
   readonly #discriminator: string | null
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
+  #evaluations = 0
+  /** What is being observed, for the rules that an index finds. */
+  #event: E | null = null
 
   constructor(
     content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
@@ -88,7 +106,7 @@ export class SigmaEngine<E, S> {
   }
 
   observe(event: E, source: SourceRules<E>): void {
-    const { loose, files } = source
+    const { loose, files, needles } = source
     for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
     for (let i = 0; i < files.length; i++) {
       const file = files[i]
@@ -101,9 +119,15 @@ export class SigmaEngine<E, S> {
       const shelf = file.byValue.get(typeof value === 'string' ? value.toLowerCase() : String(value))
       if (shelf !== undefined) this.observe(event, shelf)
     }
+    if (needles === null) return
+    this.#event = event
+    needles.search(event, this.#testFound)
   }
 
+  readonly #testFound = (active: ActiveRule<E>): void => this.#test(active, this.#event!)
+
   #test(active: ActiveRule<E>, event: E): void {
+    this.#evaluations++
     if (!active.matches(event)) return
     if (active.alone) this.#handlers.matched(active.rule, event)
     for (const { correlator, input } of active.consumers) correlator.add(event, input)
@@ -117,6 +141,26 @@ export class SigmaEngine<E, S> {
   /** Ends every incident: no more events will come. */
   end(): void {
     for (const correlator of this.#correlators) correlator.end()
+  }
+
+  /** What every correlation remembers; see `state.ts`. */
+  *save(codec: StateCodec<E, S>): Generator<StateEntry> {
+    for (const correlator of this.#correlators) yield* correlator.save(codec)
+  }
+
+  /** Takes up what another engine saved; for one that has seen no event. */
+  restore(entries: readonly StateEntry[], codec: StateCodec<E, S>): Restored {
+    const result: Restored = { restored: 0, outdated: 0 }
+    for (const entry of entries.toReversed()) {
+      if (this.#correlators.some((correlator) => correlator.restore(entry, codec))) result.restored++
+      else result.outdated++
+    }
+    return result
+  }
+
+  /** Conditions of rules that were evaluated: what the filing of the rules saves shows here. */
+  get evaluations(): number {
+    return this.#evaluations
   }
 
   /** What the correlations left out, all together. */
@@ -160,7 +204,7 @@ function shelve<E>(
     const first = filed.length === 0 && files.length === 0
     const preferred = first ? discriminator : null
     const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) return { loose, files }
+    if (field === null) return { ...byNeedles(loose, model), files }
     const all = loose.filter(({ required }) => required.has(field))
     const groups = new Map<string, ActiveRule<E>[]>()
     for (const rule of all) {
@@ -175,6 +219,19 @@ function shelve<E>(
     files.push({ read: model.field(field), byValue, all })
     loose = loose.filter(({ required }) => !required.has(field))
   }
+}
+
+/** So many rules are worth a walk over the texts. */
+const NEEDLES_MIN = 12
+
+function byNeedles<E>(
+  rules: readonly ActiveRule<E>[],
+  model: EventModel<E, unknown>,
+): Pick<Shelf<E>, 'loose' | 'needles'> {
+  const indexable = rules.filter(isIndexable)
+  if (indexable.length < NEEDLES_MIN) return { loose: rules, needles: null }
+  const index = new NeedleIndex<E, ActiveRule<E>>(indexable, (name) => model.field(name))
+  return { loose: rules.filter((rule) => !isIndexable(rule)), needles: index }
 }
 
 /** The field for which the rules require the most different values; null if none tells any apart. */

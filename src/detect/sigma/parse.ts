@@ -99,9 +99,21 @@ export interface SigmaCorrelation extends SigmaHeader {
   readonly generate: boolean
 }
 
+/** What is left out of the rules that it names (specification 2.1.0, "Filters"). */
+export interface SigmaFilter extends SigmaHeader {
+  readonly kind: 'filter'
+  readonly logsource: SigmaLogSource
+  /** Ids or names of rules; null for every rule of the log source. */
+  readonly rules: readonly string[] | null
+  readonly detections: ReadonlyMap<string, Detection>
+  /** Holds for the events that the rules still see. */
+  readonly condition: Condition
+}
+
 export interface SigmaContent {
   readonly rules: readonly SigmaRule[]
   readonly correlations: readonly SigmaCorrelation[]
+  readonly filters: readonly SigmaFilter[]
   readonly problems: readonly SigmaProblem[]
 }
 
@@ -113,12 +125,18 @@ const TITLE_CHARACTERS_MAX = 256
 export function parseSigma(text: string, file: string): SigmaContent {
   const rules: SigmaRule[] = []
   const correlations: SigmaCorrelation[] = []
+  const filters: SigmaFilter[] = []
   const problems: SigmaProblem[] = []
   const counter = new LineCounter()
   const options = { lineCounter: counter, logLevel: 'silent', prettyErrors: false } as const
   const documents = parseAllDocuments(text, options).filter((document) => !isEmpty(document))
   if (documents.length === 0) {
-    return { rules, correlations, problems: [{ file, line: 1, key: '', message: 'the file holds no document' }] }
+    return {
+      rules,
+      correlations,
+      filters,
+      problems: [{ file, line: 1, key: '', message: 'the file holds no document' }],
+    }
   }
   for (const document of documents) {
     const fault = document.errors[0]
@@ -130,12 +148,13 @@ export function parseSigma(text: string, file: string): SigmaContent {
     try {
       const parsed = new Reader(document, counter, file).read()
       if (parsed.kind === 'rule') rules.push(parsed)
-      else correlations.push(parsed)
+      else if (parsed.kind === 'correlation') correlations.push(parsed)
+      else filters.push(parsed)
     } catch (error) {
       problems.push(problemOf(file, error))
     }
   }
-  return { rules, correlations, problems }
+  return { rules, correlations, filters, problems }
 }
 
 /** What stands behind a last `---`. */
@@ -172,6 +191,7 @@ const HEADER_KEYS = new Set([
   'detection',
   'correlation',
   'generate',
+  'filter',
 ])
 
 class Reader {
@@ -186,7 +206,7 @@ class Reader {
     this.#file = file
   }
 
-  read(): SigmaRule | SigmaCorrelation {
+  read(): SigmaRule | SigmaCorrelation | SigmaFilter {
     const line = this.#line(this.#document.contents, this.#counter.linePos(this.#document.range[0]).line)
     const top = this.#map(this.#document.contents, '', line)
     const action = top.get('action')
@@ -197,16 +217,21 @@ class Reader {
         'rule collections with `action` are not supported: write each rule out',
       )
     }
-    const filter = top.get('filter')
-    if (filter !== undefined) throw new SigmaError('filter', filter.line, 'global filters are not supported')
     const detection = top.get('detection')
     const correlation = top.get('correlation')
-    if (detection !== undefined && correlation !== undefined) {
-      throw new SigmaError('correlation', correlation.line, 'a document is either a rule or a correlation, not both')
+    const filter = top.get('filter')
+    const [, second] = [detection, correlation, filter].filter((entry) => entry !== undefined)
+    if (second !== undefined) {
+      throw new SigmaError(
+        second.name,
+        second.line,
+        'a document is a rule, a correlation or a filter, not several of them',
+      )
     }
     if (detection !== undefined) return this.#rule(this.#header(top, line), top, detection)
     if (correlation !== undefined) return this.#correlation(this.#header(top, line), top, correlation)
-    throw new SigmaError('', line, 'expected `detection` or `correlation`')
+    if (filter !== undefined) return this.#filter(this.#header(top, line), top, filter)
+    throw new SigmaError('', line, 'expected `detection`, `correlation` or `filter`')
   }
 
   #header(top: Map<string, Entry>, line: number): SigmaHeader {
@@ -240,30 +265,60 @@ class Reader {
   }
 
   #rule(header: SigmaHeader, top: Map<string, Entry>, entry: Entry): SigmaRule {
+    return {
+      ...header,
+      kind: 'rule',
+      logsource: this.#logsource(header, top),
+      ...this.#searches(this.#map(entry.value, 'detection', entry.line), entry),
+    }
+  }
+
+  #filter(header: SigmaHeader, top: Map<string, Entry>, entry: Entry): SigmaFilter {
+    const body = this.#map(entry.value, 'filter', entry.line)
+    const named = body.get('rules')
+    body.delete('rules')
+    if (named === undefined) {
+      throw new SigmaError(
+        'filter.rules',
+        entry.line,
+        'expected ids or names of rules, or any for all of the log source',
+      )
+    }
+    const rules = this.#texts(named)
+    return {
+      ...header,
+      kind: 'filter',
+      logsource: this.#logsource(header, top),
+      // The schema wants a list of rules; "any" is what the reference implementation takes for all of them.
+      rules: rules.length === 0 || (rules.length === 1 && rules[0].toLowerCase() === 'any') ? null : rules,
+      ...this.#searches(body, entry),
+    }
+  }
+
+  #logsource(header: SigmaHeader, top: Map<string, Entry>): SigmaLogSource {
     const source = top.get('logsource')
     if (source === undefined) throw new SigmaError('logsource', header.line, 'expected a log source')
     const logsource = this.#map(source.value, 'logsource', source.line)
+    return {
+      category: this.#optionalText(logsource.get('category'))?.toLowerCase(),
+      product: this.#optionalText(logsource.get('product'))?.toLowerCase(),
+      service: this.#optionalText(logsource.get('service'))?.toLowerCase(),
+    }
+  }
+
+  /** The search identifiers and the condition over them. */
+  #searches(body: Map<string, Entry>, entry: Entry): Pick<SigmaRule, 'detections' | 'condition'> {
     const detections = new Map<string, Detection>()
     let condition: Entry | undefined
-    for (const [name, part] of this.#map(entry.value, 'detection', entry.line)) {
+    for (const [name, part] of body) {
       if (name === 'condition') condition = part
       else if (name === 'timeframe') {
         throw new SigmaError(part.key, part.line, '`timeframe` is deprecated and not supported: write a correlation')
       } else detections.set(name, this.#detection(part))
     }
-    if (condition === undefined) throw new SigmaError('detection.condition', entry.line, 'expected a condition')
-    if (detections.size === 0) throw new SigmaError('detection', entry.line, 'expected at least one search identifier')
-    return {
-      ...header,
-      kind: 'rule',
-      logsource: {
-        category: this.#optionalText(logsource.get('category'))?.toLowerCase(),
-        product: this.#optionalText(logsource.get('product'))?.toLowerCase(),
-        service: this.#optionalText(logsource.get('service'))?.toLowerCase(),
-      },
-      detections,
-      condition: this.#condition(condition, [...detections.keys()]),
-    }
+    if (condition === undefined) throw new SigmaError(`${entry.key}.condition`, entry.line, 'expected a condition')
+    if (detections.size === 0) throw new SigmaError(entry.key, entry.line, 'expected at least one search identifier')
+    return { detections, condition: this.#condition(condition, [...detections.keys()]) }
   }
 
   /** A list of conditions is their disjunction (specification, "Condition"). */

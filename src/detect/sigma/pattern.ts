@@ -53,6 +53,16 @@ export function plainText(pattern: Pattern): string | null {
   return text
 }
 
+/** The runs of plain characters of a pattern, in their order. */
+export function literalsOf(pattern: Pattern): string[] {
+  const runs: string[] = ['']
+  for (const token of pattern) {
+    if (token < 0) runs.push('')
+    else runs[runs.length - 1] += String.fromCharCode(token)
+  }
+  return runs
+}
+
 export function openStart(pattern: Pattern): Pattern {
   return pattern[0] === ANY_RUN ? pattern : [ANY_RUN, ...pattern]
 }

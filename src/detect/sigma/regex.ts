@@ -2,22 +2,22 @@
  * Regular expressions of rules, run over text that an attacker chose, in bounded time.
  *
  * A pattern is parsed (the common part of PCRE) and judged:
- * - with at most one unbounded repetition and nothing nested, the runtime's engine takes short texts, where its worst
- *   case is small, and the automaton below takes long ones;
- * - anything else runs on the automaton, whose time is text × pattern whatever the input;
- * - look-around and back references, which no automaton can do, run on the runtime's engine over the first
- *   `NATIVE_ONLY_CHARACTERS` of a text, and are refused together with repetitions that could backtrack without end.
+ * - the runtime's engine takes texts that are so short that its worst case, by the repetitions of the pattern, is small;
+ * - anything else runs on the automaton below, whose time is text × pattern whatever the input. Look-around is no exception: where
+ *   it holds is found for all places of a text at once, by running what it looks for from the other end;
+ * - back references, which no automaton can do, run on the runtime's engine over as much of a text as its budget allows, and are
+ *   refused together with repetitions that could backtrack without end.
  */
 import type { TextTest } from './pattern.ts'
 
-/** Above this the runtime's engine could take 10⁶ steps and the automaton takes over. */
-const NATIVE_CHARACTERS = 1024
-/** What of a text a pattern sees that only the runtime's engine can run. */
-const NATIVE_ONLY_CHARACTERS = 4096
+/** Steps that the runtime's engine may take in its worst case before the automaton takes over: some milliseconds. */
+const NATIVE_STEPS = 2 ** 21
+/** The same where there is nothing else to take over: a fraction of a second. */
+const NATIVE_ONLY_STEPS = 2 ** 26
 const INSTRUCTIONS_MAX = 20_000
 const NESTING_MAX = 100
-/** Choices of bounded repetitions, multiplied, that a backtracking engine may try at one place. */
-const CHOICES_MAX = 4096
+/** Look-around that a pattern may hold, every repetition of it counted. */
+const LOOKS_MAX = 50
 
 export interface RegexFlags {
   readonly ignoreCase: boolean
@@ -33,18 +33,25 @@ export function compileRegex(source: string, flags: RegexFlags): TextTest {
   const parser = new RegexParser(source, flags)
   const root = parser.parse()
   const native = parser.portable ? nativeRegex(source, flags) : null
-  const simple = parser.unbounded <= 1 && !parser.nested && parser.choices <= CHOICES_MAX
+  const judged = parser.nested || parser.unbounded > 1 ? Number.POSITIVE_INFINITY : parser.choices
   if (!parser.linear) {
-    if (!simple || native === null) {
-      throw new RegexError(
-        'look-around and back references are refused beside repetitions that can backtrack without bound',
-      )
+    const longest = charactersWithin(NATIVE_ONLY_STEPS, judged, parser.unbounded)
+    if (native === null || longest < 1) {
+      throw new RegexError('back references are refused beside repetitions that can backtrack without bound')
     }
-    return (text) => native.test(text.length > NATIVE_ONLY_CHARACTERS ? text.slice(0, NATIVE_ONLY_CHARACTERS) : text)
+    return (text) => native.test(text.length > longest ? text.slice(0, longest) : text)
   }
   const automaton = new Automaton(root)
-  if (!simple || native === null) return (text) => automaton.test(text)
-  return (text) => (text.length > NATIVE_CHARACTERS ? automaton.test(text) : native.test(text))
+  const longest = native === null ? -1 : charactersWithin(NATIVE_STEPS, judged, parser.unbounded)
+  return (text) => (text.length > longest ? automaton.finds(text) : native!.test(text))
+}
+
+/**
+ * How long a text may be so that a backtracking engine takes no more than `steps`: at each place, it may try every choice of the
+ * bounded repetitions, and, where there is one without bound, every length of it.
+ */
+function charactersWithin(steps: number, choices: number, unbounded: number): number {
+  return Math.floor((steps / choices) ** (1 / (1 + unbounded)))
 }
 
 /**
@@ -79,6 +86,7 @@ type RegexNode =
   | { readonly kind: 'assert'; readonly assertion: Assertion }
   | { readonly kind: 'cat' | 'alt'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number }
+  | { readonly kind: 'look'; readonly part: RegexNode; readonly ahead: boolean; readonly negated: boolean }
 
 const EMPTY: RegexNode = { kind: 'empty' }
 const DIGIT = [0x30, 0x39]
@@ -150,7 +158,7 @@ function hasCode(set: CharSet, code: number): boolean {
 }
 
 class RegexParser {
-  /** No look-around, no back reference: an automaton can run it. */
+  /** No back reference: an automaton can run it. */
   linear = true
   /** The runtime reads it as PCRE does. */
   portable = true
@@ -268,7 +276,12 @@ class RegexParser {
       this.#flags = outer
       return inner
     }
-    const special = /^\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|#[^)]*\)|=|!|<=|<!)/.exec(rest)
+    const look = /^\?(<?)([=!])/.exec(rest)
+    if (look !== null) {
+      this.#at += look[0].length
+      return { kind: 'look', part: this.#close(this.#alternatives()), ahead: look[1] === '', negated: look[2] === '!' }
+    }
+    const special = /^\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|#[^)]*\))/.exec(rest)
     if (special === null) {
       if (rest.startsWith('?')) throw new RegexError(`the group (${rest.slice(0, 2)} is not supported`)
       return this.#close(this.#alternatives())
@@ -278,8 +291,7 @@ class RegexParser {
       this.portable = false
       return null
     }
-    if (special[1] !== undefined || special[2] !== undefined) this.portable &&= special[0].startsWith('?<')
-    else this.linear = false
+    this.portable &&= special[0].startsWith('?<')
     return this.#close(this.#alternatives())
   }
 
@@ -420,19 +432,32 @@ class RegexParser {
 type Instruction =
   | { readonly kind: 'set'; readonly set: CharSet }
   | { readonly kind: 'assert'; readonly assertion: Assertion }
+  | { readonly kind: 'look'; readonly look: number; readonly negated: boolean }
   | { readonly kind: 'split'; first: number; second: number }
   | { readonly kind: 'match' }
 
-/** Thompson's construction, run on all states at once; `set` and `assert` go on to the next instruction. */
+/** What is looked for from a place, and where in the text it was found: 1 at each such place. */
+interface Look {
+  readonly automaton: Automaton
+  holds: Uint8Array
+}
+
+/**
+ * Thompson's construction, run on all states at once; `set`, `assert` and `look` go on to the next instruction. What is looked for
+ * ahead of a place is run backwards from every end that it may have, so that one run finds all places where it begins.
+ */
 class Automaton {
   readonly #program: Instruction[] = []
+  readonly #looks: Look[] = []
+  readonly #backwards: boolean
   readonly #marks: Uint32Array
   readonly #stack: Uint32Array
   #current: Uint32Array
   #next: Uint32Array
   #generation = 0
 
-  constructor(root: RegexNode) {
+  constructor(root: RegexNode, backwards = false) {
+    this.#backwards = backwards
     this.#emit(root)
     this.#push({ kind: 'match' })
     this.#marks = new Uint32Array(this.#program.length)
@@ -442,25 +467,44 @@ class Automaton {
   }
 
   /** True if the pattern occurs anywhere in `text`. */
-  test(text: string): boolean {
+  finds(text: string): boolean {
+    return this.#run(text, null)
+  }
+
+  /** The places where an occurrence ends in the direction of the run. */
+  #places(text: string, known: Uint8Array): Uint8Array {
+    const places = known.length > text.length ? known.fill(0, 0, text.length + 1) : new Uint8Array(text.length + 1)
+    this.#run(text, places)
+    return places
+  }
+
+  /** From one end to the other; without `places` only to the first occurrence. */
+  #run(text: string, places: Uint8Array | null): boolean {
+    for (const look of this.#looks) look.holds = look.automaton.#places(text, look.holds)
+    const step = this.#backwards ? -1 : 1
+    const end = this.#backwards ? 0 : text.length
     let count = 0
-    for (let at = 0; at <= text.length; at++) {
+    for (let at = text.length - end; ; at += step) {
       this.#renew()
       // The states that stepped over the last character, then a fresh start at this place.
       let states = 0
+      let matched = false
       for (let i = 0; i <= count; i++) {
         states = this.#follow(i < count ? this.#current[i] : 0, text, at, this.#next, states)
-        if (states < 0) return true
+        if (states >= 0) continue
+        if (places === null) return true
+        matched = true
+        states = -states - 1
       }
-      if (at === text.length) return false
-      const code = text.charCodeAt(at)
+      if (matched) places![at] = 1
+      if (at === end) return false
+      const code = text.charCodeAt(this.#backwards ? at - 1 : at)
       count = 0
       for (let i = 0; i < states; i++) {
         const instruction = this.#program[this.#next[i]]
         if (instruction.kind === 'set' && hasCode(instruction.set, code)) this.#current[count++] = this.#next[i] + 1
       }
     }
-    return false
   }
 
   #renew(): void {
@@ -469,24 +513,37 @@ class Automaton {
     this.#generation = 1
   }
 
-  /** Adds every state that `from` leads to without a character to `states`; −1 if the match is among them. */
+  /** Adds every state that `from` leads to without a character to `states`; −1 − their number if the match is among them. */
   #follow(from: number, text: string, at: number, states: Uint32Array, before: number): number {
     let count = before
     let depth = 0
+    let matched = false
     this.#stack[depth++] = from
     while (depth > 0) {
       const state = this.#stack[--depth]
       if (this.#marks[state] === this.#generation) continue
       this.#marks[state] = this.#generation
       const instruction = this.#program[state]
-      if (instruction.kind === 'match') return -1
-      if (instruction.kind === 'set') states[count++] = state
-      else if (instruction.kind === 'split') {
-        this.#stack[depth++] = instruction.first
-        this.#stack[depth++] = instruction.second
-      } else if (asserted(instruction.assertion, text, at)) this.#stack[depth++] = state + 1
+      switch (instruction.kind) {
+        case 'match':
+          matched = true
+          break
+        case 'set':
+          states[count++] = state
+          break
+        case 'split':
+          this.#stack[depth++] = instruction.first
+          this.#stack[depth++] = instruction.second
+          break
+        case 'assert':
+          if (asserted(instruction.assertion, text, at)) this.#stack[depth++] = state + 1
+          break
+        case 'look':
+          if ((this.#looks[instruction.look].holds[at] === 1) !== instruction.negated) this.#stack[depth++] = state + 1
+          break
+      }
     }
-    return count
+    return matched ? -count - 1 : count
   }
 
   #push(instruction: Instruction): number {
@@ -497,9 +554,16 @@ class Automaton {
 
   #emit(node: RegexNode): void {
     if (node.kind === 'set' || node.kind === 'assert') this.#push(node)
-    else if (node.kind === 'cat') for (const part of node.parts) this.#emit(part)
+    else if (node.kind === 'cat')
+      for (const part of this.#backwards ? node.parts.toReversed() : node.parts) this.#emit(part)
     else if (node.kind === 'alt') this.#emitAlternatives(node.parts)
     else if (node.kind === 'repeat') this.#emitRepeat(node.part, node.min, node.max)
+    else if (node.kind === 'look') {
+      if (this.#looks.length >= LOOKS_MAX) throw new RegexError(`more than ${LOOKS_MAX} times look-around`)
+      // Its end is looked for in the direction in which it lies.
+      this.#looks.push({ automaton: new Automaton(node.part, node.ahead), holds: new Uint8Array(0) })
+      this.#push({ kind: 'look', look: this.#looks.length - 1, negated: node.negated })
+    }
   }
 
   #emitAlternatives(parts: readonly RegexNode[]): void {

@@ -43,6 +43,27 @@ describe('the engine', () => {
     expect(reads).toBe(1)
   })
 
+  it.each([20, 200, 2000])('evaluates a handful of rules an event, of %i', (count) => {
+    const kinds = ['open', 'shut', 'fail', 'move', 'read']
+    const texts = Array.from({ length: count }, (_, i) => {
+      const what = [`port: ${i}`, `user: [u${i}, v${i}]`, `port: ${i}, size|gt: 5`, `user: u${i}, name|contains: x`][
+        i % 4
+      ]
+      return ruleText(
+        `s: { action: ${kinds[i % 5]}, ${what} }\nf: { user: admin }\ncondition: s and not f`,
+        `title: R${i}`,
+      )
+    })
+    const { engine, send, matched } = run(texts.join('---\n'))
+    const events = 1000
+    for (let i = 0; i < events; i++) {
+      const number = i % count
+      send({ action: kinds[i % 5], port: number, user: `U${number}`, size: 9, name: 'axb', id: i })
+    }
+    expect(matched.length).toBeGreaterThanOrEqual(events)
+    expect(engine.evaluations / events).toBeLessThanOrEqual(4)
+  })
+
   it('tells rules of one action apart by what else they require', () => {
     const texts = Array.from({ length: 500 }, (_, i) => {
       const port = i % 2 === 0 ? `port: ${i}` : `user: [u${i}, v${i}]`

@@ -114,9 +114,9 @@ describe('a rule file', () => {
     ['title: [', '', 1, 'not valid YAML'],
     ['title: a\ntitle: b\n', '', 2, 'not valid YAML'],
     ['- a\n', '', 1, 'expected a map'],
-    ['title: x\n', '', 1, 'expected `detection` or `correlation`'],
+    ['title: x\n', '', 1, 'expected `detection`, `correlation` or `filter`'],
     ['action: global\ntitle: x\n', 'action', 1, 'not supported'],
-    ['title: x\nfilter: {}\n', 'filter', 2, 'not supported'],
+    ['title: x\nfilter: {}\n', 'filter.rules', 2, 'ids or names of rules'],
     [RULE.replace('title: A rule\n', ''), 'title', 1, 'expected a title'],
     [RULE.replace('A rule', 'x'.repeat(300)), 'title', 1, 'at most'],
     [RULE.replace('level: high', 'level: grave'), 'level', 20, 'expected one of informational'],
@@ -126,7 +126,7 @@ describe('a rule file', () => {
     [RULE.replace('condition: sel', 'condition: []'), 'detection.condition', 18, 'expected a condition'],
     [RULE.replace('condition: sel', 'condition: other'), 'detection.condition', 18, 'not a search identifier'],
     [RULE.replace("'x'", '{ y: 1 }'), 'detection.sel.user.name|contains', 17, 'single value'],
-    [`${RULE}correlation: {}\n`, 'correlation', 23, 'not both'],
+    [`${RULE}correlation: {}\n`, 'correlation', 23, 'not several of them'],
   ])('%j is refused at %s, line %i: %s', (text, key, line, reason) => {
     expect(problem(text)).toMatchObject({ file: 'x.yml', key, line, message: expect.stringContaining(reason) })
   })

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { compileRegex } from '../../../src/detect/sigma/regex.ts'
+import { Random } from '../../support/random.ts'
 
 const PLAIN = { ignoreCase: false, multiline: false, dotAll: false }
-
-/** Long enough that the automaton takes over, without a character that any pattern here looks for. */
-const PADDING = '§'.repeat(2000)
 
 describe('a regular expression', () => {
   it.each([
@@ -39,20 +37,46 @@ describe('a regular expression', () => {
     if (miss !== null) expect(test(miss)).toBe(false)
   })
 
-  it('gives the same answer on short and on long texts', () => {
-    const patterns = ['ab+c', 'a.{2}c', '[ab]c', '\\bab', 'a(?:b|c)a', '(?i)AB', 'c$', 'a?b?c', 'b{2,}', '(ab)?c']
-    let seed = 7
-    const letter = () => {
-      seed = (seed * 1103515245 + 12345) % 2147483648
-      return 'abc '[(seed >> 16) & 3]
-    }
-    for (const source of patterns) {
-      const test = compileRegex(source, PLAIN)
-      for (let i = 0; i < 200; i++) {
-        const text = Array.from({ length: i % 12 }, letter).join('')
-        expect(test(`${PADDING}${text}`), `${source} on ${JSON.stringify(text)}`).toBe(test(`§${text}`))
+  it.each([1, 2, 3, 4, 5])('means the same to the automaton as to the runtime (seed %i)', (seed) => {
+    const random = new Random(seed)
+    const some = (most: number, of: () => string) => Array.from({ length: 1 + random.below(most) }, of).join('')
+    const atom = (depth: number): string => {
+      switch (random.below(depth > 0 ? 12 : 6)) {
+        case 0:
+          return random.pick(['.', '[ab]', '[^a]', '\\w', '\\s'])
+        case 1:
+          return random.pick(['\\b', '\\B', '^', '$'])
+        case 6:
+          return `(?:${sequence(depth - 1)}|${sequence(depth - 1)})`
+        case 7:
+          return `(${sequence(depth - 1)})${random.pick(['*', '+?', '?', '{2}', '{1,2}'])}`
+        case 8:
+          return `(?=${sequence(depth - 1)})`
+        case 9:
+          return `(?!${sequence(depth - 1)})`
+        case 10:
+          return `(?<=${sequence(depth - 1)})`
+        case 11:
+          return `(?<!${sequence(depth - 1)})`
+        default:
+          return random.pick(['a', 'b', 'c', ' '])
       }
     }
+    const sequence = (depth: number): string => some(3, () => atom(depth))
+    let found = 0
+    for (let i = 0; i < 400; i++) {
+      const source = sequence(3)
+      // A comment is nothing to the pattern, and something that the runtime does not know.
+      const automaton = compileRegex(`(?#)${source}`, PLAIN)
+      const runtime = new RegExp(source)
+      for (let j = 0; j < 20; j++) {
+        const text = some(7, () => random.pick(['a', 'b', 'c', ' ', 'A', '\n']))
+        if (runtime.test(text)) found++
+        expect(automaton(text), `${source} on ${JSON.stringify(text)}`).toBe(runtime.test(text))
+      }
+    }
+    expect(found).toBeGreaterThan(1000)
+    expect(found).toBeLessThan(7000)
   })
 
   it('ends on patterns and texts that make a backtracking engine run for ever', () => {
@@ -62,18 +86,29 @@ describe('a regular expression', () => {
     expect(compileRegex('a*a*a*a*a*b', PLAIN)(text)).toBe(false)
     expect(compileRegex('^(([a-z])+.)+[A-Z]([a-z])+$', PLAIN)(text)).toBe(false)
     expect(compileRegex('(a?){30}a{30}b', PLAIN)(text)).toBe(false)
+    expect(compileRegex('a{0,63}a{0,63}.*b', PLAIN)(text)).toBe(false)
+    expect(compileRegex('(?=(a+)+b)', PLAIN)(text)).toBe(false)
+    expect(compileRegex('^(?=.*a)(?=.*(a|a)*b).*!$', PLAIN)(text)).toBe(false)
+    expect(compileRegex('(?<=(a+)+)!', PLAIN)(text)).toBe(true)
   })
 
-  it('looks around where that cannot run away', () => {
+  it('looks around', () => {
     const test = compileRegex('foo(?!bar)', PLAIN)
     expect(test('foobaz')).toBe(true)
     expect(test('foobar')).toBe(false)
-    expect(compileRegex('(ab)\\1', PLAIN)('xabab')).toBe(true)
+    const password = compileRegex('^(?=.*[a-z])(?=.*\\d)(?!.*\\s).{4,}$', PLAIN)
+    expect(['abc1', 'abcd', 'ab 1', 'a1'].map(password)).toEqual([true, false, false, false])
+  })
+
+  it('refers back within a budget', () => {
+    const test = compileRegex('(ab)\\1', PLAIN)
+    expect(test('xabab')).toBe(true)
+    expect(test('xabxab')).toBe(false)
   })
 
   it.each([
-    ['(?=(a+)+)b', 'look-around'],
-    ['(a*)*\\1', 'look-around'],
+    ['(a*)*\\1', 'back references'],
+    ['(?:(?=a)b){51}', 'look-around'],
     ['a{2,1}', 'wrong way'],
     ['[b-a]', 'wrong way'],
     ['[a', 'lacks a ]'],

@@ -1,0 +1,152 @@
+/**
+ * What an event must have for a rule to match, as far as the rule says so: by it rules are filed. Every rule that matches an event
+ * meets its requirements; the reverse is not true.
+ */
+import type { Condition } from './condition.ts'
+import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
+import { literalPattern, literalsOf, parsePattern, plainText } from './pattern.ts'
+import { ENCODINGS, PLACES, transform } from './values.ts'
+
+/** Field → the values, in lower case, one of which the field must have for the rule to match. */
+export type Requirements = ReadonlyMap<string, ReadonlySet<string>>
+
+const NOTHING: Requirements = new Map()
+
+/** For some fields, the values (in lower case) one of which the field must have for the rule to match. */
+export function requiredOf(rule: SigmaRule): ReadonlyMap<string, ReadonlySet<string>> {
+  return requiredBy(rule.condition, rule.detections)
+}
+
+function requiredBy(condition: Condition, detections: ReadonlyMap<string, Detection>): Requirements {
+  switch (condition.kind) {
+    case 'not':
+      return NOTHING
+    case 'selection':
+      return requiredIn(detections.get(condition.name)!)
+    case 'and':
+      return requiredByAll(condition.operands.map((operand) => requiredBy(operand, detections)))
+    case 'or':
+      return requiredByAny(condition.operands.map((operand) => requiredBy(operand, detections)))
+  }
+}
+
+function requiredIn(detection: Detection): Requirements {
+  if (detection.kind !== 'item') {
+    const parts = detection.parts.map(requiredIn)
+    return detection.kind === 'all' ? requiredByAll(parts) : requiredByAny(parts)
+  }
+  const { field, modifiers, values } = detection.item
+  if (field === null || modifiers.some((modifier) => modifier !== 'cased')) return NOTHING
+  const required = new Set<string>()
+  for (const value of values) {
+    const text = value === null ? null : typeof value === 'string' ? plainText(parsePattern(value)) : String(value)
+    if (text === null) return NOTHING
+    required.add(text.toLowerCase())
+  }
+  return new Map([[field, required]])
+}
+
+function requiredByAll(parts: readonly Requirements[]): Requirements {
+  const all = new Map<string, ReadonlySet<string>>()
+  for (const part of parts) {
+    for (const [field, values] of part) {
+      const known = all.get(field)
+      if (known === undefined || values.size < known.size) all.set(field, values)
+    }
+  }
+  return all
+}
+
+function requiredByAny([first, ...others]: readonly Requirements[]): Requirements {
+  const any = new Map<string, ReadonlySet<string>>()
+  for (const [field, values] of first) {
+    const union = new Set(values)
+    const everywhere = others.every((part) => {
+      for (const value of part.get(field) ?? []) union.add(value)
+      return part.has(field)
+    })
+    if (everywhere) any.set(field, union)
+  }
+  return any
+}
+
+// Parts of texts
+
+/** A text, in lower case, that stands somewhere in the value of a field. */
+export interface Needle {
+  readonly field: string
+  readonly text: string
+}
+
+/** Shorter ones stand in too many texts to tell rules apart. */
+export const NEEDLE_CHARACTERS = 4
+
+/** Needles of which one must be found for the rule to match; null if the rule does not say. */
+export function needlesOf(rule: SigmaRule): readonly Needle[] | null {
+  return needlesBy(rule.condition, rule.detections)
+}
+
+function needlesBy(condition: Condition, detections: ReadonlyMap<string, Detection>): readonly Needle[] | null {
+  switch (condition.kind) {
+    case 'not':
+      return null
+    case 'selection':
+      return needlesIn(detections.get(condition.name)!)
+    case 'and':
+      return mostTelling(condition.operands.map((operand) => needlesBy(operand, detections)))
+    case 'or':
+      return oneOf(condition.operands.map((operand) => needlesBy(operand, detections)))
+  }
+}
+
+function needlesIn(detection: Detection): readonly Needle[] | null {
+  if (detection.kind === 'item') return needlesOfItem(detection.item)
+  const parts = detection.parts.map(needlesIn)
+  return detection.kind === 'all' ? mostTelling(parts) : oneOf(parts)
+}
+
+const TEXT_MODIFIERS: ReadonlySet<string> = new Set([...PLACES, ...ENCODINGS, 'all', 'cased'])
+
+function needlesOfItem(item: DetectionItem): readonly Needle[] | null {
+  const { field, modifiers, values } = item
+  if (field === null || modifiers.some((modifier) => !TEXT_MODIFIERS.has(modifier))) return null
+  const each = values.map((value) => needlesOfValue(item, field, value))
+  return modifiers.includes('all') ? mostTelling(each) : oneOf(each)
+}
+
+/** The longest run without wildcards of every form that the value may take. */
+function needlesOfValue(item: DetectionItem, field: string, value: SigmaScalar): readonly Needle[] | null {
+  if (value === null) return null
+  const pattern = typeof value === 'string' ? parsePattern(value) : literalPattern(String(value))
+  const needles: Needle[] = []
+  for (const variant of transform(item, pattern)) {
+    const text = literalsOf(variant).reduce((longest, run) => (run.length > longest.length ? run : longest), '')
+    if (text.length < NEEDLE_CHARACTERS) return null
+    needles.push({ field, text: text.toLowerCase() })
+  }
+  return needles
+}
+
+function oneOf(parts: readonly (readonly Needle[] | null)[]): readonly Needle[] | null {
+  const all: Needle[] = []
+  for (const part of parts) {
+    if (part === null) return null
+    all.push(...part)
+  }
+  return all
+}
+
+/** The set whose shortest needle is longest: it is found in the fewest texts. */
+function mostTelling(parts: readonly (readonly Needle[] | null)[]): readonly Needle[] | null {
+  let best: readonly Needle[] | null = null
+  let most = 0
+  for (const part of parts) {
+    if (part === null) continue
+    const shortest = Math.min(...part.map(({ text }) => text.length))
+    if (shortest > most || (shortest === most && part.length < best!.length)) {
+      best = part
+      most = shortest
+    }
+  }
+  return best
+}

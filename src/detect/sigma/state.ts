@@ -1,0 +1,98 @@
+/**
+ * What an engine remembers, as a document that survives a restart: lines of JSON between a head, which names the format, its
+ * version and who wrote it, and an end, which holds the number of lines and a SHA-256 of everything before it. A document that
+ * is torn, changed or of another version is refused as a whole.
+ */
+import { createHash } from 'node:crypto'
+
+/** One line: what kind of thing it is, and whatever that kind needs. */
+export interface StateEntry {
+  readonly kind: string
+  readonly [key: string]: unknown
+}
+
+/** How the host's events and summaries become plain JSON, and come back; null for what is none. */
+export interface StateCodec<E, S> {
+  saveEvent(event: E): unknown
+  loadEvent(value: unknown): E | null
+  saveSummary(summary: S): unknown
+  loadSummary(value: unknown): S | null
+}
+
+/** What became of the entries of a document. */
+export interface Restored {
+  restored: number
+  /** Entries of rules that are no longer there or that say something else now. */
+  outdated: number
+}
+
+/** Why a document is refused. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+}
+
+const FORMAT = 'sigma-state'
+const VERSION = 1
+/** Enough for the number and the hash of the last line. */
+const END_BYTES = 160
+
+/**
+ * `entries` come with the most important ones first: when the document would grow beyond `bytesMax`, the others are left out and
+ * counted. `writer` is whose state it is.
+ */
+export function writeState(
+  entries: Iterable<StateEntry>,
+  writer: string,
+  bytesMax: number,
+): { readonly text: string; readonly leftOut: number } {
+  const hash = createHash('sha256')
+  const lines: string[] = []
+  let bytes = END_BYTES
+  let leftOut = 0
+  const add = (value: unknown): boolean => {
+    const line = `${JSON.stringify(value)}\n`
+    const length = Buffer.byteLength(line)
+    if (bytes + length > bytesMax) return false
+    bytes += length
+    hash.update(line)
+    lines.push(line)
+    return true
+  }
+  if (!add({ format: FORMAT, version: VERSION, writer })) throw new StateError(`${bytesMax} bytes hold no state`)
+  for (const entry of entries) if (leftOut > 0 || !add(entry)) leftOut++
+  lines.push(`${JSON.stringify({ entries: lines.length - 1, leftOut, sha256: hash.digest('hex') })}\n`)
+  return { text: lines.join(''), leftOut }
+}
+
+/** The entries of a document, in their order. Throws StateError. */
+export function readState(text: string, writer: string, bytesMax: number): StateEntry[] {
+  if (Buffer.byteLength(text) > bytesMax) throw new StateError(`the state is larger than ${bytesMax} bytes`)
+  const endAt = text.lastIndexOf('\n', text.length - 2) + 1
+  const end = text.endsWith('\n') && endAt > 0 ? parseLine(text.slice(endAt)) : null
+  if (end === null) throw new StateError('the state is torn: its last line is missing')
+  const body = text.slice(0, endAt)
+  if (end['sha256'] !== createHash('sha256').update(body).digest('hex')) {
+    throw new StateError('the state was changed after it was written: its hash is another one')
+  }
+  const [head, ...entries] = body.slice(0, -1).split('\n').map(parseLine)
+  if (head?.['format'] !== FORMAT || head['version'] !== VERSION) {
+    throw new StateError(`expected ${FORMAT} of version ${VERSION}`)
+  }
+  if (head['writer'] !== writer) throw new StateError(`the state is not that of ${writer}`)
+  if (end['entries'] !== entries.length) throw new StateError('the state has another number of entries than it says')
+  return entries.map((entry) => {
+    if (typeof entry?.['kind'] !== 'string') throw new StateError('the state holds something that is no entry')
+    return entry as StateEntry
+  })
+}
+
+function parseLine(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null
+  } catch {
+    return null
+  }
+}
