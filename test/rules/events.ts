@@ -22,17 +22,6 @@ export function event(name: EventName, atSeconds: number, fields: Fields): Event
   return syntheticEvent(name, START_US + Math.round(atSeconds * 1e6), JSON.stringify(fields), fields)
 }
 
-/** `count` events `everySeconds` apart; `fields` is asked for each. */
-export function series(
-  name: EventName,
-  count: number,
-  everySeconds: number,
-  fields: (index: number) => Fields,
-  fromSeconds = 0,
-): EventDocument[] {
-  return Array.from({ length: count }, (_, index) => event(name, fromSeconds + index * everySeconds, fields(index)))
-}
-
 /** The alerts that the shipped rules raise about these events, in the order in which they are raised. */
 export function alertsOf(events: readonly EventDocument[]): EventDocument[] {
   return alertsAbout(RULES, events)

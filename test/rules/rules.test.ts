@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTechnique } from '../../src/detect/attack.ts'
 import { lintRules } from '../../src/detect/lint.ts'
-import { carriedBy } from '../../src/detect/rule-tests.ts'
+import { carriedBy, loadRuleTests } from '../../src/detect/rule-tests.ts'
 import { raisesAlerts } from '../../src/detect/rules.ts'
 import { fieldsOf } from '../../src/detect/sigma/compile.ts'
 import type { Detection, SigmaHeader, SigmaRule } from '../../src/detect/sigma/parse.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
-import type { EventDocument } from '../../src/events/fields.ts'
-import { CASES } from './cases.ts'
+import { eventsOfFile } from '../support/sensor.ts'
 import { alertsOf, RULES, RULES_FOLDER } from './events.ts'
 
 const ALL: readonly SigmaHeader[] = [...RULES.rules, ...RULES.correlations]
 const ALERTING = raisesAlerts(RULES)
+const TESTS = loadRuleTests([RULES_FOLDER], RULES)
 
 function named(rule: SigmaRule): readonly EventName[] {
   const names: string[] = []
@@ -88,29 +88,32 @@ describe('the shipped rules', () => {
     for (const { title, file, level } of ALERTING) expect(readme).toContain(`| [${title}](${file}) | ${level} |`)
   })
 
-  it('are each put to the test, and no others are', () => {
-    expect(Object.keys(CASES).sort()).toEqual(ALERTING.map(({ title }) => title).sort())
+  it('have a test on which they fire, and one that comes near, beside them', () => {
+    expect(TESTS.problems).toEqual([])
+    const tested = (isHit: boolean) =>
+      new Set(TESTS.tests.filter(({ fires }) => fires === isHit).map(({ rule }) => rule))
+    const [hits, misses] = [tested(true), tested(false)]
+    expect(ALERTING.filter((rule) => !hits.has(rule) || !misses.has(rule)).map(({ title }) => title)).toEqual([])
   })
 })
 
-describe.each(ALERTING.map((rule) => [rule.title, rule] as const))('%s', (title, rule) => {
-  const about = (events: readonly EventDocument[]) => alertsOf(events).filter((alert) => alert['rule.id'] === rule.id)
-  const { fires, entity, misses } = CASES[title] ?? { fires: () => [], entity: '', misses: {} }
+describe.each(ALERTING.map((rule) => [rule.title, rule] as const))('%s', (_, rule) => {
+  const tests = TESTS.tests.filter((test) => test.rule === rule)
 
-  it('fires once, and says what it is about', () => {
-    const alerts = about(fires())
-    expect(alerts.map((alert) => alert['alert.entity'])).toEqual([entity])
-    expect(alerts[0]['rule.level']).toBe(rule.level)
-    expect(alerts[0]['alert.evidence']?.length).toBeGreaterThan(0)
-  })
-
-  it.each(Object.entries(misses))('does not fire: %s', (_, events) => {
-    const stream = events()
-    expect(stream.length).toBeGreaterThan(0)
-    expect(about(stream)).toEqual([])
-  })
-
-  it('has a near miss', () => {
-    expect(Object.keys(misses).length).toBeGreaterThan(0)
-  })
+  it.each(tests.map((test) => [test.fires ? 'fires' : 'is silent', test.name, test] as const))(
+    '%s: %s',
+    (_, __, test) => {
+      const events = test.events ?? (await eventsOfFile(test.captures[0]))
+      const about = alertsOf(events).filter((alert) => alert['rule.id'] === rule.id)
+      expect(events.length).toBeGreaterThan(0)
+      expect(test.captures.length).toBeLessThan(2)
+      const entities = about.map((alert) => alert['alert.entity'])
+      if (test.fires) expect(entities).toEqual(test.entities ?? entities.slice(0, 1))
+      else expect(entities).toEqual([])
+      for (const alert of about) {
+        expect(alert['rule.level']).toBe(rule.level)
+        expect(alert['alert.evidence']?.length).toBeGreaterThan(0)
+      }
+    },
+  )
 })
