@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { mergeByTime } from '../capture/merge.ts'
 import { openCapture } from '../capture/sources.ts'
 import { alertsAbout, loadRuleTests, type RuleTest } from '../detect/rule-tests.ts'
-import { type RuleSet, raisesAlerts } from '../detect/rules.ts'
+import { type RuleSet, raisesAlerts, selectRules } from '../detect/rules.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
@@ -76,7 +76,10 @@ async function run(
   context: Context,
   replayed: Map<string, readonly EventDocument[]>,
 ): Promise<Outcome> {
-  const alerts = one.events === null ? await replay(one.captures, set, context, replayed) : alertsAbout(set, one.events)
+  const alerts =
+    one.events === null
+      ? await replay(one.captures, set, context, replayed)
+      : alertsAbout(selectRules(set, [one.rule]), one.events)
   const entities = alerts
     .filter((alert) => alert['rule.name'] === one.rule.title)
     .map((alert) => alert['alert.entity'] ?? '')

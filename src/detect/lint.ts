@@ -21,6 +21,7 @@ export const LINT_CHECKS = {
   event: 'names the events that it looks at',
   field: 'asks only for what its events carry',
   unused: 'uses what it defines',
+  twice: 'says nothing twice',
 } as const
 export type LintCheck = keyof typeof LINT_CHECKS
 
@@ -62,6 +63,10 @@ function lintPaperwork(
     tell('description', 'description', `the description has fewer than ${DESCRIPTION_CHARACTERS} characters`)
   }
   if (rule.references.length === 0) tell('references', 'references', 'expected a reference')
+  for (const key of ['references', 'falsepositives', 'tags'] as const) {
+    const twice = rule[key].find((text, index) => rule[key].indexOf(text) < index)
+    if (twice !== undefined) tell('twice', key, `"${twice}" is given twice`)
+  }
   if (!raises) return
   if (rule.falsepositives.length === 0) tell('falsepositives', 'falsepositives', 'expected what may look the same')
   if (!rule.tags.some((tag) => /^attack\.t\d/i.test(tag))) tell('attack', 'tags', 'expected a technique of ATT&CK')
