@@ -4,7 +4,17 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -39,7 +49,7 @@ export async function install(name: KindName): Promise<Installation> {
   }
   const sources = kind.sources.flatMap((folder) => globSync(join(SOURCES, folder, '**/*.java'))).toSorted()
   const key = createHash('sha256')
-    .update(JSON.stringify([kind.artifacts, jdk, sources.map((path) => readFileSync(path, 'utf8'))]))
+    .update(JSON.stringify([kind.artifacts, kind.libraries, jdk, sources.map((path) => readFileSync(path, 'utf8'))]))
     .digest('hex')
     .slice(0, 16)
   const folder = join(CACHE, `${name}-${key}`)
@@ -54,7 +64,12 @@ export async function install(name: KindName): Promise<Installation> {
   const classPath = [join(folder, 'classes'), readFileSync(join(folder, 'classpath'), 'utf8')].join(delimiter)
   return {
     java: join(jdk.home, 'bin/java'),
-    arguments: [...kind.options, '-cp', classPath, kind.mainClass],
+    arguments: [
+      ...kind.options,
+      `-Des.nativelibs.path=${join(folder, 'native')}`,
+      ...['-cp', classPath],
+      kind.mainClass,
+    ],
   }
 }
 
@@ -72,12 +87,27 @@ async function make(folder: string, kind: ServerKind, jdkHome: string, sources: 
     await attempt('mvn', ['--batch-mode', '--quiet', '--file', join(draft, 'pom.xml'), ...goal])
     const classPath = readFileSync(join(draft, 'classpath'), 'utf8').trim()
     writeFileSync(join(draft, 'classpath'), classPath)
+    mkdirSync(join(draft, 'native'))
+    for (const library of kind.libraries) symlinkSync(findLibrary(library), join(draft, 'native', fileNameOf(library)))
     await attempt(join(jdkHome, 'bin/javac'), ['-d', join(draft, 'classes'), '-cp', classPath, ...sources])
     rmSync(folder, { recursive: true, force: true })
     renameSync(draft, folder)
   } finally {
     rmSync(draft, { recursive: true, force: true })
   }
+}
+
+/** The file of a library with the suffix that it is loaded by; on Linux that one comes with development packages only. */
+function findLibrary(name: string): string {
+  const patterns = [`/{lib,lib64,usr/lib,usr/lib64,usr/local/lib}{,/*-linux-*}/${fileNameOf(name)}{,.?}`]
+  if (process.platform === 'darwin') patterns.push(`/{opt/homebrew,usr/local}/lib/${fileNameOf(name)}`)
+  const path = patterns.flatMap((pattern) => globSync(pattern)).at(0)
+  if (path === undefined) throw new NotInstallable(`it needs ${fileNameOf(name)}, which is not installed`)
+  return path
+}
+
+function fileNameOf(library: string): string {
+  return `lib${library}.${process.platform === 'darwin' ? 'dylib' : 'so'}`
 }
 
 async function attempt(command: string, words: readonly string[]): Promise<void> {

@@ -13,6 +13,8 @@ export interface ServerKind {
   readonly plugins: readonly string[]
   /** Of the JVM, besides the heap. */
   readonly options: readonly string[]
+  /** Native libraries of the system that it loads, by their names without `lib` and suffix. */
+  readonly libraries: readonly string[]
 }
 
 /**
@@ -44,6 +46,7 @@ const KINDS = {
       'org.opensearch.index.reindex.ReindexModulePlugin',
     ],
     options: ['--enable-native-access=ALL-UNNAMED'],
+    libraries: [],
   },
   opensearch2: {
     product: 'opensearch',
@@ -68,6 +71,23 @@ const KINDS = {
       'org.opensearch.index.reindex.ReindexPlugin',
     ],
     options: [],
+    libraries: [],
+  },
+  elasticsearch: {
+    product: 'elasticsearch',
+    major: 9,
+    jdkMin: 21,
+    artifacts: [
+      'org.elasticsearch:elasticsearch:9.2.0',
+      'org.elasticsearch.plugin:transport-netty4:9.2.0',
+      'org.apache.logging.log4j:log4j-core:2.19.0',
+    ],
+    sources: ['common', 'elasticsearch'],
+    mainClass: 'org.elasticsearch.node.ElasticsearchServer',
+    plugins: ['org.elasticsearch.transport.netty4.Netty4Plugin', 'borescope.MissingModules'],
+    // Its own library for vectors is not published either, and no event has one.
+    options: ['--enable-native-access=ALL-UNNAMED', '-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false'],
+    libraries: ['zstd'],
   },
 } as const satisfies Record<string, ServerKind>
 

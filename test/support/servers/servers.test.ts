@@ -33,7 +33,7 @@ async function count(server: TestServer): Promise<unknown> {
 }
 
 function describeServer(kind: KindName, missing: string | null, product: string, version: RegExp): void {
-  describe.skipIf(missing !== null)(`a ${kind} server`, () => {
+  describe.skipIf(missing !== null)(`a server of ${kind}`, () => {
     afterAll(async () => {
       const shared = await sharedServer(kind)
       await ask(shared, 'DELETE', `/_data_stream/${STREAM}`)
@@ -90,3 +90,4 @@ function describeServer(kind: KindName, missing: string | null, product: string,
 
 describeServer('opensearch3', await unavailable('opensearch3'), 'opensearch', /^3\./)
 describeServer('opensearch2', await unavailable('opensearch2'), 'opensearch', /^2\.19\./)
+describeServer('elasticsearch', await unavailable('elasticsearch'), 'elasticsearch', /^9\./)
