@@ -11,8 +11,8 @@ export const NOT_WORD = /[^\p{L}\p{N}\p{M}_]+/u
 /** Stands between two fields, so that no phrase reaches from one into the next. No text holds it as a word. */
 const FENCE = '\ue000'
 
-/** The fields, beside `message`, in which a bare word is looked for. */
-const NAME_FIELDS = [
+/** The fields, beside `message`, in which a bare word is looked for; a cluster copies them into one. */
+export const NAME_FIELDS = [
   'event.action',
   'event.reason',
   'anomaly.name',
