@@ -48,10 +48,17 @@ export const NAME_FIELDS = [
 ] as const satisfies readonly FieldName[]
 
 export function wordsOf(text: string): string[] {
-  return text
-    .toLowerCase()
+  return lowered(text)
     .split(NOT_WORD)
     .filter((word) => word !== '')
+}
+
+/**
+ * In lower case, each character by itself, as the analysers of clusters do it. `toLowerCase` alone looks at what stands
+ * around a Σ, and makes two characters of an İ.
+ */
+export function lowered(text: string): string {
+  return text.replace(/[Σİ]/g, (letter) => (letter === 'Σ' ? 'σ' : 'i')).toLowerCase()
 }
 
 /** The words of the message, separated by spaces. */

@@ -84,6 +84,7 @@ export const DOCUMENTS: readonly EventDocument[] = [
     'user.name': '',
     'source.port': 0,
     'l2tp.result.text': 'nul\u0000inside',
+    'error.message': 'Zugriff ΑΡΝΗΣΗ, Code 5',
   }),
 ]
 
@@ -263,6 +264,14 @@ export const CASES: readonly QueryCase[] = [
   c('message: "spray and pray"', 'd'),
   c('message: *og*', 'bc'),
   c('message: pass*', 'bd'),
+  c('error.message: zugriff', 'f'),
+  c('error.message: "ΑΡΝΗΣΗ code"', 'f'),
+  c('error.message: "code zugriff"', ''),
+  c('error.message: αρνησ*', 'f'),
+  c('error.message: logged', ''),
+  c('message: zugriff', ''),
+  c('error.message: *', 'f'),
+  c('zugriff', ''),
 ]
 
 export interface ErrorCase {
