@@ -33,7 +33,7 @@ export function comparison(
 ): QueryNode | QueryFault {
   const { parts, start, end } = literal
   const text = parts.join('*')
-  if (operator === null && !literal.quoted && /^\*+$/.test(text)) return { type: 'exists', field, start, end }
+  if (operator === null && isStar(literal)) return { type: 'exists', field, start, end }
   switch (FIELDS[field].kind) {
     case 'keyword':
     case 'keyword[]':
@@ -56,6 +56,11 @@ export function comparison(
       if (text !== 'true' && text !== 'false') return misfit(field, 'true or false', EXPECTED.boolean, literal)
       return { type: 'equals', field, value: text === 'true', start, end }
   }
+}
+
+/** A wildcard alone, and none that was escaped. */
+export function isStar({ parts }: Literal): boolean {
+  return parts.length === 2 && parts[0] === '' && parts[1] === ''
 }
 
 /** Words to look for: of a quoted text all in a row, of any other one of those between its spaces. */

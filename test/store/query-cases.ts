@@ -146,6 +146,10 @@ export const CASES: readonly QueryCase[] = [
   c('message: *', 'abcde'),
   c('related.ip: *', 'ab'),
   c('user.name: "*"', ''),
+  c('user.name: **', 'bcef'),
+  c('user.name: \\*', ''),
+  c('user.name: *\\*', ''),
+  c('user.name: *\\**', 'e'),
   c('l2tp.tunnel.adopted: *', 'ac'),
   // Wildcards in field names
   c('l2tp.*: 5', 'a'),
