@@ -6,8 +6,8 @@
  * - `logs-borescope.l2tp@mappings`: its fields, and the analysis of words;
  * - `borescope@custom`: empty, and never touched again: what stands there wins over the others.
  *
- * `_meta` holds the version of Borescope and a hash of what was made. A template of a later version is left alone. What
- * changed is applied to streams that exist already; where a field changed its type, the stream is rolled over.
+ * `_meta` holds the version of Borescope and a hash of what was made. A template of a later version is left alone. Streams
+ * that exist already and have other mappings are brought to these; where a field changed its type, the stream is rolled over.
  */
 import { hash } from 'node:crypto'
 import { type FieldName, isField } from '../../events/fields.ts'
@@ -44,6 +44,15 @@ interface Template {
 
 interface Mappings extends Record<string, unknown> {
   readonly properties: Record<string, unknown>
+  /** Tells an index that has these mappings from one that has others. */
+  readonly _meta: { readonly hash?: string }
+}
+
+interface DataStreams {
+  readonly data_streams: readonly {
+    readonly name: string
+    readonly indices: readonly { readonly index_name: string }[]
+  }[]
 }
 
 type Api = 'component_template' | 'index_template'
@@ -72,11 +81,14 @@ export class Templates {
       await this.#put('component_template', CUSTOM, { template: {}, _meta: { managed_by: 'borescope' } })
     }
     await this.#update('component_template', SETTINGS, this.#settings(kind), components)
+    const isOutdated = await this.#outdated()
     for (const [key, stream] of STREAMS) {
-      const mappings = this.#mappingsOf(key, stream, components.get(`${key}@mappings`))
-      const isNew = await this.#update('component_template', `${key}@mappings`, this.#component(mappings), components)
+      const name = `${key}@mappings`
+      const mappings = this.#mappingsOf(key, stream, components.get(name))
+      await this.#update('component_template', name, this.#component(mappings), components)
       await this.#update('index_template', key, this.#indexTemplate(key, kind), indices)
-      if (isNew) await this.#applyTo(key, mappings)
+      const isOurs = !isLater(components.get(name)?.meta.version, this.#options.version)
+      if (isOurs && isOutdated(key, mappings)) await this.#applyTo(key, mappings)
     }
     if (kind === 'stream') await this.#applyRetention(`logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`)
   }
@@ -90,7 +102,7 @@ export class Templates {
     const present = (await read(this.#client, 'component_template', name)).get(name)
     if (present === undefined) throw new StoreError(`the index template ${name} is gone: start the sensor again`)
     const properties = merged(present.mappings.properties, propertiesOf(missing, this.#capabilities))
-    const mappings = { ...present.mappings, properties }
+    const mappings = signed({ ...present.mappings, properties })
     await this.#put('component_template', name, { ...this.#component(mappings), _meta: present.meta })
     await this.#applyTo(key, mappings)
     this.#added.set(key, new Set([...added, ...missing]))
@@ -104,7 +116,7 @@ export class Templates {
       .filter(isField)
       .filter((name) => !leaves.has(name))
     this.#added.set(key, new Set(added))
-    return { ...mappings, properties: merged(mappings.properties, propertiesOf(added, this.#capabilities)) }
+    return signed({ ...mappings, properties: merged(mappings.properties, propertiesOf(added, this.#capabilities)) })
   }
 
   #component(mappings: Mappings): object {
@@ -136,16 +148,35 @@ export class Templates {
     }
   }
 
-  /** Puts a template if the one that is there is of an earlier version, or another; true if it did. */
-  async #update(api: Api, name: string, body: object, present: ReadonlyMap<string, Template>): Promise<boolean> {
+  /** Tells the streams of this namespace that have other mappings than these from those that have them, or do not exist. */
+  async #outdated(): Promise<(key: string, mappings: Mappings) => boolean> {
+    if (!this.#capabilities.dataStreams) return () => true
+    const { namespace } = this.#options
+    const path = `/_data_stream/logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`
+    const { data_streams: streams } = await ask<DataStreams>(this.#client, { method: 'GET', path })
+    const present = new Map<string, string | undefined>()
+    for (const { name, indices } of streams) {
+      const index = indices[indices.length - 1].index_name
+      const query = { filter_path: '*.mappings._meta' }
+      const call = { method: 'GET', path: `/${index}/_mapping`, query } as const
+      const reply = await ask<Record<string, { mappings: { _meta?: { hash?: string } } }>>(this.#client, call)
+      present.set(name, reply[index]?.mappings._meta?.hash)
+    }
+    return (key, { _meta: { hash: digest } }) => {
+      const name = `${key}-${namespace}`
+      return present.has(name) && present.get(name) !== digest
+    }
+  }
+
+  /** Puts a template if the one that is there is of an earlier version, or another. */
+  async #update(api: Api, name: string, body: object, present: ReadonlyMap<string, Template>): Promise<void> {
     const { version } = this.#options
     const digest = hash('sha1', JSON.stringify(body))
     const meta = present.get(name)?.meta
-    if (meta !== undefined && isLater(meta.version, version)) return false
-    if (meta !== undefined && meta.version === version && meta.hash === digest) return false
+    if (meta !== undefined && isLater(meta.version, version)) return
+    if (meta !== undefined && meta.version === version && meta.hash === digest) return
     const made: Meta = { managed_by: 'borescope', version, hash: digest }
     await this.#put(api, name, { ...body, _meta: made })
-    return true
   }
 
   async #put(api: Api, name: string, body: object): Promise<void> {
@@ -153,9 +184,11 @@ export class Templates {
   }
 
   /** Brings an existing stream to these mappings; one in which a field changed its type begins a new index. */
-  async #applyTo(key: string, { properties }: Mappings): Promise<void> {
+  async #applyTo(key: string, { properties, _meta }: Mappings): Promise<void> {
     const target = `${key}-${this.#options.namespace}`
-    const call = { method: 'PUT', path: `/${target}/_mapping`, body: { properties } } as const
+    // Older indices of the stream take no events any more.
+    const query = { write_index_only: true }
+    const call = { method: 'PUT', path: `/${target}/_mapping`, query, body: { properties, _meta } } as const
     const reply = await this.#client.request(call)
     if (reply.status < 300 || reply.status === 404) return
     if (reply.status !== 400) throw refusal(this.#client, call, reply)
@@ -186,7 +219,15 @@ async function read(client: ClusterClient, api: Api, name: string): Promise<Map<
 function templateOf(body: unknown): Template {
   const { _meta: meta, template } = body as { _meta?: Partial<Meta>; template?: { mappings?: Partial<Mappings> } }
   const mappings = template?.mappings ?? {}
-  return { meta: meta ?? {}, mappings: { ...mappings, properties: mappings.properties ?? {} } }
+  return {
+    meta: meta ?? {},
+    mappings: { ...mappings, properties: mappings.properties ?? {}, _meta: mappings._meta ?? {} },
+  }
+}
+
+function signed({ _meta: _, ...mappings }: Omit<Mappings, '_meta'> & { readonly _meta?: unknown }): Mappings {
+  const { properties } = mappings as { readonly properties: Record<string, unknown> }
+  return { ...mappings, properties, _meta: { hash: hash('sha1', JSON.stringify(properties)) } }
 }
 
 function merged(one: object, other: object): Record<string, unknown> {
