@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import type { DestinationKind } from '../deliveries.ts'
 import type { Destination } from '../output/destination.ts'
+import { OpeningDestination } from '../output/opening.ts'
 import type { Context } from './context.ts'
 
 /** The name of the store among the deliveries. */
@@ -13,9 +14,9 @@ export interface OpenedDestination {
 }
 
 /** Null if the configuration has none of that name. */
-export async function openDestination(context: Context, name: string): Promise<OpenedDestination | null> {
+export function openDestination(context: Context, name: string): OpenedDestination | null {
   if (name !== STORE) return null
-  return { destination: await context.createStore(), kind: context.storeKind }
+  return { destination: new OpeningDestination(() => context.createStore()), kind: context.storeKind }
 }
 
 /** The names under which something lies in the folder of the spools. */

@@ -7,9 +7,9 @@ import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../config.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
+import { OpeningDestination } from '../output/opening.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
-import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { STORE } from './destinations.ts'
@@ -209,7 +209,7 @@ async function openSinks(
   sinks: Sink[],
 ): Promise<void> {
   if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
-  if (options.store) sinks.push(storeSink(await context.createStore(), context, deliveries))
+  if (options.store) sinks.push(await storeSink(context, deliveries))
 }
 
 function ndjsonSink(path: string, deliveries: Deliveries): Sink {
@@ -223,13 +223,14 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
   }
 }
 
-function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
+async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
+  return context.storeKind === 'local' ? localSink(context, deliveries) : clusterSink(context, deliveries)
+}
+
+async function localSink(context: Context, deliveries: Deliveries): Promise<Sink> {
   const { path, maxBytes } = context.config.store
-  const delivery = deliveries.open(STORE, store, context.storeKind)
-  // Where one sensor writes one file, `borescope status` says the same.
-  if (context.storeKind === 'remote') {
-    deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
-  }
+  const store = await context.createStore()
+  const delivery = deliveries.open(STORE, store, 'local')
   return {
     delivery,
     isStore: true,
@@ -240,6 +241,19 @@ function storeSink(store: EventStore, context: Context, deliveries: Deliveries):
       await store.close()
     },
     abort: () => store.close(),
+  }
+}
+
+function clusterSink(context: Context, deliveries: Deliveries): Sink {
+  const destination = new OpeningDestination(() => context.createStore())
+  const delivery = deliveries.open(STORE, destination, 'remote')
+  deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
+  return {
+    delivery,
+    isStore: true,
+    says: () => `Events: ${deliverySays(delivery.counts, 'the cluster')}`,
+    finish: () => destination.close(),
+    abort: () => destination.close(),
   }
 }
 
