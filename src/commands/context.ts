@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Config, loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
+import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
 import type { ClusterOptions } from '../store/cluster/store.ts'
-import type { Retention } from '../store/search.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 
@@ -20,6 +20,8 @@ export const EXIT = {
   INPUT: 3,
   /** An error of Borescope itself. */
   INTERNAL: 4,
+  /** Events were not delivered: they wait in the spool, or were lost. */
+  UNDELIVERED: 5,
 } as const
 
 /** The user can mend this: shown without a stack trace. */
@@ -96,6 +98,11 @@ export class Context {
     return STORES.embedded({ path, readOnly: true })
   }
 
+  /** How the configured store is written to. */
+  get storeKind(): DestinationKind {
+    return this.config.store.kind === 'embedded' ? 'local' : 'remote'
+  }
+
   async createStore(): Promise<EventStore> {
     const { kind, path } = this.config.store
     return kind === 'embedded' ? STORES.embedded({ path }) : STORES[kind](this.clusterOptions())
@@ -105,11 +112,5 @@ export class Context {
   get storeName(): string {
     const { kind, path, nodes } = this.config.store
     return kind === 'embedded' ? path : nodes.join(', ')
-  }
-
-  /** What the store keeps after a replay; a cluster has its life cycle. Not by age: captures may be old. */
-  get retention(): Retention {
-    const { kind, maxBytes } = this.config.store
-    return kind === 'embedded' ? { maxBytes } : {}
   }
 }
