@@ -13,7 +13,7 @@ export const MAPPED_MAX = 400
 
 /**
  * What the store adds to a document, beside `data_stream.*`: the time as a number, because aggregations cut a `date_nanos`
- * to milliseconds; the order of storing, which breaks ties of time; and dates that a `date_nanos` cannot hold.
+ * to milliseconds; the order of storing, for events without a sequence; and dates that a `date_nanos` cannot hold.
  */
 export const STORE_FIELDS = {
   timeUs: 'borescope.store.time_us',
@@ -43,6 +43,7 @@ const BASE = [
   'event.action',
   'event.dataset',
   'event.module',
+  'event.sequence',
   'observer.name',
   'observer.product',
   'observer.type',

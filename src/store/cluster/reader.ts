@@ -245,7 +245,10 @@ function sortOf(sort: readonly Sort[]): SortClause[] {
     return sortBy(field, typeOf(field), descending)
   })
   if (clauses.length === 0) clauses.push(sortBy(STORE_FIELDS.timeUs, 'long', false))
-  clauses.push(sortBy(STORE_FIELDS.order, 'long', sort.at(-1)?.descending ?? false))
+  // Batches of events overtake each other on their way, so the order of storing alone does not say what came first.
+  const isDescending = sort.at(-1)?.descending ?? false
+  clauses.push(sortBy('event.sequence' satisfies FieldName, 'long', isDescending))
+  clauses.push(sortBy(STORE_FIELDS.order, 'long', isDescending))
   return clauses
 }
 

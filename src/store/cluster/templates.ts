@@ -82,14 +82,16 @@ export class Templates {
     }
     await this.#update('component_template', SETTINGS, this.#settings(kind), components)
     const isOutdated = await this.#outdated()
-    for (const [key, stream] of STREAMS) {
+    // All at once: a cluster makes one change of its state of what comes together.
+    const installed = [...STREAMS].map(async ([key, stream]) => {
       const name = `${key}@mappings`
       const mappings = this.#mappingsOf(key, stream, components.get(name))
       await this.#update('component_template', name, this.#component(mappings), components)
       await this.#update('index_template', key, this.#indexTemplate(key, kind), indices)
       const isOurs = !isLater(components.get(name)?.meta.version, this.#options.version)
       if (isOurs && isOutdated(key, mappings)) await this.#applyTo(key, mappings)
-    }
+    })
+    await Promise.all(installed)
     if (kind === 'stream') await this.#applyRetention(`logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`)
   }
 
