@@ -57,7 +57,8 @@ async function send(transport: Transport, { method, path, query, body, signal }:
     },
     { headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' } },
   )
-  const abort = () => underWay.abort()
+  // `abort` gives back a promise, which the signal would take for the listener's own, and its rejection for nobody's.
+  const abort = () => void underWay.abort()
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()
   try {
