@@ -39,7 +39,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .command('replay')
     .summary('analyse captures: events into the store, a summary for you')
     .description(
-      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the embedded store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again in the same way stores nothing twice.',
+      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again in the same way stores nothing twice.',
     )
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
@@ -230,15 +230,13 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
 }
 
 function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
-  const { path, maxBytes } = context.config.store
   const delivery = deliveries.open(STORE, store, context.storeKind)
   return {
     delivery,
     isStore: true,
-    says: () => `Events: ${deliverySays(delivery.counts, path)}`,
+    says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
     async finish() {
-      // Not by age: captures may be old, and their events would be gone before anyone asked for them.
-      await store.prune({ maxBytes })
+      await store.prune(context.retention)
       await store.close()
     },
     abort: () => store.close(),

@@ -57,7 +57,7 @@ async function send(transport: Transport, { method, path, query, body, signal }:
     },
     { headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' } },
   )
-  // `abort` gives back a promise, which the signal would take for the listener's own, and its rejection for nobody's.
+  // Without a result: what a listener returns is waited for, and its rejection ends the process.
   const abort = () => void underWay.abort()
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()
