@@ -8,9 +8,12 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerFields } from './commands/fields.ts'
 import { registerLists } from './commands/lists.ts'
 import { registerQuery } from './commands/query.ts'
+import { registerQuarantine } from './commands/quarantine.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
+import { registerSpool } from './commands/spool.ts'
+import { registerStatus } from './commands/status.ts'
 import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { FolderInUseError } from './deliveries.ts'
@@ -69,6 +72,9 @@ registerQuery(program, context)
 registerLists(program, context)
 registerShow(program, context)
 registerRules(program, context)
+registerStatus(program, context)
+registerSpool(program, context)
+registerQuarantine(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)

@@ -7,13 +7,14 @@ import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../config.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
+import { OpeningDestination } from '../output/opening.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
-import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { STORE } from './destinations.ts'
 import { Summary, type SummaryTotals } from './summary.ts'
-import { bytes, counted, number, paint, print, printable } from './terminal.ts'
+import { bytes, counted, number, paint, print, printable, warn } from './terminal.ts'
 
 interface ReplayOptions {
   readonly out?: string
@@ -23,9 +24,6 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
 }
-
-/** The name of the store among the deliveries. */
-const STORE = 'store'
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
 const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
@@ -87,10 +85,6 @@ async function replay(context: Context, captures: readonly string[], options: Re
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
   if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
   return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
-}
-
-function warn(message: string): void {
-  process.stderr.write(`borescope: ${printable(message)}\n`)
 }
 
 async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {
@@ -215,7 +209,7 @@ async function openSinks(
   sinks: Sink[],
 ): Promise<void> {
   if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
-  if (options.store) sinks.push(storeSink(await context.createStore(), context, deliveries))
+  if (options.store) sinks.push(await storeSink(context, deliveries))
 }
 
 function ndjsonSink(path: string, deliveries: Deliveries): Sink {
@@ -229,17 +223,37 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
   }
 }
 
-function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
-  const delivery = deliveries.open(STORE, store, context.storeKind)
+async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
+  return context.storeKind === 'local' ? localSink(context, deliveries) : clusterSink(context, deliveries)
+}
+
+async function localSink(context: Context, deliveries: Deliveries): Promise<Sink> {
+  const { maxBytes } = context.config.store
+  const store = await context.createStore()
+  const delivery = deliveries.open(STORE, store, 'local')
   return {
     delivery,
     isStore: true,
     says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
     async finish() {
-      await store.prune(context.retention)
+      // Not by age: captures may be old, and their events would be gone before anyone asked for them.
+      await store.prune({ maxBytes })
       await store.close()
     },
     abort: () => store.close(),
+  }
+}
+
+function clusterSink(context: Context, deliveries: Deliveries): Sink {
+  const destination = new OpeningDestination(() => context.createStore())
+  const delivery = deliveries.open(STORE, destination, 'remote')
+  deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
+  return {
+    delivery,
+    isStore: true,
+    says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
+    finish: () => destination.close(),
+    abort: () => destination.close(),
   }
 }
 

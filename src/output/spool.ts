@@ -1,7 +1,7 @@
 /**
  * The spool: documents that wait on disk for a destination that is slow or gone, in a folder of their own.
  *
- * A lane is a row of segments, read from the oldest. Beside them `cursor.json` says which records of a segment that is still
+ * A lane is a row of segments, read from the oldest. Beside them `cursor.json` says which records of the segments that are still
  * there were delivered: after a crash, what was under way goes out a second time, and nothing else. All file access is
  * synchronous and in large pieces: a document is either in the caller's memory or in a file, and never between.
  */
@@ -174,7 +174,9 @@ export class Spool {
 
   #takeUp(): void {
     const { folder } = this.#options
-    const cursor = this.#readCursor()
+    const cursor = readCursor(folder, this.#files, (error) => this.#complain(error))
+    // A number is not used again while the cursor may know an older file of that name.
+    for (const name of cursor.keys()) this.#number = Math.max(this.#number, segmentOf(name)?.number ?? 0)
     for (const name of this.#files.readdirSync(folder).sort()) {
       const found = segmentOf(name)
       if (found === null) continue
@@ -184,7 +186,7 @@ export class Spool {
       this.#number = Math.max(this.#number, number)
       this.#segments[lane].push(segment)
       this.#attempt(() => {
-        const { lost, tail } = segment.examine(cursor.get(name) ?? 0)
+        const { lost, tail } = segment.examine(cursor.get(name) ?? [])
         if (lost > 0) this.#drop('spool_corrupt', lost)
         if (tail > 0) this.#files.truncateSync(segment.path, segment.bytes)
       })
@@ -193,30 +195,10 @@ export class Spool {
     }
   }
 
-  /** A cursor that cannot be read costs repetitions, no documents. */
-  #readCursor(): Map<string, number> {
-    const cursor = new Map<string, number>()
-    try {
-      const read: unknown = JSON.parse(this.#files.readFileSync(join(this.#options.folder, CURSOR), 'utf8'))
-      for (const [name, acknowledged] of Object.entries(read ?? {})) {
-        const found = segmentOf(name)
-        if (found === null || !Number.isSafeInteger(acknowledged)) continue
-        cursor.set(name, acknowledged as number)
-        // A number is not used again while the cursor may know an older file of that name.
-        this.#number = Math.max(this.#number, found.number)
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#complain(error)
-    }
-    return cursor
-  }
-
   #saveCursor(): void {
     this.#attempt(() => {
-      const cursor: Record<string, number> = {}
-      for (const lane of LANES) {
-        for (const { name, acknowledged } of this.#segments[lane]) if (acknowledged > 0) cursor[name] = acknowledged
-      }
+      const cursor: Record<string, readonly number[]> = {}
+      for (const lane of LANES) for (const { name, acknowledged } of this.#segments[lane]) cursor[name] = acknowledged
       const path = join(this.#options.folder, CURSOR)
       this.#files.writeFileSync(`${path}.partial`, JSON.stringify(cursor), { mode: 0o600 })
       this.#files.renameSync(`${path}.partial`, path)
@@ -340,4 +322,49 @@ export class Spool {
     this.troubles++
     this.trouble = { message: error instanceof Error ? error.message : String(error), atMs: Date.now() }
   }
+}
+
+/** What the segments know to be delivered. A cursor that cannot be read costs repetitions, no documents. */
+function readCursor(folder: string, files: SpoolFiles, complain: (error: unknown) => void): Map<string, number[]> {
+  const cursor = new Map<string, number[]>()
+  try {
+    const read: unknown = JSON.parse(files.readFileSync(join(folder, CURSOR), 'utf8'))
+    for (const [name, acknowledged] of Object.entries(read ?? {})) {
+      if (segmentOf(name) !== null && isCursor(acknowledged)) cursor.set(name, acknowledged)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') complain(error)
+  }
+  return cursor
+}
+
+function isCursor(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((number) => Number.isInteger(number) && number >= 0 && number < 2 ** 32)
+}
+
+export interface SpoolContent {
+  readonly records: number
+  readonly bytes: number
+  /** When the oldest segment was last written to; null if there is none. */
+  readonly oldestMs: number | null
+}
+
+/** What lies in a spool that no process owns; nothing is changed. */
+export function inspectSpool(folder: string): SpoolContent {
+  let records = 0
+  let bytes = 0
+  let oldestMs: number | null = null
+  const cursor = readCursor(folder, fs, () => {})
+  for (const name of fs.readdirSync(folder)) {
+    const found = segmentOf(name)
+    if (found === null) continue
+    const { mtimeMs, size } = fs.statSync(join(folder, name))
+    const segment = new Segment(folder, found.lane, found.number, mtimeMs, fs)
+    segment.examine(cursor.get(name) ?? [])
+    if (segment.unread === 0) continue
+    records += segment.unread
+    bytes += size
+    oldestMs = Math.min(oldestMs ?? mtimeMs, mtimeMs)
+  }
+  return { records, bytes, oldestMs }
 }
