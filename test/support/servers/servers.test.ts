@@ -82,3 +82,4 @@ function describeServer(kind: KindName, missing: string | null, product: string,
 describeServer('opensearch3', await unavailable('opensearch3'), 'opensearch', /^3\./)
 describeServer('opensearch2', await unavailable('opensearch2'), 'opensearch', /^2\.19\./)
 describeServer('elasticsearch', await unavailable('elasticsearch'), 'elasticsearch', /^9\./)
+describeServer('elasticsearch8', await unavailable('elasticsearch8'), 'elasticsearch', /^8\./)

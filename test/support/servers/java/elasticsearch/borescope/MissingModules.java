@@ -9,7 +9,6 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
-import org.apache.lucene.analysis.Tokenizer;
 import org.apache.lucene.analysis.pattern.PatternTokenizer;
 import org.apache.lucene.util.Version;
 import org.elasticsearch.Build;
@@ -21,15 +20,10 @@ import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.ClusterStateUpdateTask;
 import org.elasticsearch.cluster.health.ClusterHealthStatus;
-import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
 import org.elasticsearch.cluster.metadata.DataStreamLifecycle;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
-import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
-import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
-import org.elasticsearch.cluster.metadata.ProjectMetadata;
 import org.elasticsearch.cluster.node.DiscoveryNodes;
-import org.elasticsearch.cluster.project.ProjectResolver;
 import org.elasticsearch.cluster.service.ClusterService;
 import org.elasticsearch.common.Strings;
 import org.elasticsearch.common.io.stream.NamedWriteableRegistry;
@@ -38,12 +32,8 @@ import org.elasticsearch.common.settings.ClusterSettings;
 import org.elasticsearch.common.settings.IndexScopedSettings;
 import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.common.settings.SettingsFilter;
-import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.features.NodeFeature;
-import org.elasticsearch.index.Index;
 import org.elasticsearch.index.IndexNotFoundException;
-import org.elasticsearch.index.IndexSettingProviders;
-import org.elasticsearch.index.analysis.AbstractTokenizerFactory;
 import org.elasticsearch.index.analysis.TokenizerFactory;
 import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 import org.elasticsearch.plugins.ActionPlugin;
@@ -72,19 +62,12 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
   private static final String STREAMS = "/_data_stream/{name}";
 
   private ClusterService cluster;
-  private ProjectResolver projects;
-  private MetadataDataStreamsService streams;
+  private DataStreams streams;
 
   @Override
   public Collection<?> createComponents(PluginServices services) {
     cluster = services.clusterService();
-    projects = services.projectResolver();
-    streams =
-        new MetadataDataStreamsService(
-            cluster,
-            services.indicesService(),
-            services.dataStreamGlobalRetentionSettings(),
-            new IndexSettingProviders(Set.of()));
+    streams = new DataStreams(services);
     return List.of();
   }
 
@@ -95,12 +78,7 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
 
   private static TokenizerFactory patternTokenizer(String name, Settings settings) {
     Pattern pattern = Pattern.compile(settings.get("pattern", "\\W+"));
-    return new AbstractTokenizerFactory(name) {
-      @Override
-      public Tokenizer create() {
-        return new PatternTokenizer(pattern, -1);
-      }
-    };
+    return TokenizerFactory.newFactory(name, () -> new PatternTokenizer(pattern, -1));
   }
 
   @Override
@@ -148,20 +126,16 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
   private Answer getStreams(RestRequest request) {
     String names = request.param("name", "*");
     return channel -> {
-      ClusterState state = cluster.state();
-      ProjectMetadata project = projects.getProjectMetadata(state);
-      List<DataStreamInfo> infos = named(names, project).stream().map(stream -> describe(stream, state, project)).toList();
+      List<DataStreamInfo> infos = named(names, streams.all()).stream().map(this::describe).toList();
       XContentBuilder body = channel.newBuilder();
       new GetDataStreamAction.Response(infos).toXContent(body, ToXContent.EMPTY_PARAMS);
       channel.sendResponse(new RestResponse(RestStatus.OK, body));
     };
   }
 
-  private static DataStreamInfo describe(DataStream stream, ClusterState state, ProjectMetadata project) {
-    String[] indices = stream.getIndices().stream().map(Index::getName).toArray(String[]::new);
-    ClusterHealthStatus health = new ClusterStateHealth(state, indices, project.id()).getStatus();
-    String template = MetadataIndexTemplateService.findV2Template(project, stream.getName(), false);
-    return new DataStreamInfo(stream, false, health, template, null, null, Map.of(), true, null, null);
+  private DataStreamInfo describe(DataStream stream) {
+    ClusterHealthStatus health = streams.healthOf(stream);
+    return new DataStreamInfo(stream, false, health, streams.templateOf(stream), null, null, Map.of(), true, null, null);
   }
 
   private Answer deleteStreams(RestRequest request) {
@@ -171,9 +145,7 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
       cluster.submitUnbatchedStateUpdateTask("delete-data-stream", new ClusterStateUpdateTask() {
         @Override
         public ClusterState execute(ClusterState state) {
-          var project = projects.getProjectState(state);
-          Set<DataStream> doomed = named(names, project.metadata());
-          return MetadataDataStreamsService.deleteDataStreams(project, doomed, cluster.getSettings());
+          return streams.without(state, present -> named(names, present));
         }
 
         @Override
@@ -193,7 +165,7 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
     String names = request.param("name");
     return channel -> {
       XContentBuilder body = channel.newBuilder().startObject().startArray("data_streams");
-      for (DataStream stream : named(names, projects.getProjectMetadata(cluster.state()))) {
+      for (DataStream stream : named(names, streams.all())) {
         body.startObject().field("name", stream.getName());
         if (stream.getDataLifecycle() != null) body.field("lifecycle", stream.getDataLifecycle());
         body.endObject();
@@ -208,22 +180,18 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
     try (XContentParser parser = request.contentParser()) {
       lifecycle = DataStreamLifecycle.dataLifecycleFromXContent(parser);
     }
-    TimeValue patience = TimeValue.timeValueSeconds(30);
     return channel -> {
-      ProjectMetadata project = projects.getProjectMetadata(cluster.state());
-      List<String> found = named(names, project).stream().map(DataStream::getName).toList();
-      streams.setLifecycle(project.id(), found, lifecycle, patience, patience, new RestToXContentListener<>(channel));
+      List<String> found = named(names, streams.all()).stream().map(DataStream::getName).toList();
+      streams.setLifecycle(found, lifecycle, new RestToXContentListener<>(channel));
     };
   }
 
-  /** Names and patterns, separated by commas. A name without an asterisk must be there. */
-  private static Set<DataStream> named(String names, ProjectMetadata project) {
+  /** Those of these names and patterns, separated by commas. A name without an asterisk must be there. */
+  private static Set<DataStream> named(String names, Map<String, DataStream> present) {
     Set<DataStream> found = new HashSet<>();
     for (String name : Strings.splitStringByCommaToArray(names)) {
-      if (!Regex.isSimpleMatchPattern(name) && !project.dataStreams().containsKey(name)) {
-        throw new IndexNotFoundException(name);
-      }
-      project.dataStreams().forEach((key, stream) -> {
+      if (!Regex.isSimpleMatchPattern(name) && !present.containsKey(name)) throw new IndexNotFoundException(name);
+      present.forEach((key, stream) -> {
         if (Regex.simpleMatch(name, key)) found.add(stream);
       });
     }
