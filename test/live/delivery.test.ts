@@ -98,7 +98,7 @@ class Producer {
   }
 }
 
-for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch'] as const) {
+for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearch8'] as const) {
   describe.skipIf((await unavailable(kind)) !== null)(
     `events on their way into a server of ${kind}`,
     { timeout: 300_000 },
