@@ -257,9 +257,9 @@ function clusterSink(context: Context, deliveries: Deliveries): Sink {
   }
 }
 
-function deliverySays(counts: DeliveryCounts, path: string): string {
+function deliverySays(counts: DeliveryCounts, where: string): string {
   const { stored, duplicates, quarantined, spooled } = counts
-  const parts = [`${number(stored)} stored in ${path}`]
+  const parts = [`${number(stored)} stored in ${where}`]
   if (duplicates > 0) parts.push(`${number(duplicates)} were there already`)
   if (quarantined > 0) parts.push(`${number(quarantined)} refused (see 'borescope quarantine list')`)
   if (spooled > 0) parts.push(`${number(spooled)} wait in the spool (sent by the next run, or 'borescope spool send')`)

@@ -138,13 +138,13 @@ function usedShare(mark: string | undefined, totalBytes: number): number | null 
   return unit === undefined ? Number(digits) : 1 - (Number(digits) * UNITS[unit.toLowerCase()]) / totalBytes
 }
 
-/** What the store asks for of a cluster, and of its own streams. */
+/** What the store needs on a cluster (the last only for warm nodes), and on its own streams. */
 export const PRIVILEGES = {
   cluster: ['monitor', 'manage_index_templates', 'manage_ilm'],
   index: ['auto_configure', 'create_doc', 'delete', 'maintenance', 'manage', 'read', 'view_index_metadata'],
 } as const
 
-async function privileges(client: ClusterClient, { namespace, connection }: ClusterOptions): Promise<Finding[]> {
+async function privileges(client: ClusterClient, options: ClusterOptions): Promise<Finding[]> {
   const of = 'privileges'
   if (client.product === 'opensearch') {
     const reply = await client.request({ method: 'GET', path: '/_plugins/_security/authinfo' })
@@ -153,8 +153,10 @@ async function privileges(client: ClusterClient, { namespace, connection }: Clus
     const { user_name: user, roles } = reply.body as { user_name?: string; roles?: readonly string[] }
     return [{ of, state: 'fine', says: `${user} with the roles ${roles?.join(', ') ?? 'that it has'}` }]
   }
+  const { namespace, connection, lifecycle: wanted } = options
   const names = streamPattern(namespace).split(',')
-  const body = { cluster: PRIVILEGES.cluster, index: [{ names, privileges: PRIVILEGES.index }] }
+  const cluster = PRIVILEGES.cluster.filter((name) => name !== 'manage_ilm' || wanted.warmAfterDays > 0)
+  const body = { cluster, index: [{ names, privileges: PRIVILEGES.index }] }
   const reply = await client.request({ method: 'POST', path: '/_security/user/_has_privileges', body })
   if (isMissing(reply)) return [{ of, state: 'note', says: 'the server has no security: everyone may do everything' }]
   if (reply.status >= 300) return [unknown(of, reply)]

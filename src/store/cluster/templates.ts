@@ -11,7 +11,7 @@
  */
 import { hash } from 'node:crypto'
 import { type FieldName, isField } from '../../events/fields.ts'
-import { WORDS_ANALYSIS } from '../kql-dsl.ts'
+import { WORDS_ANALYSIS, WORDS_FIELD } from '../kql-dsl.ts'
 import { StoreError } from '../search.ts'
 import { ask, type ClusterClient, reasonOf, refusal } from './client.ts'
 import { installPolicy, type Lifecycle, type LifecycleKind, lifecycleKind, lifecycleTemplate } from './lifecycle.ts'
@@ -121,7 +121,13 @@ export class Templates {
 
   #component(mappings: Mappings): object {
     const analysis = this.#capabilities.words ? { analysis: WORDS_ANALYSIS } : {}
-    return { template: { settings: { index: { 'mapping.total_fields.limit': MAPPED_MAX, ...analysis } }, mappings } }
+    const index = {
+      'mapping.total_fields.limit': MAPPED_MAX,
+      // A bare word in the search bar of a dashboard then means what it means in a query here.
+      'query.default_field': [WORDS_FIELD],
+      ...analysis,
+    }
+    return { template: { settings: { index }, mappings } }
   }
 
   #settings(kind: LifecycleKind): object {

@@ -86,7 +86,7 @@ export function freshCluster(
     }
     if (path.startsWith('/_data_stream')) return { body: { data_streams: [] } }
     if (path.endsWith('/_mapping')) return { status: 404 }
-    if (/^\/_(plugins|ilm|license|security|nodes|cluster)\//.test(path)) return { status: 400 }
+    if (/^\/_(plugins|ilm|license|security|nodes|cluster)\b/.test(path)) return { status: 400 }
     if (method === 'GET' && /^\/_(component|index)_template/.test(path)) return { status: 404 }
     return { body: {} }
   }
