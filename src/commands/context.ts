@@ -6,6 +6,7 @@ import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
 import type { ClusterOptions } from '../store/cluster/store.ts'
+import type { Retention } from '../store/search.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 
@@ -112,5 +113,11 @@ export class Context {
   get storeName(): string {
     const { kind, path, nodes } = this.config.store
     return kind === 'embedded' ? path : nodes.join(', ')
+  }
+
+  /** What the store keeps after a replay; a cluster has its life cycle. Not by age: captures may be old. */
+  get retention(): Retention {
+    const { kind, maxBytes } = this.config.store
+    return kind === 'embedded' ? { maxBytes } : {}
   }
 }

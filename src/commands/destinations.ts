@@ -2,7 +2,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import type { DestinationKind } from '../deliveries.ts'
 import type { Destination } from '../output/destination.ts'
-import { OpeningDestination } from '../output/opening.ts'
 import type { Context } from './context.ts'
 
 /** The name of the store among the deliveries. */
@@ -14,9 +13,9 @@ export interface OpenedDestination {
 }
 
 /** Null if the configuration has none of that name. */
-export function openDestination(context: Context, name: string): OpenedDestination | null {
+export async function openDestination(context: Context, name: string): Promise<OpenedDestination | null> {
   if (name !== STORE) return null
-  return { destination: new OpeningDestination(() => context.createStore()), kind: context.storeKind }
+  return { destination: await context.createStore(), kind: context.storeKind }
 }
 
 /** The names under which something lies in the folder of the spools. */

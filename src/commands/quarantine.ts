@@ -108,7 +108,7 @@ async function retry(context: Context, destination: string | undefined): Promise
 
 /** Gives how many could not be delivered. */
 async function retryOne(context: Context, deliveries: Deliveries, path: string, name: string): Promise<number> {
-  const found = openDestination(context, name)
+  const found = await openDestination(context, name)
   if (found === null) throw new UsageError(`the configuration has no destination ${name}`)
   const retried = join(path, name, RETRIED)
   const { destination, kind } = found

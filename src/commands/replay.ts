@@ -7,7 +7,6 @@ import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../config.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
-import { OpeningDestination } from '../output/opening.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
@@ -224,36 +223,21 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
 }
 
 async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
-  return context.storeKind === 'local' ? localSink(context, deliveries) : clusterSink(context, deliveries)
-}
-
-async function localSink(context: Context, deliveries: Deliveries): Promise<Sink> {
-  const { maxBytes } = context.config.store
   const store = await context.createStore()
-  const delivery = deliveries.open(STORE, store, 'local')
+  const delivery = deliveries.open(STORE, store, context.storeKind)
+  // Where one sensor writes one file, `borescope status` says the same.
+  if (context.storeKind === 'remote') {
+    deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
+  }
   return {
     delivery,
     isStore: true,
     says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
     async finish() {
-      // Not by age: captures may be old, and their events would be gone before anyone asked for them.
-      await store.prune({ maxBytes })
+      await store.prune(context.retention)
       await store.close()
     },
     abort: () => store.close(),
-  }
-}
-
-function clusterSink(context: Context, deliveries: Deliveries): Sink {
-  const destination = new OpeningDestination(() => context.createStore())
-  const delivery = deliveries.open(STORE, destination, 'remote')
-  deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
-  return {
-    delivery,
-    isStore: true,
-    says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
-    finish: () => destination.close(),
-    abort: () => destination.close(),
   }
 }
 

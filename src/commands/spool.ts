@@ -31,13 +31,14 @@ async function send(context: Context, json: boolean): Promise<number> {
   try {
     if (names.length > 0) deliveries.claim(true)
     for (const name of names) {
-      const found = openDestination(context, name)
+      const found = await openDestination(context, name)
       if (found?.kind === 'remote') {
         const { destination } = found
         opened.push({ delivery: deliveries.open(name, destination, 'remote'), close: () => destination.close() })
         continue
       }
       isMissing = true
+      await found?.destination.close()
       warn(
         found === null
           ? `events wait in ${join(path, name)}, but the configuration has no destination ${name}`

@@ -36,15 +36,13 @@ afterEach(() => {
 
 /** Knows a store that is reached over a network, in place of the configured one. */
 class RemoteContext extends Context {
-  readonly store = new ScriptedDestination()
-  isReachable = true
+  readonly store = Object.assign(new ScriptedDestination(), { prune: async () => 0 })
 
   override get storeKind(): DestinationKind {
     return 'remote'
   }
 
   override async createStore(): Promise<EventStore> {
-    if (!this.isReachable) throw new StoreError('the cluster cannot be reached', { retry: 'later' })
     return this.store as unknown as EventStore
   }
 }
@@ -84,7 +82,7 @@ describe('a replay into a cluster', () => {
 
   test('that cannot be reached leaves the events in the spool, and the next one sends them first', async () => {
     const context = new RemoteContext(undefined)
-    context.isReachable = false
+    context.store.otherwise = () => new StoreError('the cluster cannot be reached', { retry: 'later' })
     const { sinks } = await replay(context)
     const { counts } = sinks[0].delivery
     expect(counts).toMatchObject({ accepted: counts.spooled, stored: 0, queued: 0, inFlight: 0, dropped: {} })
@@ -106,7 +104,7 @@ describe('a replay into a cluster', () => {
     expect(sent.code).toBe(5)
     expect(sent.stderr).toContain('the configured store is a file')
 
-    context.isReachable = true
+    context.store.otherwise = () => 'take'
     const again = await replay(context)
     const { resumed, stored, duplicates, spooled } = again.sinks[0].delivery.counts
     expect([resumed, spooled]).toEqual([counts.spooled, 0])

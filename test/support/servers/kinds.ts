@@ -17,6 +17,27 @@ export interface ServerKind {
   readonly libraries: readonly string[]
 }
 
+const ELASTICSEARCH = {
+  product: 'elasticsearch',
+  jdkMin: 21,
+  mainClass: 'org.elasticsearch.node.ElasticsearchServer',
+  plugins: ['org.elasticsearch.transport.netty4.Netty4Plugin', 'borescope.MissingModules'],
+  // Its own library for vectors is not published either, and no event has one.
+  options: ['--enable-native-access=ALL-UNNAMED', '-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false'],
+  libraries: ['zstd'],
+} as const
+
+function elasticsearchParts(version: string, sources: string): Pick<ServerKind, 'artifacts' | 'sources'> {
+  return {
+    artifacts: [
+      `org.elasticsearch:elasticsearch:${version}`,
+      `org.elasticsearch.plugin:transport-netty4:${version}`,
+      'org.apache.logging.log4j:log4j-core:2.19.0',
+    ],
+    sources: ['common', 'elasticsearch', sources],
+  }
+}
+
 /**
  * The distributions are not to be had from a package registry, their parts are: the core, which is most of the server, and those
  * of its modules that are published one by one. OpenSearch lacks nothing that an event store asks for. Of Elasticsearch only the
@@ -73,22 +94,8 @@ const KINDS = {
     options: [],
     libraries: [],
   },
-  elasticsearch: {
-    product: 'elasticsearch',
-    major: 9,
-    jdkMin: 21,
-    artifacts: [
-      'org.elasticsearch:elasticsearch:9.2.0',
-      'org.elasticsearch.plugin:transport-netty4:9.2.0',
-      'org.apache.logging.log4j:log4j-core:2.19.0',
-    ],
-    sources: ['common', 'elasticsearch'],
-    mainClass: 'org.elasticsearch.node.ElasticsearchServer',
-    plugins: ['org.elasticsearch.transport.netty4.Netty4Plugin', 'borescope.MissingModules'],
-    // Its own library for vectors is not published either, and no event has one.
-    options: ['--enable-native-access=ALL-UNNAMED', '-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false'],
-    libraries: ['zstd'],
-  },
+  elasticsearch: { ...ELASTICSEARCH, major: 9, ...elasticsearchParts('9.2.0', 'elasticsearch9') },
+  elasticsearch8: { ...ELASTICSEARCH, major: 8, ...elasticsearchParts('8.19.5', 'elasticsearch8') },
 } as const satisfies Record<string, ServerKind>
 
 export type KindName = keyof typeof KINDS
