@@ -5,12 +5,13 @@
  * median of the rounds more than any of them. `--json` prints one object; `--packets N` and `--rounds N` change the size.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cachedMix } from './generate.ts'
 import { cachedIpsec } from './generate-ipsec.ts'
+import { runCase } from './run.ts'
 
 interface Result {
   readonly packets: number
@@ -38,7 +39,6 @@ const rounds = Number(values.rounds)
 /** Control messages cost many times what data does. */
 const IKE_PACKETS = Math.max(9, Math.floor(packets / 10))
 const SLICE = Math.min(packets, 20_000)
-const node = process.execPath
 const scratch = mkdtempSync(join(tmpdir(), 'borescope-bench-run-'))
 
 const CASES: readonly Case[] = [
@@ -92,9 +92,6 @@ const CASES: readonly Case[] = [
     run: (mix) => timed('tshark', ['-r', mix, '-T', 'ek', '-c', String(SLICE)], SLICE),
   },
 ]
-/** As `bin/borescope` starts Node.js. */
-const FLAGS = flagsOfTheSensor()
-
 /** Once is enough for what takes long and serves as a yardstick only. */
 const ONCE = new Set(['tshark', 'tenfold'])
 
@@ -147,23 +144,8 @@ else {
   )
 }
 
-function flagsOfTheSensor(): readonly string[] {
-  const script = readFileSync(join(import.meta.dirname, '../../bin/borescope'), 'utf8')
-  const flags = /^flags='([^']+)'$/m.exec(script)?.[1]
-  if (flags === undefined) throw new Error('bin/borescope names no flags')
-  return flags.split(' ')
-}
-
 function own(name: string, file: string): Result {
-  const { status, stdout, stderr } = spawnSync(
-    node,
-    [...FLAGS, join(import.meta.dirname, 'case.ts'), name, file, scratch],
-    {
-      encoding: 'utf8',
-    },
-  )
-  if (status !== 0) throw new Error(`${name} failed: ${stderr}`)
-  return JSON.parse(stdout) as Result
+  return runCase('case.ts', [name, file, scratch])
 }
 
 /** A whole process of somebody else's, its start included; null if it is not installed. */
