@@ -133,8 +133,11 @@ export class EmbeddedStore {
     ]
     const places = keys.map((_, i) => String(i + 1))
     const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+    // Without the table of what events share, an index alone may answer.
+    const fields = metric === undefined ? by : [...by, metric.field]
+    const from = fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
     const sql =
-      `SELECT ${selected.join(', ')} FROM ${[SELECTED_FROM, ...joins].join(' ')} WHERE ${where}${groups} ` +
+      `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
       `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
