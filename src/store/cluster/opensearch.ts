@@ -57,7 +57,8 @@ async function send(transport: Transport, { method, path, query, body, signal }:
     },
     { headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' } },
   )
-  const abort = () => underWay.abort()
+  // Without a result: what a listener returns is waited for, and its rejection ends the process.
+  const abort = () => void underWay.abort()
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()
   try {

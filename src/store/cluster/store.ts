@@ -41,8 +41,7 @@ export interface ClusterOptions {
 const DELETIONS = 5000
 
 /** What a server says of itself at `GET /`. */
-export interface ServerInfo {
-  readonly cluster_name?: string
+interface ServerInfo {
   readonly version?: { readonly number?: string; readonly distribution?: string; readonly build_flavor?: string }
 }
 
@@ -51,20 +50,28 @@ export function streamPattern(namespace: string): string {
   return `logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`
 }
 
-/** The store behind a client, which it closes with itself. */
+/**
+ * The store behind a client, which it closes with itself. Who only asks learns here what is wrong with the cluster. Who
+ * writes may begin before the cluster is there: the first write that reaches it sees to the templates.
+ */
 export async function openClusterStore(client: ClusterClient, options: ClusterOptions): Promise<ClusterStore> {
-  try {
-    await refuseOtherProducts(client)
-    const templates = new Templates(client, options)
-    if (!options.readOnly) await templates.install()
-    return new ClusterStore(client, templates, options)
-  } catch (error) {
-    await client.close()
-    throw error
+  if (options.readOnly) {
+    await refuseOtherProducts(client).catch(async (error: unknown) => {
+      await client.close()
+      throw error
+    })
   }
+  return new ClusterStore(client, options)
 }
 
-async function refuseOtherProducts(client: ClusterClient): Promise<void> {
+/**
+ * What the server is.
+ *
+ * @throws {StoreError} if it is not what the client is for
+ */
+export async function refuseOtherProducts(
+  client: ClusterClient,
+): Promise<{ readonly number: string; readonly flavour: string | null }> {
   const { version } = await ask<ServerInfo>(client, { method: 'GET', path: '/' })
   const product = version?.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch'
   const major = Number.parseInt(version?.number ?? '', 10)
@@ -72,22 +79,27 @@ async function refuseOtherProducts(client: ClusterClient): Promise<void> {
   if (product !== client.product) throw new StoreError(`${found}: set store.kind to ${product}`, { retry: 'later' })
   const [least, name] = product === 'opensearch' ? [2, '2 and 3'] : [8, '8 and 9']
   if (!(major >= least)) throw new StoreError(`${found}: Borescope stores into ${name}`, { retry: 'later' })
+  return { number: version?.number ?? '', flavour: version?.build_flavor ?? null }
 }
 
 export class ClusterStore {
   readonly #client: ClusterClient
   readonly #pattern: string
+  readonly #templates: Templates
   readonly #writer: Writer | null
   readonly #reader: Reader
+  #installed: Promise<void> | null = null
   /** Something may have been written that a query would not find yet; at first by another process. */
   #isStale = true
   #isClosed = false
 
-  constructor(client: ClusterClient, templates: Templates, { namespace, readOnly }: ClusterOptions) {
+  constructor(client: ClusterClient, options: ClusterOptions) {
+    const { namespace, readOnly } = options
     this.#client = client
     this.#pattern = streamPattern(namespace)
+    this.#templates = new Templates(client, options)
     this.#reader = new Reader(client, this.#pattern)
-    this.#writer = readOnly ? null : new Writer(client, templates, this.#pattern, namespace)
+    this.#writer = readOnly ? null : new Writer(client, this.#templates, this.#pattern, namespace)
   }
 
   /** Resolves when the primary shards and their replicas have the events in their translogs. */
@@ -96,10 +108,23 @@ export class ClusterStore {
     if (this.#writer === null) throw this.#readOnlyError()
     if (batch.length === 0) return { stored: 0, duplicates: 0, rejected: [], later: [] }
     try {
+      await this.#prepared()
       return await this.#writer.write(batch, signal)
     } finally {
       this.#isStale = true
     }
+  }
+
+  /** Once it has succeeded, it is done. */
+  #prepared(): Promise<void> {
+    this.#installed ??= (async () => {
+      await refuseOtherProducts(this.#client)
+      await this.#templates.install()
+    })().catch((error: unknown) => {
+      this.#installed = null
+      throw error
+    })
+    return this.#installed
   }
 
   async *search(search: Search): AsyncGenerator<EventDocument> {

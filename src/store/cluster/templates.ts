@@ -6,8 +6,8 @@
  * - `logs-borescope.l2tp@mappings`: its fields, and the analysis of words;
  * - `borescope@custom`: empty, and never touched again: what stands there wins over the others.
  *
- * `_meta` holds the version of Borescope and a hash of what was made. A template of a later version is left alone. What
- * changed is applied to streams that exist already; where a field changed its type, the stream is rolled over.
+ * `_meta` holds the version of Borescope and a hash of what was made. A template of a later version is left alone. Streams
+ * that exist already and have other mappings are brought to these; where a field changed its type, the stream is rolled over.
  */
 import { hash } from 'node:crypto'
 import { type FieldName, isField } from '../../events/fields.ts'
@@ -44,6 +44,15 @@ interface Template {
 
 interface Mappings extends Record<string, unknown> {
   readonly properties: Record<string, unknown>
+  /** Tells an index that has these mappings from one that has others. */
+  readonly _meta: { readonly hash?: string }
+}
+
+interface DataStreams {
+  readonly data_streams: readonly {
+    readonly name: string
+    readonly indices: readonly { readonly index_name: string }[]
+  }[]
 }
 
 type Api = 'component_template' | 'index_template'
@@ -66,17 +75,20 @@ export class Templates {
     const { lifecycle, namespace } = this.#options
     const kind = this.#capabilities.dataStreams ? await lifecycleKind(this.#client, lifecycle) : 'none'
     await installPolicy(this.#client, kind, lifecycle, ['logs-borescope.*', 'metrics-borescope.*'])
-    const components = await this.#read('component_template', '*borescope*')
-    const indices = await this.#read('index_template', '*borescope*')
+    const components = await read(this.#client, 'component_template', '*borescope*')
+    const indices = await read(this.#client, 'index_template', '*borescope*')
     if (!components.has(CUSTOM)) {
       await this.#put('component_template', CUSTOM, { template: {}, _meta: { managed_by: 'borescope' } })
     }
     await this.#update('component_template', SETTINGS, this.#settings(kind), components)
+    const isOutdated = await this.#outdated()
     for (const [key, stream] of STREAMS) {
-      const mappings = this.#mappingsOf(key, stream, components.get(`${key}@mappings`))
-      const isNew = await this.#update('component_template', `${key}@mappings`, this.#component(mappings), components)
+      const name = `${key}@mappings`
+      const mappings = this.#mappingsOf(key, stream, components.get(name))
+      await this.#update('component_template', name, this.#component(mappings), components)
       await this.#update('index_template', key, this.#indexTemplate(key, kind), indices)
-      if (isNew) await this.#applyTo(key, mappings)
+      const isOurs = !isLater(components.get(name)?.meta.version, this.#options.version)
+      if (isOurs && isOutdated(key, mappings)) await this.#applyTo(key, mappings)
     }
     if (kind === 'stream') await this.#applyRetention(`logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`)
   }
@@ -87,10 +99,10 @@ export class Templates {
     const missing = fields.filter((field) => !added.has(field))
     if (missing.length === 0) return
     const name = `${key}@mappings`
-    const present = (await this.#read('component_template', name)).get(name)
+    const present = (await read(this.#client, 'component_template', name)).get(name)
     if (present === undefined) throw new StoreError(`the index template ${name} is gone: start the sensor again`)
     const properties = merged(present.mappings.properties, propertiesOf(missing, this.#capabilities))
-    const mappings = { ...present.mappings, properties }
+    const mappings = signed({ ...present.mappings, properties })
     await this.#put('component_template', name, { ...this.#component(mappings), _meta: present.meta })
     await this.#applyTo(key, mappings)
     this.#added.set(key, new Set([...added, ...missing]))
@@ -104,7 +116,7 @@ export class Templates {
       .filter(isField)
       .filter((name) => !leaves.has(name))
     this.#added.set(key, new Set(added))
-    return { ...mappings, properties: merged(mappings.properties, propertiesOf(added, this.#capabilities)) }
+    return signed({ ...mappings, properties: merged(mappings.properties, propertiesOf(added, this.#capabilities)) })
   }
 
   #component(mappings: Mappings): object {
@@ -136,25 +148,35 @@ export class Templates {
     }
   }
 
-  /** Puts a template if the one that is there is of an earlier version, or another; true if it did. */
-  async #update(api: Api, name: string, body: object, present: ReadonlyMap<string, Template>): Promise<boolean> {
+  /** Tells the streams of this namespace that have other mappings than these from those that have them, or do not exist. */
+  async #outdated(): Promise<(key: string, mappings: Mappings) => boolean> {
+    if (!this.#capabilities.dataStreams) return () => true
+    const { namespace } = this.#options
+    const path = `/_data_stream/logs-borescope.*-${namespace},metrics-borescope.*-${namespace}`
+    const { data_streams: streams } = await ask<DataStreams>(this.#client, { method: 'GET', path })
+    const present = new Map<string, string | undefined>()
+    for (const { name, indices } of streams) {
+      const index = indices[indices.length - 1].index_name
+      const query = { filter_path: '*.mappings._meta' }
+      const call = { method: 'GET', path: `/${index}/_mapping`, query } as const
+      const reply = await ask<Record<string, { mappings: { _meta?: { hash?: string } } }>>(this.#client, call)
+      present.set(name, reply[index]?.mappings._meta?.hash)
+    }
+    return (key, { _meta: { hash: digest } }) => {
+      const name = `${key}-${namespace}`
+      return present.has(name) && present.get(name) !== digest
+    }
+  }
+
+  /** Puts a template if the one that is there is of an earlier version, or another. */
+  async #update(api: Api, name: string, body: object, present: ReadonlyMap<string, Template>): Promise<void> {
     const { version } = this.#options
     const digest = hash('sha1', JSON.stringify(body))
     const meta = present.get(name)?.meta
-    if (meta !== undefined && isLater(meta.version, version)) return false
-    if (meta !== undefined && meta.version === version && meta.hash === digest) return false
+    if (meta !== undefined && isLater(meta.version, version)) return
+    if (meta !== undefined && meta.version === version && meta.hash === digest) return
     const made: Meta = { managed_by: 'borescope', version, hash: digest }
     await this.#put(api, name, { ...body, _meta: made })
-    return true
-  }
-
-  async #read(api: Api, name: string): Promise<Map<string, Template>> {
-    const call = { method: 'GET', path: `/_${api}/${name}` } as const
-    const reply = await this.#client.request(call)
-    if (reply.status === 404) return new Map()
-    if (reply.status >= 300) throw refusal(this.#client, call, reply)
-    const list = (reply.body as Record<string, Record<string, unknown>[]>)[`${api}s`]
-    return new Map(list.map((entry) => [entry['name'] as string, templateOf(entry[api])]))
   }
 
   async #put(api: Api, name: string, body: object): Promise<void> {
@@ -162,9 +184,11 @@ export class Templates {
   }
 
   /** Brings an existing stream to these mappings; one in which a field changed its type begins a new index. */
-  async #applyTo(key: string, { properties }: Mappings): Promise<void> {
+  async #applyTo(key: string, { properties, _meta }: Mappings): Promise<void> {
     const target = `${key}-${this.#options.namespace}`
-    const call = { method: 'PUT', path: `/${target}/_mapping`, body: { properties } } as const
+    // Older indices of the stream take no events any more.
+    const query = { write_index_only: true }
+    const call = { method: 'PUT', path: `/${target}/_mapping`, query, body: { properties, _meta } } as const
     const reply = await this.#client.request(call)
     if (reply.status < 300 || reply.status === 404) return
     if (reply.status !== 400) throw refusal(this.#client, call, reply)
@@ -183,10 +207,27 @@ export class Templates {
   }
 }
 
+async function read(client: ClusterClient, api: Api, name: string): Promise<Map<string, Template>> {
+  const call = { method: 'GET', path: `/_${api}/${name}` } as const
+  const reply = await client.request(call)
+  if (reply.status === 404) return new Map()
+  if (reply.status >= 300) throw refusal(client, call, reply)
+  const list = (reply.body as Record<string, Record<string, unknown>[]>)[`${api}s`]
+  return new Map(list.map((entry) => [entry['name'] as string, templateOf(entry[api])]))
+}
+
 function templateOf(body: unknown): Template {
   const { _meta: meta, template } = body as { _meta?: Partial<Meta>; template?: { mappings?: Partial<Mappings> } }
   const mappings = template?.mappings ?? {}
-  return { meta: meta ?? {}, mappings: { ...mappings, properties: mappings.properties ?? {} } }
+  return {
+    meta: meta ?? {},
+    mappings: { ...mappings, properties: mappings.properties ?? {}, _meta: mappings._meta ?? {} },
+  }
+}
+
+function signed({ _meta: _, ...mappings }: Omit<Mappings, '_meta'> & { readonly _meta?: unknown }): Mappings {
+  const { properties } = mappings as { readonly properties: Record<string, unknown> }
+  return { ...mappings, properties, _meta: { hash: hash('sha1', JSON.stringify(properties)) } }
 }
 
 function merged(one: object, other: object): Record<string, unknown> {
@@ -201,12 +242,18 @@ function merged(one: object, other: object): Record<string, unknown> {
 }
 
 /** Whether a version `major.minor.patch` is later than another. */
-function isLater(version: string | undefined, other: string): boolean {
+export function isLater(version: string | undefined, other: string): boolean {
   if (version === undefined) return false
   const parts = (text: string) => text.split(/[.-]/).slice(0, 3).map(Number)
   const [a, b] = [parts(version), parts(other)]
   for (let i = 0; i < 3; i++) if (a[i] !== b[i]) return a[i] > b[i]
   return false
+}
+
+/** The version of each component template that Borescope has made. */
+export async function installedVersions(client: ClusterClient): Promise<ReadonlyMap<string, string>> {
+  const present = await read(client, 'component_template', '*borescope*')
+  return new Map([...present].flatMap(([name, { meta }]) => (meta.version === undefined ? [] : [[name, meta.version]])))
 }
 
 /** Asks the server to compose templates that it does not keep. */

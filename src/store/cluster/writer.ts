@@ -7,7 +7,6 @@ import { Generations } from './generations.ts'
 import type { Templates } from './templates.ts'
 
 interface BulkReply {
-  readonly errors: boolean
   readonly items: readonly { readonly create: BulkItem }[]
 }
 
@@ -126,9 +125,9 @@ export class Writer {
       body += `${JSON.stringify(action)}\n${JSON.stringify(encoded.source)}\n`
     }
     const call = { method: 'POST', path: '/_bulk', query: { filter_path: WANTED }, body, signal } as const
-    const { items } = await ask<BulkReply>(this.#client, call)
-    if (items.length !== sending.length) {
-      const says = `${this.#client.name} answered for ${items.length} of ${sending.length} events`
+    const { items } = await ask<Partial<BulkReply>>(this.#client, call)
+    if (items?.length !== sending.length) {
+      const says = `${this.#client.name} answered for ${items?.length ?? 0} of ${sending.length} events`
       throw new StoreError(says, { retry: 'later' })
     }
     return items.map(({ create }) => create)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Installation, install } from './installation.ts'
 import { type KindName, SERVER_KINDS } from './kinds.ts'
@@ -74,7 +74,7 @@ export class ServerProcess {
     const { product, plugins } = SERVER_KINDS[this.#kind]
     const settings = {
       'path.home': this.folder,
-      'cluster.name': 'borescope-test',
+      'cluster.name': basename(this.folder),
       'node.name': product,
       'discovery.type': 'single-node',
       'network.host': '127.0.0.1',
@@ -89,6 +89,9 @@ export class ServerProcess {
       this.#installation.java,
       [
         ...JVM_OPTIONS,
+        // Native code is unpacked here, to go when the server goes.
+        `-Djava.io.tmpdir=${this.folder}`,
+        `-Djna.tmpdir=${this.folder}`,
         ...this.#installation.arguments,
         ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
         ...plugins,
@@ -109,6 +112,7 @@ export class ServerProcess {
   async kill(): Promise<void> {
     const java = this.#running()
     java.kill('SIGKILL')
+    java.ref()
     if (java.exitCode === null && java.signalCode === null) await once(java, 'exit')
   }
 
@@ -123,6 +127,8 @@ export class ServerProcess {
 
   /** Ends the process, if it runs, and removes its data. */
   async remove(): Promise<void> {
+    // Nothing else may keep this process alive until then.
+    this.#guard.ref()
     this.#guard.stdin?.end()
     if (this.#guard.exitCode === null) await once(this.#guard, 'exit')
   }
@@ -138,8 +144,9 @@ export class ServerProcess {
     while (this.#java !== null && performance.now() < deadline) {
       const isHealthy = await fetch(health, { signal: AbortSignal.timeout(5000) }).then(
         async (response) => {
-          await response.text()
-          return response.ok
+          // Somebody else's server may hold the port.
+          const { cluster_name: name } = (await response.json()) as { cluster_name?: string }
+          return response.ok && name === basename(this.folder)
         },
         () => false,
       )

@@ -52,38 +52,29 @@ function describeServer(kind: KindName, missing: string | null, product: string,
       expect(await sharedServer(kind)).toEqual(await sharedServer(kind))
     })
 
-    it('of one’s own stands beside the shared one, survives kill -9 with its data, and is gone in the end', async () => {
+    it('of one’s own stands beside it, survives kill -9 with its data, stands still on demand, and is gone in the end', async () => {
       const own = await ownServer(kind)
       try {
-        expect(own.url).not.toBe((await sharedServer(kind)).url)
         await expect(count(own)).rejects.toThrow('index_not_found')
         await index(own, 'one')
         await index(own, 'two')
+
         await own.kill()
         await expect(count(own)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
         await own.start()
         expect(await count(own)).toMatchObject({ count: 2 })
+
+        own.pause()
+        const answer = count(own)
+        await expect(fetch(own.url, { signal: AbortSignal.timeout(500) })).rejects.toThrow('timeout')
+        own.resume()
+        expect(await answer).toMatchObject({ count: 2 })
+        own.pause()
       } finally {
         await own.stop()
       }
       await expect(count(own)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
       expect(existsSync(own.folder)).toBe(false)
-    })
-
-    it('that stands still takes connections and does not answer, until it goes on', async () => {
-      await using own = await ownServer(kind)
-      own.pause()
-      const answer = fetch(`${own.url}/`).then(({ status }) => status)
-      await expect(fetch(`${own.url}/`, { signal: AbortSignal.timeout(1000) })).rejects.toThrow('timeout')
-      own.resume()
-      expect(await answer).toBe(200)
-    })
-
-    it('that stands still can be removed', async () => {
-      const own = await ownServer(kind)
-      own.pause()
-      await own.stop()
-      await expect(count(own)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
     })
   })
 }

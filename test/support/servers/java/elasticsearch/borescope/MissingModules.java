@@ -1,6 +1,6 @@
 package borescope;
 
-import java.util.ArrayList;
+import java.io.IOException;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
@@ -13,13 +13,17 @@ import org.apache.lucene.analysis.Tokenizer;
 import org.apache.lucene.analysis.pattern.PatternTokenizer;
 import org.apache.lucene.util.Version;
 import org.elasticsearch.Build;
-import org.elasticsearch.action.datastreams.GetDataStreamAction;
+import org.elasticsearch.action.ActionListener;
 import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStreamInfo;
+import org.elasticsearch.action.datastreams.GetDataStreamAction;
+import org.elasticsearch.action.support.master.AcknowledgedResponse;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.ClusterStateUpdateTask;
+import org.elasticsearch.cluster.health.ClusterHealthStatus;
 import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.DataStreamLifecycle;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
 import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
 import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
@@ -34,8 +38,11 @@ import org.elasticsearch.common.settings.ClusterSettings;
 import org.elasticsearch.common.settings.IndexScopedSettings;
 import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.common.settings.SettingsFilter;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.features.NodeFeature;
+import org.elasticsearch.index.Index;
 import org.elasticsearch.index.IndexNotFoundException;
+import org.elasticsearch.index.IndexSettingProviders;
 import org.elasticsearch.index.analysis.AbstractTokenizerFactory;
 import org.elasticsearch.index.analysis.TokenizerFactory;
 import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
@@ -45,27 +52,39 @@ import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.rest.BaseRestHandler;
 import org.elasticsearch.rest.RestChannel;
 import org.elasticsearch.rest.RestController;
+import org.elasticsearch.rest.RestHandler.Route;
 import org.elasticsearch.rest.RestHandler;
-import org.elasticsearch.rest.RestRequest;
 import org.elasticsearch.rest.RestRequest.Method;
+import org.elasticsearch.rest.RestRequest;
 import org.elasticsearch.rest.RestResponse;
 import org.elasticsearch.rest.RestStatus;
+import org.elasticsearch.rest.action.RestToXContentListener;
 import org.elasticsearch.xcontent.ToXContent;
 import org.elasticsearch.xcontent.XContentBuilder;
+import org.elasticsearch.xcontent.XContentParser;
 
 /**
  * What an event store asks of Elasticsearch that the distribution has in modules which are published nowhere: `GET /`, the
- * requests about data streams (the streams themselves are in the core), and the tokenizer `pattern`. Thin, over the core's own
- * actions and formats: with them the tests exercise the core, and prove nothing about those modules.
+ * requests about data streams (the streams themselves are in the core), and the tokenizer `pattern`. Thin, over the
+ * core's own actions and formats: with them the tests exercise the core, and prove nothing about those modules.
  */
 public final class MissingModules extends Plugin implements ActionPlugin, AnalysisPlugin {
+  private static final String STREAMS = "/_data_stream/{name}";
+
   private ClusterService cluster;
   private ProjectResolver projects;
+  private MetadataDataStreamsService streams;
 
   @Override
   public Collection<?> createComponents(PluginServices services) {
     cluster = services.clusterService();
     projects = services.projectResolver();
+    streams =
+        new MetadataDataStreamsService(
+            cluster,
+            services.indicesService(),
+            services.dataStreamGlobalRetentionSettings(),
+            new IndexSettingProviders(Set.of()));
     return List.of();
   }
 
@@ -96,108 +115,135 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
       Supplier<DiscoveryNodes> nodes,
       Predicate<NodeFeature> hasFeature) {
     return List.of(
-        handler("borescope_root", this::root, new RestHandler.Route(Method.GET, "/"), new RestHandler.Route(Method.HEAD, "/")),
-        handler(
-            "borescope_get_data_stream",
-            this::getDataStreams,
-            new RestHandler.Route(Method.GET, "/_data_stream"),
-            new RestHandler.Route(Method.GET, "/_data_stream/{name}")),
-        handler(
-            "borescope_delete_data_stream",
-            this::deleteDataStreams,
-            new RestHandler.Route(Method.DELETE, "/_data_stream/{name}")));
+        handler("root", this::root, new Route(Method.GET, "/"), new Route(Method.HEAD, "/")),
+        handler("get_streams", this::getStreams, new Route(Method.GET, "/_data_stream"), new Route(Method.GET, STREAMS)),
+        handler("delete_streams", this::deleteStreams, new Route(Method.DELETE, STREAMS)),
+        handler("get_lifecycles", this::getLifecycles, new Route(Method.GET, STREAMS + "/_lifecycle")),
+        handler("put_lifecycle", this::putLifecycle, new Route(Method.PUT, STREAMS + "/_lifecycle")));
   }
 
-  private void root(RestRequest request, RestChannel channel) throws Exception {
+  private Answer root(RestRequest request) {
     Build build = Build.current();
-    XContentBuilder body = channel.newBuilder().startObject();
-    body.field("name", cluster.getNodeName());
-    body.field("cluster_name", cluster.getClusterName().value());
-    body.field("cluster_uuid", cluster.state().metadata().clusterUUID());
-    body.startObject("version");
-    body.field("number", build.qualifiedVersion());
-    body.field("build_flavor", build.flavor());
-    body.field("build_type", build.type().displayName());
-    body.field("build_hash", build.hash());
-    body.field("build_date", build.date());
-    body.field("build_snapshot", build.isSnapshot());
-    body.field("lucene_version", Version.LATEST.toString());
-    body.field("minimum_wire_compatibility_version", build.minWireCompatVersion());
-    body.field("minimum_index_compatibility_version", build.minIndexCompatVersion());
-    body.endObject();
-    body.field("tagline", "You Know, for Search");
-    channel.sendResponse(new RestResponse(RestStatus.OK, body.endObject()));
+    return channel -> {
+      XContentBuilder body = channel.newBuilder().startObject();
+      body.field("name", cluster.getNodeName());
+      body.field("cluster_name", cluster.getClusterName().value());
+      body.field("cluster_uuid", cluster.state().metadata().clusterUUID());
+      body.startObject("version");
+      body.field("number", build.qualifiedVersion());
+      body.field("build_flavor", build.flavor());
+      body.field("build_type", build.type().displayName());
+      body.field("build_hash", build.hash());
+      body.field("build_date", build.date());
+      body.field("build_snapshot", build.isSnapshot());
+      body.field("lucene_version", Version.LATEST.toString());
+      body.field("minimum_wire_compatibility_version", build.minWireCompatVersion());
+      body.field("minimum_index_compatibility_version", build.minIndexCompatVersion());
+      body.endObject();
+      body.field("tagline", "You Know, for Search");
+      channel.sendResponse(new RestResponse(RestStatus.OK, body.endObject()));
+    };
   }
 
-  private void getDataStreams(RestRequest request, RestChannel channel) throws Exception {
-    ClusterState state = cluster.state();
-    ProjectMetadata project = projects.getProjectMetadata(state);
-    List<DataStreamInfo> infos = new ArrayList<>();
-    for (DataStream stream : named(request.param("name", "*"), project)) {
-      String[] indices = stream.getIndices().stream().map(index -> index.getName()).toArray(String[]::new);
-      infos.add(
-          new DataStreamInfo(
-              stream,
-              false,
-              new ClusterStateHealth(state, indices, project.id()).getStatus(),
-              MetadataIndexTemplateService.findV2Template(project, stream.getName(), false),
-              null,
-              null,
-              Map.of(),
-              true,
-              null,
-              null));
-    }
-    XContentBuilder body = channel.newBuilder();
-    new GetDataStreamAction.Response(infos).toXContent(body, ToXContent.EMPTY_PARAMS);
-    channel.sendResponse(new RestResponse(RestStatus.OK, body));
+  private Answer getStreams(RestRequest request) {
+    String names = request.param("name", "*");
+    return channel -> {
+      ClusterState state = cluster.state();
+      ProjectMetadata project = projects.getProjectMetadata(state);
+      List<DataStreamInfo> infos = named(names, project).stream().map(stream -> describe(stream, state, project)).toList();
+      XContentBuilder body = channel.newBuilder();
+      new GetDataStreamAction.Response(infos).toXContent(body, ToXContent.EMPTY_PARAMS);
+      channel.sendResponse(new RestResponse(RestStatus.OK, body));
+    };
   }
 
-  private void deleteDataStreams(RestRequest request, RestChannel channel) {
+  private static DataStreamInfo describe(DataStream stream, ClusterState state, ProjectMetadata project) {
+    String[] indices = stream.getIndices().stream().map(Index::getName).toArray(String[]::new);
+    ClusterHealthStatus health = new ClusterStateHealth(state, indices, project.id()).getStatus();
+    String template = MetadataIndexTemplateService.findV2Template(project, stream.getName(), false);
+    return new DataStreamInfo(stream, false, health, template, null, null, Map.of(), true, null, null);
+  }
+
+  private Answer deleteStreams(RestRequest request) {
     String names = request.param("name");
-    cluster.submitUnbatchedStateUpdateTask("delete-data-stream", new ClusterStateUpdateTask() {
-      @Override
-      public ClusterState execute(ClusterState state) {
-        var project = projects.getProjectState(state);
-        Set<DataStream> streams = named(names, project.metadata());
-        return MetadataDataStreamsService.deleteDataStreams(project, streams, cluster.getSettings());
-      }
+    return channel -> {
+      ActionListener<AcknowledgedResponse> answer = new RestToXContentListener<>(channel);
+      cluster.submitUnbatchedStateUpdateTask("delete-data-stream", new ClusterStateUpdateTask() {
+        @Override
+        public ClusterState execute(ClusterState state) {
+          var project = projects.getProjectState(state);
+          Set<DataStream> doomed = named(names, project.metadata());
+          return MetadataDataStreamsService.deleteDataStreams(project, doomed, cluster.getSettings());
+        }
 
-      @Override
-      public void clusterStateProcessed(ClusterState before, ClusterState after) {
-        respond(channel, () -> new RestResponse(RestStatus.OK, channel.newBuilder().startObject().field("acknowledged", true).endObject()));
-      }
+        @Override
+        public void clusterStateProcessed(ClusterState before, ClusterState after) {
+          answer.onResponse(AcknowledgedResponse.TRUE);
+        }
 
-      @Override
-      public void onFailure(Exception failure) {
-        respond(channel, () -> new RestResponse(channel, failure));
+        @Override
+        public void onFailure(Exception failure) {
+          answer.onFailure(failure);
+        }
+      });
+    };
+  }
+
+  private Answer getLifecycles(RestRequest request) {
+    String names = request.param("name");
+    return channel -> {
+      XContentBuilder body = channel.newBuilder().startObject().startArray("data_streams");
+      for (DataStream stream : named(names, projects.getProjectMetadata(cluster.state()))) {
+        body.startObject().field("name", stream.getName());
+        if (stream.getDataLifecycle() != null) body.field("lifecycle", stream.getDataLifecycle());
+        body.endObject();
       }
-    });
+      channel.sendResponse(new RestResponse(RestStatus.OK, body.endArray().endObject()));
+    };
+  }
+
+  private Answer putLifecycle(RestRequest request) throws IOException {
+    String names = request.param("name");
+    DataStreamLifecycle lifecycle;
+    try (XContentParser parser = request.contentParser()) {
+      lifecycle = DataStreamLifecycle.dataLifecycleFromXContent(parser);
+    }
+    TimeValue patience = TimeValue.timeValueSeconds(30);
+    return channel -> {
+      ProjectMetadata project = projects.getProjectMetadata(cluster.state());
+      List<String> found = named(names, project).stream().map(DataStream::getName).toList();
+      streams.setLifecycle(project.id(), found, lifecycle, patience, patience, new RestToXContentListener<>(channel));
+    };
   }
 
   /** Names and patterns, separated by commas. A name without an asterisk must be there. */
   private static Set<DataStream> named(String names, ProjectMetadata project) {
-    Set<DataStream> streams = new HashSet<>();
+    Set<DataStream> found = new HashSet<>();
     for (String name : Strings.splitStringByCommaToArray(names)) {
       if (!Regex.isSimpleMatchPattern(name) && !project.dataStreams().containsKey(name)) {
         throw new IndexNotFoundException(name);
       }
       project.dataStreams().forEach((key, stream) -> {
-        if (Regex.simpleMatch(name, key)) streams.add(stream);
+        if (Regex.simpleMatch(name, key)) found.add(stream);
       });
     }
-    return streams;
+    return found;
+  }
+
+  private interface Answer {
+    void to(RestChannel channel) throws Exception;
   }
 
   private interface Action {
-    void answer(RestRequest request, RestChannel channel) throws Exception;
+    /** Reads the parameters and the body; what it gives answers. */
+    Answer prepare(RestRequest request) throws IOException;
   }
 
-  private static RestHandler handler(String name, Action action, RestHandler.Route... routes) {
+  private static RestHandler handler(String name, Action action, Route... routes) {
     return new BaseRestHandler() {
       @Override
       public String getName() {
-        return name;
+        return "borescope_" + name;
       }
 
       @Override
@@ -206,23 +252,9 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
       }
 
       @Override
-      protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient client) {
-        // Read here, before it is checked that every parameter was.
-        request.param("name");
-        return channel -> action.answer(request, channel);
+      protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient client) throws IOException {
+        return action.prepare(request)::to;
       }
     };
-  }
-
-  private interface Answer {
-    RestResponse get() throws Exception;
-  }
-
-  private static void respond(RestChannel channel, Answer answer) {
-    try {
-      channel.sendResponse(answer.get());
-    } catch (Exception failure) {
-      throw new IllegalStateException(failure);
-    }
   }
 }
