@@ -2,13 +2,14 @@
  * `npm run bench`: how fast, and in how much memory, beside other tools and other ways in the same run.
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
- * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets` or
- * `--only store` leaves the others out.
+ * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
+ * `--only store` or `--only cluster` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { clusterLines, measureCluster } from './cluster.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
 
@@ -18,7 +19,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'store'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'store', 'cluster'] },
   },
 })
 
@@ -27,7 +28,10 @@ function tell(what: string): void {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'borescope-bench-run-'))
-const figures: Record<string, object> = {}
+const sizes = values.events.split(',').map(Number)
+/** As many as a server of the tests takes in some seconds. */
+const CLUSTER_EVENTS = 100_000
+const figures: Record<string, object | null> = {}
 const tables: string[][] = []
 try {
   if (values.only.includes('packets')) {
@@ -37,9 +41,17 @@ try {
   }
   if (values.only.includes('store')) {
     tell('embedded store')
-    const store = measureStore(values.events.split(',').map(Number), scratch)
+    const store = measureStore(sizes, scratch)
     figures['store'] = store
     tables.push(storeLines(store))
+  }
+  if (values.only.includes('cluster')) {
+    for (const kind of ['opensearch3', 'elasticsearch'] as const) {
+      tell(`${kind}: delivery beside a bare loop`)
+      const cluster = await measureCluster(kind, Math.min(CLUSTER_EVENTS, ...sizes), Number(values.rounds), scratch)
+      figures[kind] = cluster
+      tables.push(clusterLines(cluster))
+    }
   }
 } finally {
   rmSync(scratch, { recursive: true })

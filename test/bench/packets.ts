@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { cachedMix } from './generate.ts'
 import { cachedIpsec } from './generate-ipsec.ts'
+import { median } from './median.ts'
 import { runCase } from './run.ts'
 
 interface Result {
@@ -160,9 +161,4 @@ function timed(program: string, options: readonly string[], count: number): Resu
   const startedMs = performance.now()
   const { error } = spawnSync(program, options, { stdio: 'ignore' })
   return error === undefined ? { packets: count, seconds: (performance.now() - startedMs) / 1000 } : null
-}
-
-function median(rates: readonly number[]): number {
-  const sorted = [...rates].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]
 }
