@@ -43,7 +43,8 @@ export function openForReading(path: string): DatabaseSync {
     refuseOtherFormats(path)
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
     try {
-      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY')
+      // What is sorted stays in memory up to the size of the cache, and then goes to a temporary file.
+      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456')
       refuseOtherSchemas(database, path)
       registerFunctions(database)
       return database
