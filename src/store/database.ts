@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from '
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { registerFunctions } from './kql-sql.ts'
-import { APPLICATION_ID, createSchema, numberFields, SCHEMA_VERSION } from './layout.ts'
+import { APPLICATION_ID, createIndexes, createSchema, numberFields, SCHEMA_VERSION } from './layout.ts'
 import { StoreError } from './search.ts'
 
 const MAGIC = 'SQLite format 3\0'
@@ -24,6 +24,7 @@ export function openForWriting(path: string): DatabaseSync {
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)
+      createIndexes(database)
       numberFields(database)
       database.exec('COMMIT')
       return database
@@ -42,7 +43,8 @@ export function openForReading(path: string): DatabaseSync {
     refuseOtherFormats(path)
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
     try {
-      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY')
+      // What is sorted stays in memory up to the size of the cache, and then goes to a temporary file.
+      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456')
       refuseOtherSchemas(database, path)
       registerFunctions(database)
       return database

@@ -94,8 +94,13 @@ export class EmbeddedStore {
   async *search(search: Search): AsyncGenerator<EventDocument> {
     const { where, parameters } = this.#condition(search)
     const wanted = search.fields === undefined ? null : new Set(search.fields)
-    const order = this.#order(search.sort ?? [])
-    const sql = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE ${where} ORDER BY ${order} LIMIT ?`
+    const sort = search.sort ?? []
+    const from = fromFor(sort.map(({ field }) => field))
+    // What is sorted are numbers of events, and not events: a million of them fits into memory. The cross joins keep the order.
+    const sql =
+      `SELECT ${SELECTED} FROM ` +
+      `(SELECT e.id FROM ${from} WHERE ${where} ORDER BY ${this.#order(sort)} LIMIT ?) s ` +
+      'CROSS JOIN events e ON e.id = s.id CROSS JOIN commons c ON c.id = e.common'
     // A connection of its own: the snapshot of a slow reader must not become the snapshot of other queries.
     const database = openForReading(this.#path)
     try {
@@ -133,8 +138,9 @@ export class EmbeddedStore {
     ]
     const places = keys.map((_, i) => String(i + 1))
     const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+    const from = fromFor(metric === undefined ? by : [...by, metric.field])
     const sql =
-      `SELECT ${selected.join(', ')} FROM ${[SELECTED_FROM, ...joins].join(' ')} WHERE ${where}${groups} ` +
+      `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
       `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
@@ -255,6 +261,11 @@ export class EmbeddedStore {
   #readOnlyError(): StoreError {
     return new StoreError(`the event store ${this.#path} was opened for reading only`)
   }
+}
+
+/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
+function fromFor(fields: readonly FieldName[]): string {
+  return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
 }
 
 function keyValue(field: FieldName, stored: SqlValue): string | number | boolean | null {

@@ -135,7 +135,7 @@ function leaf(query: Leaf): Clause {
   }
 }
 
-/** What a long and a date_nanos hold: beyond that, and between two whole numbers, a cluster would refuse the query. */
+/** No number that an event holds reaches it; a cluster would refuse the query. */
 const INT64_BOUND = 2 ** 63
 
 function termOf(field: FieldName, value: string | number | boolean): string | number | boolean | undefined {
@@ -167,8 +167,8 @@ function bounded(field: FieldName, { low, lowIncluded, high, highIncluded }: Num
 
 /** Bounds that no long reaches hold for every long or for none. */
 function integers(field: FieldName, { low, lowIncluded, high, highIncluded }: NumberRange): Clause {
-  if ((low ?? 0) >= INT64_BOUND || (high ?? 0) < -INT64_BOUND) return NOTHING
-  const isLow = low !== undefined && low >= -INT64_BOUND
+  if ((low ?? 0) >= INT64_BOUND || (high ?? 0) <= -INT64_BOUND) return NOTHING
+  const isLow = low !== undefined && low > -INT64_BOUND
   const isHigh = high !== undefined && high < INT64_BOUND
   if (!isLow && !isHigh) return { exists: { field } }
   return bounded(field, {

@@ -48,11 +48,12 @@ class Compiler {
       case 'all':
         return '1'
       case 'and':
-      case 'or':
         return balanced(
           query.children.map((child) => this.compile(child)),
-          query.type === 'and' ? ' AND ' : ' OR ',
+          ' AND ',
         )
+      case 'or':
+        return balanced(this.#alternatives(query.children), ' OR ')
       case 'not':
         // A missing field makes a comparison NULL, and what is not true is what the user means.
         return `(${this.compile(query.child)}) IS NOT TRUE`
@@ -77,6 +78,21 @@ class Compiler {
         )
       }
     }
+  }
+
+  /** Several values of one field are one look-up. */
+  #alternatives(queries: readonly QueryNode[]): string[] {
+    const values = new Map<FieldName, (string | number)[]>()
+    const others: QueryNode[] = []
+    for (const query of queries) {
+      if (query.type !== 'equals') others.push(query)
+      else if (!values.get(query.field)?.push(sqlValue(query.value))) values.set(query.field, [sqlValue(query.value)])
+    }
+    const conditions = others.map((query) => this.compile(query))
+    for (const [field, all] of values) {
+      conditions.push(this.#onField(field, (value) => `${value} IN (${all.map((one) => this.#bind(one)).join(', ')})`))
+    }
+    return conditions
   }
 
   #bind(value: SqlValue): string {

@@ -102,15 +102,18 @@ const TERMS = [
 
 /** Columns with an index of their own, over the events that have them. */
 const INDEXED = [
-  'source.ip',
-  'destination.ip',
   'outer.source.ip',
   'ppp.client.ip',
-  'user.name',
   'l2tp.tunnel.uid',
   'l2tp.session.uid',
   'flow.uid',
 ] as const satisfies readonly (typeof COLUMNS)[number][]
+
+/**
+ * Columns by which one asks who talks most. Their indexes hold all that the answer takes (when, how much, what sort of
+ * event), so that it is read from the index alone: a tenth of the time, for 12 bytes an event and index.
+ */
+const TALKERS = ['source.ip', 'destination.ip', 'user.name'] as const satisfies readonly (typeof COLUMNS)[number][]
 
 export type Home = 'column' | 'common' | 'rest' | 'terms' | 'addresses'
 
@@ -149,9 +152,6 @@ CREATE TABLE events (
   rest TEXT
 );
 CREATE UNIQUE INDEX events_event_id ON events ("event.id");
-CREATE INDEX events_timestamp ON events ("@timestamp");
-CREATE INDEX events_common ON events (common, "@timestamp");
-${INDEXED.map((field) => `CREATE INDEX "events_${field}" ON events ("${field}") WHERE "${field}" IS NOT NULL;`).join('\n')}
 CREATE TABLE terms (field INTEGER, value TEXT, event INTEGER, PRIMARY KEY (field, value, event)) WITHOUT ROWID;
 CREATE TABLE addresses (field INTEGER, value INTEGER, event INTEGER, PRIMARY KEY (field, value, event)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
@@ -160,6 +160,24 @@ CREATE VIRTUAL TABLE words USING fts5(
 CREATE VIRTUAL TABLE words_vocabulary USING fts5vocab('words', 'row');
 CREATE VIRTUAL TABLE words_places USING fts5vocab('words', 'instance');
 `
+
+/** Indexes of `events` by their names, with what follows `ON events`. */
+const INDEXES: ReadonlyMap<string, string> = new Map([
+  ['events_timestamp', '("@timestamp")'],
+  ['events_common', '(common, "@timestamp")'],
+  ...INDEXED.map((field) => [`events_${field}`, `("${field}") WHERE "${field}" IS NOT NULL`] as const),
+  ...TALKERS.map((field) => [`events_${field}_talk`, `("${field}", "@timestamp", "network.bytes", common)`] as const),
+])
+
+/** Brings the indexes of a file to those of this version: an older file gets the newer ones when it is next written to. */
+export function createIndexes(database: DatabaseSync): void {
+  const present = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'events' AND sql LIKE 'CREATE INDEX%'")
+    .all()
+    .map(({ name }) => name as string)
+  for (const name of present) if (!INDEXES.has(name)) database.exec(`DROP INDEX "${name}"`)
+  for (const [name, what] of INDEXES) database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON events ${what}`)
+}
 
 /** Creates the tables in an empty database. */
 export function createSchema(database: DatabaseSync): void {

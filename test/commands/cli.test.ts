@@ -286,6 +286,64 @@ describe('what is stored', () => {
     ])
   })
 
+  test('metrics of groups, and of everything', async () => {
+    const flows = ['query', 'event.action: flow.closed', '--sum', 'network.bytes', '--distinct', 'destination.ip']
+    const [all] = JSON.parse((await borescope([...flows, '--json'])).stdout)
+    const groups = JSON.parse((await borescope([...flows, '--by', 'source.ip', '--limit', 'all', '--json'])).stdout)
+    const sums = groups.map((group: Record<string, number>) => group['sum(network.bytes)'])
+    expect(all['sum(network.bytes)']).toBe(sums.reduce((sum: number, part: number) => sum + part, 0))
+    expect(all['distinct(destination.ip)']).toBeGreaterThan(0)
+    const { stdout } = await borescope([...flows, '--by', 'source.ip', '--format', 'csv'])
+    expect(stdout).toMatch(/^source\.ip,count,sum\(network\.bytes\),distinct\(destination\.ip\),first,last\n/)
+    const wrong = await borescope(['query', '--by', 'source.ip', '--avg', 'user.name'])
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toContain('there is no average of user.name: name a field of numbers')
+  })
+
+  test('events over time, as bars and as numbers', async () => {
+    const failed = ['query', 'event.action: ppp.authentication.failed', '--every', '1s']
+    const bars = await borescope(failed)
+    expect(bars.stdout).toMatch(/^2026-\d\d-\d\d \d\d:\d\d:\d\d +\d+ {2}█+/)
+    expect(bars.stderr).toMatch(/^24 events in \d+ intervals, UTC\n$/)
+    const rows = (await borescope([...failed, '--format', 'csv'])).stdout.trimEnd().split('\n')
+    expect(rows[0]).toBe('from,count')
+    expect(rows.slice(1).reduce((sum, row) => sum + Number(row.split(',')[1]), 0)).toBe(24)
+    expect((await borescope(['query', '--every', '1 hour'])).stderr).toContain('expected a number and a unit')
+    expect((await borescope([...failed, '--count'])).stderr).toContain('exclude each other')
+  })
+
+  test('every event, as a stream that ends quietly with its reader', async () => {
+    const all = ['query', '--limit', 'all', '--format', 'ndjson']
+    const { stdout } = await borescope(all)
+    const count = Number((await borescope(['query', '--count'])).stdout)
+    expect(stdout.trimEnd().split('\n')).toHaveLength(count)
+    expect(JSON.parse((await borescope(['query', '--limit', 'all', '--json'])).stdout)).toHaveLength(count)
+    expect((await borescope(['query', '--limit', 'all'])).stderr).toContain('--format ndjson')
+    const child = spawn(join(ROOT, 'bin/borescope'), all, {
+      cwd: scratch,
+      env: { PATH: process.env['PATH'], HOME: scratch },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let complaint = ''
+    child.stderr.on('data', (text) => {
+      complaint += text
+    })
+    child.stdout.once('data', () => child.stdout.destroy())
+    const code = await new Promise((done) => child.on('close', done))
+    expect({ code, complaint }).toEqual({ code: 0, complaint: '' })
+  })
+
+  test('how a query is understood, without a store', async () => {
+    const { code, stdout } = await borescope(['query', 'source.ip: 10.0.0.0/8', '--explain'], undefined, {
+      BORESCOPE_STORE__PATH: join(scratch, 'nowhere.db'),
+    })
+    expect(code).toBe(0)
+    for (const part of ['"type": "network"', 'e."source.ip" BETWEEN ? AND ?', '"gte": "10.0.0.0"']) {
+      expect(stdout).toContain(part)
+    }
+    expect((await borescope(['query', 'sorce.ip: 10.0.0.0/8', '--explain'])).code).toBe(2)
+  })
+
   test('a filter is understood by itself: it cannot reach beyond its list', async () => {
     const { code, stderr } = await borescope(['alerts', 'event.kind: event) or (event.kind: event'])
     expect(code).toBe(2)

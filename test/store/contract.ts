@@ -48,7 +48,7 @@ export function storeContract(name: string, open: () => Promise<EventStore>): vo
     test('gives documents back as they were written', async () => {
       const odd = document('odd', {
         '@timestamp': '2026-03-01T10:00:00Z',
-        'event.start': '1969-12-31T23:59:59.999999Z',
+        'event.start': '1970-01-01T00:00:00.000001Z',
         'event.duration': 1_700_000_000_000_000_000,
         'source.ip': '::FFFF:10.0.0.1',
         'destination.ip': '2001:db8:0:0:1::',

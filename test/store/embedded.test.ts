@@ -113,6 +113,50 @@ async function damaged(at: string): Promise<void> {
   writeFileSync(at, readFileSync(at).fill(0xa5, 8192))
 }
 
+describe('indexes', () => {
+  const indexesOf = (at: string): string[] => {
+    const database = new DatabaseSync(at)
+    const rows = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'events'").all()
+    database.close()
+    return rows.map(({ name }) => name as string).sort()
+  }
+
+  test('of an older file become those of this version when it is opened for writing', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write(events(0, 50))
+    await store.close()
+    const wanted = indexesOf(at)
+    const database = new DatabaseSync(at)
+    database.exec('DROP INDEX "events_source.ip_talk"; CREATE INDEX "events_source.ip" ON events ("source.ip")')
+    database.close()
+    const old = await openEmbeddedStore({ path: at, readOnly: true })
+    expect(await old.count({ kql: 'source.ip: 198.51.0.7' })).toBe(1)
+    await old.close()
+    const reopened = await openEmbeddedStore({ path: at })
+    expect(await reopened.count({ kql: 'source.ip: 198.51.0.7' })).toBe(1)
+    await reopened.close()
+    expect(indexesOf(at)).toEqual(wanted)
+  })
+
+  test('answer by themselves who talks most', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write(events(0, 500))
+    await store.close()
+    const database = new DatabaseSync(at)
+    const plan = database
+      .prepare(
+        'EXPLAIN QUERY PLAN SELECT e."source.ip", count(*), min(e."@timestamp"), sum(e."network.bytes") FROM events e ' +
+          'WHERE e."source.ip" IS NOT NULL AND e."@timestamp" >= 0 GROUP BY 1',
+      )
+      .all()
+      .map(({ detail }) => detail)
+    database.close()
+    expect(String(plan)).toContain('USING COVERING INDEX events_source.ip_talk')
+  })
+})
+
 describe('the write queue', () => {
   test('splits a large batch over commits and adds the results up', async () => {
     const store = await openEmbeddedStore({ path: path(), commitEventsMax: 7 })

@@ -6,7 +6,7 @@ import { parseQuery } from '../../src/store/kql.ts'
 import { compileDsl } from '../../src/store/kql-dsl.ts'
 import { compilePredicate } from '../../src/store/kql-predicate.ts'
 import { compileSql, registerFunctions } from '../../src/store/kql-sql.ts'
-import { Codec, createSchema, insertEvent, numberFields, readNumbering } from '../../src/store/layout.ts'
+import { Codec, createIndexes, createSchema, insertEvent, numberFields, readNumbering } from '../../src/store/layout.ts'
 import { matchesDsl } from '../support/query-dsl.ts'
 import { document, START_US } from './documents.ts'
 import { documents, queries } from './random-queries.ts'
@@ -70,6 +70,7 @@ describe('a query', () => {
 function storeOf(docs: readonly EventDocument[]) {
   const database = new DatabaseSync(':memory:')
   createSchema(database)
+  createIndexes(database)
   numberFields(database)
   registerFunctions(database)
   const numbering = readNumbering(database)
