@@ -17,6 +17,7 @@ import {
 import { z } from 'zod'
 import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import { parseEspKeys } from './esp-keys.ts'
+import { FSYNC_POLICIES } from './output/spool.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
@@ -24,6 +25,50 @@ const seconds = (fallback: number, says: string) =>
   z.number().positive().max(31_536_000).default(fallback).describe(says)
 
 export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
+
+const STORE_KINDS = ['embedded', 'elasticsearch', 'opensearch'] as const
+
+/** The addresses hold no credentials: they are shown in messages. */
+function isNodeAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, pathname } = new URL(text)
+  return /^https?:$/.test(protocol) && username === '' && password === '' && pathname === '/'
+}
+
+interface StoreKeys {
+  readonly kind: string
+  readonly nodes: readonly string[]
+  readonly username: string
+  readonly password: string
+  readonly passwordFile: string
+  readonly apiKey: string
+  readonly apiKeyFile: string
+  readonly warmAfterDays: number
+  readonly deleteAfterDays: number
+}
+
+/** Says what a store of a cluster lacks, and what its kind does not have. */
+function refuseHalfStores(store: StoreKeys, { addIssue }: z.RefinementCtx): void {
+  const refuse = (key: keyof StoreKeys, message: string) => addIssue({ code: 'custom', path: [key], message })
+  const { kind } = store
+  if (kind === 'embedded') return
+  if (store.nodes.length === 0) refuse('nodes', `a store of the kind ${kind} needs at least one node`)
+  for (const [secret, file] of [
+    ['password', 'passwordFile'],
+    ['apiKey', 'apiKeyFile'],
+  ] as const) {
+    if (store[secret] !== '' && store[file] !== '') refuse(file, `expected either ${secret} or ${file}`)
+  }
+  const hasPassword = store.password !== '' || store.passwordFile !== ''
+  const hasKey = store.apiKey !== '' || store.apiKeyFile !== ''
+  if (hasPassword && store.username === '') refuse('username', 'a password needs its user')
+  if (!hasPassword && store.username !== '') refuse('password', 'a user needs a password, or a passwordFile')
+  if (hasKey && hasPassword) refuse('apiKey', 'expected either a user or an API key')
+  if (hasKey && kind === 'opensearch') refuse('apiKey', 'OpenSearch has no API keys: name a user')
+  const { warmAfterDays, deleteAfterDays } = store
+  if (warmAfterDays !== 0 && deleteAfterDays !== 0 && warmAfterDays >= deleteAfterDays)
+    refuse('warmAfterDays', 'expected fewer days than deleteAfterDays')
+}
 
 const SCHEMA = z.strictObject({
   sensor: z
@@ -216,12 +261,110 @@ const SCHEMA = z.strictObject({
     .prefault({}),
   store: z
     .strictObject({
+      kind: z
+        .enum(STORE_KINDS)
+        .default('embedded')
+        .describe('Where events are kept: `embedded` (a file), `elasticsearch` (8 or 9) or `opensearch` (2 or 3).'),
       path: z
         .string()
         .min(1)
         .default('.borescope/events.db')
         .describe('The embedded store: a SQLite file, relative to the working directory.'),
       maxBytes: count(10_000_000_000, 'When the file grows beyond this, the oldest events are deleted.', 1e15),
+      nodes: z
+        .array(
+          z.string().refine(isNodeAddress, 'expected an address such as https://es1.example.net:9200, without a user'),
+        )
+        .default([])
+        .describe('Of a cluster: the addresses of its nodes, which are asked in turn.'),
+      username: z.string().default('').describe('Of a cluster: the user.'),
+      password: z.string().default('').describe('The password of that user.'),
+      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
+      apiKey: z.string().default('').describe('Of Elasticsearch: an encoded API key, instead of a user.'),
+      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      caFile: z
+        .string()
+        .default('')
+        .describe(
+          'The certificate of the authority that signed those of the nodes, in PEM, if the system does not know it.',
+        ),
+      verifyTls: z.boolean().default(true).describe('Whether the certificates of the nodes are verified.'),
+      namespace: z
+        .string()
+        .regex(/^[a-z0-9_.]{1,100}$/, 'expected lower-case letters, digits, "_" and "."')
+        .default('default')
+        .describe('The last part of the names of data streams: `logs-borescope.l2tp-default`.'),
+      requestTimeoutSeconds: seconds(30, 'How long a cluster may take to answer.'),
+      compression: z.boolean().default(true).describe('Whether requests to a cluster are compressed.'),
+      shards: count(1, 'Primary shards of each index that is made.', 1024),
+      replicas: z
+        .int()
+        .min(0)
+        .max(16)
+        .default(1)
+        .describe('Copies of each shard on other nodes, as far as there are so many.'),
+      rolloverDays: count(30, 'A data stream begins a new index after these days (ILM and ISM).', 36_500),
+      rolloverBytes: count(50_000_000_000, 'Or when a primary shard has grown to this (ILM and ISM).', 1e15),
+      warmAfterDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(0)
+        .describe('Days after which an index moves to warm nodes; 0 is never. Elasticsearch then uses ILM.'),
+      deleteAfterDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(90)
+        .describe('Days after which an index of a cluster is deleted; 0 is never.'),
+    })
+    .superRefine(refuseHalfStores)
+    .prefault({}),
+  delivery: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/spool')
+        .describe(
+          'The folder of spools, quarantines and the status, relative to the working directory. One process at a time owns it.',
+        ),
+      spoolBytesMax: z
+        .int()
+        .min(0)
+        .max(1e15)
+        .default(1_000_000_000)
+        .describe(
+          'What may wait on disk for one destination that is slow or gone; beyond it flows go first, then events, alerts last. 0: nothing is spooled.',
+        ),
+      segmentBytes: count(8_388_608, 'A file of the spool is closed when it is so large, and deleted as a whole.', 1e9),
+      fsync: z
+        .enum(FSYNC_POLICIES)
+        .default('interval')
+        .describe(
+          'When the spool is forced onto the disk: always (a power failure loses nothing that was spooled), interval (once a second), never.',
+        ),
+      quarantineBytesMax: count(67_108_864, 'What may lie in the quarantine of one destination.', 1e12),
+      queueBytesMax: count(
+        33_554_432,
+        'What may wait in memory for one destination before it is spooled. Kill -9 loses no more than this and what is under way.',
+        1e11,
+      ),
+      batchBytes: count(2_097_152, 'A request to a cluster or a sink carries about so much.', 104_857_600),
+      batchEvents: count(2048, 'A request carries at most so many events.', 100_000),
+      batchSeconds: seconds(1, 'A batch that is not full goes after this.'),
+      requestsMax: count(4, 'Requests to one destination under way at one time.', 64),
+      requestSeconds: seconds(60, 'A request without an answer is given up after this, and repeated.'),
+      backoffSeconds: seconds(
+        0.5,
+        'The first pause after a failure; it doubles with each further one, half of it is chance.',
+      ),
+      backoffMaxSeconds: seconds(60, 'The longest pause, unless the destination asks for a longer one (Retry-After).'),
+      holdBackSeconds: seconds(
+        30,
+        'How long a replay waits for a destination that fails, before it goes on into the spool, or ends.',
+      ),
+      healthSeconds: seconds(60, 'How often the state of every delivery is written into a cluster as an event.'),
     })
     .prefault({}),
   dashboards: z
@@ -473,15 +616,45 @@ export function loadCertificates(key: string, file: string): string | undefined 
   return text
 }
 
+/** What a file beside the configuration says, and what its owner should know of it. */
+function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
+  if (file === '') return { secret: value, warnings: [] }
+  try {
+    const secret = readFileSync(file, 'utf8').trim()
+    if (secret === '') throw new Error('it is empty')
+    const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
+    return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+  } catch (error) {
+    throw new ConfigError(`store.${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
+  }
+}
+
+export interface StoreSecrets {
+  readonly password: string
+  readonly apiKey: string
+  /** Empty for what the system trusts. */
+  readonly ca: string
+  readonly warnings: readonly string[]
+}
+
+/** What the configuration keeps in files for the store. Throws a `ConfigError` that names the file, and nothing of it. */
+export function loadStoreSecrets({ store }: Config): StoreSecrets {
+  const password = secretOf(store.password, 'passwordFile', store.passwordFile)
+  const apiKey = secretOf(store.apiKey, 'apiKeyFile', store.apiKeyFile)
+  const ca = loadCertificates('store.caFile', store.caFile) ?? ''
+  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+}
+
 const MASK = '********'
 
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
   const { l2tp, ppp } = config.secrets
-  const { password, apiKey } = config.dashboards
+  const { dashboards, store } = config
   return {
     ...config,
-    dashboards: { ...config.dashboards, password: password && MASK, apiKey: apiKey && MASK },
+    dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
+    store: { ...store, password: store.password && MASK, apiKey: store.apiKey && MASK },
     secrets: {
       ...config.secrets,
       l2tp: l2tp.map(() => MASK),

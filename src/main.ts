@@ -12,12 +12,16 @@ import { registerFields } from './commands/fields.ts'
 import { registerIntel } from './commands/intel.ts'
 import { registerLists } from './commands/lists.ts'
 import { registerQuery } from './commands/query.ts'
+import { registerQuarantine } from './commands/quarantine.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
+import { registerSpool } from './commands/spool.ts'
+import { registerStatus } from './commands/status.ts'
 import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { DashboardsError } from './dashboards/import.ts'
+import { FolderInUseError } from './deliveries.ts'
 import { QueryError } from './store/query-error.ts'
 import { StoreError } from './store/search.ts'
 import { VERSION } from './version.ts'
@@ -52,6 +56,7 @@ Exit codes:
   2  wrong usage, configuration, rule or query
   3  an input could not be read, or not to its end
   4  an error of Borescope itself
+  5  events were not delivered: they wait in the spool, or were lost
   130, 143  stopped by Ctrl-C or a signal; what was read by then is kept
 
 Examples:
@@ -76,6 +81,9 @@ registerBaseline(program, context)
 registerIntel(program, context)
 registerAttack(program, context)
 registerDashboards(program, context)
+registerStatus(program, context)
+registerSpool(program, context)
+registerQuarantine(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)
@@ -101,6 +109,7 @@ function explain(error: unknown): number {
   const isTheirs =
     error instanceof UsageError ||
     error instanceof ConfigError ||
+    error instanceof FolderInUseError ||
     error instanceof QueryError ||
     error instanceof DashboardsError ||
     error instanceof StoreError

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { ConfigError, describeConfig, loadConfig, loadEspKeys, maskSecrets } from '../src/config.ts'
+import { ConfigError, describeConfig, loadConfig, loadEspKeys, loadStoreSecrets, maskSecrets } from '../src/config.ts'
 
 const SECRET = 'hunter2-Tr0ub4dor'
 const folder = mkdtempSync(join(tmpdir(), 'borescope-config-'))
@@ -327,5 +327,78 @@ describe('the keys of ESP', () => {
     expect(() => loadEspKeys(load('secrets: { espKeys: /nowhere/keys }'))).toThrow(
       /^secrets.espKeys: \/nowhere\/keys cannot be read/,
     )
+  })
+})
+
+describe('the store', () => {
+  const NODES = 'nodes: [https://es1.example.net:9200]'
+
+  test('is embedded, or a cluster with its nodes', () => {
+    expect(load('').store).toMatchObject({ kind: 'embedded', nodes: [], namespace: 'default', verifyTls: true })
+    expect(load(`store: { kind: opensearch, ${NODES} }`).store.nodes).toEqual(['https://es1.example.net:9200'])
+    const { store } = loadConfig(undefined, {
+      BORESCOPE_STORE__KIND: 'elasticsearch',
+      BORESCOPE_STORE__NODES: 'https://es1:9200, https://es2:9200',
+      BORESCOPE_STORE__API_KEY: SECRET,
+      BORESCOPE_STORE__REPLICAS: '2',
+    }).config
+    expect(store).toMatchObject({ nodes: ['https://es1:9200', 'https://es2:9200'], apiKey: SECRET, replicas: 2 })
+  })
+
+  test.each([
+    ['kind: elastic', /store\.kind: Invalid option: expected one of "embedded"\|"elasticsearch"\|"opensearch"/],
+    ['kind: elasticsearch', /store\.nodes: a store of the kind elasticsearch needs at least one node/],
+    [`{ kind: opensearch, nodes: [es1:9200] }`, /store\.nodes\.0: expected an address such as https/],
+    [`{ kind: opensearch, nodes: ["https://u:p@es1:9200"] }`, /store\.nodes\.0: .*without a user/],
+    [`{ kind: opensearch, ${NODES}, username: a }`, /store\.password: a user needs a password/],
+    [`{ kind: opensearch, ${NODES}, password: ${SECRET} }`, /store\.username: a password needs its user/],
+    [`{ kind: opensearch, ${NODES}, apiKey: ${SECRET} }`, /store\.apiKey: OpenSearch has no API keys/],
+    [
+      `{ kind: elasticsearch, ${NODES}, apiKey: ${SECRET}, username: a, password: ${SECRET} }`,
+      /store\.apiKey: expected either a user or an API key/,
+    ],
+    [
+      `{ kind: elasticsearch, ${NODES}, apiKey: ${SECRET}, apiKeyFile: /x }`,
+      /store\.apiKeyFile: expected either apiKey or apiKeyFile/,
+    ],
+    [
+      `{ kind: elasticsearch, ${NODES}, warmAfterDays: 90, deleteAfterDays: 90 }`,
+      /store\.warmAfterDays: expected fewer days than deleteAfterDays/,
+    ],
+    [`{ namespace: My-Lab }`, /store\.namespace: expected lower-case letters/],
+  ])('is refused with what is missing: %s', (yaml, says) => {
+    const problem = problemOf(`store: ${yaml.startsWith('{') ? yaml : `{ ${yaml} }`}`)
+    expect(problem).toMatch(says)
+    expect(problem).not.toContain(SECRET)
+  })
+
+  test('has secrets that are masked for people', () => {
+    const config = load(`store: { kind: elasticsearch, ${NODES}, username: a, password: ${SECRET} }`)
+    const masked = maskSecrets(config).store
+    expect(masked).toMatchObject({ username: 'a', password: '********', apiKey: '' })
+    expect(config.store.password).toBe(SECRET)
+  })
+
+  test('takes them from files, and warns if others can read these', () => {
+    const password = fileOf(`${SECRET}\n`)
+    const ca = fileOf('-----BEGIN CERTIFICATE-----\n')
+    chmodSync(password, 0o600)
+    const config = load(`store: { kind: opensearch, ${NODES}, username: a, passwordFile: ${password}, caFile: ${ca} }`)
+    expect(loadStoreSecrets(config)).toEqual({
+      password: SECRET,
+      apiKey: '',
+      ca: '-----BEGIN CERTIFICATE-----\n',
+      warnings: [],
+    })
+    chmodSync(password, 0o640)
+    expect(loadStoreSecrets(config).warnings).toEqual([
+      `${password} holds a secret and is open to other users: chmod 600 ${password}`,
+    ])
+    const with_ = (file: string) => load(`store: { kind: opensearch, ${NODES}, username: a, passwordFile: ${file} }`)
+    expect(() => loadStoreSecrets(with_('/nowhere/x'))).toThrow(
+      /^store\.passwordFile: \/nowhere\/x cannot be read \(ENOENT/,
+    )
+    expect(() => loadStoreSecrets(with_(fileOf('\n')))).toThrow(/cannot be read \(it is empty\)/)
+    expect(() => loadStoreSecrets(load('store: { caFile: /nowhere/ca }'))).toThrow(/^store\.caFile: \/nowhere\/ca/)
   })
 })

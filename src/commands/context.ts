@@ -1,10 +1,14 @@
 /** What every command works with: the configuration, the rules, the store; and how it ends. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Config, loadConfig, loadEspKeys } from '../config.ts'
+import { type Config, loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
+import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
+import type { ClusterOptions } from '../store/cluster/store.ts'
+import type { Retention } from '../store/search.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
+import { VERSION } from '../version.ts'
 
 /** The exit codes of every command. */
 export const EXIT = {
@@ -17,6 +21,8 @@ export const EXIT = {
   INPUT: 3,
   /** An error of Borescope itself. */
   INTERNAL: 4,
+  /** Events were not delivered: they wait in the spool, or were lost. */
+  UNDELIVERED: 5,
 } as const
 
 /** The user can mend this: shown without a stack trace. */
@@ -55,16 +61,63 @@ export class Context {
     return entries
   }
 
+  /** How the configured cluster is reached. Warns on stderr if others can read its secrets. */
+  clusterOptions(): ClusterOptions {
+    const { store } = this.config
+    const { password, apiKey, ca, warnings } = loadStoreSecrets(this.config)
+    for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
+    return {
+      connection: {
+        nodes: store.nodes,
+        ...(store.username === '' ? {} : { username: store.username, password }),
+        ...(apiKey === '' ? {} : { apiKey }),
+        ...(ca === '' ? {} : { ca }),
+        verifyTls: store.verifyTls,
+        requestTimeoutMs: store.requestTimeoutSeconds * 1000,
+        compression: store.compression,
+      },
+      namespace: store.namespace,
+      shards: store.shards,
+      replicas: store.replicas,
+      lifecycle: {
+        rolloverDays: store.rolloverDays,
+        rolloverBytes: store.rolloverBytes,
+        warmAfterDays: store.warmAfterDays,
+        deleteAfterDays: store.deleteAfterDays,
+      },
+      version: VERSION,
+    }
+  }
+
   /** For asking. What is not there yet is explained, not created. */
   async openStore(): Promise<EventStore> {
-    const { path } = this.config.store
+    const { kind, path } = this.config.store
+    if (kind !== 'embedded') return STORES[kind]({ ...this.clusterOptions(), readOnly: true })
     if (!existsSync(path)) {
       throw new UsageError(`there are no events yet at ${path}: analyse a capture first, as in 'borescope replay FILE'`)
     }
     return STORES.embedded({ path, readOnly: true })
   }
 
+  /** How the configured store is written to. */
+  get storeKind(): DestinationKind {
+    return this.config.store.kind === 'embedded' ? 'local' : 'remote'
+  }
+
   async createStore(): Promise<EventStore> {
-    return STORES.embedded({ path: this.config.store.path })
+    const { kind, path } = this.config.store
+    return kind === 'embedded' ? STORES.embedded({ path }) : STORES[kind](this.clusterOptions())
+  }
+
+  /** Where the store is, for people. */
+  get storeName(): string {
+    const { kind, path, nodes } = this.config.store
+    return kind === 'embedded' ? path : nodes.join(', ')
+  }
+
+  /** What the store keeps after a replay; a cluster has its life cycle. Not by age: captures may be old. */
+  get retention(): Retention {
+    const { kind, maxBytes } = this.config.store
+    return kind === 'embedded' ? { maxBytes } : {}
   }
 }

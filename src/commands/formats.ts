@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import { type EventDocument, type FieldName, isField, FIELDS, nest } from '../events/fields.ts'
 import { UsageError } from './context.ts'
-import { type Column, print, table, when } from './terminal.ts'
+import { type Column, print, table, when, write } from './terminal.ts'
 
 export const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
 export type Format = (typeof FORMATS)[number]
@@ -27,7 +27,10 @@ export function parseCount(text: string): number {
   return count
 }
 
-/** Writes documents as they come; a table is drawn when all are there. */
+/** A table knows the widths of its columns when all rows are there. */
+export const TABLE_ROWS_MAX = 10_000
+
+/** Writes documents as they come, in bounded memory; a table is drawn when all are there. */
 export async function printDocuments(
   documents: AsyncIterable<EventDocument>,
   format: Format,
@@ -40,9 +43,12 @@ export async function printDocuments(
       await print(fields.join(','))
       return each(documents, (document) => print(fields.map((field) => csv(document[field])).join(',')))
     case 'json': {
-      const all: object[] = []
-      const count = await each(documents, (document) => void all.push(nest(document)))
-      await print(JSON.stringify(all, null, 2))
+      let before = '[\n  '
+      const count = await each(documents, async (document) => {
+        await write(before + JSON.stringify(nest(document), null, 2).replaceAll('\n', '\n  '))
+        before = ',\n  '
+      })
+      await print(count === 0 ? '[]' : '\n]')
       return count
     }
     case 'table': {

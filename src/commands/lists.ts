@@ -60,7 +60,7 @@ const TUNNELS_ENDED = [
   'esp.tunnel.closed',
 ]
 
-async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+export async function tunnels(store: EventStore, filter: string, options: ListOptions): Promise<void> {
   const rows = await findThings(store, `event.action: (${TUNNELS_ENDED.join(' or ')})`, TUNNEL_UIDS, filter, options)
   const columns: Column<EventDocument>[] = [
     { title: 'began', value: (event) => (event['event.start'] === undefined ? '' : when(event['event.start'])) },
@@ -80,7 +80,7 @@ const SESSIONS_ENDED = [
   'pppoe.session.failed',
 ]
 
-async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+export async function sessions(store: EventStore, filter: string, options: ListOptions): Promise<void> {
   const rows = await findThings(store, `event.action: (${SESSIONS_ENDED.join(' or ')})`, SESSION_UIDS, filter, options)
   const links = await linksOf(store, rows)
   const linkOf = (event: EventDocument) => links.get(ownUid(event))
@@ -128,7 +128,7 @@ interface UserRow {
   last: string
 }
 
-async function users(store: EventStore, filter: string, options: ListOptions): Promise<void> {
+export async function users(store: EventStore, filter: string, options: ListOptions): Promise<void> {
   const rows = new Map<string, UserRow>()
   const kql = narrowed(
     'event.action: (ppp.authentication.succeeded or ppp.authentication.failed or ppp.link.opened)',
@@ -203,7 +203,7 @@ async function users(store: EventStore, filter: string, options: ListOptions): P
   process.stderr.write(`${counted(sorted.length, 'user')}\n`)
 }
 
-async function alerts(
+export async function alerts(
   store: EventStore,
   filter: string,
   options: ListOptions & { level?: (typeof LEVELS)[number] },
@@ -230,7 +230,7 @@ const NEWEST_FIRST = [{ field: '@timestamp', descending: true }] as const
 
 /** Things that a filter may pick out, and ids that one query may name. */
 const THINGS_MAX = 100_000
-const IDS_MAX = 200
+const IDS_MAX = 500
 
 /** The ends of things, newest first, of those things of which any event matches the filter. */
 async function findThings(

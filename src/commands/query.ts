@@ -1,10 +1,21 @@
 /** `borescope query`: any question to the store, in KQL. */
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { FieldName } from '../events/fields.ts'
-import type { Group, Selection, Sort } from '../store/search.ts'
+import type { Group, Metric, Selection, Sort } from '../store/search.ts'
 import type { EventStore } from '../store/stores.ts'
-import type { Context } from './context.ts'
-import { csv, FORMATS, type Format, parseCount, parseField, parseFields, printDocuments } from './formats.ts'
+import { type Context, UsageError } from './context.ts'
+import { explainQuery } from './explain.ts'
+import {
+  csv,
+  FORMATS,
+  type Format,
+  parseCount,
+  parseField,
+  parseFields,
+  printDocuments,
+  TABLE_ROWS_MAX,
+} from './formats.ts'
+import { printHistogram } from './histogram.ts'
 import { counted, number, print, table, when } from './terminal.ts'
 
 interface QueryOptions {
@@ -16,8 +27,20 @@ interface QueryOptions {
   readonly format: Format
   readonly json?: boolean
   readonly by?: readonly FieldName[]
+  readonly metrics?: readonly Metric[]
+  readonly every?: number
   readonly count?: boolean
+  readonly explain?: boolean
 }
+
+/** The options that compute something for each group: all add to one list, in the order of the command line. */
+const METRICS = {
+  sum: { of: 'sum', says: 'the sum of a field of numbers' },
+  avg: { of: 'average', says: 'its average' },
+  min: { of: 'minimum', says: 'its least value' },
+  max: { of: 'maximum', says: 'its greatest value' },
+  distinct: { of: 'distinct', says: 'how many different values a field has' },
+} as const satisfies Record<string, { readonly of: Metric['of']; readonly says: string }>
 
 const FIELDS_SHOWN = [
   '@timestamp',
@@ -29,7 +52,7 @@ const FIELDS_SHOWN = [
 ] as const satisfies readonly FieldName[]
 
 export function registerQuery(program: Command, context: () => Context): void {
-  program
+  const command = program
     .command('query')
     .summary('ask the store anything, in KQL')
     .description('Searches the stored events with KQL (Kibana Query Language).')
@@ -42,11 +65,23 @@ export function registerQuery(program: Command, context: () => Context): void {
       'field to sort by; -field for falling order; several separated by commas (default: newest first)',
       parseSort,
     )
-    .option('-n, --limit <number>', 'events at most, or groups with --by', parseCount, 100)
+    .option('-n, --limit <number>', 'events at most, or groups with --by; all for every one', parseLimit, 100)
     .addOption(new Option('--format <format>', 'how to write them').choices(FORMATS).default('table'))
     .option('--json', 'the same as --format json')
     .option('--by <fields>', 'count the events by the values of these fields', parseFields)
+  const metrics: Metric[] = []
+  for (const [name, { of, says }] of Object.entries(METRICS)) {
+    command.addOption(
+      new Option(`--${name} <field>`, `with --by or alone: ${says}`).argParser((text) => {
+        metrics.push({ of, field: parseField(text) })
+        return text
+      }),
+    )
+  }
+  command
+    .option('--every <interval>', 'count the events in each interval of time: 30s, 5m, 1h, 1d', parseInterval)
     .option('--count', 'only how many there are')
+    .option('--explain', 'how the query is understood, and what a store is asked; nothing is asked')
     .addHelpText(
       'after',
       `
@@ -56,12 +91,14 @@ KQL in short:
   event.action: (l2tp.tunnel.failed or ppp.*)      several values, wildcards
   network.bytes > 1000000 and not user.name: *     numbers, existence
   "wrong password"                                 words anywhere in message and names
+  @timestamp >= now-7d/d and source.ip: *          times, from the beginning of a day
 'borescope fields' lists the fields and the events.`,
     )
     .action(async (kql: string, options: QueryOptions) => {
+      if (options.explain) return print(explainQuery({ kql, ...timeOf(options) }))
       const store = await context().openStore()
       try {
-        await query(store, kql, options)
+        await query(store, kql, { ...options, metrics })
       } finally {
         await store.close()
       }
@@ -70,29 +107,42 @@ KQL in short:
 
 async function query(store: EventStore, kql: string, options: QueryOptions): Promise<void> {
   const format = options.json ? 'json' : options.format
-  const selection: Selection = {
-    kql,
-    ...(options.since === undefined ? {} : { since: options.since }),
-    ...(options.until === undefined ? {} : { until: options.until }),
+  const { by, every, metrics = [] } = options
+  const selection: Selection = { kql, ...timeOf(options) }
+  if ([options.count, every !== undefined, by !== undefined || metrics.length > 0].filter(Boolean).length > 1) {
+    throw new UsageError('--count, --every and --by (or --sum, --avg, --min, --max, --distinct) exclude each other')
   }
   if (options.count) {
     const count = await store.count(selection)
     return print(format === 'table' || format === 'csv' ? String(count) : JSON.stringify({ count }))
   }
-  if (options.by !== undefined) {
-    return printGroups(options.by, await store.aggregate(selection, { by: options.by, limit: options.limit }), format)
+  if (every !== undefined) return printHistogram(await store.histogram(selection, every), every, format)
+  if (by !== undefined || metrics.length > 0) {
+    return printGroups(by ?? [], metrics, await groupsOf(store, selection, by ?? [], metrics, options.limit), format)
+  }
+  await printFound(store, selection, options, format)
+}
+
+function timeOf({ since, until }: QueryOptions): Pick<Selection, 'since' | 'until'> {
+  return { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) }
+}
+
+async function printFound(store: EventStore, selection: Selection, options: QueryOptions, format: Format) {
+  const { limit } = options
+  if (format === 'table' && limit > TABLE_ROWS_MAX) {
+    throw new UsageError(`a table has ${number(TABLE_ROWS_MAX)} rows at most: more come with --format ndjson or csv`)
   }
   const sort = options.sort ?? [{ field: '@timestamp', descending: true }]
   const isWhole = format === 'json' || format === 'ndjson'
   const documents = store.search({
     ...selection,
     sort,
-    limit: options.limit,
+    ...(Number.isFinite(limit) ? { limit } : {}),
     ...(options.fields === undefined ? (isWhole ? {} : { fields: FIELDS_SHOWN }) : { fields: options.fields }),
   })
   const count = await printDocuments(documents, format, options.fields ?? FIELDS_SHOWN)
   if (format !== 'table') return
-  const total = count < options.limit ? count : await store.count(selection)
+  const total = count < limit ? count : await store.count(selection)
   process.stderr.write(
     total > count
       ? `${number(count)} of ${number(total)} events; --limit shows more\n`
@@ -100,29 +150,77 @@ async function query(store: EventStore, kql: string, options: QueryOptions): Pro
   )
 }
 
-async function printGroups(by: readonly FieldName[], groups: readonly Group[], format: Format): Promise<void> {
+/** A group with a value for each metric; null where no event of it has the field. */
+interface MeasuredGroup extends Omit<Group, 'metric'> {
+  readonly metrics: readonly (number | null)[]
+}
+
+/** A store computes one metric at a time; the groups are the same each time, but for events that come in between. */
+async function groupsOf(
+  store: EventStore,
+  selection: Selection,
+  by: readonly FieldName[],
+  metrics: readonly Metric[],
+  limit: number,
+): Promise<MeasuredGroup[]> {
+  const aggregation = { by, limit: Number.isFinite(limit) ? limit : GROUPS_MAX }
+  const [first, ...more] = metrics
+  const groups = await store.aggregate(selection, { ...aggregation, ...(first === undefined ? {} : { metric: first }) })
+  const columns: Map<string, number | null>[] = []
+  for (const metric of more) {
+    const measured = await store.aggregate(selection, { ...aggregation, metric })
+    columns.push(new Map(measured.map((group) => [JSON.stringify(group.key), group.metric ?? null])))
+  }
+  return groups.map(({ metric, ...group }) => {
+    const key = JSON.stringify(group.key)
+    const others = columns.map((column) => column.get(key) ?? null)
+    return { ...group, metrics: first === undefined ? [] : [metric ?? null, ...others] }
+  })
+}
+
+/** As the options are called: `sum(network.bytes)`. */
+function metricTitle({ of, field }: Metric): string {
+  const [name] = Object.entries(METRICS).find(([, metric]) => metric.of === of) as [string, unknown]
+  return `${name}(${field})`
+}
+
+async function printGroups(
+  by: readonly FieldName[],
+  metrics: readonly Metric[],
+  groups: readonly MeasuredGroup[],
+  format: Format,
+): Promise<void> {
+  const titles = metrics.map(metricTitle)
   if (format === 'json' || format === 'ndjson') {
-    const rows = groups.map(({ key, count, first, last }) => ({
+    const rows = groups.map(({ key, count, first, last, metrics: values }) => ({
       ...Object.fromEntries(by.map((field, i) => [field, key[i]])),
       count,
+      ...Object.fromEntries(titles.map((title, i) => [title, values[i]])),
       first,
       last,
     }))
     return print(format === 'json' ? JSON.stringify(rows, null, 2) : rows.map((row) => JSON.stringify(row)).join('\n'))
   }
   if (format === 'csv') {
-    await print([...by, 'count', 'first', 'last'].join(','))
-    for (const { key, count, first, last } of groups) await print([...key, count, first, last].map(csv).join(','))
+    await print([...by, 'count', ...titles, 'first', 'last'].join(','))
+    for (const { key, count, first, last, metrics: values } of groups) {
+      await print([...key, count, ...values, first, last].map(csv).join(','))
+    }
     return
   }
   const columns = [
     ...by.map((field, i) => ({
       title: field as string,
-      value: ({ key }: Group) => (key[i] === null ? '-' : String(key[i])),
+      value: ({ key }: MeasuredGroup) => (key[i] === null ? '-' : String(key[i])),
     })),
-    { title: 'count', value: ({ count }: Group) => number(count), right: true },
-    { title: 'first', value: ({ first }: Group) => when(first) },
-    { title: 'last', value: ({ last }: Group) => when(last) },
+    { title: 'count', value: ({ count }: MeasuredGroup) => number(count), right: true },
+    ...titles.map((title, i) => ({
+      title,
+      value: ({ metrics: values }: MeasuredGroup) => (values[i] === null ? '-' : number(values[i])),
+      right: true,
+    })),
+    { title: 'first', value: ({ first }: MeasuredGroup) => when(first) },
+    { title: 'last', value: ({ last }: MeasuredGroup) => when(last) },
   ]
   if (groups.length > 0) await print(table(columns, groups))
 }
@@ -134,4 +232,20 @@ function parseSort(text: string): Sort[] {
       ? { field: parseField(name.slice(1)), descending: true }
       : { field: parseField(name), descending: false }
   })
+}
+
+/** Groups that `--limit all` means. */
+const GROUPS_MAX = 100_000
+
+function parseLimit(text: string): number {
+  return text === 'all' ? Number.POSITIVE_INFINITY : parseCount(text)
+}
+
+const INTERVAL_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+function parseInterval(text: string): number {
+  const [, amount, unit] = /^(\d{1,6})(ms|s|m|h|d)$/.exec(text) ?? []
+  const intervalMs = Number(amount) * INTERVAL_MS[unit as keyof typeof INTERVAL_MS]
+  if (!(intervalMs > 0)) throw new InvalidArgumentError('expected a number and a unit: 30s, 5m, 1h, 1d.')
+  return intervalMs
 }

@@ -33,7 +33,7 @@ export function registerShow(program: Command, context: () => Context): void {
     })
 }
 
-async function show(store: EventStore, id: string, options: ShowOptions): Promise<void> {
+export async function show(store: EventStore, id: string, options: ShowOptions): Promise<void> {
   const { subject, events } = await story(store, id, options.limit)
   if (options.json) return print(JSON.stringify([...(subject === null ? [] : [subject]), ...events].map(nest), null, 2))
   if (subject !== null) await print(`${subject['event.kind'] === 'alert' ? alertText(subject) : eventText(subject)}\n`)
@@ -45,6 +45,9 @@ async function show(store: EventStore, id: string, options: ShowOptions): Promis
 
 /** Ids that are looked at, to see whether the beginning of one is the beginning of others. */
 const NAMES_MAX = 100_000
+/** What one query names: the things around a thing, and the evidence of an alert. */
+const AROUND_MAX = 64
+const EVIDENCE_MAX = 500
 
 interface Story {
   /** The alert or event that was asked for; null if a tunnel, session or flow was. */
@@ -90,11 +93,12 @@ async function wholeStory(store: EventStore, id: string, limit: number): Promise
     const lineage = event['borescope.lineage'] ?? []
     for (const outer of lineage.slice(0, Math.max(0, lineage.indexOf(id)))) around.add(outer)
   }
-  for (const outer of around) {
-    const actions = EVENTS_OF[outer[0]]
-    if (actions === undefined) continue
-    for (const event of await collect(store, `borescope.lineage: ${outer} and event.action: (${actions})`, limit))
-      events.set(event['event.id'], event)
+  const lives = [...around]
+    .filter((outer) => outer[0] in EVENTS_OF)
+    .slice(0, AROUND_MAX)
+    .map((outer) => `(borescope.lineage: ${outer} and event.action: (${EVENTS_OF[outer[0]]}))`)
+  if (lives.length > 0) {
+    for (const event of await collect(store, lives.join(' or '), limit)) events.set(event['event.id'], event)
   }
   return [...events.values()].sort(byTime).slice(0, limit)
 }
@@ -106,9 +110,10 @@ function byTime(a: EventDocument, b: EventDocument): number {
 /** Of an alert its evidence, and what else happened in the same tunnels; of any other event its lineage. */
 async function related(store: EventStore, subject: EventDocument, limit: number): Promise<EventDocument[]> {
   const events = new Map<string, EventDocument>()
-  for (const id of subject['alert.evidence'] ?? []) {
-    const event = await store.get(id)
-    if (event !== null) events.set(id, event)
+  const evidence = (subject['alert.evidence'] ?? []).slice(0, EVIDENCE_MAX)
+  if (evidence.length > 0) {
+    const kql = `event.id: (${evidence.join(' or ')})`
+    for (const event of await collect(store, kql, EVIDENCE_MAX)) events.set(event['event.id'], event)
   }
   const tunnels = (subject['borescope.lineage'] ?? []).slice(0, 20)
   if (tunnels.length > 0) {

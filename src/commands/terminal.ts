@@ -145,8 +145,18 @@ export function when(iso: string, milliseconds = false): string {
   return iso.slice(0, milliseconds ? 23 : 19).replace('T', ' ')
 }
 
-/** Writes to stdout; a reader that has had enough (`| head`) is no error. */
-export async function print(text: string): Promise<void> {
-  if (process.stdout.write(`${text}\n`)) return
+/** Writes a line to stdout; a reader that has had enough (`| head`) is no error. */
+export function print(text: string): Promise<void> {
+  return write(`${text}\n`)
+}
+
+/** Writes to stdout, as fast as it is read. */
+export async function write(text: string): Promise<void> {
+  if (process.stdout.write(text)) return
   await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
+}
+
+/** A line on stderr. */
+export function warn(message: string): void {
+  process.stderr.write(`borescope: ${printable(message)}\n`)
 }

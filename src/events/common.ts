@@ -13,6 +13,7 @@ export const COMMON_FIELDS = {
   'event.action': ecs('keyword', 'The name of the event in this catalogue.'),
   'event.dataset': ecs('keyword', '`borescope.<family>`.'),
   'event.module': ecs('keyword', 'Always `borescope`.'),
+  'event.sequence': ecs('long', 'Its number among the events of one analysis: what came first in a microsecond.'),
   'event.outcome': ecs('keyword', '`success`, `failure` or `unknown`.'),
   'event.reason': ecs('keyword', 'Why it ended or failed, in words.'),
   'event.start': ecs('date', 'First packet of the thing the event is about.'),

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from '
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { registerFunctions } from './kql-sql.ts'
-import { APPLICATION_ID, createSchema, numberFields, SCHEMA_VERSION } from './layout.ts'
+import { APPLICATION_ID, createIndexes, createSchema, numberFields, SCHEMA_VERSION } from './layout.ts'
 import { StoreError } from './search.ts'
 
 const MAGIC = 'SQLite format 3\0'
@@ -24,6 +24,7 @@ export function openForWriting(path: string): DatabaseSync {
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)
+      createIndexes(database)
       numberFields(database)
       database.exec('COMMIT')
       return database
@@ -42,7 +43,8 @@ export function openForReading(path: string): DatabaseSync {
     refuseOtherFormats(path)
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
     try {
-      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY')
+      // What is sorted stays in memory up to the size of the cache, and then goes to a temporary file.
+      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456')
       refuseOtherSchemas(database, path)
       registerFunctions(database)
       return database
@@ -65,15 +67,19 @@ export function explained<T>(path: string, work: () => T): T {
 function explain(path: string, error: unknown): unknown {
   const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string }
   if (code === 'ERR_SQLITE_ERROR') {
-    // The low byte is the primary result code; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB, 13 SQLITE_FULL.
+    // The low byte is the primary result code; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB, 13 SQLITE_FULL, 5 SQLITE_BUSY,
+    // 10 SQLITE_IOERR.
     const primary = (errcode ?? 0) & 255
     if (primary === 11 || primary === 26) {
       const advice = 'move it away (with its -wal and -shm files) and replay the captures, or put back a copy'
       return new StoreError(`the event store ${path} is damaged (${message}): ${advice}`)
     }
-    if (primary === 13)
-      return new StoreError(`no space is left for the event store ${path}: free some, or lower its retention`)
-    return new StoreError(`the event store ${path} failed: ${message}`)
+    if (primary === 13) {
+      const full = `no space is left for the event store ${path}: free some, or lower its retention`
+      return new StoreError(full, { retry: 'later' })
+    }
+    const retry = primary === 5 || primary === 10 ? 'later' : 'never'
+    return new StoreError(`the event store ${path} failed: ${message}`, { retry })
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'ENOTDIR' || code === 'EROFS') {
     return new StoreError(`the event store ${path} cannot be opened (${code}): check the path and its permissions`)

@@ -13,7 +13,9 @@ export interface Period {
 
 const TIMESTAMP = /^((?:[+-]\d{6}|\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/
 const DATE =
-  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d:?\d\d)?)?)?)?$/
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/
+/** Milliseconds since the epoch; four digits are a year. */
+const EPOCH_MS = /^-?\d{5,15}$/
 const MATH = /^(?:[+-]\d{1,9}[yMwdhHms]|\/[yMwdhHms])*$/
 const STEP = /([+-]\d+|\/)([yMwdhHms])/g
 
@@ -34,8 +36,8 @@ export function instantUs(text: string): number | null {
 }
 
 /**
- * The period that a date of a query names: an ISO 8601 date cut anywhere after the year, or date math as Elasticsearch
- * has it (`now-24h`, `now/d`, `2026-01-31||+1M/M`). Null if the text is neither.
+ * The period that a date of a query names: an ISO 8601 date cut anywhere after the year, milliseconds since the epoch, or
+ * date math as Elasticsearch has it (`now-24h`, `now/d`, `2026-01-31||+1M/M`). Null if the text is none of these.
  */
 export function period(text: string, nowUs: number): Period | null {
   if (text.startsWith('now')) return moved({ fromUs: nowUs, untilUs: nowUs + 1 }, text.slice(3))
@@ -49,6 +51,7 @@ function fractionUs(digits: string | undefined): number {
 }
 
 function dated(text: string): Period | null {
+  if (EPOCH_MS.test(text)) return { fromUs: Number(text) * 1000, untilUs: (Number(text) + 1) * 1000 }
   const match = DATE.exec(text)
   if (match === null) return null
   const [year, month = 1, day = 1, hour = 0, minute = 0, second = 0] = match
@@ -74,7 +77,7 @@ function dated(text: string): Period | null {
 
 function zoneUs(zone: string | undefined): number {
   if (zone === undefined || zone === 'Z') return 0
-  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.length > 3 ? zone.slice(-2) : 0)
   return (zone[0] === '-' ? -1 : 1) * minutes * 60_000_000
 }
 

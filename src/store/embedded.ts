@@ -18,7 +18,6 @@ import {
   columnValue,
   homeOf,
   isInteger,
-  isList,
   type Numbering,
   readNumbering,
   SELECTED,
@@ -40,6 +39,7 @@ import {
   type StoreStats,
   type WriteResult,
 } from './search.ts'
+import { isList, refuseInterval, refuseMetric } from './values.ts'
 
 export interface EmbeddedOptions {
   readonly path: string
@@ -94,8 +94,13 @@ export class EmbeddedStore {
   async *search(search: Search): AsyncGenerator<EventDocument> {
     const { where, parameters } = this.#condition(search)
     const wanted = search.fields === undefined ? null : new Set(search.fields)
-    const order = this.#order(search.sort ?? [])
-    const sql = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE ${where} ORDER BY ${order} LIMIT ?`
+    const sort = search.sort ?? []
+    const from = fromFor(sort.map(({ field }) => field))
+    // What is sorted are numbers of events, and not events: a million of them fits into memory. The cross joins keep the order.
+    const sql =
+      `SELECT ${SELECTED} FROM ` +
+      `(SELECT e.id FROM ${from} WHERE ${where} ORDER BY ${this.#order(sort)} LIMIT ?) s ` +
+      'CROSS JOIN events e ON e.id = s.id CROSS JOIN commons c ON c.id = e.common'
     // A connection of its own: the snapshot of a slow reader must not become the snapshot of other queries.
     const database = openForReading(this.#path)
     try {
@@ -133,8 +138,9 @@ export class EmbeddedStore {
     ]
     const places = keys.map((_, i) => String(i + 1))
     const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+    const from = fromFor(metric === undefined ? by : [...by, metric.field])
     const sql =
-      `SELECT ${selected.join(', ')} FROM ${[SELECTED_FROM, ...joins].join(' ')} WHERE ${where}${groups} ` +
+      `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
       `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
@@ -147,7 +153,7 @@ export class EmbeddedStore {
 
   /** How many events fall into each interval of time. */
   async histogram(selection: Selection, intervalMs: number): Promise<Bucket[]> {
-    if (!(intervalMs >= 1)) throw new StoreError('the interval of a histogram is at least one millisecond')
+    refuseInterval(intervalMs)
     const { where, parameters } = this.#condition(selection)
     const bucket = 'floor(e."@timestamp" / CAST(? AS REAL))'
     const sql = `SELECT ${bucket} AS bucket, count(*) FROM events e WHERE ${where} GROUP BY bucket ORDER BY bucket LIMIT ?`
@@ -232,10 +238,7 @@ export class EmbeddedStore {
   }
 
   #metric({ of, field }: Metric): string {
-    const numeric = FIELDS[field].kind === 'long' || FIELDS[field].kind === 'float'
-    if (isList(field) || (of !== 'distinct' && !numeric)) {
-      throw new StoreError(`there is no ${of} of ${field}: name a field of numbers`)
-    }
+    refuseMetric({ of, field })
     const value = this.#scalar(field)
     if (of === 'distinct') return `count(DISTINCT ${value})`
     const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max' }[of]
@@ -260,6 +263,11 @@ export class EmbeddedStore {
   }
 }
 
+/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
+function fromFor(fields: readonly FieldName[]): string {
+  return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
+}
+
 function keyValue(field: FieldName, stored: SqlValue): string | number | boolean | null {
   if (stored !== null && FIELDS[field].kind === 'boolean') return stored === 1
   // A list is read from the JSON of the event, where addresses stand as they were written.
@@ -279,6 +287,8 @@ interface PendingBatch {
 /** A part of a batch that is in the commit under way. */
 interface SentPart {
   readonly batch: PendingBatch
+  /** Where in the batch the part begins. */
+  readonly from: number
   readonly last: boolean
 }
 
@@ -315,11 +325,11 @@ class WriteQueue {
 
   write(documents: readonly EventDocument[]): Promise<WriteResult> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [] })
+    if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [], later: [] })
     // A batch larger than the queue is let in when it is alone: it waits in its caller's memory anyway.
     if (this.#waitingEvents > 0 && this.#waitingEvents + documents.length > this.#queueEventsMax) {
       const full = `more than ${this.#queueEventsMax} events wait for the event store ${this.#path}`
-      return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`))
+      return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`, { retry: 'later' }))
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ documents, taken: 0, stored: 0, duplicates: 0, rejected: [], resolve, reject })
@@ -354,22 +364,28 @@ class WriteQueue {
     const parts: (readonly EventDocument[])[] = []
     for (let room = this.#commitEventsMax; room > 0 && this.#waiting.length > 0; ) {
       const batch = this.#waiting[0]
-      const documents = batch.documents.slice(batch.taken, batch.taken + room)
+      const from = batch.taken
+      const documents = batch.documents.slice(from, from + room)
       batch.taken += documents.length
       room -= documents.length
       this.#waitingEvents -= documents.length
       const last = batch.taken === batch.documents.length
       if (last) this.#waiting.shift()
       parts.push(documents)
-      sent.push({ batch, last })
+      sent.push({ batch, from, last })
     }
     try {
+      let places: number[][] | null = null
       const reply = await this.#ask({ type: 'write', parts }).catch((error: Error) => {
         if (error.name !== 'DataCloneError') throw error
-        const sound = parts.map((documents, i) => cloneable(documents, sent[i].batch.rejected))
-        return this.#ask({ type: 'write', parts: sound })
+        const sound = parts.map((documents, i) => cloneable(documents, sent[i]))
+        places = sound
+        return this.#ask({
+          type: 'write',
+          parts: parts.map((documents, i) => sound[i].map((place) => documents[place])),
+        })
       })
-      if ('results' in reply) acknowledge(sent, reply.results)
+      if ('results' in reply) acknowledge(sent, reply.results, places)
     } catch (error) {
       this.#refuse(sent, error as Error)
     }
@@ -409,7 +425,7 @@ class WriteQueue {
     const settle = this.#settle
     this.#settle = null
     this.#worker.unref()
-    if ('error' in reply) settle?.reject(new StoreError(reply.error))
+    if ('error' in reply) settle?.reject(new StoreError(reply.error, { retry: reply.retry }))
     else settle?.resolve(reply)
   }
 
@@ -420,24 +436,37 @@ class WriteQueue {
   }
 }
 
-function acknowledge(sent: readonly SentPart[], results: readonly WriteResult[]): void {
-  for (const [i, { batch, last }] of sent.entries()) {
+/** `places` says which documents of each part were sent, if not all were. */
+function acknowledge(
+  sent: readonly SentPart[],
+  results: readonly WriteResult[],
+  places: readonly (readonly number[])[] | null,
+): void {
+  for (const [i, { batch, from, last }] of sent.entries()) {
     batch.stored += results[i].stored
     batch.duplicates += results[i].duplicates
-    batch.rejected.push(...results[i].rejected)
-    if (last) batch.resolve({ stored: batch.stored, duplicates: batch.duplicates, rejected: batch.rejected })
+    for (const { index, id, reason } of results[i].rejected) {
+      batch.rejected.push({ index: from + (places === null ? index : places[i][index]), id, reason })
+    }
+    if (!last) continue
+    const { stored, duplicates, rejected } = batch
+    batch.resolve({ stored, duplicates, rejected: rejected.sort((a, b) => a.index - b.index), later: [] })
   }
 }
 
-/** The documents that can cross to another thread; one that holds a function, say, is rejected here, alone. */
-function cloneable(documents: readonly EventDocument[], rejected: Rejection[]): EventDocument[] {
-  return documents.filter((document) => {
+/**
+ * Places of the documents of a part that can cross to another thread; one that holds a function, say, is rejected here,
+ * alone.
+ */
+function cloneable(documents: readonly EventDocument[], { batch, from }: SentPart): number[] {
+  const places: number[] = []
+  for (const [place, document] of documents.entries()) {
     try {
       structuredClone(document)
-      return true
+      places.push(place)
     } catch (error) {
-      rejected.push({ id: String(document['event.id']), reason: (error as Error).message })
-      return false
+      batch.rejected.push({ index: from + place, id: String(document['event.id']), reason: (error as Error).message })
     }
-  })
+  }
+  return places
 }

@@ -2,9 +2,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type FieldName, FIELDS } from '../events/fields.ts'
 import { storedRange } from './address.ts'
+import { textsTest } from './kql-predicate.ts'
 import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
-import { homeOf, isList, type Numbering, type SqlValue } from './layout.ts'
+import { homeOf, type Numbering, type SqlValue } from './layout.ts'
+import { isList } from './values.ts'
 import { globOf, matchesWildcard, prefixOf } from './wildcard.ts'
+import { wordsOf } from './words.ts'
 
 export interface Condition {
   /** A condition on `events e`. */
@@ -19,10 +22,16 @@ export function compileSql(query: QueryNode, numbering: Numbering): Condition {
   return { where, parameters: compiler.parameters }
 }
 
-/** GLOB ends at a NUL character, which a hostile name may well contain; such values go through this function instead. */
+/**
+ * What SQL cannot say. GLOB ends at a NUL character, which a hostile name may well contain; and of texts only the message
+ * is in the full-text index.
+ */
 export function registerFunctions(database: DatabaseSync): void {
   database.function('matches_wildcard', { deterministic: true }, (value, pattern) =>
     typeof value === 'string' && matchesWildcard(value, JSON.parse(pattern as string)) ? 1 : 0,
+  )
+  database.function('has_words', { deterministic: true }, (value, tests) =>
+    typeof value === 'string' && textsTest(JSON.parse(tests as string))([wordsOf(value).join(' ')]) ? 1 : 0,
   )
 }
 
@@ -39,11 +48,12 @@ class Compiler {
       case 'all':
         return '1'
       case 'and':
-      case 'or':
         return balanced(
           query.children.map((child) => this.compile(child)),
-          query.type === 'and' ? ' AND ' : ' OR ',
+          ' AND ',
         )
+      case 'or':
+        return balanced(this.#alternatives(query.children), ' OR ')
       case 'not':
         // A missing field makes a comparison NULL, and what is not true is what the user means.
         return `(${this.compile(query.child)}) IS NOT TRUE`
@@ -57,12 +67,32 @@ class Compiler {
         return this.#onField(query.field, (value) => this.#range(value, query.range))
       case 'network':
         return this.#onField(query.field, (value) => this.#network(value, query.low, query.high))
-      case 'words':
+      case 'words': {
+        const { field, words } = query
+        if (field !== null && field !== 'message') {
+          return this.#onField(field, (value) => `has_words(${value}, ${this.#bind(JSON.stringify(words))})`)
+        }
         return balanced(
-          query.words.map((test) => this.#words(query.field, test)),
+          words.map((test) => this.#words(field, test)),
           ' OR ',
         )
+      }
     }
+  }
+
+  /** Several values of one field are one look-up. */
+  #alternatives(queries: readonly QueryNode[]): string[] {
+    const values = new Map<FieldName, (string | number)[]>()
+    const others: QueryNode[] = []
+    for (const query of queries) {
+      if (query.type !== 'equals') others.push(query)
+      else if (!values.get(query.field)?.push(sqlValue(query.value))) values.set(query.field, [sqlValue(query.value)])
+    }
+    const conditions = others.map((query) => this.compile(query))
+    for (const [field, all] of values) {
+      conditions.push(this.#onField(field, (value) => `${value} IN (${all.map((one) => this.#bind(one)).join(', ')})`))
+    }
+    return conditions
   }
 
   #bind(value: SqlValue): string {

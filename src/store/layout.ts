@@ -12,12 +12,12 @@
  * In `commons` and `rest` a field is called by its number in the table `fields`, for brevity.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { inspect } from 'node:util'
 import { isoMicroseconds } from '../base/time.ts'
 import type { FieldKind } from '../events/declaration.ts'
 import { type EventDocument, FIELDS, type FieldName, isField } from '../events/fields.ts'
 import { addressKey, addressText, storedAddress } from './address.ts'
 import { instantUs } from './dates.ts'
+import { flawOf, NO_IDENTITY } from './values.ts'
 import { messageWords, nameWords } from './words.ts'
 
 export const SCHEMA_VERSION = 1
@@ -102,15 +102,18 @@ const TERMS = [
 
 /** Columns with an index of their own, over the events that have them. */
 const INDEXED = [
-  'source.ip',
-  'destination.ip',
   'outer.source.ip',
   'ppp.client.ip',
-  'user.name',
   'l2tp.tunnel.uid',
   'l2tp.session.uid',
   'flow.uid',
 ] as const satisfies readonly (typeof COLUMNS)[number][]
+
+/**
+ * Columns by which one asks who talks most. Their indexes hold all that the answer takes (when, how much, what sort of
+ * event), so that it is read from the index alone: a tenth of the time, for 12 bytes an event and index.
+ */
+const TALKERS = ['source.ip', 'destination.ip', 'user.name'] as const satisfies readonly (typeof COLUMNS)[number][]
 
 export type Home = 'column' | 'common' | 'rest' | 'terms' | 'addresses'
 
@@ -119,10 +122,6 @@ export function homeOf(field: FieldName): Home {
   if ((COMMON as readonly FieldName[]).includes(field)) return 'common'
   if ((TERMS as readonly FieldName[]).includes(field)) return 'terms'
   return FIELDS[field].kind === 'ip[]' ? 'addresses' : 'rest'
-}
-
-export function isList(field: FieldName): boolean {
-  return FIELDS[field].kind.endsWith('[]')
 }
 
 const SQL_TYPES: Record<FieldKind, string> = {
@@ -153,9 +152,6 @@ CREATE TABLE events (
   rest TEXT
 );
 CREATE UNIQUE INDEX events_event_id ON events ("event.id");
-CREATE INDEX events_timestamp ON events ("@timestamp");
-CREATE INDEX events_common ON events (common, "@timestamp");
-${INDEXED.map((field) => `CREATE INDEX "events_${field}" ON events ("${field}") WHERE "${field}" IS NOT NULL;`).join('\n')}
 CREATE TABLE terms (field INTEGER, value TEXT, event INTEGER, PRIMARY KEY (field, value, event)) WITHOUT ROWID;
 CREATE TABLE addresses (field INTEGER, value INTEGER, event INTEGER, PRIMARY KEY (field, value, event)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
@@ -164,6 +160,24 @@ CREATE VIRTUAL TABLE words USING fts5(
 CREATE VIRTUAL TABLE words_vocabulary USING fts5vocab('words', 'row');
 CREATE VIRTUAL TABLE words_places USING fts5vocab('words', 'instance');
 `
+
+/** Indexes of `events` by their names, with what follows `ON events`. */
+const INDEXES: ReadonlyMap<string, string> = new Map([
+  ['events_timestamp', '("@timestamp")'],
+  ['events_common', '(common, "@timestamp")'],
+  ...INDEXED.map((field) => [`events_${field}`, `("${field}") WHERE "${field}" IS NOT NULL`] as const),
+  ...TALKERS.map((field) => [`events_${field}_talk`, `("${field}", "@timestamp", "network.bytes", common)`] as const),
+])
+
+/** Brings the indexes of a file to those of this version: an older file gets the newer ones when it is next written to. */
+export function createIndexes(database: DatabaseSync): void {
+  const present = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'events' AND sql LIKE 'CREATE INDEX%'")
+    .all()
+    .map(({ name }) => name as string)
+  for (const name of present) if (!INDEXES.has(name)) database.exec(`DROP INDEX "${name}"`)
+  for (const [name, what] of INDEXES) database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON events ${what}`)
+}
 
 /** Creates the tables in an empty database. */
 export function createSchema(database: DatabaseSync): void {
@@ -249,7 +263,7 @@ export class Codec {
         }
       }
     }
-    if (columns[0] === null || columns[1] === null) return 'an event has an event.id and a @timestamp'
+    if (columns[0] === null || columns[1] === null) return NO_IDENTITY
     return {
       ...encoded,
       common: JSON.stringify(common),
@@ -351,34 +365,4 @@ export function columnValue(field: FieldName, stored: SqlValue): string | number
   if (stored !== null && kind === 'date') return isoMicroseconds(stored as number)
   if (stored !== null && kind.startsWith('ip')) return addressText(stored as number | Uint8Array)
   return stored as string | number | null
-}
-
-const INT64_BOUND = 2 ** 63
-
-/** Why a value does not fit its field, or null if it does. */
-function flawOf(kind: FieldKind, value: unknown): string | null {
-  if (kind === 'keyword[]' || kind === 'ip[]') {
-    if (!Array.isArray(value)) return `not a list: ${shown(value)}`
-    const element = kind === 'ip[]' ? 'ip' : 'keyword'
-    for (const item of value) {
-      const flaw = flawOf(element, item)
-      if (flaw !== null) return flaw
-    }
-    return null
-  }
-  if (kind === 'boolean') return typeof value === 'boolean' ? null : `not true or false: ${shown(value)}`
-  if (kind === 'long') {
-    const whole = Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
-    return whole ? null : `not a whole number of 64 bits: ${shown(value)}`
-  }
-  if (kind === 'float') return Number.isFinite(value) ? null : `not a number: ${shown(value)}`
-  if (typeof value !== 'string') return `not a text: ${shown(value)}`
-  if (kind === 'ip') return addressKey(value) === null ? `not an address: ${shown(value)}` : null
-  if (kind === 'date') return instantUs(value) === null ? `not an ISO 8601 date in UTC: ${shown(value)}` : null
-  return null
-}
-
-function shown(value: unknown): string {
-  const text = inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }

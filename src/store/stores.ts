@@ -1,5 +1,7 @@
 /** Where events are kept and asked for: what a store is, and which there are. */
 import type { EventDocument } from '../events/fields.ts'
+import { openElasticsearchStore } from './cluster/elasticsearch.ts'
+import { openOpenSearchStore } from './cluster/opensearch.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import type { Aggregation, Bucket, Group, Retention, Search, Selection, StoreStats, WriteResult } from './search.ts'
 
@@ -8,8 +10,11 @@ import type { Aggregation, Bucket, Group, Retention, Search, Selection, StoreSta
  * the store is.
  */
 export interface EventStore {
-  /** Resolves when the batch is safe: stored, already there, or rejected event by event with a reason. */
-  write(batch: readonly EventDocument[]): Promise<WriteResult>
+  /**
+   * Resolves when it is known of each event whether it is safe. Rejects with a StoreError if that is known of none; its
+   * `retry` says what may be done. A write that was broken off by the signal may be tried again.
+   */
+  write(batch: readonly EventDocument[], signal?: AbortSignal): Promise<WriteResult>
   search(search: Search): AsyncIterable<EventDocument>
   count(selection: Selection): Promise<number>
   aggregate(selection: Selection, aggregation: Aggregation): Promise<Group[]>
@@ -25,4 +30,6 @@ export interface EventStore {
 /** Each opens a store from the options of its kind. */
 export const STORES = {
   embedded: openEmbeddedStore,
+  elasticsearch: openElasticsearchStore,
+  opensearch: openOpenSearchStore,
 } satisfies Record<string, (options: never) => Promise<EventStore>>

@@ -5,12 +5,12 @@
  * The same parameters give the same bytes.
  */
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as craft from '../support/craft.ts'
 import { attribute, encrypted, message, type MessageFields, sa1, transform1 } from '../support/ike.ts'
 import { Random } from '../support/random.ts'
 import { PcapWriter, put32, versionOf } from './pcap-writer.ts'
+import { CACHE } from './run.ts'
 
 const START_US = 1_760_000_000_000_000
 const GATEWAY = '203.0.113.1'
@@ -119,10 +119,9 @@ const KINDS = { esp: espPackets, ike: ikePackets } as const
 
 /** The path of the capture in the temporary folder, written only if it is not there. */
 export function cachedIpsec(kind: keyof typeof KINDS, packets: number): string {
-  const folder = join(tmpdir(), 'borescope-bench')
-  const path = join(folder, `ipsec-${kind}-${versionOf(['generate-ipsec.ts', '../support/ike.ts'])}-${packets}.pcap`)
+  const path = join(CACHE, `ipsec-${kind}-${versionOf(['generate-ipsec.ts', '../support/ike.ts'])}-${packets}.pcap`)
   if (existsSync(path)) return path
-  mkdirSync(folder, { recursive: true })
+  mkdirSync(CACHE, { recursive: true })
   const temporary = `${path}.${process.pid}.part`
   const writer = new PcapWriter(temporary)
   const source = KINDS[kind](new Random(1))

@@ -10,13 +10,13 @@
  */
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Agenda } from '../support/agenda.ts'
 import * as craft from '../support/craft.ts'
 import { Random } from '../support/random.ts'
 import { FRAME_BYTES_MAX, PcapWriter, put16, put32, versionOf } from './pcap-writer.ts'
+import { CACHE } from './run.ts'
 
 export interface MixOptions {
   readonly packets?: number
@@ -777,7 +777,6 @@ class Mixer {
 }
 
 const DEFAULTS: Required<MixOptions> = { packets: 2_000_000, tunnels: 1000, sessionsPerTunnel: 2, seed: 1 }
-const CACHE = join(tmpdir(), 'borescope-bench')
 
 /** Writes the mix to `path` under a temporary name and renames it when it is complete. */
 export function generateMix(path: string, options: MixOptions = {}): Mix {

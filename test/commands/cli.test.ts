@@ -75,6 +75,9 @@ describe('help', () => {
       'alerts',
       'show',
       'rules',
+      'status',
+      'spool',
+      'quarantine',
       'config',
       'fields',
       'doctor',
@@ -85,7 +88,8 @@ describe('help', () => {
   })
 
   test('exists for every command', async () => {
-    for (const name of ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'config', 'fields', 'doctor']) {
+    const names = ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'status', 'spool', 'quarantine', 'config']
+    for (const name of [...names, 'fields', 'doctor']) {
       const { code, stdout } = await borescope([name, '--help'])
       expect(code, name).toBe(0)
       expect(stdout).toContain(`Usage: borescope ${name}`)
@@ -138,8 +142,9 @@ describe('replay', () => {
     const store = { BORESCOPE_STORE__PATH: join(scratch, 'twice.db') }
     const first = JSON.parse((await borescope(['replay', '--json', CLEAN], undefined, store)).stdout)
     const second = JSON.parse((await borescope(['replay', '--json', CLEAN], undefined, store)).stdout)
-    expect(first.store).toEqual({ stored: expect.any(Number), duplicates: 0, rejected: 0 })
-    expect(second.store).toEqual({ stored: 0, duplicates: first.store.stored, rejected: 0 })
+    const none = { resumed: 0, quarantined: 0, spooled: 0, dropped: {} }
+    expect(first.store).toEqual({ ...none, stored: expect.any(Number), duplicates: 0 })
+    expect(second.store).toEqual({ ...none, stored: 0, duplicates: first.store.stored })
   })
 
   test('reads stdin', async () => {
@@ -279,6 +284,64 @@ describe('what is stored', () => {
       expect.objectContaining({ 'event.outcome': 'failure', count: 24 }),
       expect.objectContaining({ 'event.outcome': 'success', count: 2 }),
     ])
+  })
+
+  test('metrics of groups, and of everything', async () => {
+    const flows = ['query', 'event.action: flow.closed', '--sum', 'network.bytes', '--distinct', 'destination.ip']
+    const [all] = JSON.parse((await borescope([...flows, '--json'])).stdout)
+    const groups = JSON.parse((await borescope([...flows, '--by', 'source.ip', '--limit', 'all', '--json'])).stdout)
+    const sums = groups.map((group: Record<string, number>) => group['sum(network.bytes)'])
+    expect(all['sum(network.bytes)']).toBe(sums.reduce((sum: number, part: number) => sum + part, 0))
+    expect(all['distinct(destination.ip)']).toBeGreaterThan(0)
+    const { stdout } = await borescope([...flows, '--by', 'source.ip', '--format', 'csv'])
+    expect(stdout).toMatch(/^source\.ip,count,sum\(network\.bytes\),distinct\(destination\.ip\),first,last\n/)
+    const wrong = await borescope(['query', '--by', 'source.ip', '--avg', 'user.name'])
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toContain('there is no average of user.name: name a field of numbers')
+  })
+
+  test('events over time, as bars and as numbers', async () => {
+    const failed = ['query', 'event.action: ppp.authentication.failed', '--every', '1s']
+    const bars = await borescope(failed)
+    expect(bars.stdout).toMatch(/^2026-\d\d-\d\d \d\d:\d\d:\d\d +\d+ {2}█+/)
+    expect(bars.stderr).toMatch(/^24 events in \d+ intervals, UTC\n$/)
+    const rows = (await borescope([...failed, '--format', 'csv'])).stdout.trimEnd().split('\n')
+    expect(rows[0]).toBe('from,count')
+    expect(rows.slice(1).reduce((sum, row) => sum + Number(row.split(',')[1]), 0)).toBe(24)
+    expect((await borescope(['query', '--every', '1 hour'])).stderr).toContain('expected a number and a unit')
+    expect((await borescope([...failed, '--count'])).stderr).toContain('exclude each other')
+  })
+
+  test('every event, as a stream that ends quietly with its reader', async () => {
+    const all = ['query', '--limit', 'all', '--format', 'ndjson']
+    const { stdout } = await borescope(all)
+    const count = Number((await borescope(['query', '--count'])).stdout)
+    expect(stdout.trimEnd().split('\n')).toHaveLength(count)
+    expect(JSON.parse((await borescope(['query', '--limit', 'all', '--json'])).stdout)).toHaveLength(count)
+    expect((await borescope(['query', '--limit', 'all'])).stderr).toContain('--format ndjson')
+    const child = spawn(join(ROOT, 'bin/borescope'), all, {
+      cwd: scratch,
+      env: { PATH: process.env['PATH'], HOME: scratch },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let complaint = ''
+    child.stderr.on('data', (text) => {
+      complaint += text
+    })
+    child.stdout.once('data', () => child.stdout.destroy())
+    const code = await new Promise((done) => child.on('close', done))
+    expect({ code, complaint }).toEqual({ code: 0, complaint: '' })
+  })
+
+  test('how a query is understood, without a store', async () => {
+    const { code, stdout } = await borescope(['query', 'source.ip: 10.0.0.0/8', '--explain'], undefined, {
+      BORESCOPE_STORE__PATH: join(scratch, 'nowhere.db'),
+    })
+    expect(code).toBe(0)
+    for (const part of ['"type": "network"', 'e."source.ip" BETWEEN ? AND ?', '"gte": "10.0.0.0"']) {
+      expect(stdout).toContain(part)
+    }
+    expect((await borescope(['query', 'sorce.ip: 10.0.0.0/8', '--explain'])).code).toBe(2)
   })
 
   test('a filter is understood by itself: it cannot reach beyond its list', async () => {

@@ -39,6 +39,7 @@ test('a raised event becomes a whole document', () => {
     'event.action': 'protocol.anomaly',
     'event.dataset': 'borescope.protocol',
     'event.module': 'borescope',
+    'event.sequence': 1,
     message: 'A packet broke the rules',
     'source.ip': '192.0.2.1',
     'source.port': 1701,

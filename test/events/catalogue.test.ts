@@ -25,6 +25,7 @@ const BASE = [
   'event.action',
   'event.dataset',
   'event.module',
+  'event.sequence',
 ]
 
 describe.each(EVENTS)('%s', (name, { says, dataset, kind, category, type, always, may }) => {

@@ -102,7 +102,7 @@ describe.each(ALERTING.map((rule) => [rule.title, rule] as const))('%s', (_, rul
 
   it.each(tests.map((test) => [test.fires ? 'fires' : 'is silent', test.name, test] as const))(
     '%s: %s',
-    (_, __, test) => {
+    async (_, __, test) => {
       const events = test.events ?? (await eventsOfFile(test.captures[0]))
       const about = alertsOf(events).filter((alert) => alert['rule.id'] === rule.id)
       expect(events.length).toBeGreaterThan(0)

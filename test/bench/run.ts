@@ -1,0 +1,30 @@
+/** A case of the benchmark as a process of its own, started as `bin/borescope` starts the sensor. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** What the benchmark makes once and keeps. */
+export const CACHE = join(tmpdir(), 'borescope-bench')
+
+const FLAGS = flagsOfTheSensor()
+/** As the sensor's, and not the user's: the first round fills it, as the first start of the sensor does. */
+const COMPILE_CACHE = join(CACHE, 'compiled')
+
+function flagsOfTheSensor(): readonly string[] {
+  const script = readFileSync(join(import.meta.dirname, '../../bin/borescope'), 'utf8')
+  const flags = /^flags='([^']+)'$/m.exec(script)?.[1]
+  if (flags === undefined) throw new Error('bin/borescope names no flags')
+  return flags.split(' ')
+}
+
+/** Runs a script of this folder, and gives the JSON that it prints. */
+export function runCase<T>(script: string, parameters: readonly string[]): T {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [...FLAGS, join(import.meta.dirname, script), ...parameters],
+    { encoding: 'utf8', env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE }, maxBuffer: 1 << 26 },
+  )
+  if (status !== 0) throw new Error(`${parameters[0]} failed: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
