@@ -1,0 +1,168 @@
+/** A server process of ours: started, killed, stopped short and started again, and never left behind. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Installation, install } from './installation.ts'
+import { type KindName, SERVER_KINDS } from './kinds.ts'
+
+/** Small heaps, quick starts: several servers run beside the tests. */
+const JVM_OPTIONS = ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dlog4j2.level=INFO']
+
+/**
+ * Reads the server's process id from its input, again at each start. When the input ends, because the server is no longer wanted
+ * or because whoever wanted it is no more, it kills that process, even a stopped one, and removes the server's folder.
+ */
+const GUARD = `
+while read -r line; do pid=$line; done
+tries=0
+while [ -n "$pid" ] && [ $tries -lt 100 ] && kill -9 "$pid" 2>/dev/null; do tries=$((tries + 1)); sleep 0.1; done
+rm -rf -- "$0"
+`
+
+/** Below the ports that clients are given: a client that calls a dead server's port again and again must never be given that port. */
+const PORT_MIN = 15_000
+const PORT_MAX = 32_000
+
+const START_SECONDS = 100
+const PORTS_TRIED = 5
+
+export class ServerProcess {
+  readonly url: string
+  /** Its home, with data and log. */
+  readonly folder: string
+  readonly #kind: KindName
+  readonly #installation: Installation
+  readonly #port: number
+  readonly #guard: ChildProcess
+  #java: ChildProcess | null = null
+
+  private constructor(kind: KindName, installation: Installation, port: number) {
+    this.#kind = kind
+    this.#installation = installation
+    this.#port = port
+    this.url = `http://127.0.0.1:${port}`
+    this.folder = mkdtempSync(join(tmpdir(), `borescope-${kind}-`))
+    mkdirSync(join(this.folder, 'config'))
+    // Away from the terminal, whose Ctrl-C would end it with everybody else.
+    this.#guard = spawn('sh', ['-c', GUARD, this.folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    this.#guard.unref()
+  }
+
+  /** Starts a new server on a free port; it answers when this resolves. */
+  static async launch(kind: KindName): Promise<ServerProcess> {
+    const installation = await install(kind)
+    for (let tries = 1; ; tries++) {
+      const server = new ServerProcess(kind, installation, await freePort())
+      try {
+        await server.start()
+        return server
+      } catch (error) {
+        await server.remove()
+        // Somebody else may have taken the port in between.
+        if (tries === PORTS_TRIED || !/BindHttp|Address already in use/.test(String(error))) throw error
+      }
+    }
+  }
+
+  /** Starts the process, on the same port and data as before. Resolves when it answers and has its shards. */
+  async start(): Promise<void> {
+    if (this.#java !== null) throw new Error(`the ${this.#kind} server runs already`)
+    const { product, plugins } = SERVER_KINDS[this.#kind]
+    const settings = {
+      'path.home': this.folder,
+      'cluster.name': 'borescope-test',
+      'node.name': product,
+      'discovery.type': 'single-node',
+      'network.host': '127.0.0.1',
+      'http.port': this.#port,
+      'transport.port': 0,
+      // Neither a full disk of this machine nor garbage in a small heap are what a test is about.
+      'cluster.routing.allocation.disk.threshold_enabled': false,
+      'indices.breaker.total.use_real_memory': false,
+    }
+    const log = openSync(this.#logPath, 'a')
+    const java = spawn(
+      this.#installation.java,
+      [
+        ...JVM_OPTIONS,
+        ...this.#installation.arguments,
+        ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+        ...plugins,
+      ],
+      { stdio: ['ignore', log, log], cwd: this.folder },
+    )
+    closeSync(log)
+    java.unref()
+    this.#java = java
+    java.once('exit', () => {
+      this.#java = null
+    })
+    this.#guard.stdin?.write(`${java.pid}\n`)
+    await this.#answers()
+  }
+
+  /** As kill -9 does. Resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const java = this.#running()
+    java.kill('SIGKILL')
+    if (java.exitCode === null && java.signalCode === null) await once(java, 'exit')
+  }
+
+  /** The process stands still: it takes connections, as long as the kernel queues them, and never answers. */
+  pause(): void {
+    this.#running().kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#running().kill('SIGCONT')
+  }
+
+  /** Ends the process, if it runs, and removes its data. */
+  async remove(): Promise<void> {
+    this.#guard.stdin?.end()
+    if (this.#guard.exitCode === null) await once(this.#guard, 'exit')
+  }
+
+  #running(): ChildProcess {
+    if (this.#java === null) throw new Error(`the ${this.#kind} server does not run`)
+    return this.#java
+  }
+
+  async #answers(): Promise<void> {
+    const health = `${this.url}/_cluster/health?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=1s`
+    const deadline = performance.now() + START_SECONDS * 1000
+    while (this.#java !== null && performance.now() < deadline) {
+      const isHealthy = await fetch(health, { signal: AbortSignal.timeout(5000) }).then(
+        async (response) => {
+          await response.text()
+          return response.ok
+        },
+        () => false,
+      )
+      if (isHealthy) return
+      await delay(100)
+    }
+    const log = readFileSync(this.#logPath, 'utf8').slice(-4000)
+    throw new Error(`the ${this.#kind} server ${this.#java === null ? 'ended' : 'does not answer'}:\n${log}`)
+  }
+
+  get #logPath(): string {
+    return join(this.folder, 'server.log')
+  }
+}
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN))
+    const probe = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+    })
+    if (isFree) return port
+  }
+}
