@@ -8,6 +8,7 @@ import { LEVELS } from '../config.ts'
 import { Batcher, type BatchWriter } from '../output/batch.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
+import { StoreError } from '../store/search.ts'
 import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
@@ -219,6 +220,9 @@ function storeSink(store: EventStore, context: Context): Sink {
       counts.rejected += result.rejected.length
       for (const { id, reason } of result.rejected)
         process.stderr.write(`borescope: event ${id} was not stored: ${reason}\n`)
+      if (result.later.length > 0) {
+        throw new StoreError(`the store could not take ${result.later.length} events: ${result.later[0].reason}`)
+      }
     },
   }
   const batcher = new Batcher(writer)

@@ -4,7 +4,7 @@ import { addressKey } from './address.ts'
 import { instantUs } from './dates.ts'
 import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
 import { matchesWildcard } from './wildcard.ts'
-import { messageWords, nameWords } from './words.ts'
+import { messageWords, nameWords, wordsOf } from './words.ts'
 
 export type Predicate = (document: EventDocument) => boolean
 
@@ -63,21 +63,24 @@ function range(field: FieldName, { low, lowIncluded, high, highIncluded }: Numbe
   })
 }
 
-function words(field: 'message' | null, tests: readonly WordTest[]): Predicate {
-  const compiled = tests.map((test) => ('phrase' in test ? phrase(test.phrase) : patterns(test.patterns)))
-  return (document) => {
-    const texts = [` ${messageWords(document)} `]
-    if (field === null) texts.push(` ${nameWords(document)} `)
-    return compiled.some((test) => test(texts))
-  }
+function words(field: FieldName | null, tests: readonly WordTest[]): Predicate {
+  const test = textsTest(tests)
+  if (field !== null) return onField(field, (value) => test([wordsOf(value as string).join(' ')]))
+  return (document) => test([messageWords(document), nameWords(document)])
 }
 
-/** Each text is its words with a space before and after every one. */
-type TextsTest = (texts: readonly string[]) => boolean
+/** Tests texts that are given as their words with a space between any two. */
+export type TextsTest = (texts: readonly string[]) => boolean
+
+/** Whether any of the tests holds for the texts. */
+export function textsTest(tests: readonly WordTest[]): TextsTest {
+  const compiled = tests.map((test) => ('phrase' in test ? phrase(test.phrase) : patterns(test.patterns)))
+  return (texts) => compiled.some((test) => test(texts))
+}
 
 function phrase(sought: readonly string[]): TextsTest {
   const text = ` ${sought.join(' ')} `
-  return (texts) => texts.some((words) => words.includes(text))
+  return (texts) => texts.some((words) => ` ${words} `.includes(text))
 }
 
 function patterns(sought: readonly (readonly string[])[]): TextsTest {

@@ -2,9 +2,11 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type FieldName, FIELDS } from '../events/fields.ts'
 import { storedRange } from './address.ts'
+import { textsTest } from './kql-predicate.ts'
 import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
 import { homeOf, isList, type Numbering, type SqlValue } from './layout.ts'
 import { globOf, matchesWildcard, prefixOf } from './wildcard.ts'
+import { wordsOf } from './words.ts'
 
 export interface Condition {
   /** A condition on `events e`. */
@@ -19,10 +21,16 @@ export function compileSql(query: QueryNode, numbering: Numbering): Condition {
   return { where, parameters: compiler.parameters }
 }
 
-/** GLOB ends at a NUL character, which a hostile name may well contain; such values go through this function instead. */
+/**
+ * What SQL cannot say. GLOB ends at a NUL character, which a hostile name may well contain; and of texts only the message
+ * is in the full-text index.
+ */
 export function registerFunctions(database: DatabaseSync): void {
   database.function('matches_wildcard', { deterministic: true }, (value, pattern) =>
     typeof value === 'string' && matchesWildcard(value, JSON.parse(pattern as string)) ? 1 : 0,
+  )
+  database.function('has_words', { deterministic: true }, (value, tests) =>
+    typeof value === 'string' && textsTest(JSON.parse(tests as string))([wordsOf(value).join(' ')]) ? 1 : 0,
   )
 }
 
@@ -57,11 +65,16 @@ class Compiler {
         return this.#onField(query.field, (value) => this.#range(value, query.range))
       case 'network':
         return this.#onField(query.field, (value) => this.#network(value, query.low, query.high))
-      case 'words':
+      case 'words': {
+        const { field, words } = query
+        if (field !== null && field !== 'message') {
+          return this.#onField(field, (value) => `has_words(${value}, ${this.#bind(JSON.stringify(words))})`)
+        }
         return balanced(
-          query.words.map((test) => this.#words(query.field, test)),
+          words.map((test) => this.#words(field, test)),
           ' OR ',
         )
+      }
     }
   }
 

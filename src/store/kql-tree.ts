@@ -32,5 +32,5 @@ export type QueryNode =
   | (Span & { readonly type: 'range'; readonly field: FieldName; readonly range: NumberRange })
   /** ip: an address from `low` to `high`, both as sortable keys (see `address.ts`). */
   | (Span & { readonly type: 'network'; readonly field: FieldName; readonly low: string; readonly high: string })
-  /** Any of these words: in the message, or (field null) in the message or the names. */
-  | (Span & { readonly type: 'words'; readonly field: 'message' | null; readonly words: readonly WordTest[] })
+  /** Any of these words: in a field of text, or (field null) in the message or the names. */
+  | (Span & { readonly type: 'words'; readonly field: FieldName | null; readonly words: readonly WordTest[] })

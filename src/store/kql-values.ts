@@ -5,7 +5,7 @@ import { period } from './dates.ts'
 import type { NumberRange, QueryNode, Span, WordTest } from './kql-tree.ts'
 import type { QueryFault } from './query-error.ts'
 import { splitPattern } from './wildcard.ts'
-import { NOT_WORD, wordsOf } from './words.ts'
+import { lowered, NOT_WORD, wordsOf } from './words.ts'
 
 /** A value as it was written: the texts between its wildcards, with escapes resolved. */
 export interface Literal extends Span {
@@ -33,7 +33,7 @@ export function comparison(
 ): QueryNode | QueryFault {
   const { parts, start, end } = literal
   const text = parts.join('*')
-  if (operator === null && !literal.quoted && /^\*+$/.test(text)) return { type: 'exists', field, start, end }
+  if (operator === null && isStar(literal)) return { type: 'exists', field, start, end }
   switch (FIELDS[field].kind) {
     case 'keyword':
     case 'keyword[]':
@@ -42,7 +42,7 @@ export function comparison(
         ? { type: 'wildcard', field, parts, start, end }
         : { type: 'equals', field, value: text, start, end }
     case 'text':
-      return operator === null ? wordsNode('message', literal) : noRange(field, 'text', literal)
+      return operator === null ? wordsNode(field, literal) : noRange(field, 'text', literal)
     case 'ip':
     case 'ip[]':
       return network(field, text, operator, literal)
@@ -58,8 +58,13 @@ export function comparison(
   }
 }
 
+/** A wildcard alone, and none that was escaped. */
+export function isStar({ parts }: Literal): boolean {
+  return parts.length === 2 && parts[0] === '' && parts[1] === ''
+}
+
 /** Words to look for: of a quoted text all in a row, of any other one of those between its spaces. */
-export function wordsNode(field: 'message' | null, literal: Literal): QueryNode | QueryFault {
+export function wordsNode(field: FieldName | null, literal: Literal): QueryNode | QueryFault {
   const { start, end } = literal
   const words: WordTest[] = []
   for (const piece of literal.quoted ? [literal.parts] : splitPattern(literal.parts, /\s+/)) {
@@ -67,7 +72,7 @@ export function wordsNode(field: 'message' | null, literal: Literal): QueryNode 
       const phrase = wordsOf(piece[0])
       if (phrase.length > 0) words.push({ phrase })
     } else {
-      const lower = piece.map((part) => part.toLowerCase())
+      const lower = piece.map(lowered)
       const patterns = splitPattern(lower, NOT_WORD)
       if (patterns.length > 0) words.push({ patterns })
     }

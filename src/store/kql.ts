@@ -13,7 +13,7 @@
  */
 import { FIELDS, type FieldName } from '../events/fields.ts'
 import type { QueryNode, Span } from './kql-tree.ts'
-import { comparison, type Literal, type RangeOperator, wordsNode } from './kql-values.ts'
+import { comparison, isStar, type Literal, type RangeOperator, wordsNode } from './kql-values.ts'
 import { nearest } from './nearest.ts'
 import { QueryError, type QueryFault } from './query-error.ts'
 import { matchesWildcard } from './wildcard.ts'
@@ -331,10 +331,6 @@ class Parser {
 
 function isSpace(character: string): boolean {
   return character.trim() === ''
-}
-
-function isStar(literal: Literal): boolean {
-  return !literal.quoted && literal.parts.length === 2 && literal.parts[0] === '' && literal.parts[1] === ''
 }
 
 /** Addresses and times hold colons and no spaces, so there a colon belongs to the value. */

@@ -11,8 +11,8 @@ export const NOT_WORD = /[^\p{L}\p{N}\p{M}_]+/u
 /** Stands between two fields, so that no phrase reaches from one into the next. No text holds it as a word. */
 const FENCE = '\ue000'
 
-/** The fields, beside `message`, in which a bare word is looked for. */
-const NAME_FIELDS = [
+/** The fields, beside `message`, in which a bare word is looked for; a cluster copies them into one. */
+export const NAME_FIELDS = [
   'event.action',
   'event.reason',
   'anomaly.name',
@@ -48,10 +48,17 @@ const NAME_FIELDS = [
 ] as const satisfies readonly FieldName[]
 
 export function wordsOf(text: string): string[] {
-  return text
-    .toLowerCase()
+  return lowered(text)
     .split(NOT_WORD)
     .filter((word) => word !== '')
+}
+
+/**
+ * In lower case, each character by itself, as the analysers of clusters do it. `toLowerCase` alone looks at what stands
+ * around a Σ, and makes two characters of an İ.
+ */
+export function lowered(text: string): string {
+  return text.replace(/[Σİ]/g, (letter) => (letter === 'Σ' ? 'σ' : 'i')).toLowerCase()
 }
 
 /** The words of the message, separated by spaces. */

@@ -84,6 +84,7 @@ export const DOCUMENTS: readonly EventDocument[] = [
     'user.name': '',
     'source.port': 0,
     'l2tp.result.text': 'nul\u0000inside',
+    'error.message': 'Zugriff ΑΡΝΗΣΗ, Code 5',
   }),
 ]
 
@@ -145,6 +146,10 @@ export const CASES: readonly QueryCase[] = [
   c('message: *', 'abcde'),
   c('related.ip: *', 'ab'),
   c('user.name: "*"', ''),
+  c('user.name: **', 'bcef'),
+  c('user.name: \\*', ''),
+  c('user.name: *\\*', ''),
+  c('user.name: *\\**', 'e'),
   c('l2tp.tunnel.adopted: *', 'ac'),
   // Wildcards in field names
   c('l2tp.*: 5', 'a'),
@@ -263,6 +268,14 @@ export const CASES: readonly QueryCase[] = [
   c('message: "spray and pray"', 'd'),
   c('message: *og*', 'bc'),
   c('message: pass*', 'bd'),
+  c('error.message: zugriff', 'f'),
+  c('error.message: "ΑΡΝΗΣΗ code"', 'f'),
+  c('error.message: "code zugriff"', ''),
+  c('error.message: αρνησ*', 'f'),
+  c('error.message: logged', ''),
+  c('message: zugriff', ''),
+  c('error.message: *', 'f'),
+  c('zugriff', ''),
 ]
 
 export interface ErrorCase {

@@ -1,12 +1,7 @@
-import { DatabaseSync } from 'node:sqlite'
+/** Random documents and queries that fit each other, for comparing ways of running a query. */
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
 import { isoMicroseconds } from '../../src/base/time.ts'
 import { type EventDocument, FIELDS, type FieldName } from '../../src/events/fields.ts'
-import { parseQuery } from '../../src/store/kql.ts'
-import { compilePredicate } from '../../src/store/kql-predicate.ts'
-import { compileSql, registerFunctions } from '../../src/store/kql-sql.ts'
-import { Codec, createSchema, insertEvent, numberFields, readNumbering } from '../../src/store/layout.ts'
 import { document, START_US } from './documents.ts'
 
 /** One field of every kind in every home. */
@@ -20,6 +15,7 @@ const USED = [
   'source.port',
   'user.name',
   'message',
+  'error.message',
   'related.ip',
   'related.user',
   'borescope.lineage',
@@ -71,6 +67,9 @@ const texts = fc.oneof(
     '%',
     '😀',
     '\ue000',
+    'ΑΣ',
+    'ας',
+    'İi',
   ),
   fc.string({
     unit: fc.constantFrom('a', 'b', ' ', '*', '\0', '_', '-', 'ß', '😀', '\ud7ff', '\uffff', '\u{10ffff}'),
@@ -123,7 +122,7 @@ function valuesFor(field: FieldName): fc.Arbitrary<unknown> {
   }
 }
 
-const documents = fc
+export const documents = fc
   .record(Object.fromEntries(USED.map((field) => [field, fc.option(valuesFor(field), { nil: undefined })])))
   .map((fields) => document('', fields as Partial<EventDocument>))
 
@@ -161,7 +160,7 @@ const leaf = fc.oneof(
   words,
   anyField.map(([field, value]) => `${field}: ${value}`),
 )
-const { query: queries } = fc.letrec<{ query: string }>((tie) => ({
+export const { query: queries } = fc.letrec<{ query: string }>((tie) => ({
   query: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     leaf,
@@ -171,76 +170,3 @@ const { query: queries } = fc.letrec<{ query: string }>((tie) => ({
     tie('query').map((query) => `not (${query})`),
   ),
 }))
-
-describe('a query in SQL', () => {
-  test('finds what the predicate finds, over random documents and random queries', () => {
-    let hits = 0
-    let asked = 0
-    fc.assert(
-      fc.property(
-        fc.array(documents, { minLength: 6, maxLength: 12 }),
-        fc.array(queries, { minLength: 20, maxLength: 20 }),
-        (contents, asks) => {
-          const docs = contents.map((one, i) => ({ ...one, 'event.id': `id${i}` }))
-          const { database, find } = storeOf(docs)
-          for (const text of asks) {
-            let query: ReturnType<typeof parseQuery>
-            try {
-              query = parseQuery(text, START_US)
-            } catch {
-              continue
-            }
-            const matches = compilePredicate(query)
-            const expected = docs.flatMap((one, i) => (matches(one) ? [i + 1] : []))
-            const found = find(text)
-            if (String(found) !== String(expected))
-              throw new Error(`${JSON.stringify(text)}: SQL ${found}, predicate ${expected}`)
-            asked++
-            if (expected.length > 0 && expected.length < docs.length) hits++
-          }
-          database.close()
-        },
-      ),
-      { numRuns: 250, seed: 20260301 },
-    )
-    // The generator is worth something only if most queries are valid and many of them divide the documents.
-    expect(asked).toBeGreaterThan(4000)
-    expect(hits).toBeGreaterThan(1500)
-  })
-
-  test('is bounded in depth where the query is long', () => {
-    const { database, find } = storeOf([document('x', { 'source.port': 7 })])
-    const ports = Array.from({ length: 1500 }, (_, i) => i)
-    expect(find(`source.port: (${ports.join(' or ')})`)).toEqual([1])
-    expect(
-      find(
-        ports
-          .map((port) => `l2tp.message.ns: ${port}`)
-          .slice(0, 600)
-          .join(' and '),
-      ),
-    ).toEqual([])
-    database.close()
-  })
-})
-
-function storeOf(docs: readonly EventDocument[]) {
-  const database = new DatabaseSync(':memory:')
-  createSchema(database)
-  numberFields(database)
-  registerFunctions(database)
-  const numbering = readNumbering(database)
-  const codec = new Codec(numbering)
-  const insert = insertEvent(database)
-  for (const one of docs) {
-    const encoded = codec.encode(one)
-    if (typeof encoded === 'string') throw new Error(encoded)
-    insert(encoded)
-  }
-  const find = (text: string) => {
-    const { where, parameters } = compileSql(parseQuery(text, START_US), numbering)
-    const rows = database.prepare(`SELECT e.id FROM events e WHERE ${where} ORDER BY e.id`).all(...parameters)
-    return rows.map((row) => row['id'])
-  }
-  return { database, find }
-}
