@@ -1,0 +1,163 @@
+/** Every question of every dashboard, asked of real servers that hold the recorded events, and computed again from these. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { savedObjectsNdjson } from '../../src/dashboards/dashboards.ts'
+import type { FieldKind } from '../../src/events/declaration.ts'
+import { type EventDocument, FIELDS, nest } from '../../src/events/fields.ts'
+import { parseQuery } from '../../src/store/kql.ts'
+import { WORDS_ANALYSIS, WORDS_FIELD } from '../../src/store/kql-dsl.ts'
+import { compilePredicate } from '../../src/store/kql-predicate.ts'
+import { sharedServer, unavailable } from '../support/servers/servers.ts'
+import { HAS_LAB, recordedEvents } from './events.ts'
+import { type Aggregation, FORMATS } from './formats.ts'
+import { METRICS, searchOf } from './to-search.ts'
+
+const VISUALIZATIONS = savedObjectsNdjson('kibana')
+  .trimEnd()
+  .split('\n')
+  .map((line) => FORMATS.kibana.parse(JSON.parse(line)))
+  .filter((object) => object.type === 'visualization')
+  .filter(({ attributes }) => attributes.visState.type !== 'markdown')
+
+const TYPES: Readonly<Record<FieldKind, string>> = {
+  keyword: 'keyword',
+  'keyword[]': 'keyword',
+  text: 'text',
+  ip: 'ip',
+  'ip[]': 'ip',
+  long: 'long',
+  float: 'double',
+  boolean: 'boolean',
+  date: 'date_nanos',
+}
+
+interface Bucket {
+  readonly key: string | number
+  readonly key_as_string?: string
+  readonly doc_count: number
+  readonly [id: string]: unknown
+}
+interface SearchAnswer {
+  readonly _shards: { readonly failed: number }
+  readonly hits: { readonly total: { readonly value: number } }
+  readonly aggregations?: Readonly<Record<string, unknown>>
+}
+
+let events: EventDocument[]
+beforeAll(async () => {
+  events = await recordedEvents()
+})
+
+for (const kind of ['opensearch3', 'elasticsearch'] as const) {
+  const missing = await unavailable(kind)
+  describe.skipIf(missing !== null)(`over the events in ${kind}`, () => {
+    const index = `borescope-dashboards-${process.pid}`
+    let url: string
+
+    async function request(method: string, path: string, body?: string): Promise<unknown> {
+      const response = await fetch(`${url}/${path}`, {
+        method,
+        ...(body === undefined ? {} : { body }),
+        headers: { 'content-type': path.includes('_bulk') ? 'application/x-ndjson' : 'application/json' },
+      })
+      const answer = await response.json()
+      expect(response.status, JSON.stringify(answer).slice(0, 2000)).toBeLessThan(300)
+      return answer
+    }
+
+    beforeAll(async () => {
+      ;({ url } = await sharedServer(kind))
+      await request('PUT', index, JSON.stringify(indexSettings()))
+      for (let i = 0; i < events.length; i += 2000) {
+        const lines = events.slice(i, i + 2000).map((event) => `{"create":{}}\n${JSON.stringify(nest(event))}\n`)
+        const answer = (await request('POST', `${index}/_bulk?refresh=true`, lines.join(''))) as { errors: boolean }
+        expect(answer.errors, JSON.stringify(answer).slice(0, 2000)).toBe(false)
+      }
+    })
+    afterAll(() => request('DELETE', index))
+
+    test.each(VISUALIZATIONS)('$attributes.title', async ({ attributes }) => {
+      const kql = attributes.kibanaSavedObjectMeta.searchSourceJSON.query.query
+      const { aggs } = attributes.visState
+      const answer = (await request('POST', `${index}/_search`, JSON.stringify(searchOf(kql, aggs)))) as SearchAnswer
+      expect(answer._shards.failed).toBe(0)
+      const matching = events.filter(compilePredicate(parseQuery(kql, 0)))
+      expect(answer.hits.total.value).toBe(matching.length)
+      compare(answer.aggregations ?? {}, aggs, matching)
+      const first = aggs.find(({ type }) => !METRICS.has(type))
+      if (HAS_LAB && first !== undefined) expect(bucketsOf(answer.aggregations?.[first.id]).length).toBeGreaterThan(0)
+    })
+  })
+}
+
+function indexSettings(): object {
+  const properties: Record<string, unknown> = { [WORDS_FIELD]: { type: 'text', analyzer: 'borescope_words' } }
+  for (const [name, { kind }] of Object.entries(FIELDS)) properties[name] = { type: TYPES[kind] }
+  return { settings: { analysis: WORDS_ANALYSIS }, mappings: { dynamic: false, properties } }
+}
+
+/** What the server says of some events, against the events themselves; and of each bucket, against those in it. */
+function compare(
+  answer: Readonly<Record<string, unknown>>,
+  aggregations: readonly Aggregation[],
+  within: readonly EventDocument[],
+): void {
+  const metrics = aggregations.filter(({ type }) => METRICS.has(type))
+  for (const metric of metrics) {
+    if (metric.type === 'count') continue
+    const { value } = answer[metric.id] as { value: number | null }
+    const expected = metricOf(metric, within)
+    if (expected === null) expect(value ?? 0).toBe(0)
+    else expect(value).toBeCloseTo(expected, 6)
+  }
+  const [bucket, ...rest] = aggregations.filter(({ type }) => !METRICS.has(type))
+  if (bucket === undefined) return
+  for (const found of bucketsOf(answer[bucket.id])) {
+    const inside = within.filter(membership(bucket, found))
+    expect(found.doc_count, `${bucket.type} ${bucket.params.field ?? ''}: ${found.key}`).toBe(inside.length)
+    compare(found, [...metrics, ...rest], inside)
+  }
+}
+
+function bucketsOf(result: unknown): Bucket[] {
+  const { buckets } = result as { buckets: readonly Bucket[] | Readonly<Record<string, Omit<Bucket, 'key'>>> }
+  if (Array.isArray(buckets)) return buckets
+  return Object.entries(buckets).map(([key, bucket]) => ({ ...bucket, key }) as Bucket)
+}
+
+function membership({ type, params }: Aggregation, { key, key_as_string }: Bucket): (event: EventDocument) => boolean {
+  switch (type) {
+    case 'filters':
+      return compilePredicate(parseQuery(params.filters!.find(({ label }) => label === key)!.input.query, 0))
+    case 'date_histogram':
+      return (event) => Math.floor(Date.parse(event['@timestamp']) / 60_000) * 60_000 === key
+    default: {
+      const isBoolean = FIELDS[params.field as keyof typeof FIELDS].kind === 'boolean'
+      const wanted = isBoolean ? key_as_string : String(key)
+      return (event) => valuesOf(event, params.field).some((value) => String(value) === wanted)
+    }
+  }
+}
+
+function valuesOf(event: EventDocument, field: string | undefined): readonly (string | number | boolean)[] {
+  const value = event[field as keyof EventDocument] as undefined | string | number | boolean | readonly string[]
+  if (value === undefined) return []
+  return typeof value === 'object' ? value : [value]
+}
+
+function metricOf({ type, params }: Aggregation, within: readonly EventDocument[]): number | null {
+  const values = within.flatMap((event) => [...valuesOf(event, params.field)])
+  if (type === 'cardinality') return new Set(values).size
+  if (values.length === 0) return null
+  const isDate = FIELDS[params.field as keyof typeof FIELDS].kind === 'date'
+  const numbers = values.map((value) => (isDate ? Date.parse(String(value)) : Number(value)))
+  switch (type) {
+    case 'sum':
+      return numbers.reduce((sum, value) => sum + value, 0)
+    case 'avg':
+      return numbers.reduce((sum, value) => sum + value, 0) / numbers.length
+    case 'min':
+      return numbers.reduce((a, b) => Math.min(a, b))
+    default:
+      return numbers.reduce((a, b) => Math.max(a, b))
+  }
+}
