@@ -102,11 +102,11 @@ function call(
   headers: Readonly<Record<string, string>>,
   body?: Buffer,
 ): Promise<Answer> {
-  const base = server.url.href.endsWith('/') ? server.url.href : `${server.url.href}/`
-  const url = new URL(path, base)
-  const isSecure = url.protocol === 'https:'
-  if (!isSecure && url.protocol !== 'http:')
-    throw new DashboardsError(`${shown(server.url)}: expected an address that begins with https:// or http://`)
+  const isSecure = server.url.protocol === 'https:'
+  // `kibana:5601` is an address too, of a protocol that is called kibana.
+  if (!isSecure && server.url.protocol !== 'http:')
+    throw new DashboardsError(`${server.url.href}: expected an address that begins with https:// or http://`)
+  const url = new URL(path, server.url.href.endsWith('/') ? server.url : `${server.url.href}/`)
   const options = {
     method,
     headers: { ...authorization(server), ...headers, ...(body === undefined ? {} : { 'content-length': body.length }) },

@@ -75,6 +75,8 @@ describe('help', () => {
       'alerts',
       'show',
       'rules',
+      'attack',
+      'dashboards',
       'config',
       'fields',
       'doctor',
@@ -85,7 +87,19 @@ describe('help', () => {
   })
 
   test('exists for every command', async () => {
-    for (const name of ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'config', 'fields', 'doctor']) {
+    for (const name of [
+      'replay',
+      'dissect',
+      'query',
+      'tunnels',
+      'show',
+      'rules',
+      'attack',
+      'dashboards',
+      'config',
+      'fields',
+      'doctor',
+    ]) {
       const { code, stdout } = await borescope([name, '--help'])
       expect(code, name).toBe(0)
       expect(stdout).toContain(`Usage: borescope ${name}`)
