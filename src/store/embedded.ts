@@ -18,7 +18,6 @@ import {
   columnValue,
   homeOf,
   isInteger,
-  isList,
   type Numbering,
   readNumbering,
   SELECTED,
@@ -40,6 +39,7 @@ import {
   type StoreStats,
   type WriteResult,
 } from './search.ts'
+import { isList, refuseInterval, refuseMetric } from './values.ts'
 
 export interface EmbeddedOptions {
   readonly path: string
@@ -147,7 +147,7 @@ export class EmbeddedStore {
 
   /** How many events fall into each interval of time. */
   async histogram(selection: Selection, intervalMs: number): Promise<Bucket[]> {
-    if (!(intervalMs >= 1)) throw new StoreError('the interval of a histogram is at least one millisecond')
+    refuseInterval(intervalMs)
     const { where, parameters } = this.#condition(selection)
     const bucket = 'floor(e."@timestamp" / CAST(? AS REAL))'
     const sql = `SELECT ${bucket} AS bucket, count(*) FROM events e WHERE ${where} GROUP BY bucket ORDER BY bucket LIMIT ?`
@@ -232,10 +232,7 @@ export class EmbeddedStore {
   }
 
   #metric({ of, field }: Metric): string {
-    const numeric = FIELDS[field].kind === 'long' || FIELDS[field].kind === 'float'
-    if (isList(field) || (of !== 'distinct' && !numeric)) {
-      throw new StoreError(`there is no ${of} of ${field}: name a field of numbers`)
-    }
+    refuseMetric({ of, field })
     const value = this.#scalar(field)
     if (of === 'distinct') return `count(DISTINCT ${value})`
     const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max' }[of]

@@ -12,12 +12,12 @@
  * In `commons` and `rest` a field is called by its number in the table `fields`, for brevity.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { inspect } from 'node:util'
 import { isoMicroseconds } from '../base/time.ts'
 import type { FieldKind } from '../events/declaration.ts'
 import { type EventDocument, FIELDS, type FieldName, isField } from '../events/fields.ts'
 import { addressKey, addressText, storedAddress } from './address.ts'
 import { instantUs } from './dates.ts'
+import { flawOf, NO_IDENTITY } from './values.ts'
 import { messageWords, nameWords } from './words.ts'
 
 export const SCHEMA_VERSION = 1
@@ -119,10 +119,6 @@ export function homeOf(field: FieldName): Home {
   if ((COMMON as readonly FieldName[]).includes(field)) return 'common'
   if ((TERMS as readonly FieldName[]).includes(field)) return 'terms'
   return FIELDS[field].kind === 'ip[]' ? 'addresses' : 'rest'
-}
-
-export function isList(field: FieldName): boolean {
-  return FIELDS[field].kind.endsWith('[]')
 }
 
 const SQL_TYPES: Record<FieldKind, string> = {
@@ -249,7 +245,7 @@ export class Codec {
         }
       }
     }
-    if (columns[0] === null || columns[1] === null) return 'an event has an event.id and a @timestamp'
+    if (columns[0] === null || columns[1] === null) return NO_IDENTITY
     return {
       ...encoded,
       common: JSON.stringify(common),
@@ -351,34 +347,4 @@ export function columnValue(field: FieldName, stored: SqlValue): string | number
   if (stored !== null && kind === 'date') return isoMicroseconds(stored as number)
   if (stored !== null && kind.startsWith('ip')) return addressText(stored as number | Uint8Array)
   return stored as string | number | null
-}
-
-const INT64_BOUND = 2 ** 63
-
-/** Why a value does not fit its field, or null if it does. */
-function flawOf(kind: FieldKind, value: unknown): string | null {
-  if (kind === 'keyword[]' || kind === 'ip[]') {
-    if (!Array.isArray(value)) return `not a list: ${shown(value)}`
-    const element = kind === 'ip[]' ? 'ip' : 'keyword'
-    for (const item of value) {
-      const flaw = flawOf(element, item)
-      if (flaw !== null) return flaw
-    }
-    return null
-  }
-  if (kind === 'boolean') return typeof value === 'boolean' ? null : `not true or false: ${shown(value)}`
-  if (kind === 'long') {
-    const whole = Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
-    return whole ? null : `not a whole number of 64 bits: ${shown(value)}`
-  }
-  if (kind === 'float') return Number.isFinite(value) ? null : `not a number: ${shown(value)}`
-  if (typeof value !== 'string') return `not a text: ${shown(value)}`
-  if (kind === 'ip') return addressKey(value) === null ? `not an address: ${shown(value)}` : null
-  if (kind === 'date') return instantUs(value) === null ? `not an ISO 8601 date in UTC: ${shown(value)}` : null
-  return null
-}
-
-function shown(value: unknown): string {
-  const text = inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }

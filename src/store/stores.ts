@@ -1,5 +1,7 @@
 /** Where events are kept and asked for: what a store is, and which there are. */
 import type { EventDocument } from '../events/fields.ts'
+import { openElasticsearchStore } from './cluster/elasticsearch.ts'
+import { openOpenSearchStore } from './cluster/opensearch.ts'
 import { openEmbeddedStore } from './embedded.ts'
 import type { Aggregation, Bucket, Group, Retention, Search, Selection, StoreStats, WriteResult } from './search.ts'
 
@@ -28,4 +30,6 @@ export interface EventStore {
 /** Each opens a store from the options of its kind. */
 export const STORES = {
   embedded: openEmbeddedStore,
+  elasticsearch: openElasticsearchStore,
+  opensearch: openOpenSearchStore,
 } satisfies Record<string, (options: never) => Promise<EventStore>>

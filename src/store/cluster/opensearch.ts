@@ -1,0 +1,69 @@
+/** OpenSearch 2 and 3, through its official client. */
+import type { Call, ClusterClient, Connection, Reply } from './client.ts'
+import { replyOf, retryAfterMs, silence } from './client.ts'
+import { type ClusterOptions, type ClusterStore, openClusterStore } from './store.ts'
+
+/** Opens a store in OpenSearch 2 or 3. */
+export async function openOpenSearchStore(options: ClusterOptions): Promise<ClusterStore> {
+  return openClusterStore(await openSearchClient(options.connection), options)
+}
+
+/** Loaded when it is needed: the client is large. */
+export async function openSearchClient(connection: Connection): Promise<ClusterClient> {
+  const { Client } = await import('@opensearch-project/opensearch')
+  const { username, password, ca } = connection
+  const client = new Client({
+    nodes: [...connection.nodes],
+    ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
+    ssl: { rejectUnauthorized: connection.verifyTls, ...(ca === undefined ? {} : { ca }) },
+    requestTimeout: connection.requestTimeoutMs,
+    ...(connection.compression ? { compression: 'gzip', suggestCompression: true } : {}),
+    // A node that is down is passed over at once; waiting is the business of whoever writes.
+    maxRetries: connection.nodes.length - 1,
+    nodeSelector: 'round-robin',
+  })
+  const name = connection.nodes.join(', ')
+  return {
+    product: 'opensearch',
+    name,
+    request: async (call) => {
+      try {
+        return await send(client.transport, call)
+      } catch (error) {
+        const reply = replyOf(error)
+        if (reply !== null) return reply
+        throw silence({ name, product: 'opensearch' }, error)
+      }
+    },
+    close: () => client.close(),
+  }
+}
+
+interface Transport {
+  request(
+    parameters: { method: string; path: string; querystring?: Record<string, unknown>; body?: string },
+    options: { headers: Record<string, string> },
+  ): Promise<{ statusCode: number | null; body: unknown; headers?: unknown }> & { abort(): void }
+}
+
+async function send(transport: Transport, { method, path, query, body, signal }: Call): Promise<Reply> {
+  const isLines = typeof body === 'string'
+  const underWay = transport.request(
+    {
+      method,
+      path,
+      ...(query === undefined ? {} : { querystring: { ...query } }),
+      ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
+    },
+    { headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' } },
+  )
+  const abort = () => underWay.abort()
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted) abort()
+  try {
+    const reply = await underWay
+    return { status: reply.statusCode ?? 0, body: reply.body, afterMs: retryAfterMs(reply.headers) }
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
