@@ -25,6 +25,50 @@ const seconds = (fallback: number, says: string) =>
 
 export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
 
+const STORE_KINDS = ['embedded', 'elasticsearch', 'opensearch'] as const
+
+/** The addresses hold no credentials: they are shown in messages. */
+function isNodeAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, pathname } = new URL(text)
+  return /^https?:$/.test(protocol) && username === '' && password === '' && pathname === '/'
+}
+
+interface StoreKeys {
+  readonly kind: string
+  readonly nodes: readonly string[]
+  readonly username: string
+  readonly password: string
+  readonly passwordFile: string
+  readonly apiKey: string
+  readonly apiKeyFile: string
+  readonly warmAfterDays: number
+  readonly deleteAfterDays: number
+}
+
+/** Says what a store of a cluster lacks, and what its kind does not have. */
+function refuseHalfStores(store: StoreKeys, { addIssue }: z.RefinementCtx): void {
+  const refuse = (key: keyof StoreKeys, message: string) => addIssue({ code: 'custom', path: [key], message })
+  const { kind } = store
+  if (kind === 'embedded') return
+  if (store.nodes.length === 0) refuse('nodes', `a store of the kind ${kind} needs at least one node`)
+  for (const [secret, file] of [
+    ['password', 'passwordFile'],
+    ['apiKey', 'apiKeyFile'],
+  ] as const) {
+    if (store[secret] !== '' && store[file] !== '') refuse(file, `expected either ${secret} or ${file}`)
+  }
+  const hasPassword = store.password !== '' || store.passwordFile !== ''
+  const hasKey = store.apiKey !== '' || store.apiKeyFile !== ''
+  if (hasPassword && store.username === '') refuse('username', 'a password needs its user')
+  if (!hasPassword && store.username !== '') refuse('password', 'a user needs a password, or a passwordFile')
+  if (hasKey && hasPassword) refuse('apiKey', 'expected either a user or an API key')
+  if (hasKey && kind === 'opensearch') refuse('apiKey', 'OpenSearch has no API keys: name a user')
+  const { warmAfterDays, deleteAfterDays } = store
+  if (warmAfterDays !== 0 && deleteAfterDays !== 0 && warmAfterDays >= deleteAfterDays)
+    refuse('warmAfterDays', 'expected fewer days than deleteAfterDays')
+}
+
 const SCHEMA = z.strictObject({
   sensor: z
     .strictObject({
@@ -159,21 +203,74 @@ const SCHEMA = z.strictObject({
     .prefault({}),
   store: z
     .strictObject({
+      kind: z
+        .enum(STORE_KINDS)
+        .default('embedded')
+        .describe('Where events are kept: `embedded` (a file), `elasticsearch` (8 or 9) or `opensearch` (2 or 3).'),
       path: z
         .string()
         .min(1)
         .default('.borescope/events.db')
         .describe('The embedded store: a SQLite file, relative to the working directory.'),
       maxBytes: count(10_000_000_000, 'When the file grows beyond this, the oldest events are deleted.', 1e15),
+      nodes: z
+        .array(
+          z.string().refine(isNodeAddress, 'expected an address such as https://es1.example.net:9200, without a user'),
+        )
+        .default([])
+        .describe('Of a cluster: the addresses of its nodes, which are asked in turn.'),
+      username: z.string().default('').describe('Of a cluster: the user.'),
+      password: z.string().default('').describe('The password of that user.'),
+      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
+      apiKey: z.string().default('').describe('Of Elasticsearch: an encoded API key, instead of a user.'),
+      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      caFile: z
+        .string()
+        .default('')
+        .describe(
+          'The certificate of the authority that signed those of the nodes, in PEM, if the system does not know it.',
+        ),
+      verifyTls: z.boolean().default(true).describe('Whether the certificates of the nodes are verified.'),
+      namespace: z
+        .string()
+        .regex(/^[a-z0-9_.]{1,100}$/, 'expected lower-case letters, digits, "_" and "."')
+        .default('default')
+        .describe('The last part of the names of data streams: `logs-borescope.l2tp-default`.'),
+      requestTimeoutSeconds: seconds(30, 'How long a cluster may take to answer.'),
+      compression: z.boolean().default(true).describe('Whether requests to a cluster are compressed.'),
+      shards: count(1, 'Primary shards of each index that is made.', 1024),
+      replicas: z
+        .int()
+        .min(0)
+        .max(16)
+        .default(1)
+        .describe('Copies of each shard on other nodes, as far as there are so many.'),
+      rolloverDays: count(30, 'A data stream begins a new index after these days (ILM and ISM).', 36_500),
+      rolloverBytes: count(50_000_000_000, 'Or when a primary shard has grown to this (ILM and ISM).', 1e15),
+      warmAfterDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(0)
+        .describe('Days after which an index moves to warm nodes; 0 is never. Elasticsearch then uses ILM.'),
+      deleteAfterDays: z
+        .int()
+        .min(0)
+        .max(36_500)
+        .default(90)
+        .describe('Days after which an index of a cluster is deleted; 0 is never.'),
     })
+    .superRefine(refuseHalfStores)
     .prefault({}),
   dashboards: z
     .strictObject({
       url: z.string().default('').describe('The address of Kibana or OpenSearch Dashboards: https://host:port.'),
-      user: z.string().default('').describe('Who imports dashboards.'),
+      username: z.string().default('').describe('Who imports dashboards.'),
       password: z.string().default('').describe('The password of that user.'),
-      apiKey: z.string().default('').describe('An API key of Kibana, instead of user and password.'),
-      ca: z.string().default('').describe('A file with the certificates (PEM) of the authorities to trust there.'),
+      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
+      apiKey: z.string().default('').describe('An API key of Kibana, instead of a user.'),
+      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      caFile: z.string().default('').describe('The certificate of the authority that signed its own, in PEM.'),
       space: z
         .string()
         .default('')
@@ -402,9 +499,22 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   return { entries, warnings }
 }
 
-/** The certificates in a file that the configuration or an option names; undefined if none is named. Throws a `ConfigError`. */
-export function loadCertificates(key: string, file: string): string | undefined {
-  if (file === '') return undefined
+/** What a file beside the configuration says, and what its owner should know of it. */
+function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
+  if (file === '') return { secret: value, warnings: [] }
+  try {
+    const secret = readFileSync(file, 'utf8').trim()
+    if (secret === '') throw new Error('it is empty')
+    const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
+    return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+  } catch (error) {
+    throw new ConfigError(`${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
+  }
+}
+
+/** The certificates in a file; empty if none is named. */
+function certificatesOf(key: string, file: string): string {
+  if (file === '') return ''
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -416,15 +526,40 @@ export function loadCertificates(key: string, file: string): string | undefined 
   return text
 }
 
+export interface ConnectionSecrets {
+  readonly password: string
+  readonly apiKey: string
+  /** Empty for what the system trusts. */
+  readonly ca: string
+  readonly warnings: readonly string[]
+}
+
+/** What the configuration keeps in files for the store. Throws a `ConfigError` that names the file, and nothing of it. */
+export function loadStoreSecrets({ store }: Config): ConnectionSecrets {
+  const password = secretOf(store.password, 'store.passwordFile', store.passwordFile)
+  const apiKey = secretOf(store.apiKey, 'store.apiKeyFile', store.apiKeyFile)
+  const ca = certificatesOf('store.caFile', store.caFile)
+  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+}
+
+/** What the configuration keeps in files for Kibana or OpenSearch Dashboards. Throws a `ConfigError`, as for the store. */
+export function loadDashboardsSecrets({ dashboards }: Config): ConnectionSecrets {
+  const password = secretOf(dashboards.password, 'dashboards.passwordFile', dashboards.passwordFile)
+  const apiKey = secretOf(dashboards.apiKey, 'dashboards.apiKeyFile', dashboards.apiKeyFile)
+  const ca = certificatesOf('dashboards.caFile', dashboards.caFile)
+  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+}
+
 const MASK = '********'
 
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
   const { l2tp, ppp } = config.secrets
-  const { password, apiKey } = config.dashboards
+  const { store, dashboards } = config
   return {
     ...config,
-    dashboards: { ...config.dashboards, password: password && MASK, apiKey: apiKey && MASK },
+    store: { ...store, password: store.password && MASK, apiKey: store.apiKey && MASK },
+    dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
     secrets: {
       ...config.secrets,
       l2tp: l2tp.map(() => MASK),

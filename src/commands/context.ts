@@ -1,10 +1,13 @@
 /** What every command works with: the configuration, the rules, the store; and how it ends. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Config, loadConfig, loadEspKeys } from '../config.ts'
+import { type Config, loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
+import type { ClusterOptions } from '../store/cluster/store.ts'
+import type { Retention } from '../store/search.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
+import { VERSION } from '../version.ts'
 
 /** The exit codes of every command. */
 export const EXIT = {
@@ -55,9 +58,38 @@ export class Context {
     return entries
   }
 
+  /** How the configured cluster is reached. Warns on stderr if others can read its secrets. */
+  clusterOptions(): ClusterOptions {
+    const { store } = this.config
+    const { password, apiKey, ca, warnings } = loadStoreSecrets(this.config)
+    for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
+    return {
+      connection: {
+        nodes: store.nodes,
+        ...(store.username === '' ? {} : { username: store.username, password }),
+        ...(apiKey === '' ? {} : { apiKey }),
+        ...(ca === '' ? {} : { ca }),
+        verifyTls: store.verifyTls,
+        requestTimeoutMs: store.requestTimeoutSeconds * 1000,
+        compression: store.compression,
+      },
+      namespace: store.namespace,
+      shards: store.shards,
+      replicas: store.replicas,
+      lifecycle: {
+        rolloverDays: store.rolloverDays,
+        rolloverBytes: store.rolloverBytes,
+        warmAfterDays: store.warmAfterDays,
+        deleteAfterDays: store.deleteAfterDays,
+      },
+      version: VERSION,
+    }
+  }
+
   /** For asking. What is not there yet is explained, not created. */
   async openStore(): Promise<EventStore> {
-    const { path } = this.config.store
+    const { kind, path } = this.config.store
+    if (kind !== 'embedded') return STORES[kind]({ ...this.clusterOptions(), readOnly: true })
     if (!existsSync(path)) {
       throw new UsageError(`there are no events yet at ${path}: analyse a capture first, as in 'borescope replay FILE'`)
     }
@@ -65,6 +97,19 @@ export class Context {
   }
 
   async createStore(): Promise<EventStore> {
-    return STORES.embedded({ path: this.config.store.path })
+    const { kind, path } = this.config.store
+    return kind === 'embedded' ? STORES.embedded({ path }) : STORES[kind](this.clusterOptions())
+  }
+
+  /** Where the store is, for people. */
+  get storeName(): string {
+    const { kind, path, nodes } = this.config.store
+    return kind === 'embedded' ? path : nodes.join(', ')
+  }
+
+  /** What the store keeps after a replay; a cluster has its life cycle. Not by age: captures may be old. */
+  get retention(): Retention {
+    const { kind, maxBytes } = this.config.store
+    return kind === 'embedded' ? { maxBytes } : {}
   }
 }

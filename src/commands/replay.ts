@@ -36,7 +36,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .command('replay')
     .summary('analyse captures: events into the store, a summary for you')
     .description(
-      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the embedded store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again in the same way stores nothing twice.',
+      'Analyses captures (pcap or pcapng; plain, gzip or zstd; "-" is stdin). Events go to the store, where\nquery, tunnels, sessions, users, alerts and show find them. Replaying a capture again in the same way stores nothing twice.',
     )
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
@@ -226,20 +226,18 @@ function storeSink(store: EventStore, context: Context): Sink {
     },
   }
   const batcher = new Batcher(writer)
-  const { path, maxBytes } = context.config.store
   return {
     batcher,
     counts,
     says() {
-      const parts = [`${number(counts.stored)} stored in ${path}`]
+      const parts = [`${number(counts.stored)} stored in ${context.storeName}`]
       if (counts.duplicates > 0) parts.push(`${number(counts.duplicates)} were there already`)
       if (counts.rejected > 0) parts.push(`${number(counts.rejected)} rejected`)
       return `Events: ${parts.join(', ')}`
     },
     async finish() {
       await batcher.flush()
-      // Not by age: captures may be old, and their events would be gone before anyone asked for them.
-      await store.prune({ maxBytes })
+      await store.prune(context.retention)
       await store.close()
     },
     abort: () => store.close(),

@@ -86,7 +86,7 @@ describe('borescope dashboards import', () => {
 
   test('says how many objects went where', async () => {
     answer = { success: true, successCount: 77 }
-    const login = { BORESCOPE_DASHBOARDS__USER: 'admin', BORESCOPE_DASHBOARDS__PASSWORD: 'hidden' }
+    const login = { BORESCOPE_DASHBOARDS__USERNAME: 'admin', BORESCOPE_DASHBOARDS__PASSWORD: 'hidden' }
     expect(await borescope(['dashboards', 'import', url], login)).toEqual({
       code: 0,
       stdout: '77 objects imported into OpenSearch Dashboards\n',
@@ -121,7 +121,7 @@ describe('borescope dashboards import', () => {
     })
     status = 200
     expect(`${code} ${stdout}`).toBe('2 ')
-    expect(stderr).toContain('refuses user eve: set dashboards.user and dashboards.password')
+    expect(stderr).toContain('refuses user eve: set dashboards.username and dashboards.password')
     expect(stderr).not.toContain('hidden')
   })
 
@@ -130,7 +130,7 @@ describe('borescope dashboards import', () => {
     [['kibana:5601'], {}, /kibana:5601: expected an address that begins with https/],
     [['not an address'], {}, /is no address: expected https/],
     [['https://u:p@kibana.example'], {}, /a password in an address is seen/],
-    [['https://kibana.example', '--ca', 'none.pem'], {}, /dashboards\.ca: none\.pem cannot be read/],
+    [['https://kibana.example', '--ca', 'none.pem'], {}, /dashboards\.caFile: none\.pem cannot be read/],
     [['http://127.0.0.1:9'], {}, /cannot be reached/],
   ])('refuses %j', async (args, environment, says) => {
     const { code, stderr } = await borescope(['dashboards', 'import', ...args], environment)

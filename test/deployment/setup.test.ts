@@ -113,14 +113,14 @@ describe.skipIf(lacking('openssl') !== null)('certificates', () => {
     })
     afterAll(() => new Promise((done) => server.close(done)))
 
-    const target = (ca?: string): DashboardsServer => ({
+    const target = (ca = ''): DashboardsServer => ({
       url: new URL(url),
-      user: '',
+      username: '',
       password: '',
       apiKey: '',
       space: '',
       tenant: '',
-      ...(ca === undefined ? {} : { ca }),
+      ca,
     })
 
     test('are believed by who is given the authority, and by nobody else', async () => {

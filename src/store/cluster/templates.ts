@@ -116,7 +116,8 @@ export class Templates {
     const { shards, replicas, lifecycle } = this.#options
     const index = {
       number_of_shards: shards,
-      number_of_replicas: replicas,
+      // A copy that no node can take would leave the cluster yellow for ever.
+      ...(replicas === 0 ? { number_of_replicas: 0 } : { auto_expand_replicas: `0-${replicas}` }),
       refresh_interval: '5s',
       // The mode for logs may give documents back in another form than they were written in.
       ...(this.#client.product === 'elasticsearch' ? { mode: 'standard' } : {}),
