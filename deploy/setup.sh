@@ -75,7 +75,7 @@ elasticsearch() {
   "indices": [
     {
       "names": ["logs-borescope.*-*", "metrics-borescope.*-*"],
-      "privileges": ["auto_configure", "create_doc", "manage", "read", "view_index_metadata"]
+      "privileges": ["auto_configure", "create_doc", "delete", "maintenance", "manage", "read", "view_index_metadata"]
     }
   ]
 }
@@ -104,14 +104,14 @@ _meta:
 borescope:
   cluster_permissions:
     - cluster_monitor
+    - cluster_composite_ops
     - cluster:admin/component_template/*
     - indices:admin/component_template/*
     - indices:admin/index_template/*
     - cluster:admin/opendistro/ism/*
-    - indices:data/write/bulk
   index_permissions:
     - index_patterns: ['logs-borescope.*-*', 'metrics-borescope.*-*', '.ds-logs-borescope.*', '.ds-metrics-borescope.*']
-      allowed_actions: [create_index, index, manage, read, indices_monitor]
+      allowed_actions: [create_index, delete, index, indices_monitor, manage, read]
 ROLES
   cat > "$folder/internal_users.yml.new" <<USERS
 _meta:
