@@ -3,15 +3,12 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { ConfigError, loadEspKeys } from '../config.ts'
+import { elasticsearchClient } from '../store/cluster/elasticsearch.ts'
+import { examineCluster, type Finding } from '../store/cluster/examine.ts'
+import { openSearchClient } from '../store/cluster/opensearch.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
 import { bytes, counted, number, paint, print, when } from './terminal.ts'
-
-interface Finding {
-  readonly of: string
-  readonly state: 'fine' | 'note' | 'wrong'
-  readonly says: string
-}
 
 export function registerDoctor(program: Command, context: () => Context): void {
   program
@@ -33,7 +30,7 @@ export function registerDoctor(program: Command, context: () => Context): void {
 }
 
 async function examine(context: Context): Promise<Finding[]> {
-  return [version(), configuration(context), ...keys(context), rules(context), await store(context)]
+  return [version(), configuration(context), ...keys(context), rules(context), ...(await store(context))]
 }
 
 function version(): Finding {
@@ -82,7 +79,29 @@ function rules(context: Context): Finding {
   }
 }
 
-async function store(context: Context): Promise<Finding> {
+async function store(context: Context): Promise<Finding[]> {
+  return context.config.store.kind === 'embedded' ? [await embedded(context)] : await cluster(context)
+}
+
+async function cluster(context: Context): Promise<Finding[]> {
+  try {
+    const options = context.clusterOptions()
+    const { kind } = context.config.store
+    const client = await (kind === 'opensearch' ? openSearchClient : elasticsearchClient)(options.connection)
+    try {
+      const findings = await examineCluster(client, options)
+      const isReached = findings[0]?.state === 'fine'
+      return isReached ? [...findings, await content(context, options.connection.nodes.join(', '))] : findings
+    } finally {
+      await client.close()
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return [{ of: 'cluster', state: 'wrong', says: error.message }]
+  }
+}
+
+async function embedded(context: Context): Promise<Finding> {
   const path = resolve(context.config.store.path)
   if (!existsSync(path))
     return {
@@ -90,12 +109,17 @@ async function store(context: Context): Promise<Finding> {
       state: writable(path) ? 'note' : 'wrong',
       says: `${path} ${writable(path) ? 'does not exist yet: replay makes it' : 'cannot be made: its folder is not writable'}`,
     }
+  return content(context, path)
+}
+
+/** What the store holds. */
+async function content(context: Context, name: string): Promise<Finding> {
   try {
     const opened = await context.openStore()
     const { events, bytesOnDisk, oldest, newest } = await opened.stats()
     await opened.close()
     const span = oldest === null || newest === null ? '' : `, ${when(oldest)} to ${when(newest)}`
-    return { of: 'store', state: 'fine', says: `${path}: ${number(events)} events, ${bytes(bytesOnDisk)}${span}` }
+    return { of: 'store', state: 'fine', says: `${name}: ${number(events)} events, ${bytes(bytesOnDisk)}${span}` }
   } catch (error) {
     return { of: 'store', state: 'wrong', says: error instanceof Error ? error.message : String(error) }
   }

@@ -41,8 +41,7 @@ export interface ClusterOptions {
 const DELETIONS = 5000
 
 /** What a server says of itself at `GET /`. */
-export interface ServerInfo {
-  readonly cluster_name?: string
+interface ServerInfo {
   readonly version?: { readonly number?: string; readonly distribution?: string; readonly build_flavor?: string }
 }
 
@@ -64,7 +63,14 @@ export async function openClusterStore(client: ClusterClient, options: ClusterOp
   }
 }
 
-async function refuseOtherProducts(client: ClusterClient): Promise<void> {
+/**
+ * What the server is.
+ *
+ * @throws {StoreError} if it is not what the client is for
+ */
+export async function refuseOtherProducts(
+  client: ClusterClient,
+): Promise<{ readonly number: string; readonly flavour: string | null }> {
   const { version } = await ask<ServerInfo>(client, { method: 'GET', path: '/' })
   const product = version?.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch'
   const major = Number.parseInt(version?.number ?? '', 10)
@@ -72,6 +78,7 @@ async function refuseOtherProducts(client: ClusterClient): Promise<void> {
   if (product !== client.product) throw new StoreError(`${found}: set store.kind to ${product}`, { retry: 'later' })
   const [least, name] = product === 'opensearch' ? [2, '2 and 3'] : [8, '8 and 9']
   if (!(major >= least)) throw new StoreError(`${found}: Borescope stores into ${name}`, { retry: 'later' })
+  return { number: version?.number ?? '', flavour: version?.build_flavor ?? null }
 }
 
 export class ClusterStore {

@@ -66,8 +66,8 @@ export class Templates {
     const { lifecycle, namespace } = this.#options
     const kind = this.#capabilities.dataStreams ? await lifecycleKind(this.#client, lifecycle) : 'none'
     await installPolicy(this.#client, kind, lifecycle, ['logs-borescope.*', 'metrics-borescope.*'])
-    const components = await this.#read('component_template', '*borescope*')
-    const indices = await this.#read('index_template', '*borescope*')
+    const components = await read(this.#client, 'component_template', '*borescope*')
+    const indices = await read(this.#client, 'index_template', '*borescope*')
     if (!components.has(CUSTOM)) {
       await this.#put('component_template', CUSTOM, { template: {}, _meta: { managed_by: 'borescope' } })
     }
@@ -87,7 +87,7 @@ export class Templates {
     const missing = fields.filter((field) => !added.has(field))
     if (missing.length === 0) return
     const name = `${key}@mappings`
-    const present = (await this.#read('component_template', name)).get(name)
+    const present = (await read(this.#client, 'component_template', name)).get(name)
     if (present === undefined) throw new StoreError(`the index template ${name} is gone: start the sensor again`)
     const properties = merged(present.mappings.properties, propertiesOf(missing, this.#capabilities))
     const mappings = { ...present.mappings, properties }
@@ -148,15 +148,6 @@ export class Templates {
     return true
   }
 
-  async #read(api: Api, name: string): Promise<Map<string, Template>> {
-    const call = { method: 'GET', path: `/_${api}/${name}` } as const
-    const reply = await this.#client.request(call)
-    if (reply.status === 404) return new Map()
-    if (reply.status >= 300) throw refusal(this.#client, call, reply)
-    const list = (reply.body as Record<string, Record<string, unknown>[]>)[`${api}s`]
-    return new Map(list.map((entry) => [entry['name'] as string, templateOf(entry[api])]))
-  }
-
   async #put(api: Api, name: string, body: object): Promise<void> {
     await ask(this.#client, { method: 'PUT', path: `/_${api}/${name}`, body })
   }
@@ -183,6 +174,15 @@ export class Templates {
   }
 }
 
+async function read(client: ClusterClient, api: Api, name: string): Promise<Map<string, Template>> {
+  const call = { method: 'GET', path: `/_${api}/${name}` } as const
+  const reply = await client.request(call)
+  if (reply.status === 404) return new Map()
+  if (reply.status >= 300) throw refusal(client, call, reply)
+  const list = (reply.body as Record<string, Record<string, unknown>[]>)[`${api}s`]
+  return new Map(list.map((entry) => [entry['name'] as string, templateOf(entry[api])]))
+}
+
 function templateOf(body: unknown): Template {
   const { _meta: meta, template } = body as { _meta?: Partial<Meta>; template?: { mappings?: Partial<Mappings> } }
   const mappings = template?.mappings ?? {}
@@ -201,12 +201,18 @@ function merged(one: object, other: object): Record<string, unknown> {
 }
 
 /** Whether a version `major.minor.patch` is later than another. */
-function isLater(version: string | undefined, other: string): boolean {
+export function isLater(version: string | undefined, other: string): boolean {
   if (version === undefined) return false
   const parts = (text: string) => text.split(/[.-]/).slice(0, 3).map(Number)
   const [a, b] = [parts(version), parts(other)]
   for (let i = 0; i < 3; i++) if (a[i] !== b[i]) return a[i] > b[i]
   return false
+}
+
+/** The version of each component template that Borescope has made. */
+export async function installedVersions(client: ClusterClient): Promise<ReadonlyMap<string, string>> {
+  const present = await read(client, 'component_template', '*borescope*')
+  return new Map([...present].flatMap(([name, { meta }]) => (meta.version === undefined ? [] : [[name, meta.version]])))
 }
 
 /** Asks the server to compose templates that it does not keep. */

@@ -3,9 +3,9 @@ import type { ClusterClient, Connection } from '../../../src/store/cluster/clien
 import { elasticsearchClient } from '../../../src/store/cluster/elasticsearch.ts'
 import { openSearchClient } from '../../../src/store/cluster/opensearch.ts'
 import { type ClusterOptions, type ClusterStore, openClusterStore } from '../../../src/store/cluster/store.ts'
+import { VERSION } from '../../../src/version.ts'
 import { type KindName, sharedServer, type TestServer } from '../../support/servers/servers.ts'
 
-export const VERSION = '1.2.3'
 const LIFECYCLE = { rolloverDays: 30, rolloverBytes: 50e9, warmAfterDays: 0, deleteAfterDays: 0 }
 
 export function connectionTo(url: string, changes: Partial<Connection> = {}): Connection {
