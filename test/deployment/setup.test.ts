@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DashboardsServer, identify } from '../../src/dashboards/import.ts'
+import { PRIVILEGES } from '../../src/store/cluster/examine.ts'
+import { streamPattern } from '../../src/store/cluster/store.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../deploy/setup.sh')
 const PASSWORDS = {
@@ -142,7 +144,11 @@ describe.skipIf(lacking('openssl') !== null)('certificates', () => {
         for (const { authorization } of received) expect(authorization).toBe(basic)
         const [password, role, user] = received.map(({ body }) => JSON.parse(body) as Record<string, unknown>)
         expect(password).toEqual({ password: PASSWORDS.DASHBOARDS_PASSWORD })
-        expect(role['indices']).toMatchObject([{ names: ['logs-borescope.*-*', 'metrics-borescope.*-*'] }])
+        // What `borescope doctor` will look for.
+        expect(role).toEqual({
+          cluster: PRIVILEGES.cluster,
+          indices: [{ names: streamPattern('*').split(','), privileges: PRIVILEGES.index }],
+        })
         expect(user).toMatchObject({ password: PASSWORDS.SENSOR_PASSWORD, roles: ['borescope'] })
       },
     )
