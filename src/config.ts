@@ -370,10 +370,12 @@ const SCHEMA = z.strictObject({
   dashboards: z
     .strictObject({
       url: z.string().default('').describe('The address of Kibana or OpenSearch Dashboards: https://host:port.'),
-      user: z.string().default('').describe('Who imports dashboards.'),
+      username: z.string().default('').describe('Who imports dashboards.'),
       password: z.string().default('').describe('The password of that user.'),
-      apiKey: z.string().default('').describe('An API key of Kibana, instead of user and password.'),
-      ca: z.string().default('').describe('A file with the certificates (PEM) of the authorities to trust there.'),
+      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
+      apiKey: z.string().default('').describe('An API key of Kibana, instead of a user.'),
+      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      caFile: z.string().default('').describe('The certificate of the authority that signed its own, in PEM.'),
       space: z
         .string()
         .default('')
@@ -602,9 +604,22 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   return { entries, warnings }
 }
 
-/** The certificates in a file that the configuration or an option names; undefined if none is named. Throws a `ConfigError`. */
-export function loadCertificates(key: string, file: string): string | undefined {
-  if (file === '') return undefined
+/** What a file beside the configuration says, and what its owner should know of it. */
+function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
+  if (file === '') return { secret: value, warnings: [] }
+  try {
+    const secret = readFileSync(file, 'utf8').trim()
+    if (secret === '') throw new Error('it is empty')
+    const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
+    return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+  } catch (error) {
+    throw new ConfigError(`${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
+  }
+}
+
+/** The certificates in a file; empty if none is named. */
+function certificatesOf(key: string, file: string): string {
+  if (file === '') return ''
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -616,20 +631,7 @@ export function loadCertificates(key: string, file: string): string | undefined 
   return text
 }
 
-/** What a file beside the configuration says, and what its owner should know of it. */
-function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
-  if (file === '') return { secret: value, warnings: [] }
-  try {
-    const secret = readFileSync(file, 'utf8').trim()
-    if (secret === '') throw new Error('it is empty')
-    const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
-    return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
-  } catch (error) {
-    throw new ConfigError(`store.${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
-  }
-}
-
-export interface StoreSecrets {
+export interface ConnectionSecrets {
   readonly password: string
   readonly apiKey: string
   /** Empty for what the system trusts. */
@@ -638,10 +640,18 @@ export interface StoreSecrets {
 }
 
 /** What the configuration keeps in files for the store. Throws a `ConfigError` that names the file, and nothing of it. */
-export function loadStoreSecrets({ store }: Config): StoreSecrets {
-  const password = secretOf(store.password, 'passwordFile', store.passwordFile)
-  const apiKey = secretOf(store.apiKey, 'apiKeyFile', store.apiKeyFile)
-  const ca = loadCertificates('store.caFile', store.caFile) ?? ''
+export function loadStoreSecrets({ store }: Config): ConnectionSecrets {
+  const password = secretOf(store.password, 'store.passwordFile', store.passwordFile)
+  const apiKey = secretOf(store.apiKey, 'store.apiKeyFile', store.apiKeyFile)
+  const ca = certificatesOf('store.caFile', store.caFile)
+  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+}
+
+/** What the configuration keeps in files for Kibana or OpenSearch Dashboards. Throws a `ConfigError`, as for the store. */
+export function loadDashboardsSecrets({ dashboards }: Config): ConnectionSecrets {
+  const password = secretOf(dashboards.password, 'dashboards.passwordFile', dashboards.passwordFile)
+  const apiKey = secretOf(dashboards.apiKey, 'dashboards.apiKeyFile', dashboards.apiKeyFile)
+  const ca = certificatesOf('dashboards.caFile', dashboards.caFile)
   return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
 }
 
@@ -650,11 +660,11 @@ const MASK = '********'
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
   const { l2tp, ppp } = config.secrets
-  const { dashboards, store } = config
+  const { store, dashboards } = config
   return {
     ...config,
-    dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
     store: { ...store, password: store.password && MASK, apiKey: store.apiKey && MASK },
+    dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
     secrets: {
       ...config.secrets,
       l2tp: l2tp.map(() => MASK),

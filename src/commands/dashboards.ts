@@ -1,6 +1,6 @@
 /** `borescope dashboards export|import`: dashboards for Kibana and OpenSearch Dashboards. */
 import { type Command, Option } from 'commander'
-import { loadCertificates } from '../config.ts'
+import { loadDashboardsSecrets } from '../config.ts'
 import { savedObjectsNdjson } from '../dashboards/dashboards.ts'
 import { type DashboardsServer, identify, importObjects, PRODUCT_NAMES } from '../dashboards/import.ts'
 import { PRODUCTS, type Product } from '../dashboards/saved-object.ts'
@@ -48,8 +48,8 @@ export function registerDashboards(program: Command, context: () => Context): vo
     .addOption(new Option('--for <product>', 'which product it is (default: asked of it)').choices(PRODUCTS))
     .option('--space <name>', 'the space of Kibana (default: dashboards.space)')
     .option('--tenant <name>', 'the tenant of OpenSearch Dashboards (default: dashboards.tenant)')
-    .option('--user <name>', 'who imports (default: dashboards.user); the password is dashboards.password')
-    .option('--ca <file>', 'certificates of its authority, PEM (default: dashboards.ca)')
+    .option('--user <name>', 'who imports (default: dashboards.username); the password is dashboards.password')
+    .option('--ca <file>', 'certificate of its authority, PEM (default: dashboards.caFile)')
     .option('--json', 'the result as JSON')
     .action(async (url: string | undefined, options: ImportOptions) => {
       const server = serverOf(context(), url, options)
@@ -68,8 +68,8 @@ export function registerDashboards(program: Command, context: () => Context): vo
 }
 
 function serverOf({ config }: Context, url: string | undefined, options: ImportOptions): DashboardsServer {
-  const { user, password, apiKey, space, tenant } = config.dashboards
-  const address = url ?? config.dashboards.url
+  const settings = { ...config.dashboards, ...(options.ca === undefined ? {} : { caFile: options.ca }) }
+  const address = url ?? settings.url
   if (address === '')
     throw new UsageError(
       'name the address of Kibana or OpenSearch Dashboards, or set dashboards.url in the configuration',
@@ -80,14 +80,15 @@ function serverOf({ config }: Context, url: string | undefined, options: ImportO
     throw new UsageError(
       'a password in an address is seen by every user of the machine: set dashboards.password instead',
     )
-  const ca = loadCertificates('dashboards.ca', options.ca ?? config.dashboards.ca)
+  const { password, apiKey, ca, warnings } = loadDashboardsSecrets({ ...config, dashboards: settings })
+  for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
   return {
     url: parsed,
-    user: options.user ?? user,
+    username: options.user ?? settings.username,
     password,
     apiKey,
-    space: options.space ?? space,
-    tenant: options.tenant ?? tenant,
-    ...(ca === undefined ? {} : { ca }),
+    ca,
+    space: options.space ?? settings.space,
+    tenant: options.tenant ?? settings.tenant,
   }
 }

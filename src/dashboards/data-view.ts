@@ -4,8 +4,8 @@ import { DATA_VIEW_REFERENCE, type Product, type Reference, type SavedObject, sa
 
 const DATA_VIEW_ID = 'borescope'
 
-/** The data streams of all datasets and namespaces. */
-export const INDEX_PATTERN = 'logs-borescope.*-*'
+/** The data streams of all datasets and namespaces: of events and alerts, and of what is measured. */
+export const INDEX_PATTERN = 'logs-borescope.*-*,metrics-borescope.*-*'
 
 /** What a query over the data view refers to. */
 export const OF_DATA_VIEW: Reference = { name: DATA_VIEW_REFERENCE, type: 'index-pattern', id: DATA_VIEW_ID }

@@ -15,11 +15,11 @@ export interface DashboardsServer {
   /** Of the product, with its base path if it has one. */
   readonly url: URL
   /** Empty for none. An API key goes before user and password. */
-  readonly user: string
+  readonly username: string
   readonly password: string
   readonly apiKey: string
-  /** The certificates (PEM) of authorities to trust instead of the machine's own. */
-  readonly ca?: string
+  /** The certificates (PEM) of authorities to trust; empty for those that the machine trusts. */
+  readonly ca: string
   /** Of Kibana; empty for the default one. */
   readonly space: string
   /** Of OpenSearch Dashboards; empty for the user's default one. */
@@ -102,16 +102,16 @@ function call(
   headers: Readonly<Record<string, string>>,
   body?: Buffer,
 ): Promise<Answer> {
-  const base = server.url.href.endsWith('/') ? server.url.href : `${server.url.href}/`
-  const url = new URL(path, base)
-  const isSecure = url.protocol === 'https:'
-  if (!isSecure && url.protocol !== 'http:')
-    throw new DashboardsError(`${shown(server.url)}: expected an address that begins with https:// or http://`)
+  const isSecure = server.url.protocol === 'https:'
+  // `kibana:5601` is an address too, of a protocol that is called kibana.
+  if (!isSecure && server.url.protocol !== 'http:')
+    throw new DashboardsError(`${server.url.href}: expected an address that begins with https:// or http://`)
+  const url = new URL(path, server.url.href.endsWith('/') ? server.url : `${server.url.href}/`)
   const options = {
     method,
     headers: { ...authorization(server), ...headers, ...(body === undefined ? {} : { 'content-length': body.length }) },
     timeout: TIMEOUT_MS,
-    ...(isSecure && server.ca !== undefined ? { ca: server.ca } : {}),
+    ...(isSecure && server.ca !== '' ? { ca: server.ca } : {}),
   }
   return new Promise<Answer>((resolve, reject) => {
     const fail = (error: Error): void => reject(new DashboardsError(unreachable(server.url, error)))
@@ -138,9 +138,9 @@ function call(
   })
 }
 
-function authorization({ user, password, apiKey }: DashboardsServer): Record<string, string> {
+function authorization({ username, password, apiKey }: DashboardsServer): Record<string, string> {
   if (apiKey !== '') return { authorization: `ApiKey ${apiKey}` }
-  if (user !== '') return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }
+  if (username !== '') return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }
   return {}
 }
 
@@ -163,8 +163,8 @@ function refusal(server: DashboardsServer, product: Product, { status, headers, 
   const says = messageOf(body)
   // OpenSearch Dashboards sends whoever has not logged in to its log-in page.
   if (status === 401 || (status >= 300 && status < 400 && /login/.test(headers.location ?? ''))) {
-    const given = server.apiKey !== '' ? 'the API key' : server.user !== '' ? `user ${server.user}` : 'nobody'
-    return `${where} refuses ${given}: set dashboards.user and dashboards.password, or dashboards.apiKey, in the configuration or as BORESCOPE_DASHBOARDS__PASSWORD`
+    const given = server.apiKey !== '' ? 'the API key' : server.username !== '' ? `user ${server.username}` : 'nobody'
+    return `${where} refuses ${given}: set dashboards.username and dashboards.password, or dashboards.apiKey, in the configuration or as BORESCOPE_DASHBOARDS__PASSWORD`
   }
   if (status === 403) return `${where}: this user may not import saved objects${tail(says)}`
   if (status === 404) return `${where} has no import API there: a wrong base path, or no such space${tail(says)}`

@@ -78,6 +78,8 @@ describe('help', () => {
       'status',
       'spool',
       'quarantine',
+      'attack',
+      'dashboards',
       'config',
       'fields',
       'doctor',
@@ -88,8 +90,20 @@ describe('help', () => {
   })
 
   test('exists for every command', async () => {
-    const names = ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'status', 'spool', 'quarantine', 'config']
-    for (const name of [...names, 'fields', 'doctor']) {
+    const names = [
+      'replay',
+      'dissect',
+      'query',
+      'tunnels',
+      'show',
+      'rules',
+      'attack',
+      'dashboards',
+      'status',
+      'spool',
+      'quarantine',
+    ]
+    for (const name of [...names, 'baseline', 'intel', 'config', 'fields', 'doctor']) {
       const { code, stdout } = await borescope([name, '--help'])
       expect(code, name).toBe(0)
       expect(stdout).toContain(`Usage: borescope ${name}`)

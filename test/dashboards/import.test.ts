@@ -58,7 +58,8 @@ function product(name: Product, answer: Behaviour): Behaviour {
 
 const target = (url: URL, change: Partial<DashboardsServer> = {}): DashboardsServer => ({
   url,
-  user: '',
+  username: '',
+  ca: '',
   password: '',
   apiKey: '',
   space: '',
@@ -130,7 +131,7 @@ describe('an import', () => {
       ),
     )
     const report = await importObjects(
-      target(url, { user: 'elastic', password: 'päss', space: 'net ops' }),
+      target(url, { username: 'elastic', password: 'päss', space: 'net ops' }),
       'kibana',
       ndjson,
     )
@@ -160,7 +161,7 @@ describe('an import', () => {
 
   test('an API key goes before a password', async () => {
     const url = await serve(product('kibana', (_, response) => json(response, 200, { successCount: 0 })))
-    await importObjects(target(url, { user: 'u', password: 'p', apiKey: 'abc=' }), 'kibana', '{}\n')
+    await importObjects(target(url, { username: 'u', password: 'p', apiKey: 'abc=' }), 'kibana', '{}\n')
     expect(received[0].headers.authorization).toBe('ApiKey abc=')
   })
 
@@ -198,14 +199,14 @@ describe('an import', () => {
   })
 
   test.each([
-    [401, { message: 'Unauthorized' }, /refuses user elastic: set dashboards\.user and dashboards\.password/],
+    [401, { message: 'Unauthorized' }, /refuses user elastic: set dashboards\.username and dashboards\.password/],
     [403, { message: 'Unable to bulk_create' }, /may not import saved objects: Unable to bulk_create/],
     [404, { message: 'Not Found' }, /no import API there: a wrong base path, or no such space: Not Found/],
     [413, { message: 'Payload content length greater' }, /refuses the import with 413: Payload/],
     [503, 'Kibana server is not ready yet', /refuses the import with 503$/],
   ])('says what to do about %i', async (status, body, says) => {
     const url = await serve(product('kibana', (_, response) => json(response, status, body)))
-    const login = { user: 'elastic', password: 'a secret' }
+    const login = { username: 'elastic', password: 'a secret' }
     const failure = await importObjects(target(url, login), 'kibana', '{}\n').catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(DashboardsError)
     expect(String(failure)).toMatch(says)
@@ -217,7 +218,7 @@ describe('an import', () => {
       product('opensearch', (_, response) => response.writeHead(302, { location: '/app/login?nextUrl=%2F' }).end()),
     )
     await expect(importObjects(target(url), 'opensearch', '{}\n')).rejects.toThrow(
-      /refuses nobody: set dashboards\.user/,
+      /refuses nobody: set dashboards\.username/,
     )
   })
 
