@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { isoMicroseconds } from '../../src/base/time.ts'
 import { Detector } from '../../src/detect/detector.ts'
-import { parseTimestampUs } from '../../src/detect/documents.ts'
+import { parseMicroseconds } from '../../src/base/time.ts'
 import { loadRules } from '../../src/detect/rules.ts'
 import { EventBus } from '../../src/events/bus.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
@@ -60,7 +60,7 @@ export function alertsOf(events: readonly EventDocument[]): EventDocument[] {
   const detector = new Detector(RULES, bus.emit, { groupsMax: 10_000, entitiesMax: 10_000 })
   for (const document of events) {
     detector.observe(document)
-    detector.expire(parseTimestampUs(document['@timestamp']))
+    detector.expire(parseMicroseconds(document['@timestamp']))
   }
   detector.end()
   return alerts
