@@ -18,6 +18,7 @@ import { z } from 'zod'
 import { ALERTS, maskAlerts, type Secret } from './alert-config.ts'
 import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import { parseEspKeys } from './esp-keys.ts'
+import { FSYNC_POLICIES } from './output/spool.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
@@ -164,6 +165,53 @@ const SCHEMA = z.strictObject({
         .default('.borescope/events.db')
         .describe('The embedded store: a SQLite file, relative to the working directory.'),
       maxBytes: count(10_000_000_000, 'When the file grows beyond this, the oldest events are deleted.', 1e15),
+    })
+    .prefault({}),
+  delivery: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/spool')
+        .describe(
+          'The folder of spools, quarantines and the status, relative to the working directory. One process at a time owns it.',
+        ),
+      spoolBytesMax: z
+        .int()
+        .min(0)
+        .max(1e15)
+        .default(1_000_000_000)
+        .describe(
+          'What may wait on disk for one destination that is slow or gone; beyond it flows go first, then events, alerts last. 0: nothing is spooled.',
+        ),
+      segmentBytes: count(8_388_608, 'A file of the spool is closed when it is so large, and deleted as a whole.', 1e9),
+      fsync: z
+        .enum(FSYNC_POLICIES)
+        .default('interval')
+        .describe(
+          'When the spool is forced onto the disk: always (a power failure loses nothing that was spooled), interval (once a second), never.',
+        ),
+      quarantineBytesMax: count(67_108_864, 'What may lie in the quarantine of one destination.', 1e12),
+      queueBytesMax: count(
+        33_554_432,
+        'What may wait in memory for one destination before it is spooled. Kill -9 loses no more than this and what is under way.',
+        1e11,
+      ),
+      batchBytes: count(2_097_152, 'A request to a cluster or a sink carries about so much.', 104_857_600),
+      batchEvents: count(2048, 'A request carries at most so many events.', 100_000),
+      batchSeconds: seconds(1, 'A batch that is not full goes after this.'),
+      requestsMax: count(4, 'Requests to one destination under way at one time.', 64),
+      requestSeconds: seconds(60, 'A request without an answer is given up after this, and repeated.'),
+      backoffSeconds: seconds(
+        0.5,
+        'The first pause after a failure; it doubles with each further one, half of it is chance.',
+      ),
+      backoffMaxSeconds: seconds(60, 'The longest pause, unless the destination asks for a longer one (Retry-After).'),
+      holdBackSeconds: seconds(
+        30,
+        'How long a replay waits for a destination that fails, before it goes on into the spool, or ends.',
+      ),
+      healthSeconds: seconds(60, 'How often the state of every delivery is written into a cluster as an event.'),
     })
     .prefault({}),
   alerts: ALERTS,

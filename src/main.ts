@@ -13,6 +13,7 @@ import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
 import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
+import { FolderInUseError } from './deliveries.ts'
 import { QueryError } from './store/query-error.ts'
 import { StoreError } from './store/search.ts'
 import { VERSION } from './version.ts'
@@ -47,6 +48,7 @@ Exit codes:
   2  wrong usage, configuration, rule or query
   3  an input could not be read, or not to its end
   4  an error of Borescope itself
+  5  events were not delivered: they wait in the spool, or were lost
   130, 143  stopped by Ctrl-C or a signal; what was read by then is kept
 
 Examples:
@@ -92,6 +94,7 @@ function explain(error: unknown): number {
   const isTheirs =
     error instanceof UsageError ||
     error instanceof ConfigError ||
+    error instanceof FolderInUseError ||
     error instanceof QueryError ||
     error instanceof StoreError
   if (isTheirs) {

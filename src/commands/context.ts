@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Config, loadConfig, loadEspKeys } from '../config.ts'
+import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
 import { type EventStore, STORES } from '../store/stores.ts'
@@ -17,6 +18,8 @@ export const EXIT = {
   INPUT: 3,
   /** An error of Borescope itself. */
   INTERNAL: 4,
+  /** Events were not delivered: they wait in the spool, or were lost. */
+  UNDELIVERED: 5,
 } as const
 
 /** The user can mend this: shown without a stack trace. */
@@ -62,6 +65,11 @@ export class Context {
       throw new UsageError(`there are no events yet at ${path}: analyse a capture first, as in 'borescope replay FILE'`)
     }
     return STORES.embedded({ path, readOnly: true })
+  }
+
+  /** How the configured store is written to. */
+  get storeKind(): DestinationKind {
+    return 'local'
   }
 
   async createStore(): Promise<EventStore> {

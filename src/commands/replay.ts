@@ -5,7 +5,8 @@ import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS } from '../alert-config.ts'
-import { Batcher, type BatchWriter } from '../output/batch.ts'
+import { Deliveries } from '../deliveries.ts'
+import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
 import type { EventStore } from '../store/stores.ts'
@@ -22,6 +23,9 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
 }
+
+/** The name of the store among the deliveries. */
+const STORE = 'store'
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
 const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
@@ -69,13 +73,24 @@ async function replay(context: Context, captures: readonly string[], options: Re
   }
   const analysis = await analyse(context, paths.captures, options)
   const { totals, summary, sinks, damaged } = analysis
+  const missing = undelivered(sinks)
   for (const line of damaged) process.stderr.write(`borescope: ${printable(line)}\n`)
+  if (missing > 0) {
+    process.stderr.write(
+      `borescope: ${counted(missing, 'event')} could not be delivered: see 'borescope status', then 'borescope spool send'\n`,
+    )
+  }
   if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks)))
   else if (!options.quiet && options.out !== '-') await print(`${summary.text(totals)}\n\n${ending(sinks, summary)}`)
   // What lies in a folder beside the captures is no input; what was named is.
   if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
-  return options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn] ? EXIT.FOUND : EXIT.FINE
+  if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
+  return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
+}
+
+function warn(message: string): void {
+  process.stderr.write(`borescope: ${printable(message)}\n`)
 }
 
 async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {
@@ -110,13 +125,15 @@ export async function analyse(
     process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
   }
   const espKeys = context.espKeys()
-  const sinks = await openSinks(context, options)
+  const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
+  const sinks: Sink[] = []
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
   const startedMs = performance.now()
   const damaged: string[] = []
   try {
+    await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
       const sources = await openAll(group, damaged)
@@ -124,8 +141,8 @@ export async function analyse(
       const source = mergeByTime(sources)
       const sensor = new Sensor(context.config, VERSION, set, espKeys)
       sensor.bus.subscribe(summary.observe)
-      for (const { batcher } of sinks) sensor.bus.subscribe(batcher.push)
-      await runTimeline(sensor, source, sinks, progress)
+      for (const { delivery } of sinks) sensor.bus.subscribe(delivery.push)
+      await runTimeline(sensor, source, deliveries, progress)
       totals.packets += sensor.counts.packets
       totals.bytes += sensor.counts.bytes
       totals.duplicates += sensor.counts.duplicates
@@ -134,8 +151,11 @@ export async function analyse(
         damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
       }
     }
+    await deliveries.flush()
+    await deliveries.close()
     for (const sink of sinks) await sink.finish()
   } catch (error) {
+    await deliveries.close()
     for (const sink of sinks) await sink.abort()
     throw error
   }
@@ -160,7 +180,7 @@ async function openAll(paths: readonly string[], damaged: string[]): Promise<Sou
 async function runTimeline(
   sensor: Sensor,
   source: MergedSource,
-  sinks: readonly Sink[],
+  deliveries: Deliveries,
   progress: Progress,
 ): Promise<void> {
   const { length } = source.sources
@@ -168,7 +188,7 @@ async function runTimeline(
   try {
     await sensor.run(source, async () => {
       progress.advance(source.progress.bytesRead, sensor.counts.packets)
-      for (const { batcher } of sinks) await batcher.drain()
+      await deliveries.drain()
       return interruption.signal !== null
     })
   } finally {
@@ -179,61 +199,44 @@ async function runTimeline(
 
 /** Where events go. */
 interface Sink {
-  readonly batcher: Batcher
-  readonly counts: { stored: number; duplicates: number; rejected: number } | null
+  readonly delivery: Delivery
+  readonly isStore: boolean
   /** What stands at the end of the summary. */
   readonly says: () => string
+  /** Everything is delivered, or lies in the spool. */
   finish(): Promise<void>
   abort(): Promise<void>
 }
 
-async function openSinks(context: Context, options: ReplayOptions): Promise<Sink[]> {
-  const sinks: Sink[] = []
-  if (options.out !== undefined) sinks.push(ndjsonSink(options.out))
-  if (options.store) sinks.push(storeSink(await context.createStore(), context))
-  return sinks
+async function openSinks(
+  context: Context,
+  deliveries: Deliveries,
+  options: Pick<ReplayOptions, 'out' | 'store'>,
+  sinks: Sink[],
+): Promise<void> {
+  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
+  if (options.store) sinks.push(storeSink(await context.createStore(), context, deliveries))
 }
 
-function ndjsonSink(path: string): Sink {
+function ndjsonSink(path: string, deliveries: Deliveries): Sink {
   const writer = new NdjsonWriter(path)
-  const batcher = new Batcher(writer)
   return {
-    batcher,
-    counts: null,
+    delivery: deliveries.openFile(path, writer),
+    isStore: false,
     says: () => `Events written to ${path}`,
-    async finish() {
-      await batcher.flush()
-      await writer.close()
-    },
+    finish: () => writer.close(),
     abort: () => writer.abort(),
   }
 }
 
-function storeSink(store: EventStore, context: Context): Sink {
-  const counts = { stored: 0, duplicates: 0, rejected: 0 }
-  const writer: BatchWriter = {
-    async write(batch) {
-      const result = await store.write(batch)
-      counts.stored += result.stored
-      counts.duplicates += result.duplicates
-      counts.rejected += result.rejected.length
-      for (const { id, reason } of result.rejected)
-        process.stderr.write(`borescope: event ${id} was not stored: ${reason}\n`)
-    },
-  }
-  const batcher = new Batcher(writer)
+function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
   const { path, maxBytes } = context.config.store
+  const delivery = deliveries.open(STORE, store, context.storeKind)
   return {
-    batcher,
-    counts,
-    says() {
-      const parts = [`${number(counts.stored)} stored in ${path}`]
-      if (counts.duplicates > 0) parts.push(`${number(counts.duplicates)} were there already`)
-      if (counts.rejected > 0) parts.push(`${number(counts.rejected)} rejected`)
-      return `Events: ${parts.join(', ')}`
-    },
+    delivery,
+    isStore: true,
+    says: () => `Events: ${deliverySays(delivery.counts, path)}`,
     async finish() {
-      await batcher.flush()
       // Not by age: captures may be old, and their events would be gone before anyone asked for them.
       await store.prune({ maxBytes })
       await store.close()
@@ -242,8 +245,23 @@ function storeSink(store: EventStore, context: Context): Sink {
   }
 }
 
+function deliverySays(counts: DeliveryCounts, path: string): string {
+  const { stored, duplicates, quarantined, spooled } = counts
+  const parts = [`${number(stored)} stored in ${path}`]
+  if (duplicates > 0) parts.push(`${number(duplicates)} were there already`)
+  if (quarantined > 0) parts.push(`${number(quarantined)} refused (see 'borescope quarantine list')`)
+  if (spooled > 0) parts.push(`${number(spooled)} wait in the spool (sent by the next run, or 'borescope spool send')`)
+  for (const [reason, count] of Object.entries(counts.dropped)) parts.push(`${number(count)} lost (${reason})`)
+  return parts.join(', ')
+}
+
+/** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
+function undelivered(sinks: readonly Sink[]): number {
+  return sinks.reduce((sum, { delivery: { counts } }) => sum + counts.spooled + droppedIn(counts), 0)
+}
+
 function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[]): object {
-  const store = sinks.find(({ counts }) => counts !== null)?.counts ?? null
+  const store = sinks.find(({ isStore }) => isStore)?.delivery.counts
   return {
     captures: totals.captures,
     packets: totals.packets,
@@ -251,7 +269,7 @@ function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[])
     duplicates: totals.duplicates,
     seconds: Number(totals.seconds.toFixed(3)),
     events: summary.counts,
-    store,
+    store: store === undefined ? null : totalsOf(store),
     alertCount: summary.alertCount,
     alerts: summary.alerts.map((alert) => ({
       id: alert['event.id'],
@@ -264,9 +282,14 @@ function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[])
   }
 }
 
+function totalsOf(counts: DeliveryCounts) {
+  const { resumed, stored, duplicates, quarantined, spooled, dropped } = counts
+  return { resumed, stored, duplicates, quarantined, spooled, dropped }
+}
+
 function ending(sinks: readonly Sink[], summary: Summary): string {
   const lines = sinks.map((sink) => paint('dim', sink.says()))
-  if (!sinks.some(({ counts }) => counts !== null)) return lines.join('\n')
+  if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
   const [alert] = summary.alerts
   const next = [
     ['borescope alerts', 'what fired, newest first'],

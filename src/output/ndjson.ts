@@ -5,6 +5,7 @@ import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type EventDocument, nest } from '../events/fields.ts'
+import type { DeliveryResult } from './destination.ts'
 
 export class NdjsonWriter {
   readonly #path: string
@@ -27,10 +28,11 @@ export class NdjsonWriter {
     this.#ended.catch(() => {})
   }
 
-  async write(batch: readonly EventDocument[]): Promise<void> {
+  async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
     let lines = ''
     for (const document of batch) lines += `${JSON.stringify(nest(document))}\n`
     if (!this.#stream.write(lines)) await Promise.race([once(this.#stream, 'drain'), this.#ended])
+    return { stored: batch.length, duplicates: 0, rejected: [], later: [] }
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,8 @@ export class RotatingFileSink implements Sink {
   readonly #now: () => number
   #file: FileHandle | null = null
   #bornMs = 0
+  /** Batches are written one after the other, whoever asks. */
+  #turn: Promise<unknown> = Promise.resolve()
   answer: SinkAnswer | null = null
 
   /** `now` is the clock by which files age, in milliseconds since the epoch. */
@@ -43,7 +45,18 @@ export class RotatingFileSink implements Sink {
     return linesOf(batch).trimEnd()
   }
 
-  async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+  write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+    const written = this.#turn.then(() => this.#write(batch))
+    this.#turn = written.catch(() => {})
+    return written
+  }
+
+  async close(): Promise<void> {
+    await this.#turn
+    await this.#release()
+  }
+
+  async #write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
     const lines = Buffer.from(linesOf(batch))
     try {
       const file = await this.#fileFor(lines.length)
@@ -57,7 +70,7 @@ export class RotatingFileSink implements Sink {
     return { stored: batch.length, duplicates: 0, rejected: [], later: [] }
   }
 
-  async close(): Promise<void> {
+  async #release(): Promise<void> {
     const file = this.#file
     this.#file = null
     await file?.close()
@@ -70,7 +83,7 @@ export class RotatingFileSink implements Sink {
     const { maxBytes, maxAgeMs } = this.#options
     const isFull = size > 0 && (size + length > maxBytes || this.#now() - this.#bornMs >= maxAgeMs)
     if (isFull) {
-      await this.close()
+      await this.#release()
       await this.#rotate()
       file = await this.#current()
     }
@@ -83,7 +96,7 @@ export class RotatingFileSink implements Sink {
     if (this.#file !== null) {
       const [held, named] = await Promise.all([this.#file.stat(), stat(path).catch(() => null)])
       if (named !== null && named.ino === held.ino && named.dev === held.dev) return this.#file
-      await this.close()
+      await this.#release()
     }
     await mkdir(dirname(path), { recursive: true })
     const file = await open(path, 'a+', 0o640)

@@ -65,15 +65,19 @@ export function explained<T>(path: string, work: () => T): T {
 function explain(path: string, error: unknown): unknown {
   const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string }
   if (code === 'ERR_SQLITE_ERROR') {
-    // The low byte is the primary result code; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB, 13 SQLITE_FULL.
+    // The low byte is the primary result code; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB, 13 SQLITE_FULL, 5 SQLITE_BUSY,
+    // 10 SQLITE_IOERR.
     const primary = (errcode ?? 0) & 255
     if (primary === 11 || primary === 26) {
       const advice = 'move it away (with its -wal and -shm files) and replay the captures, or put back a copy'
       return new StoreError(`the event store ${path} is damaged (${message}): ${advice}`)
     }
-    if (primary === 13)
-      return new StoreError(`no space is left for the event store ${path}: free some, or lower its retention`)
-    return new StoreError(`the event store ${path} failed: ${message}`)
+    if (primary === 13) {
+      const full = `no space is left for the event store ${path}: free some, or lower its retention`
+      return new StoreError(full, { retry: 'later' })
+    }
+    const retry = primary === 5 || primary === 10 ? 'later' : 'never'
+    return new StoreError(`the event store ${path} failed: ${message}`, { retry })
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'ENOTDIR' || code === 'EROFS') {
     return new StoreError(`the event store ${path} cannot be opened (${code}): check the path and its permissions`)

@@ -15,7 +15,7 @@ import {
   SELECTED_FROM,
   type SqlValue,
 } from './layout.ts'
-import type { Rejection, WriteResult } from './search.ts'
+import { type Rejection, type Retry, StoreError, type WriteResult } from './search.ts'
 
 /** What the store asks; `parts` are written in one commit. */
 export type WorkerRequest =
@@ -26,7 +26,7 @@ export type WorkerRequest =
 export type WorkerReply =
   | { readonly results: readonly WriteResult[] }
   | { readonly pruned: number }
-  | { readonly error: string }
+  | { readonly error: string; readonly retry: Retry }
 
 /** Events that one commit of a pruning takes away. */
 const PRUNE_BATCH = 2048
@@ -63,18 +63,18 @@ class Writer {
     let stored = 0
     let duplicates = 0
     const rejected: Rejection[] = []
-    for (const document of documents) {
-      const outcome = this.#insert(document)
+    for (const [index, document] of documents.entries()) {
+      const outcome = this.#insert(document, index)
       if (outcome === 'stored') stored++
       else if (outcome === 'duplicate') duplicates++
       else rejected.push(outcome)
     }
-    return { stored, duplicates, rejected }
+    return { stored, duplicates, rejected, later: [] }
   }
 
-  #insert(document: EventDocument): 'stored' | 'duplicate' | Rejection {
+  #insert(document: EventDocument, index: number): 'stored' | 'duplicate' | Rejection {
     const encoded = this.#codec.encode(document)
-    if (typeof encoded === 'string') return { id: idOf(document), reason: encoded }
+    if (typeof encoded === 'string') return { index, id: idOf(document), reason: encoded }
     return this.#insertEvent(encoded) ? 'stored' : 'duplicate'
   }
 
@@ -179,7 +179,7 @@ function serve(path: string, port: NonNullable<typeof parentPort>): void {
     try {
       reply = explained(path, () => answer(writer, request))
     } catch (error) {
-      reply = { error: (error as Error).message }
+      reply = { error: (error as Error).message, retry: error instanceof StoreError ? error.retry : 'never' }
     }
     port.postMessage(reply)
     if (request.type === 'close') port.close()

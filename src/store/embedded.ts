@@ -279,6 +279,8 @@ interface PendingBatch {
 /** A part of a batch that is in the commit under way. */
 interface SentPart {
   readonly batch: PendingBatch
+  /** Where in the batch the part begins. */
+  readonly from: number
   readonly last: boolean
 }
 
@@ -315,11 +317,11 @@ class WriteQueue {
 
   write(documents: readonly EventDocument[]): Promise<WriteResult> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [] })
+    if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [], later: [] })
     // A batch larger than the queue is let in when it is alone: it waits in its caller's memory anyway.
     if (this.#waitingEvents > 0 && this.#waitingEvents + documents.length > this.#queueEventsMax) {
       const full = `more than ${this.#queueEventsMax} events wait for the event store ${this.#path}`
-      return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`))
+      return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`, { retry: 'later' }))
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ documents, taken: 0, stored: 0, duplicates: 0, rejected: [], resolve, reject })
@@ -354,22 +356,28 @@ class WriteQueue {
     const parts: (readonly EventDocument[])[] = []
     for (let room = this.#commitEventsMax; room > 0 && this.#waiting.length > 0; ) {
       const batch = this.#waiting[0]
-      const documents = batch.documents.slice(batch.taken, batch.taken + room)
+      const from = batch.taken
+      const documents = batch.documents.slice(from, from + room)
       batch.taken += documents.length
       room -= documents.length
       this.#waitingEvents -= documents.length
       const last = batch.taken === batch.documents.length
       if (last) this.#waiting.shift()
       parts.push(documents)
-      sent.push({ batch, last })
+      sent.push({ batch, from, last })
     }
     try {
+      let places: number[][] | null = null
       const reply = await this.#ask({ type: 'write', parts }).catch((error: Error) => {
         if (error.name !== 'DataCloneError') throw error
-        const sound = parts.map((documents, i) => cloneable(documents, sent[i].batch.rejected))
-        return this.#ask({ type: 'write', parts: sound })
+        const sound = parts.map((documents, i) => cloneable(documents, sent[i]))
+        places = sound
+        return this.#ask({
+          type: 'write',
+          parts: parts.map((documents, i) => sound[i].map((place) => documents[place])),
+        })
       })
-      if ('results' in reply) acknowledge(sent, reply.results)
+      if ('results' in reply) acknowledge(sent, reply.results, places)
     } catch (error) {
       this.#refuse(sent, error as Error)
     }
@@ -409,7 +417,7 @@ class WriteQueue {
     const settle = this.#settle
     this.#settle = null
     this.#worker.unref()
-    if ('error' in reply) settle?.reject(new StoreError(reply.error))
+    if ('error' in reply) settle?.reject(new StoreError(reply.error, { retry: reply.retry }))
     else settle?.resolve(reply)
   }
 
@@ -420,24 +428,37 @@ class WriteQueue {
   }
 }
 
-function acknowledge(sent: readonly SentPart[], results: readonly WriteResult[]): void {
-  for (const [i, { batch, last }] of sent.entries()) {
+/** `places` says which documents of each part were sent, if not all were. */
+function acknowledge(
+  sent: readonly SentPart[],
+  results: readonly WriteResult[],
+  places: readonly (readonly number[])[] | null,
+): void {
+  for (const [i, { batch, from, last }] of sent.entries()) {
     batch.stored += results[i].stored
     batch.duplicates += results[i].duplicates
-    batch.rejected.push(...results[i].rejected)
-    if (last) batch.resolve({ stored: batch.stored, duplicates: batch.duplicates, rejected: batch.rejected })
+    for (const { index, id, reason } of results[i].rejected) {
+      batch.rejected.push({ index: from + (places === null ? index : places[i][index]), id, reason })
+    }
+    if (!last) continue
+    const { stored, duplicates, rejected } = batch
+    batch.resolve({ stored, duplicates, rejected: rejected.sort((a, b) => a.index - b.index), later: [] })
   }
 }
 
-/** The documents that can cross to another thread; one that holds a function, say, is rejected here, alone. */
-function cloneable(documents: readonly EventDocument[], rejected: Rejection[]): EventDocument[] {
-  return documents.filter((document) => {
+/**
+ * Places of the documents of a part that can cross to another thread; one that holds a function, say, is rejected here,
+ * alone.
+ */
+function cloneable(documents: readonly EventDocument[], { batch, from }: SentPart): number[] {
+  const places: number[] = []
+  for (const [place, document] of documents.entries()) {
     try {
       structuredClone(document)
-      return true
+      places.push(place)
     } catch (error) {
-      rejected.push({ id: String(document['event.id']), reason: (error as Error).message })
-      return false
+      batch.rejected.push({ index: from + place, id: String(document['event.id']), reason: (error as Error).message })
     }
-  })
+  }
+  return places
 }

@@ -5,22 +5,40 @@ import { conjunction, parseQuery } from './kql.ts'
 import type { QueryNode } from './kql-tree.ts'
 import { QueryError } from './query-error.ts'
 
+/** Whether what failed may be tried again: as it is, after some time; in smaller pieces; or not at all. */
+export type Retry = 'later' | 'smaller' | 'never'
+
 /** Something that the one who runs the store can act on; the message says how. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
+  readonly retry: Retry
+  /** The least time to wait before the next attempt, if the store said one. */
+  readonly afterMs?: number
+
+  constructor(message: string, { retry = 'never', afterMs }: { retry?: Retry; afterMs?: number | undefined } = {}) {
+    super(message)
+    this.retry = retry
+    if (afterMs !== undefined) this.afterMs = afterMs
+  }
 }
 
 export interface Rejection {
+  /** Where in the batch the document stands, from 0. */
+  readonly index: number
   /** The event.id of the document, or an empty text if it has none. */
   readonly id: string
   readonly reason: string
 }
 
+/** What became of a batch: each of its documents is in one of the four. */
 export interface WriteResult {
   readonly stored: number
   /** Events that the store had already, by their event.id. */
   readonly duplicates: number
+  /** Those that the store will never take. */
   readonly rejected: readonly Rejection[]
+  /** Those that it could not take now: to be tried again. */
+  readonly later: readonly Rejection[]
 }
 
 /** Which events. Everything is optional; all conditions must hold. */

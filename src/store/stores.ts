@@ -8,8 +8,11 @@ import type { Aggregation, Bucket, Group, Retention, Search, Selection, StoreSta
  * the store is.
  */
 export interface EventStore {
-  /** Resolves when the batch is safe: stored, already there, or rejected event by event with a reason. */
-  write(batch: readonly EventDocument[]): Promise<WriteResult>
+  /**
+   * Resolves when it is known of each event whether it is safe. Rejects with a StoreError if that is known of none; its
+   * `retry` says what may be done. A write that was broken off by the signal may be tried again.
+   */
+  write(batch: readonly EventDocument[], signal?: AbortSignal): Promise<WriteResult>
   search(search: Search): AsyncIterable<EventDocument>
   count(selection: Selection): Promise<number>
   aggregate(selection: Selection, aggregation: Aggregation): Promise<Group[]>

@@ -64,11 +64,16 @@ export function storeContract(name: string, open: () => Promise<EventStore>): vo
 
     test('stores an event once, within a batch and over batches', async () => {
       const first = await store.write([document('x'), document('y'), document('x', { message: 'again' })])
-      expect(first).toEqual({ stored: 2, duplicates: 1, rejected: [] })
-      expect(await store.write([document('y'), document('z')])).toEqual({ stored: 1, duplicates: 1, rejected: [] })
+      expect(first).toEqual({ stored: 2, duplicates: 1, rejected: [], later: [] })
+      expect(await store.write([document('y'), document('z')])).toEqual({
+        stored: 1,
+        duplicates: 1,
+        rejected: [],
+        later: [],
+      })
       expect((await store.get('x'))?.message).toBe('Something happened.')
       expect(await store.count({})).toBe(3)
-      expect(await store.write([])).toEqual({ stored: 0, duplicates: 0, rejected: [] })
+      expect(await store.write([])).toEqual({ stored: 0, duplicates: 0, rejected: [], later: [] })
     })
 
     test('rejects a poison document alone, with its id and the field', async () => {
@@ -91,6 +96,8 @@ export function storeContract(name: string, open: () => Promise<EventStore>): vo
       const bad = poison.map((fields, i) => ({ ...document(`bad${i}`), ...fields }) as EventDocument)
       const result = await store.write([document('good1'), ...bad, document('good2')])
       expect(result.stored).toBe(2)
+      expect(result.rejected.map(({ index }) => index)).toEqual(poison.map((_, i) => i + 1))
+      expect(result.rejected.map(({ id }) => id)).toEqual(poison.map((_, i) => `bad${i}`))
       const reasons = new Map(result.rejected.map(({ id, reason }) => [id, reason]))
       expect(reasons.size).toBe(poison.length)
       for (const [i, fields] of poison.slice(0, -1).entries()) {
@@ -104,7 +111,7 @@ export function storeContract(name: string, open: () => Promise<EventStore>): vo
       const { stored, rejected } = await store.write([nameless])
       expect(stored).toBe(0)
       expect(rejected).toHaveLength(1)
-      expect(rejected[0].id).toBe('')
+      expect(rejected[0]).toMatchObject({ index: 0, id: '' })
     })
 
     test('sorts, with missing values last, and breaks off at the limit', async () => {

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { EventDocument } from '../../src/events/fields.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import { idsOf, storeContract } from './contract.ts'
 import { document, sessionEvent } from './documents.ts'
@@ -46,7 +47,7 @@ describe('the file of the embedded store', () => {
     await first.write(events(0, 10))
     await first.close()
     const second = await openEmbeddedStore({ path: at })
-    expect(await second.write(events(0, 12))).toEqual({ stored: 2, duplicates: 10, rejected: [] })
+    expect(await second.write(events(0, 12))).toMatchObject({ stored: 2, duplicates: 10, rejected: [] })
     await second.close()
     const reader = await openEmbeddedStore({ path: at, readOnly: true })
     expect(await idsOf(reader, {})).toEqual(events(0, 12).map((event) => event['event.id']))
@@ -115,14 +116,30 @@ async function damaged(at: string): Promise<void> {
 describe('the write queue', () => {
   test('splits a large batch over commits and adds the results up', async () => {
     const store = await openEmbeddedStore({ path: path(), commitEventsMax: 7 })
-    expect(await store.write([...events(0, 50), ...events(0, 3)])).toEqual({ stored: 50, duplicates: 3, rejected: [] })
+    const batch = [...events(0, 50), ...events(0, 3)]
+    expect(await store.write(batch)).toEqual({ stored: 50, duplicates: 3, rejected: [], later: [] })
+    await store.close()
+  })
+
+  test('says where in a batch that was split the rejected ones stand', async () => {
+    const store = await openEmbeddedStore({ path: path(), commitEventsMax: 7 })
+    const batch: EventDocument[] = events(0, 20)
+    batch[8] = { ...batch[8], 'source.port': 1.5 }
+    batch[10] = { ...batch[10], 'rule.name': (() => 'x') as never }
+    batch[12] = { ...batch[12], 'source.ip': 'x' }
+    const { stored, rejected } = await store.write(batch)
+    expect(stored).toBe(17)
+    expect(rejected.map(({ index, id }) => [index, id])).toEqual([8, 10, 12].map((i) => [i, batch[i]['event.id']]))
     await store.close()
   })
 
   test('refuses a batch when it is full, and takes it later', async () => {
     const store = await openEmbeddedStore({ path: path(), queueEventsMax: 30, commitEventsMax: 10 })
     const first = store.write(events(0, 40))
-    await expect(store.write(events(40, 50))).rejects.toThrow(/more than 30 events wait/)
+    await expect(store.write(events(40, 50))).rejects.toMatchObject({
+      message: expect.stringMatching(/more than 30 events wait/),
+      retry: 'later',
+    })
     expect((await first).stored).toBe(40)
     expect((await store.write(events(40, 50))).stored).toBe(10)
     await store.close()

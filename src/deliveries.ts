@@ -1,0 +1,185 @@
+/** All deliveries of one process, and the folder that they share: wired from the configuration. */
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+import { Claim, claimFolder, type Owner } from './output/claim.ts'
+import { Delivery, type DeliveryOptions } from './output/delivery.ts'
+import type { Destination } from './output/destination.ts'
+import { Quarantine } from './output/quarantine.ts'
+import { Spool } from './output/spool.ts'
+import { type StatusReport, writeStatus } from './output/status.ts'
+
+/** Another process owns the folder of the spools. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError'
+
+  constructor(folder: string, { pid, command, since }: Owner) {
+    super(
+      `the folder ${folder} belongs to process ${pid} ("${command}", since ${since}): wait for it, or give this one a folder of its own with BORESCOPE_DELIVERY__PATH`,
+    )
+  }
+}
+
+/**
+ * `local`: a file or the embedded store, written in the order of arrival; it is waited for as long as it takes, and its error
+ * ends the run. `remote`: may be gone for hours; has a spool.
+ */
+export type DestinationKind = 'local' | 'remote'
+
+const STATUS_MS = 1000
+/** A local destination that is busy is tried again for so long. */
+const LOCAL_GIVE_UP_MS = 5000
+const LOCAL_BATCH_EVENTS = 1024
+const LOCAL_REQUESTS_MAX = 2
+
+export class Deliveries {
+  readonly #config: Config['delivery']
+  readonly #command: string
+  readonly #warn: (message: string) => void
+  readonly #started = new Date().toISOString()
+  readonly #deliveries: Delivery[] = []
+  #claim: Claim | null = null
+  #statusTimer: NodeJS.Timeout | undefined
+  #isStatusBroken = false
+
+  constructor(config: Config['delivery'], command: string, warn: (message: string) => void) {
+    this.#config = config
+    this.#command = command
+    this.#warn = warn
+  }
+
+  /**
+   * Begins to deliver to a destination, first of all what an earlier process left in its spool. The destination stays the
+   * caller's to close, after `close`.
+   *
+   * @throws {FolderInUseError} if it needs a spool and another process owns the folder
+   */
+  open(name: string, destination: Destination, kind: DestinationKind): Delivery {
+    const config = this.#config
+    this.#own(kind)
+    const folder = join(config.path, name)
+    const hasSpool = kind === 'remote' && config.spoolBytesMax > 0
+    const delivery = new Delivery(destination, {
+      name,
+      ...(kind === 'local' ? localOptions(config) : remoteOptions(config)),
+      spool: hasSpool
+        ? new Spool({
+            folder,
+            bytesMax: config.spoolBytesMax,
+            segmentBytes: Math.min(config.segmentBytes, Math.ceil(config.spoolBytesMax / 16)),
+            fsync: config.fsync,
+          })
+        : null,
+      quarantine: new Quarantine(join(folder, QUARANTINE), config.quarantineBytesMax),
+      warn: this.#warn,
+    })
+    this.#deliveries.push(delivery)
+    return delivery
+  }
+
+  /** A row in arrival order for what nobody would look for in a quarantine: a file named on the command line. */
+  openFile(name: string, destination: Destination): Delivery {
+    const delivery = new Delivery(destination, {
+      name,
+      ...localOptions(this.#config),
+      spool: null,
+      quarantine: null,
+      warn: this.#warn,
+    })
+    this.#deliveries.push(delivery)
+    return delivery
+  }
+
+  /** Holds the producer back until every delivery has room. */
+  async drain(): Promise<void> {
+    for (const delivery of this.#deliveries) await delivery.drain()
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.#deliveries.map((delivery) => delivery.flush()))
+  }
+
+  /** What is left goes into the spools; the folder is free for the next process. */
+  async close(): Promise<void> {
+    clearInterval(this.#statusTimer)
+    for (const delivery of this.#deliveries) await delivery.close()
+    this.#writeStatus(true)
+    this.#claim?.release()
+    this.#claim = null
+  }
+
+  report(ended = false): StatusReport {
+    return {
+      version: 1,
+      pid: process.pid,
+      command: this.#command,
+      started: this.#started,
+      updated: new Date().toISOString(),
+      ended,
+      destinations: this.#deliveries.map((delivery) => delivery.status()),
+    }
+  }
+
+  #own(kind: DestinationKind): void {
+    if (this.#claim !== null) return
+    const { path } = this.#config
+    let claim: Claim | Owner
+    try {
+      claim = claimFolder(path, this.#command)
+    } catch (error) {
+      // What needs a spool goes on without one, and counts what it loses.
+      if (kind === 'remote') this.#warn(`nothing can be spooled in ${path}: ${(error as Error).message}`)
+      return
+    }
+    if (claim instanceof Claim) {
+      this.#claim = claim
+      this.#statusTimer = setInterval(() => this.#writeStatus(false), STATUS_MS).unref()
+    } else if (kind === 'remote') throw new FolderInUseError(path, claim)
+  }
+
+  #writeStatus(ended: boolean): void {
+    if (this.#claim === null) return
+    try {
+      writeStatus(this.#config.path, this.report(ended))
+      this.#isStatusBroken = false
+    } catch (error) {
+      if (!this.#isStatusBroken) this.#warn(`the status cannot be written: ${(error as Error).message}`)
+      this.#isStatusBroken = true
+    }
+  }
+}
+
+export const QUARANTINE = 'quarantine.ndjson'
+
+type Wired = Omit<DeliveryOptions, 'name' | 'spool' | 'quarantine' | 'warn' | 'random'>
+
+function localOptions(config: Config['delivery']): Wired {
+  return {
+    order: 'arrival',
+    batchBytes: config.batchBytes,
+    batchEvents: LOCAL_BATCH_EVENTS,
+    batchMs: config.batchSeconds * 1000,
+    requestsMax: LOCAL_REQUESTS_MAX,
+    requestMs: Number.POSITIVE_INFINITY,
+    queueBytesMax: config.queueBytesMax,
+    backoffMinMs: config.backoffSeconds * 1000,
+    backoffMaxMs: config.backoffMaxSeconds * 1000,
+    holdBackMs: Number.POSITIVE_INFINITY,
+    giveUpMs: LOCAL_GIVE_UP_MS,
+  }
+}
+
+function remoteOptions(config: Config['delivery']): Wired {
+  return {
+    order: 'priority',
+    batchBytes: config.batchBytes,
+    batchEvents: config.batchEvents,
+    batchMs: config.batchSeconds * 1000,
+    requestsMax: config.requestsMax,
+    requestMs: config.requestSeconds * 1000,
+    queueBytesMax: config.queueBytesMax,
+    backoffMinMs: config.backoffSeconds * 1000,
+    backoffMaxMs: config.backoffMaxSeconds * 1000,
+    holdBackMs: config.holdBackSeconds * 1000,
+    giveUpMs: Number.POSITIVE_INFINITY,
+  }
+}

@@ -1,0 +1,26 @@
+/** What a process says of its deliveries: a small file that is written whole, about once a second and at the end. */
+import { renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DestinationStatus } from './delivery.ts'
+
+export interface StatusReport {
+  /** Of this format. */
+  readonly version: 1
+  readonly pid: number
+  readonly command: string
+  /** ISO 8601, by the clock of the machine. */
+  readonly started: string
+  readonly updated: string
+  /** Whether the process came to its end; if not, and it is gone, it was killed. */
+  readonly ended: boolean
+  readonly destinations: readonly DestinationStatus[]
+}
+
+const FILE = 'status.json'
+
+/** @throws the system's error */
+export function writeStatus(folder: string, report: StatusReport): void {
+  const path = join(folder, FILE)
+  writeFileSync(`${path}.partial`, `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.partial`, path)
+}
