@@ -1,6 +1,7 @@
 /** The command line: argv → command, and what an error is worth. */
 import { Command, CommanderError } from 'commander'
 import { CaptureError } from './capture/sources.ts'
+import { registerAlert } from './commands/alert.ts'
 import { registerConfig } from './commands/config.ts'
 import { Context, EXIT, UsageError } from './commands/context.ts'
 import { registerDissect } from './commands/dissect.ts'
@@ -69,6 +70,7 @@ registerQuery(program, context)
 registerLists(program, context)
 registerShow(program, context)
 registerRules(program, context)
+registerAlert(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)

@@ -24,19 +24,19 @@ type Extension = readonly [key: string, lengthMax: number, read: (document: Even
 const field = (key: string, name: FieldName, lengthMax: number): Extension => [
   key,
   lengthMax,
-  (document) => valueOf(document, name, lengthMax),
+  (document) => textIn(document, name, lengthMax),
 ]
 
 /** A custom text with the label that says what it is. */
 const custom = (key: string, label: string, name: FieldName, lengthMax = 4000): readonly Extension[] => [
   field(key, name, lengthMax),
-  [`${key}Label`, 1023, (document) => (valueOf(document, name) === undefined ? undefined : label)],
+  [`${key}Label`, 1023, (document) => (textIn(document, name) === undefined ? undefined : label)],
 ]
 
 /** `src` and `dst` hold IPv4 addresses only; the custom IPv6 addresses 2 and 3 are source and destination. */
 const address = (key: string, custom6: string, label: string, name: FieldName): readonly Extension[] => [
-  [key, 15, (document) => (isV6(document, name) ? undefined : valueOf(document, name))],
-  [custom6, 45, (document) => (isV6(document, name) ? valueOf(document, name) : undefined)],
+  [key, 15, (document) => (isV6(document, name) ? undefined : textIn(document, name))],
+  [custom6, 45, (document) => (isV6(document, name) ? textIn(document, name) : undefined)],
   [`${custom6}Label`, 1023, (document) => (isV6(document, name) ? label : undefined)],
 ]
 
@@ -113,7 +113,7 @@ function escapeValue(text: string): string {
     .replaceAll('\r', '\\r')
 }
 
-function valueOf(document: EventDocument, name: FieldName, lengthMax = 4000): string | undefined {
+function textIn(document: EventDocument, name: FieldName, lengthMax = 4000): string | undefined {
   const text = joined(document, name)
   return text === undefined ? undefined : clip(text, lengthMax)
 }

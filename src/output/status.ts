@@ -1,5 +1,5 @@
 /** What a process says of its deliveries: a small file that is written whole, about once a second and at the end. */
-import { renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DestinationStatus } from './delivery.ts'
 
@@ -23,4 +23,21 @@ export function writeStatus(folder: string, report: StatusReport): void {
   const path = join(folder, FILE)
   writeFileSync(`${path}.partial`, `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${path}.partial`, path)
+}
+
+/** Null if no process has written one, or it is of another version. */
+export function readStatus(folder: string): StatusReport | null {
+  let text: string
+  try {
+    text = readFileSync(join(folder, FILE), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  try {
+    const report = JSON.parse(text) as StatusReport
+    return report.version === 1 ? report : null
+  } catch {
+    return null
+  }
 }

@@ -28,15 +28,15 @@ export function unknownPlaceholder(template: Json): string | null {
 export function fillTemplate(template: Json, document: EventDocument): unknown {
   if (typeof template === 'string') {
     const [alone] = template.matchAll(PLACEHOLDER)
-    if (alone !== undefined && alone[0] === template) return valueOf(document, alone[1]) ?? null
-    return template.replace(PLACEHOLDER, (_, name: string) => asText(valueOf(document, name)))
+    if (alone !== undefined && alone[0] === template) return fieldOf(document, alone[1]) ?? null
+    return template.replace(PLACEHOLDER, (_, name: string) => asText(fieldOf(document, name)))
   }
   if (Array.isArray(template)) return template.map((item: Json) => fillTemplate(item, document))
   if (typeof template !== 'object' || template === null) return template
   return Object.fromEntries(Object.entries(template).map(([key, value]) => [key, fillTemplate(value, document)]))
 }
 
-function valueOf(document: EventDocument, name: string): unknown {
+function fieldOf(document: EventDocument, name: string): unknown {
   return name === WHOLE ? nest(document) : isField(name) ? document[name] : undefined
 }
 

@@ -77,7 +77,7 @@ template(name="line" type="list" option.jsonf="on") {
   property(outname="app" name="app-name" format="jsonf")
   property(outname="msgid" name="msgid" format="jsonf")
   property(outname="msg" name="msg" format="jsonf")
-  property(outname="sd" name="$!rfc5424-sd" format="jsonfr")
+  property(outname="sd" name="$!rfc5424-sd" format="jsonf")
 }
 ruleset(name="take") {
   action(type="mmpstrucdata" sd_name.lowercase="off")
@@ -117,7 +117,7 @@ ${tls}
     return lines
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line))
-      .map((line) => ({ ...line, sd: JSON.parse(line.sd) }))
+      .map((line) => ({ ...line, sd: line.sd === '' ? {} : JSON.parse(line.sd) }))
   }
 
   const transports = hasTls ? (['udp', 'tcp', 'tls'] as const) : (['udp', 'tcp'] as const)
