@@ -27,6 +27,11 @@ export function deliveryNameOf(sink: string): string {
   return `alerts-${sink}`
 }
 
+/** The sink that a delivery of that name leads to; null if the configuration has none. */
+export function sinkOfDelivery({ alerts }: Config, delivery: string): string | null {
+  return Object.keys(alerts.sinks).find((sink) => deliveryNameOf(sink) === delivery) ?? null
+}
+
 /**
  * The sink of that name; nothing is connected yet.
  *

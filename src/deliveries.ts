@@ -55,7 +55,7 @@ export class Deliveries {
    */
   open(name: string, destination: Destination, kind: DestinationKind): Delivery {
     const config = this.#config
-    this.#own(kind)
+    this.claim(kind === 'remote')
     const folder = join(config.path, name)
     const hasSpool = kind === 'remote' && config.spoolBytesMax > 0
     const delivery = new Delivery(destination, {
@@ -119,7 +119,12 @@ export class Deliveries {
     }
   }
 
-  #own(kind: DestinationKind): void {
+  /**
+   * Makes the folder of the configuration this process's own, if no other one has it.
+   *
+   * @throws {FolderInUseError} if it is needed and another process owns it
+   */
+  claim(isNeeded: boolean): void {
     if (this.#claim !== null) return
     const { path } = this.#config
     let claim: Claim | Owner
@@ -127,13 +132,13 @@ export class Deliveries {
       claim = claimFolder(path, this.#command)
     } catch (error) {
       // What needs a spool goes on without one, and counts what it loses.
-      if (kind === 'remote') this.#warn(`nothing can be spooled in ${path}: ${(error as Error).message}`)
+      if (isNeeded) this.#warn(`nothing can be spooled in ${path}: ${(error as Error).message}`)
       return
     }
     if (claim instanceof Claim) {
       this.#claim = claim
       this.#statusTimer = setInterval(() => this.#writeStatus(false), STATUS_MS).unref()
-    } else if (kind === 'remote') throw new FolderInUseError(path, claim)
+    } else if (isNeeded) throw new FolderInUseError(path, claim)
   }
 
   #writeStatus(ended: boolean): void {

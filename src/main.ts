@@ -9,9 +9,12 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerFields } from './commands/fields.ts'
 import { registerLists } from './commands/lists.ts'
 import { registerQuery } from './commands/query.ts'
+import { registerQuarantine } from './commands/quarantine.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRules } from './commands/rules.ts'
 import { registerShow } from './commands/show.ts'
+import { registerSpool } from './commands/spool.ts'
+import { registerStatus } from './commands/status.ts'
 import { printable } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { FolderInUseError } from './deliveries.ts'
@@ -71,6 +74,9 @@ registerLists(program, context)
 registerShow(program, context)
 registerRules(program, context)
 registerAlert(program, context)
+registerStatus(program, context)
+registerSpool(program, context)
+registerQuarantine(program, context)
 registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)

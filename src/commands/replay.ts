@@ -13,8 +13,9 @@ import { Sensor } from '../sensor.ts'
 import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { STORE } from './destinations.ts'
 import { Summary, type SummaryTotals } from './summary.ts'
-import { bytes, counted, number, paint, print, printable } from './terminal.ts'
+import { bytes, counted, number, paint, print, printable, warn } from './terminal.ts'
 
 interface ReplayOptions {
   readonly out?: string
@@ -25,9 +26,6 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
 }
-
-/** The name of the store among the deliveries. */
-const STORE = 'store'
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
 const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
@@ -91,10 +89,6 @@ async function replay(context: Context, captures: readonly string[], options: Re
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
   if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
   return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
-}
-
-function warn(message: string): void {
-  process.stderr.write(`borescope: ${printable(message)}\n`)
 }
 
 async function expand(captures: readonly string[], options: ReplayOptions): Promise<CapturePaths> {

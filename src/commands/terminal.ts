@@ -144,3 +144,8 @@ export async function print(text: string): Promise<void> {
   if (process.stdout.write(`${text}\n`)) return
   await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
 }
+
+/** A line on stderr. */
+export function warn(message: string): void {
+  process.stderr.write(`borescope: ${printable(message)}\n`)
+}

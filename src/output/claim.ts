@@ -61,6 +61,12 @@ export function claimFolder(folder: string, command: string): Claim | Owner {
   }
 }
 
+/** The process that owns a folder, if one that lives does. */
+export function ownerOf(folder: string): Owner | null {
+  const owner = parseOwner(readLock(join(folder, 'lock')) ?? '')
+  return owner !== null && isAlive(owner) ? owner : null
+}
+
 /** Moved away first: if another process was faster, it is its new lock that was moved, and goes back. */
 function removeStale(path: string, content: string): void {
   const aside = `${path}.${process.pid}.stale`

@@ -31,7 +31,7 @@ export class Quarantine {
     this.#path = path
     this.#bytesMax = bytesMax
     this.#files = files
-    this.#bytes = files.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    this.#bytes = this.#size()
   }
 
   get bytes(): number {
@@ -43,6 +43,8 @@ export class Quarantine {
     const head = JSON.stringify({ time: new Date().toISOString(), reason, id: String(document['event.id'] ?? '') })
     const line = `${head.slice(0, -1)},"event":${asJson(document)}}\n`
     const length = Buffer.byteLength(line)
+    // Somebody may have emptied it in the meantime.
+    if (this.#bytes + length > this.#bytesMax) this.#bytes = this.#size()
     if (this.#bytes + length > this.#bytesMax) return 'full'
     try {
       if (this.#bytes === 0) this.#files.mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
@@ -53,6 +55,15 @@ export class Quarantine {
     }
     this.#bytes += length
     return 'kept'
+  }
+
+  #size(): number {
+    try {
+      return this.#files.statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
+    } catch (error) {
+      this.trouble = (error as Error).message
+      return 0
+    }
   }
 }
 

@@ -174,7 +174,9 @@ export class Spool {
 
   #takeUp(): void {
     const { folder } = this.#options
-    const cursor = this.#readCursor()
+    const cursor = readCursor(folder, this.#files, (error) => this.#complain(error))
+    // A number is not used again while the cursor may know an older file of that name.
+    for (const name of cursor.keys()) this.#number = Math.max(this.#number, segmentOf(name)?.number ?? 0)
     for (const name of this.#files.readdirSync(folder).sort()) {
       const found = segmentOf(name)
       if (found === null) continue
@@ -191,24 +193,6 @@ export class Spool {
       this.#bytes += segment.bytes
       this.#removeIfDone(segment)
     }
-  }
-
-  /** A cursor that cannot be read costs repetitions, no documents. */
-  #readCursor(): Map<string, number> {
-    const cursor = new Map<string, number>()
-    try {
-      const read: unknown = JSON.parse(this.#files.readFileSync(join(this.#options.folder, CURSOR), 'utf8'))
-      for (const [name, acknowledged] of Object.entries(read ?? {})) {
-        const found = segmentOf(name)
-        if (found === null || !Number.isSafeInteger(acknowledged)) continue
-        cursor.set(name, acknowledged as number)
-        // A number is not used again while the cursor may know an older file of that name.
-        this.#number = Math.max(this.#number, found.number)
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#complain(error)
-    }
-    return cursor
   }
 
   #saveCursor(): void {
@@ -340,4 +324,45 @@ export class Spool {
     this.troubles++
     this.trouble = { message: error instanceof Error ? error.message : String(error), atMs: Date.now() }
   }
+}
+
+/** What the segments know to be delivered. A cursor that cannot be read costs repetitions, no documents. */
+function readCursor(folder: string, files: SpoolFiles, complain: (error: unknown) => void): Map<string, number> {
+  const cursor = new Map<string, number>()
+  try {
+    const read: unknown = JSON.parse(files.readFileSync(join(folder, CURSOR), 'utf8'))
+    for (const [name, acknowledged] of Object.entries(read ?? {})) {
+      if (segmentOf(name) !== null && Number.isSafeInteger(acknowledged)) cursor.set(name, acknowledged)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') complain(error)
+  }
+  return cursor
+}
+
+export interface SpoolContent {
+  readonly records: number
+  readonly bytes: number
+  /** When the oldest segment was last written to; null if there is none. */
+  readonly oldestMs: number | null
+}
+
+/** What lies in a spool that no process owns; nothing is changed. */
+export function inspectSpool(folder: string): SpoolContent {
+  let records = 0
+  let bytes = 0
+  let oldestMs: number | null = null
+  const cursor = readCursor(folder, fs, () => {})
+  for (const name of fs.readdirSync(folder)) {
+    const found = segmentOf(name)
+    if (found === null) continue
+    const { mtimeMs, size } = fs.statSync(join(folder, name))
+    const segment = new Segment(folder, found.lane, found.number, mtimeMs, fs)
+    segment.examine(cursor.get(name) ?? 0)
+    if (segment.unread === 0) continue
+    records += segment.unread
+    bytes += size
+    oldestMs = Math.min(oldestMs ?? mtimeMs, mtimeMs)
+  }
+  return { records, bytes, oldestMs }
 }

@@ -160,6 +160,7 @@ describe('replay', () => {
       spooled,
       says: expect.stringContaining('HTTP 503'),
     })
+    expect((await borescope('spool', 'send')).code).toBe(5)
     told = []
     status = 200
     const second = JSON.parse(
@@ -167,6 +168,18 @@ describe('replay', () => {
     )
     expect(second.notifications.sinks.hook).toMatchObject({ resumed: spooled, spooled: 0 })
     expect(told.length).toBe(second.notifications.sinks.hook.stored)
+  })
+
+  test("keeps what the peer does not take, for 'spool send'", async () => {
+    status = 503
+    const first = await borescope('replay', '--no-store', '--notify', '--json', BRUTE_FORCE)
+    const { spooled } = JSON.parse(first.stdout).notifications.sinks.hook
+    told = []
+    status = 200
+    const sent = await borescope('spool', 'send', '--json')
+    expect(sent.code).toBe(0)
+    expect(JSON.parse(sent.stdout)['alerts-hook']).toMatchObject({ stored: spooled, spooled: 0 })
+    expect(told).toHaveLength(spooled)
   })
 
   test('with nobody to tell is a mistake', async () => {
