@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Alerting, openSink, testNotification } from '../src/alerting.ts'
 import { type Config, ConfigError, loadConfig, maskSecrets, readSecret } from '../src/config.ts'
 import { Deliveries } from '../src/deliveries.ts'
+import { signature } from '../src/output/webhook.ts'
 import { alert, FULL_ALERT } from './support/alerts.ts'
 
 const SECRET = 'hunter2-Tr0ub4dor'
@@ -207,4 +208,39 @@ test('a test alert says that it is one', () => {
     'event.severity': 99,
   })
   expect(notification.message).toMatch(/^This is a test/)
+})
+
+describe('the documentation', () => {
+  const blocksOf = (file: string, language: string) =>
+    [
+      ...readFileSync(join(import.meta.dirname, '..', file), 'utf8').matchAll(
+        new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'),
+      ),
+    ].map(([, block]) => block)
+
+  test('shows sections and sinks that are right', () => {
+    const section = blocksOf('README.md', 'yaml').find((block) => block.startsWith('alerts:'))
+    expect(Object.keys(load(section ?? '').alerts.sinks)).toEqual(['archive', 'siem', 'chat', 'pager', 'mail'])
+    const sinks = blocksOf('docs/alerts.md', 'yaml').filter((block) => !block.startsWith('alerts:'))
+    expect(sinks).toHaveLength(4)
+    const yaml = `alerts:\n  sinks:\n${sinks.join('').replace(/^/gm, '    ').trimEnd()}\n`
+    expect(Object.keys(load(yaml).alerts.sinks)).toEqual(['archive', 'siem', 'tickets', 'mail'])
+    const [routes] = blocksOf('docs/alerts.md', 'yaml').filter((block) => block.startsWith('alerts:'))
+    const some = '  sinks: { pager: { type: file, path: x }, chat: { type: file, path: y } }\n'
+    expect(load(`${routes}${some}`).alerts.routes).toHaveLength(2)
+  })
+
+  test('verifies signatures rightly', async () => {
+    const [source] = blocksOf('docs/alerts.md', 'js')
+    const path = join(folder, 'verify.mjs')
+    writeFileSync(path, source)
+    const { isGenuine } = await import(path)
+    for (const secret of ['a text', `whsec_${Buffer.from('some bytes of a key').toString('base64')}`]) {
+      const headers = signature(secret, 'id', Date.now(), Buffer.from('{"a":1}'))
+      expect(isGenuine(headers, '{"a":1}', secret)).toBe(true)
+      expect(isGenuine(headers, '{"a":2}', secret)).toBe(false)
+      expect(isGenuine(headers, '{"a":1}', 'another')).toBe(false)
+      expect(isGenuine(signature(secret, 'id', Date.now() - 301_000, Buffer.from('{}')), '{}', secret)).toBe(false)
+    }
+  })
 })

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { openSink } from '../alerting.ts'
 import { ConfigError, loadEspKeys } from '../config.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
@@ -33,7 +34,7 @@ export function registerDoctor(program: Command, context: () => Context): void {
 }
 
 async function examine(context: Context): Promise<Finding[]> {
-  return [version(), configuration(context), ...keys(context), rules(context), await store(context)]
+  return [version(), configuration(context), ...keys(context), rules(context), await store(context), ...sinks(context)]
 }
 
 function version(): Finding {
@@ -99,6 +100,23 @@ async function store(context: Context): Promise<Finding> {
   } catch (error) {
     return { of: 'store', state: 'wrong', says: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** Whether what the sinks of alerts need can be read; whether a peer listens, `borescope alert test` finds out. */
+function sinks({ config }: Context): Finding[] {
+  const names = Object.keys(config.alerts.sinks)
+  const problems = names.flatMap((name) => {
+    try {
+      openSink(config, name, process.env)
+      return []
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      return [error.message]
+    }
+  })
+  if (names.length === 0) return []
+  if (problems.length > 0) return [{ of: 'alerts', state: 'wrong', says: problems.join('; ') }]
+  return [{ of: 'alerts', state: 'fine', says: `${counted(names.length, 'sink')}: ${names.join(', ')}` }]
 }
 
 /** Whether the nearest folder above the path that exists can be written to. */

@@ -1,5 +1,5 @@
 /** Mail over SMTP, with TLS from the start or after STARTTLS. */
-import { createTransport, type Transporter } from 'nodemailer'
+import type { Transporter } from 'nodemailer'
 import type SMTPTransport from 'nodemailer/lib/smtp-transport/index.js'
 import { clip, printable } from '../base/printable.ts'
 import type { EventDocument } from '../events/fields.ts'
@@ -32,29 +32,13 @@ interface SmtpError extends Error {
 
 export class EmailSink implements Sink {
   readonly #options: EmailOptions
-  readonly #transport: Transporter<SMTPTransport.SentMessageInfo>
+  #transport: Promise<Transporter<SMTPTransport.SentMessageInfo>> | null = null
   readonly #domain: string
   answer: SinkAnswer | null = null
 
   constructor(options: EmailOptions) {
     this.#options = options
-    const { host, port, security, user, password, tls, timeoutMs } = options
     this.#domain = /@([A-Za-z0-9.-]+)>?\s*$/.exec(options.from)?.[1] ?? 'borescope.invalid'
-    this.#transport = createTransport({
-      host,
-      port,
-      secure: security === 'tls',
-      requireTLS: security === 'starttls',
-      ignoreTLS: security === 'none',
-      ...(user === undefined ? {} : { auth: { user, pass: password ?? '' } }),
-      tls: tlsOptions(tls, host),
-      connectionTimeout: timeoutMs,
-      greetingTimeout: timeoutMs,
-      socketTimeout: timeoutMs,
-      // Nothing in a notification may name a file or an address to fetch.
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    })
   }
 
   get target(): string {
@@ -98,7 +82,29 @@ export class EmailSink implements Sink {
   }
 
   async close(): Promise<void> {
-    this.#transport.close()
+    const transport = await this.#transport
+    transport?.close()
+  }
+
+  /** The library is loaded when a mail is to be sent: no other command shall wait for it. */
+  async #connect(): Promise<Transporter<SMTPTransport.SentMessageInfo>> {
+    const { createTransport } = await import('nodemailer')
+    const { host, port, security, user, password, tls, timeoutMs } = this.#options
+    return createTransport({
+      host,
+      port,
+      secure: security === 'tls',
+      requireTLS: security === 'starttls',
+      ignoreTLS: security === 'none',
+      ...(user === undefined ? {} : { auth: { user, pass: password ?? '' } }),
+      tls: tlsOptions(tls, host),
+      connectionTimeout: timeoutMs,
+      greetingTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
+      // Nothing in a notification may name a file or an address to fetch.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    })
   }
 
   /** What goes into one mail each, and where in the batch it begins. */
@@ -110,7 +116,8 @@ export class EmailSink implements Sink {
   async #send(documents: readonly EventDocument[]): Promise<void> {
     const { from, to, subjectPrefix } = this.#options
     const mail = emailOf(documents, this.#domain, subjectPrefix)
-    const sent = await this.#transport.sendMail({
+    this.#transport ??= this.#connect()
+    const sent = await (await this.#transport).sendMail({
       ...mail,
       references: [...mail.references],
       from,

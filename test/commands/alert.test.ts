@@ -113,6 +113,12 @@ describe('alert test', () => {
   })
 })
 
+test('doctor says what is wrong with a sink', async () => {
+  const { code, stdout } = await borescope('doctor')
+  expect(code).toBe(2)
+  expect(stdout).toMatch(/wrong +alerts +alerts\.sinks\.unset\.url: the environment variable NOWHERE is not set/)
+})
+
 test('alert sinks lists them with their state', async () => {
   const { code, stdout } = await borescope('alert', 'sinks', '--json')
   expect(code).toBe(0)
