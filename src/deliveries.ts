@@ -1,9 +1,11 @@
 /** All deliveries of one process, and the folder that they share: wired from the configuration. */
 import { join } from 'node:path'
 import type { Config } from './config.ts'
+import type { Observer } from './events/bus.ts'
 import { Claim, claimFolder, type Owner } from './output/claim.ts'
 import { Delivery, type DeliveryOptions } from './output/delivery.ts'
 import type { Destination } from './output/destination.ts'
+import { healthEvents } from './output/health.ts'
 import { Quarantine } from './output/quarantine.ts'
 import { Spool } from './output/spool.ts'
 import { type StatusReport, writeStatus } from './output/status.ts'
@@ -39,6 +41,8 @@ export class Deliveries {
   readonly #deliveries: Delivery[] = []
   #claim: Claim | null = null
   #statusTimer: NodeJS.Timeout | undefined
+  #health: { readonly to: Delivery; readonly observer: Observer } | null = null
+  #healthTimer: NodeJS.Timeout | undefined
   #isStatusBroken = false
 
   constructor(config: Config['delivery'], command: string, warn: (message: string) => void) {
@@ -96,11 +100,23 @@ export class Deliveries {
 
   async flush(): Promise<void> {
     await Promise.all(this.#deliveries.map((delivery) => delivery.flush()))
+    if (this.#health === null) return
+    const { to } = this.#health
+    this.#tellHealth()
+    // One that fails is not waited for a second time: then this goes into the spool like everything else.
+    if (to.status().failingSince === null) await to.flush()
+  }
+
+  /** Gives the state of all deliveries to one of them as events, from time to time and after `flush`. */
+  reportHealth(to: Delivery, observer: Observer): void {
+    this.#health = { to, observer }
+    this.#healthTimer = setInterval(() => this.#tellHealth(), this.#config.healthSeconds * 1000).unref()
   }
 
   /** What is left goes into the spools; the folder is free for the next process. */
   async close(): Promise<void> {
     clearInterval(this.#statusTimer)
+    clearInterval(this.#healthTimer)
     for (const delivery of this.#deliveries) await delivery.close()
     this.#writeStatus(true)
     this.#claim?.release()
@@ -141,6 +157,12 @@ export class Deliveries {
     } else if (isNeeded) throw new FolderInUseError(path, claim)
   }
 
+  #tellHealth(): void {
+    if (this.#health === null) return
+    const { to, observer } = this.#health
+    for (const document of healthEvents(this.report().destinations, observer, Date.now())) to.push(document)
+  }
+
   #writeStatus(ended: boolean): void {
     if (this.#claim === null) return
     try {
@@ -168,7 +190,8 @@ function localOptions(config: Config['delivery']): Wired {
     queueBytesMax: config.queueBytesMax,
     backoffMinMs: config.backoffSeconds * 1000,
     backoffMaxMs: config.backoffMaxSeconds * 1000,
-    holdBackMs: Number.POSITIVE_INFINITY,
+    holdsBack: true,
+    patienceMs: Number.POSITIVE_INFINITY,
     giveUpMs: LOCAL_GIVE_UP_MS,
   }
 }
@@ -184,7 +207,8 @@ function remoteOptions(config: Config['delivery']): Wired {
     queueBytesMax: config.queueBytesMax,
     backoffMinMs: config.backoffSeconds * 1000,
     backoffMaxMs: config.backoffMaxSeconds * 1000,
-    holdBackMs: config.holdBackSeconds * 1000,
+    holdsBack: true,
+    patienceMs: config.holdBackSeconds * 1000,
     giveUpMs: Number.POSITIVE_INFINITY,
   }
 }

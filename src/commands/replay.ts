@@ -258,6 +258,10 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
 function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
   const { path, maxBytes } = context.config.store
   const delivery = deliveries.open(STORE, store, context.storeKind)
+  // Where one sensor writes one file, `borescope status` says the same.
+  if (context.storeKind === 'remote') {
+    deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
+  }
   return {
     delivery,
     isStore: true,

@@ -44,7 +44,7 @@ export class EventBus {
 
   readonly emit = (event: RaisedEvent): void => {
     this.#counts.set(event.name, (this.#counts.get(event.name) ?? 0) + 1)
-    const document = complete(event, this.origin, this.#observer)
+    const document = documentOf(event, this.origin, this.#observer)
     if (this.#isDelivering) {
       this.#waiting.push(document)
       return
@@ -75,7 +75,7 @@ export class EventBus {
  *
  * The fields are spread first: V8 clones them in one step, where copying them one by one costs ten times as much.
  */
-function complete(event: RaisedEvent, origin: Origin | null, observer: Observer): EventDocument {
+export function documentOf(event: RaisedEvent, origin: Origin | null, observer: Observer): EventDocument {
   const { dataset, kind, category, type } = CATALOGUE[event.name]
   const fields = event.fields as Partial<EventDocument>
   const document: Record<string, unknown> = {

@@ -29,12 +29,14 @@ export interface DeliveryOptions {
   readonly requestsMax: number
   /** A request without an answer is given up after this. */
   readonly requestMs: number
-  /** What may wait in memory; beyond it documents go to the spool. Without a spool they are dropped, unless `drain` holds for good. */
+  /** What may wait in memory; beyond it documents go to the spool. Without a spool they are dropped, unless `drain` holds back for as long as it takes. */
   readonly queueBytesMax: number
   readonly backoffMinMs: number
   readonly backoffMaxMs: number
-  /** How long `drain` and `flush` wait for a destination that fails. 0: `drain` never waits, as for packets that will not wait. */
-  readonly holdBackMs: number
+  /** Whether `drain` holds the producer back. Not where it cannot wait, as a network does not. */
+  readonly holdsBack: boolean
+  /** How long `drain` and `flush` wait for a destination that fails. */
+  readonly patienceMs: number
   /** When a destination that fails is given up, and the delivery with it. */
   readonly giveUpMs: number
   readonly spool: Spool | null
@@ -167,6 +169,7 @@ export class Delivery {
   #failingSinceMs: number | null = null
   #failures = 0
   #backoff: NodeJS.Timeout | undefined
+  #isPauseAskedFor = false
   #progressMs = Date.now()
   #lastError: { message: string; time: string } | null = null
   #spoolPausedUntilMs = 0
@@ -208,14 +211,14 @@ export class Delivery {
   }
 
   /**
-   * Holds the producer back: resolves when there is room, or when the destination has been failing for `holdBackMs`. Rejects
+   * Holds the producer back: resolves when there is room, or when the destination has been failing for `patienceMs`. Rejects
    * with the error of a destination for which there is no hope.
    */
   async drain(): Promise<void> {
     while (true) {
       if (this.#failure !== null) throw this.#failure
       if (this.#queuedBytes < this.#batchBytes && this.#queued < this.#options.batchEvents) return
-      if (this.#options.holdBackMs === 0) return
+      if (!this.#options.holdsBack) return
       const leftMs = this.#patienceMs(this.#failingSinceMs)
       if (leftMs <= 0) return
       await this.#change(leftMs)
@@ -224,17 +227,21 @@ export class Delivery {
 
   /**
    * Resolves when everything is delivered, also from the spool; or when the destination has done nothing but fail for
-   * `holdBackMs`, or `deadlineMs` have passed: then `counts` say what is left. Rejects as `drain` does.
+   * `patienceMs`, or `deadlineMs` have passed: then `counts` say what is left. Rejects as `drain` does.
    */
   async flush(deadlineMs = Number.POSITIVE_INFINITY): Promise<void> {
-    const endMs = Date.now() + deadlineMs
+    const startMs = Date.now()
     this.#isFlushing = true
     try {
+      // A pause that the destination did not ask for is cut short: it may be back, and this is the last chance.
+      if (!this.#isPauseAskedFor) this.#endBackoff()
+      this.#returnPostponed()
       this.#pump()
       while (true) {
         if (this.#failure !== null) throw this.#failure
         if (this.#queued + this.#inFlight + this.#spooled === 0) return
-        const leftMs = Math.min(endMs - Date.now(), this.#patienceMs(this.#stuckSinceMs))
+        const stuckMs = this.#stuckSinceMs === null ? null : Math.max(this.#stuckSinceMs, startMs)
+        const leftMs = Math.min(startMs + deadlineMs - Date.now(), this.#patienceMs(stuckMs))
         if (leftMs <= 0) return
         await this.#change(leftMs)
       }
@@ -504,13 +511,14 @@ export class Delivery {
     if (this.#postponements === 0) this.#postponedSinceMs = Date.now()
     this.#postponements++
     this.#postponedTimer = setTimeout(() => {
-      this.#postponedTimer = undefined
       this.#returnPostponed()
       this.#pump()
     }, this.#delayMs(this.#postponements))
   }
 
   #returnPostponed(): void {
+    clearTimeout(this.#postponedTimer)
+    this.#postponedTimer = undefined
     const items = this.#postponed
     this.#postponed = []
     this.#queued -= items.length
@@ -545,12 +553,22 @@ export class Delivery {
     // Requests that were under way together fail together: that is one failure.
     if (this.#backoff !== undefined) return
     this.#failures++
-    const delayMs = Math.max(Math.min(afterMs, AFTER_MS_MAX), this.#delayMs(this.#failures))
-    this.#backoff = setTimeout(() => {
-      this.#backoff = undefined
-      this.#pump()
-    }, delayMs)
+    const ownMs = this.#delayMs(this.#failures)
+    const askedMs = Math.min(afterMs, AFTER_MS_MAX)
+    this.#isPauseAskedFor = askedMs > ownMs
+    this.#backoff = setTimeout(
+      () => {
+        this.#endBackoff()
+        this.#pump()
+      },
+      Math.max(askedMs, ownMs),
+    )
     this.#notify()
+  }
+
+  #endBackoff(): void {
+    clearTimeout(this.#backoff)
+    this.#backoff = undefined
   }
 
   /** Doubles with every attempt; half of it is chance, so that many sensors do not come back together. */
@@ -577,10 +595,10 @@ export class Delivery {
 
   /** More waits in memory than may: a batch of it goes to disk, what matters most first; what finds no place is dropped. */
   #overflow(): void {
-    const { queueBytesMax, holdBackMs } = this.#options
+    const { queueBytesMax, holdsBack, patienceMs } = this.#options
     if (this.#spool === null) {
       // Whoever waits for as long as it takes asks `drain` soon.
-      if (holdBackMs === Number.POSITIVE_INFINITY) return
+      if (holdsBack && patienceMs === Number.POSITIVE_INFINITY) return
     } else if (Date.now() >= this.#spoolPausedUntilMs) {
       this.#refusal = this.#spill(this.#spool)
       if (this.#refusal === 'spooled') {
@@ -670,9 +688,9 @@ export class Delivery {
     this.#lastError = { message, time: new Date().toISOString() }
   }
 
-  /** What is left of `holdBackMs` for a destination that has failed since then. */
+  /** What is left of `patienceMs` for a destination that has failed since then. */
   #patienceMs(sinceMs: number | null): number {
-    return sinceMs === null ? Number.POSITIVE_INFINITY : sinceMs + this.#options.holdBackMs - Date.now()
+    return sinceMs === null ? Number.POSITIVE_INFINITY : sinceMs + this.#options.patienceMs - Date.now()
   }
 
   #currentRate(): number {

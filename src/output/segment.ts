@@ -50,7 +50,10 @@ export class Segment {
   /** All records below this number are acknowledged, and these beyond it. */
   #acknowledged = 0
   readonly #acknowledgedBeyond = new Set<number>()
+  /** The number of the next record to be written. */
   #next = 0
+  /** The number of the next record to be read is this one or a higher one, and it stands at this octet or behind it. */
+  #readNumber = 0
   #readAt = 0
   readonly #files: SpoolFiles
 
@@ -66,8 +69,14 @@ export class Segment {
     return basename(this.path)
   }
 
-  get acknowledged(): number {
-    return this.#acknowledged
+  /** What is acknowledged, for the cursor: everything below the first number, then from one number to before the next. */
+  get acknowledged(): readonly number[] {
+    const ranges: number[] = []
+    for (const number of [...this.#acknowledgedBeyond].sort((a, b) => a - b)) {
+      if (ranges.at(-1) === number) ranges[ranges.length - 1] = number + 1
+      else ranges.push(number, number + 1)
+    }
+    return [this.#acknowledged, ...ranges]
   }
 
   get isDone(): boolean {
@@ -75,27 +84,28 @@ export class Segment {
   }
 
   /**
-   * Looks through a file that an earlier process left: counts the records from `acknowledged` on.
+   * Looks through a file that an earlier process left, and counts the records that are not acknowledged.
    *
    * @returns records that are lost between others that are sound, and the octets of a tail that is no record
    */
-  examine(acknowledged: number): { readonly lost: number; readonly tail: number } {
-    this.#acknowledged = acknowledged
-    this.#next = acknowledged
+  examine([below = 0, ...ranges]: readonly number[]): { readonly lost: number; readonly tail: number } {
+    this.#acknowledged = below
+    for (let i = 0; i + 1 < ranges.length; i += 2) {
+      for (let number = ranges[i]; number < ranges[i + 1]; number++) this.#acknowledgedBeyond.add(number)
+    }
+    this.#next = below
+    this.#readNumber = below
     let lost = 0
     const size = this.#files.statSync(this.path).size
-    let isFirst = true
     this.bytes = this.#walk(0, size, (number, _, start) => {
-      if (number >= acknowledged) {
-        lost += Math.max(0, number - this.#next)
-        this.unread++
-        if (isFirst) this.#readAt = start
-        isFirst = false
-        this.#next = number + 1
-      }
+      if (number < below) return true
+      if (this.#next === below) this.#readAt = start
+      for (let missing = this.#next; missing < number; missing++) if (!this.#acknowledgedBeyond.has(missing)) lost++
+      if (!this.#acknowledgedBeyond.has(number)) this.unread++
+      this.#next = number + 1
       return true
     })
-    if (isFirst) this.#readAt = this.bytes
+    if (this.#next === below) this.#readAt = this.bytes
     return { lost, tail: size - this.bytes }
   }
 
@@ -119,6 +129,8 @@ export class Segment {
     let isStopped = false
     this.#walk(this.#readAt, this.bytes, (number, payload, _, end) => {
       this.#readAt = end
+      this.#readNumber = number + 1
+      if (this.#acknowledgedBeyond.has(number)) return true
       this.unread--
       this.outstanding++
       isStopped = !take(payload, { segment: this, number })
@@ -137,13 +149,12 @@ export class Segment {
   acknowledge(number: number): void {
     this.outstanding--
     this.#acknowledgedBeyond.add(number)
-    // Records that are damaged are never read: what lies below all that is outstanding is done with.
+    // Damaged records are never read: what was passed by and is not outstanding is done with.
     if (this.outstanding === 0) {
-      for (const done of this.#acknowledgedBeyond) this.#acknowledged = Math.max(this.#acknowledged, done + 1)
-      this.#acknowledgedBeyond.clear()
-    } else {
-      while (this.#acknowledgedBeyond.delete(this.#acknowledged)) this.#acknowledged++
+      for (const done of this.#acknowledgedBeyond) if (done < this.#readNumber) this.#acknowledgedBeyond.delete(done)
+      this.#acknowledged = this.#readNumber
     }
+    while (this.#acknowledgedBeyond.delete(this.#acknowledged)) this.#acknowledged++
   }
 
   /** Calls `take` for each sound record until it answers false. Gives the end of the last one. */

@@ -1,7 +1,7 @@
 /**
  * The spool: documents that wait on disk for a destination that is slow or gone, in a folder of their own.
  *
- * A lane is a row of segments, read from the oldest. Beside them `cursor.json` says which records of a segment that is still
+ * A lane is a row of segments, read from the oldest. Beside them `cursor.json` says which records of the segments that are still
  * there were delivered: after a crash, what was under way goes out a second time, and nothing else. All file access is
  * synchronous and in large pieces: a document is either in the caller's memory or in a file, and never between.
  */
@@ -186,7 +186,7 @@ export class Spool {
       this.#number = Math.max(this.#number, number)
       this.#segments[lane].push(segment)
       this.#attempt(() => {
-        const { lost, tail } = segment.examine(cursor.get(name) ?? 0)
+        const { lost, tail } = segment.examine(cursor.get(name) ?? [])
         if (lost > 0) this.#drop('spool_corrupt', lost)
         if (tail > 0) this.#files.truncateSync(segment.path, segment.bytes)
       })
@@ -197,10 +197,8 @@ export class Spool {
 
   #saveCursor(): void {
     this.#attempt(() => {
-      const cursor: Record<string, number> = {}
-      for (const lane of LANES) {
-        for (const { name, acknowledged } of this.#segments[lane]) if (acknowledged > 0) cursor[name] = acknowledged
-      }
+      const cursor: Record<string, readonly number[]> = {}
+      for (const lane of LANES) for (const { name, acknowledged } of this.#segments[lane]) cursor[name] = acknowledged
       const path = join(this.#options.folder, CURSOR)
       this.#files.writeFileSync(`${path}.partial`, JSON.stringify(cursor), { mode: 0o600 })
       this.#files.renameSync(`${path}.partial`, path)
@@ -327,17 +325,21 @@ export class Spool {
 }
 
 /** What the segments know to be delivered. A cursor that cannot be read costs repetitions, no documents. */
-function readCursor(folder: string, files: SpoolFiles, complain: (error: unknown) => void): Map<string, number> {
-  const cursor = new Map<string, number>()
+function readCursor(folder: string, files: SpoolFiles, complain: (error: unknown) => void): Map<string, number[]> {
+  const cursor = new Map<string, number[]>()
   try {
     const read: unknown = JSON.parse(files.readFileSync(join(folder, CURSOR), 'utf8'))
     for (const [name, acknowledged] of Object.entries(read ?? {})) {
-      if (segmentOf(name) !== null && Number.isSafeInteger(acknowledged)) cursor.set(name, acknowledged)
+      if (segmentOf(name) !== null && isCursor(acknowledged)) cursor.set(name, acknowledged)
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') complain(error)
   }
   return cursor
+}
+
+function isCursor(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((number) => Number.isInteger(number) && number >= 0 && number < 2 ** 32)
 }
 
 export interface SpoolContent {
@@ -358,7 +360,7 @@ export function inspectSpool(folder: string): SpoolContent {
     if (found === null) continue
     const { mtimeMs, size } = fs.statSync(join(folder, name))
     const segment = new Segment(folder, found.lane, found.number, mtimeMs, fs)
-    segment.examine(cursor.get(name) ?? 0)
+    segment.examine(cursor.get(name) ?? [])
     if (segment.unread === 0) continue
     records += segment.unread
     bytes += size

@@ -248,7 +248,7 @@ describe('a request that fails', () => {
   })
 
   test('for too long ends the delivery, if it has an end', async () => {
-    const delivery = new TestDelivery(destination, { giveUpMs: 5000, holdBackMs: Number.POSITIVE_INFINITY })
+    const delivery = new TestDelivery(destination, { giveUpMs: 5000, patienceMs: Number.POSITIVE_INFINITY })
     destination.otherwise = () => unavailable()
     delivery.pushAll(events('e', 0, 30))
     await expect(inTime(delivery.drain())).rejects.toThrow('503')
@@ -290,7 +290,7 @@ describe('the producer', () => {
 
   test('is never held back where packets do not wait: what finds no room is dropped, flows first', async () => {
     destination.otherwise = () => unavailable()
-    const delivery = new TestDelivery(destination, { holdBackMs: 0, queueBytesMax: 4000 })
+    const delivery = new TestDelivery(destination, { holdsBack: false, queueBytesMax: 4000 })
     for (let i = 0; i < 10; i++) delivery.pushAll([event(`f${i}`), event(`e${i}`), event(`a${i}`)])
     delivery.pushAll(events('e', 10, 30))
     await pass(0)

@@ -91,7 +91,8 @@ export const OPTIONS: DeliveryOptions = {
   queueBytesMax: 1_000_000,
   backoffMinMs: 1000,
   backoffMaxMs: 60_000,
-  holdBackMs: 30_000,
+  holdsBack: true,
+  patienceMs: 30_000,
   giveUpMs: Number.POSITIVE_INFINITY,
   spool: null,
   quarantine: null,
@@ -112,4 +113,10 @@ export class TestDelivery extends Delivery {
   get imbalance(): number {
     return imbalance(this.counts)
   }
+}
+
+/** The event of a number: one in a hundred is an alert, four in ten are flows. */
+export function numbered(i: number): EventDocument {
+  const kind = i % 100 === 0 ? 'a' : i % 5 < 2 ? 'f' : 'e'
+  return event(`${kind}${i}`)
 }
