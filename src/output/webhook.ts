@@ -170,11 +170,35 @@ export class WebhookSink implements Sink {
   #redact(text: string): string {
     const { url, headers, routingKey, signingSecret, proxy } = this.#options
     const { pathname, search } = new URL(url)
-    const secrets = [url, `${pathname}${search}`, routingKey, signingSecret, proxy, ...Object.values(headers)]
+    const secrets = [
+      url,
+      `${pathname}${search}`,
+      routingKey,
+      signingSecret,
+      ...passwordsIn(url),
+      ...(proxy === undefined ? [] : passwordsIn(proxy)),
+      ...Object.values(headers),
+    ]
     return secrets.reduce<string>(
       (rest, secret) => (secret === undefined || secret.length < 4 ? rest : rest.replaceAll(secret, '********')),
       text,
     )
+  }
+}
+
+/** What an address says of its password, as written and as meant. */
+function passwordsIn(url: string): string[] {
+  const { username, password } = new URL(url)
+  if (password === '') return []
+  const [user, secret] = [username, password].map(decoded)
+  return [password, secret, Buffer.from(`${user}:${secret}`).toString('base64')]
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -309,6 +309,18 @@ describe('a proxy', () => {
   })
 })
 
+test('the password of a proxy is in no error', async () => {
+  const refusing = createServer()
+  refusing.on('connect', (request, client) => {
+    client.end(`HTTP/1.1 407 no\r\nx: ${request.headers['proxy-authorization']}\r\n\r\n`)
+  })
+  const proxy = `http://user:PR0XY-S3CRET@127.0.0.1:${await listening(refusing)}`
+  const hook = sink('https://somewhere.invalid/', { proxy })
+  const error = await hook.write([ONE]).then(() => '', String)
+  expect(error).toContain('somewhere.invalid')
+  expect(`${error} ${hook.answer?.text}`).not.toMatch(/PR0XY-S3CRET|cHJ|dXNlcjpQUj/)
+})
+
 test('secrets are in no error, answer, target or preview', async () => {
   const { url } = await peer((response, _, { path, headers, body }) =>
     response.writeHead(500).end(`${path} ${headers['authorization']} ${body}`),
