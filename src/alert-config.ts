@@ -8,6 +8,8 @@ import { parseQuery } from './store/kql.ts'
 import { QueryError } from './store/query-error.ts'
 
 export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
+/** The event.severity of each. */
+export const SEVERITIES = { informational: 10, low: 21, medium: 47, high: 73, critical: 99 } as const
 
 const seconds = (fallback: number, most: number) => z.number().min(0).max(most).default(fallback)
 const DAY_SECONDS = 86_400

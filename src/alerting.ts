@@ -1,11 +1,12 @@
 /** Alerts on their way to people: sinks, routes and deliveries, wired from the configuration. */
+import { hash } from 'node:crypto'
 import { validateHeaderValue } from 'node:http'
 import { isoMicroseconds, SECOND_US } from './base/time.ts'
-import { LEVELS, type RouteConfig, type SinkConfig, type TlsFiles } from './alert-config.ts'
+import { LEVELS, type RouteConfig, SEVERITIES, type SinkConfig, type TlsFiles } from './alert-config.ts'
 import { type Config, ConfigError, readConfigured, readSecret } from './config.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { EventDocument, FieldName } from './events/fields.ts'
-import { ECS_VERSION } from './events/bus.ts'
+import { documentOf } from './events/bus.ts'
 import { matchesLists } from './output/alert-match.ts'
 import { AlertRouter, type CalmOptions, type Route } from './output/alert-router.ts'
 import type { Delivery } from './output/delivery.ts'
@@ -211,37 +212,33 @@ export class Alerting {
 /** A notification that says of itself that it is a test, as of now. */
 export function testNotification(config: Config, level: (typeof LEVELS)[number], nowMs: number): EventDocument {
   const timestamp = isoMicroseconds(nowMs * 1000)
-  const id = `test${String(nowMs).padStart(16, '0')}`
-  return {
-    '@timestamp': timestamp,
-    message: 'This is a test of the way that alerts take. Nothing happened, and nothing is to be done.',
-    'ecs.version': ECS_VERSION,
-    'event.id': id,
-    'event.kind': 'alert',
-    'event.category': ['intrusion_detection', 'network'],
-    'event.type': ['info'],
-    'event.action': 'alert.notified',
-    'event.dataset': 'borescope.alerts',
-    'event.module': 'borescope',
-    'event.severity': { informational: 10, low: 21, medium: 47, high: 73, critical: 99 }[level],
-    'event.start': timestamp,
-    'event.end': timestamp,
-    'observer.name': config.sensor.name,
-    'observer.product': 'Borescope',
-    'observer.type': 'ids',
-    'observer.version': VERSION,
-    'rule.id': 'borescope-test',
-    'rule.name': 'Test alert of Borescope',
-    'rule.level': level,
-    'rule.category': 'test',
-    'alert.entity': 'test',
-    'alert.events': 0,
-    'alert.evidence': [],
-    'alert.notification.kind': 'test',
-    'alert.notification.group': id,
-    'alert.notification.alerts': 1,
-    'alert.notification.held_back': 0,
-    'alert.notification.duplicates': 0,
-    'alert.notification.ids': [],
-  }
+  const id = hash('sha1', `test\n${config.sensor.name}\n${process.pid}\n${nowMs}`).slice(0, 20)
+  return documentOf(
+    {
+      name: 'alert.notified',
+      timeUs: nowMs * 1000,
+      id,
+      message: 'This is a test of the way that alerts take. Nothing happened, and nothing is to be done.',
+      fields: {
+        'event.severity': SEVERITIES[level],
+        'event.start': timestamp,
+        'event.end': timestamp,
+        'rule.id': 'borescope-test',
+        'rule.name': 'Test alert of Borescope',
+        'rule.level': level,
+        'rule.category': 'test',
+        'alert.entity': 'test',
+        'alert.events': 0,
+        'alert.evidence': [],
+        'alert.notification.kind': 'test',
+        'alert.notification.group': id,
+        'alert.notification.alerts': 1,
+        'alert.notification.held_back': 0,
+        'alert.notification.duplicates': 0,
+        'alert.notification.ids': [],
+      },
+    },
+    null,
+    { name: config.sensor.name, version: VERSION },
+  )
 }

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
-import { LEVELS } from '../alert-config.ts'
+import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import { Alerting } from '../alerting.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
@@ -32,7 +32,6 @@ const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
-const SEVERITIES = { informational: 10, low: 21, medium: 47, high: 73, critical: 99 } as const
 
 export function registerReplay(program: Command, context: () => Context): void {
   program
