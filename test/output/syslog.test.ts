@@ -117,8 +117,8 @@ describe.each([false, true])('a stream (TLS: %s)', (secure) => {
     const options = { cert: certificates.cert, key: certificates.key, allowHalfOpen: true, pauseOnConnect: false }
     const server = secure ? createTlsServer(options, serve) : createServer(options, serve)
     const port = await listening(server)
-    await expect(sink(transport, port, { timeoutMs: 300 }).write(BATCH)).rejects.toThrow(
-      'no orderly close within 300 ms',
+    await expect(sink(transport, port, { timeoutMs: 2000 }).write(BATCH)).rejects.toThrow(
+      'no orderly close within 2000 ms',
     )
     expect(await sink(transport, port, { awaitClose: false }).write(BATCH)).toMatchObject({ stored: 2 })
     for (const socket of sockets) socket.destroy()
