@@ -103,11 +103,11 @@ ${tls}
       facility: 'local0',
       maxBytes: 8192,
       awaitClose: true,
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       tls: transport === 'tls' ? { ca: certificates.ca, serverName: 'localhost' } : {},
     })
     expect(await sink.write(batch)).toMatchObject({ stored: batch.length })
-    await expect.poll(() => seen().length, { timeout: 10_000 }).toBe(before + batch.length)
+    await expect.poll(() => seen().length, { timeout: 60_000 }).toBe(before + batch.length)
     return seen().slice(before)
   }
 
@@ -221,6 +221,6 @@ async function listens(port: number): Promise<void> {
           resolve()
         })
       }),
-    { timeout: 15_000 },
+    { timeout: 60_000 },
   )
 }
