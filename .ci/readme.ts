@@ -20,6 +20,7 @@ for (const command of commands) {
     ...process.env,
     PATH: `${join(root, 'bin')}${delimiter}${process.env['PATH']}`,
     BORESCOPE_STORE__PATH: join(scratch, 'events.db'),
+    BORESCOPE_DELIVERY__PATH: join(scratch, 'spool'),
   }
   const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: root, env: environment, encoding: 'utf8' })
   const isFine = status === 0

@@ -10,7 +10,6 @@ import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
 import { Sensor } from '../sensor.ts'
-import type { EventStore } from '../store/stores.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { STORE } from './destinations.ts'
@@ -240,7 +239,7 @@ async function openSinks(
   sinks: Sink[],
 ): Promise<void> {
   if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
-  if (options.store) sinks.push(storeSink(await context.createStore(), context, deliveries))
+  if (options.store) sinks.push(await storeSink(context, deliveries))
 }
 
 function ndjsonSink(path: string, deliveries: Deliveries): Sink {
@@ -254,8 +253,9 @@ function ndjsonSink(path: string, deliveries: Deliveries): Sink {
   }
 }
 
-function storeSink(store: EventStore, context: Context, deliveries: Deliveries): Sink {
+async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
   const { path, maxBytes } = context.config.store
+  const store = await context.createStore()
   const delivery = deliveries.open(STORE, store, context.storeKind)
   // Where one sensor writes one file, `borescope status` says the same.
   if (context.storeKind === 'remote') {

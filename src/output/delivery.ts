@@ -13,6 +13,7 @@ import type { EventDocument } from '../events/fields.ts'
 import { DeliveryError, type DeliveryResult, type Destination, retryOf } from './destination.ts'
 import { asJson } from './json.ts'
 import { LANES, type Lane, laneOf, Queue } from './lanes.ts'
+import { RateMeter, SizeEstimate } from './meters.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Ticket } from './segment.ts'
 import type { Spool, Spooling } from './spool.ts'
@@ -125,10 +126,6 @@ const SPOOL_PAUSE_MS = 1000
 const AFTER_MS_MAX = 3_600_000
 /** Batches never become smaller than this because the destination refuses large ones, but for single ones. */
 const BATCH_BYTES_MIN = 65_536
-/** One document of each name in so many is measured; the others are taken to be as large. */
-const MEASURED_EVERY = 32
-/** The rate forgets what was so long ago. */
-const RATE_MS = 10_000
 /** A timer cannot wait longer. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -152,7 +149,7 @@ export class Delivery {
   /** What waits has waited long enough, whether it fills a batch or not. */
   #isDue = false
   #batchBytes: number
-  readonly #sizes = new Map<string, { bytes: number; uses: number }>()
+  readonly #sizes = new SizeEstimate()
 
   #inFlight = 0
   readonly #requests = new Set<Promise<void>>()
@@ -176,7 +173,7 @@ export class Delivery {
   #refusal: Spooling = 'spooled'
   #isFlushing = false
   #isClosed = false
-  #rate = { atMs: Date.now(), settled: 0, perSecond: 0 }
+  readonly #rate = new RateMeter()
   /** Everyone who waits for something to change. */
   #waiters: (() => void)[] = []
 
@@ -201,7 +198,7 @@ export class Delivery {
       return
     }
     const lane = this.#options.order === 'arrival' ? 'events' : laneOf(document)
-    const bytes = this.#sizeOf(document)
+    const bytes = this.#sizes.of(document)
     this.#rows[lane].fresh.push({ document, bytes, lane, number: this.#numbers++, ticket: null })
     this.#queued++
     this.#queuedBytes += bytes
@@ -290,7 +287,7 @@ export class Delivery {
       lastError: this.#lastError,
       ...this.counts,
       retries: this.#retries,
-      rate: this.#currentRate(),
+      rate: this.#rate.perSecond(this.#stored + this.#duplicates + this.#quarantined),
       spool:
         this.#spool === null
           ? null
@@ -312,17 +309,6 @@ export class Delivery {
 
   get #spooled(): number {
     return this.#spool?.records ?? 0
-  }
-
-  /** The documents of a name resemble each other: one in some is measured. */
-  #sizeOf(document: EventDocument): number {
-    const name = document['event.action']
-    const known = this.#sizes.get(name)
-    if (known !== undefined && ++known.uses % MEASURED_EVERY !== 0) return known.bytes
-    const bytes = asJson(document).length
-    if (known === undefined) this.#sizes.set(name, { bytes, uses: 0 })
-    else known.bytes = bytes
-    return bytes
   }
 
   readonly #ripen = (): void => {
@@ -691,18 +677,6 @@ export class Delivery {
   /** What is left of `patienceMs` for a destination that has failed since then. */
   #patienceMs(sinceMs: number | null): number {
     return sinceMs === null ? Number.POSITIVE_INFINITY : sinceMs + this.#options.patienceMs - Date.now()
-  }
-
-  #currentRate(): number {
-    const nowMs = Date.now()
-    const settled = this.#stored + this.#duplicates + this.#quarantined
-    const { atMs, settled: before, perSecond } = this.#rate
-    const passedMs = nowMs - atMs
-    if (passedMs < RATE_MS / 100) return perSecond
-    const weight = 1 - Math.exp(-passedMs / RATE_MS)
-    const rate = perSecond + weight * (((settled - before) * 1000) / passedMs - perSecond)
-    this.#rate = { atMs: nowMs, settled, perSecond: rate }
-    return rate
   }
 
   /** Resolves when something has changed, or after a time. */

@@ -75,6 +75,9 @@ describe('help', () => {
       'alerts',
       'show',
       'rules',
+      'status',
+      'spool',
+      'quarantine',
       'config',
       'fields',
       'doctor',
@@ -85,7 +88,8 @@ describe('help', () => {
   })
 
   test('exists for every command', async () => {
-    for (const name of ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'config', 'fields', 'doctor']) {
+    const names = ['replay', 'dissect', 'query', 'tunnels', 'show', 'rules', 'status', 'spool', 'quarantine', 'config']
+    for (const name of [...names, 'fields', 'doctor']) {
       const { code, stdout } = await borescope([name, '--help'])
       expect(code, name).toBe(0)
       expect(stdout).toContain(`Usage: borescope ${name}`)

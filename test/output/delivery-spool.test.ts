@@ -1,4 +1,5 @@
 /** Deliveries with a spool: outages, crashes and disks that fail, in every order; the identity holds at any moment. */
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -129,6 +130,46 @@ describe('an outage', () => {
     expect(destination.stored.length + droppedIn(delivery.counts)).toBe(delivery.counts.accepted)
     await delivery.close()
   })
+})
+
+/** A disk of so many octets, if this process may make one; says loudly why not. */
+function tinyDisk(path: string, bytes: number): (() => void) | null {
+  fs.mkdirSync(path)
+  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path], {
+    encoding: 'utf8',
+  })
+  if (status === 0) return () => spawnSync('umount', [path])
+  process.stderr.write(`SKIPPED: a disk that is really full needs mount: ${error?.message ?? stderr}\n`)
+  return null
+}
+
+test('a disk that is really full costs what is counted, and nothing that was spooled', async ({ skip }) => {
+  const path = join(folder, 'disk')
+  const unmount = tinyDisk(path, 131_072)
+  if (unmount === null) return skip('no permission to mount a tmpfs')
+  try {
+    destination.otherwise = () => unavailable()
+    const options = { folder: path, bytesMax: 1e9, segmentBytes: 16_384 }
+    const delivery = new TestDelivery(destination, { spool: spool(options), queueBytesMax: 4000, holdsBack: false })
+    for (let i = 0; i < 1000; i++) {
+      delivery.push(event(`${i % 50 === 0 ? 'a' : i % 2 === 0 ? 'f' : 'e'}${i}`))
+      if (i % 25 === 0) await pass(500)
+      expect(delivery.imbalance).toBe(0)
+    }
+    expect(delivery.status().spool?.trouble).toContain('ENOSPC')
+    await delivery.close()
+    const { spooled, dropped } = delivery.counts
+    expect(spooled + droppedIn(delivery.counts)).toBe(1000)
+    expect(Object.keys(dropped).filter((reason) => reason.endsWith('alerts'))).toEqual([])
+    destination.otherwise = () => 'take'
+    const next = new TestDelivery(destination, { spool: spool(options) })
+    await flush(next)
+    expect(next.counts).toMatchObject({ resumed: spooled, stored: spooled, dropped: {} })
+    expect(destination.stored.filter((id) => id.startsWith('a'))).toHaveLength(20)
+    await next.close()
+  } finally {
+    unmount()
+  }
 })
 
 /** What happens to a delivery, one after the other. */
