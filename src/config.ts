@@ -15,6 +15,7 @@ import {
   visit,
 } from 'yaml'
 import { z } from 'zod'
+import { ALERTS, maskAlerts, type Secret } from './alert-config.ts'
 import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import { parseEspKeys } from './esp-keys.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
@@ -23,8 +24,6 @@ const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
 const seconds = (fallback: number, says: string) =>
   z.number().positive().max(31_536_000).default(fallback).describe(says)
-
-export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
 
 const STORE_KINDS = ['embedded', 'elasticsearch', 'opensearch'] as const
 
@@ -386,6 +385,7 @@ const SCHEMA = z.strictObject({
         .describe("The tenant of OpenSearch Dashboards that the dashboards go into; empty for the user's own default."),
     })
     .prefault({}),
+  alerts: ALERTS,
 })
 
 export type Config = z.output<typeof SCHEMA>
@@ -418,7 +418,7 @@ export function loadConfig(
   const overridden = override(values, environment)
   const result = SCHEMA.safeParse(values)
   if (result.success) return { config: result.data, file }
-  const problems = result.error.issues.flatMap((issue) => describeIssue(issue, file, read, overridden))
+  const problems = result.error.issues.flatMap((issue) => describeIssue(issue, file, read, overridden, values))
   throw new ConfigError(problems.join('\n'))
 }
 
@@ -517,7 +517,7 @@ function override(
       if (typeof node[step] !== 'object' || node[step] === null) node[step] = {}
       node = node[step] as Record<string, unknown>
     }
-    node[path[path.length - 1]] = readValue(path, text)
+    node[path[path.length - 1]] = readValue(path, text, values)
     overridden.set(path.join('.'), name)
   }
   return overridden
@@ -528,8 +528,8 @@ function camelCase(part: string): string {
 }
 
 /** The text as the schema wants it: a list, a number, a boolean, or itself. */
-function readValue(path: readonly string[], text: string): unknown {
-  const kind = kindAt(path)
+function readValue(path: readonly string[], text: string, values: unknown): unknown {
+  const kind = kindAt(path, values)
   if (kind === 'array') {
     const items = text.split(',').map((item) => item.trim())
     return path.at(-1) === 'l2tpPorts' ? items.map(Number) : items
@@ -539,11 +539,45 @@ function readValue(path: readonly string[], text: string): unknown {
   return text
 }
 
-function kindAt(path: readonly string[]): string | undefined {
-  let schema: unknown = z.toJSONSchema(SCHEMA, { io: 'input' })
-  for (const step of path) schema = (schema as { properties?: Record<string, unknown> } | undefined)?.properties?.[step]
-  const type = (schema as { type?: string } | undefined)?.type
+function kindAt(path: readonly string[], values: unknown): string | undefined {
+  const type = schemaAt(path, values)?.type
   return type === 'integer' ? 'number' : type
+}
+
+/** What of JSON Schema is looked at. */
+interface JsonSchema {
+  readonly type?: string
+  readonly const?: unknown
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly additionalProperties?: JsonSchema | boolean
+  readonly items?: JsonSchema
+  readonly anyOf?: readonly JsonSchema[]
+  readonly oneOf?: readonly JsonSchema[]
+}
+
+/** The schema of a path. Where there are alternatives, the values say by their `type` which one it is. */
+function schemaAt(path: readonly PropertyKey[], values: unknown): JsonSchema | undefined {
+  let schema: JsonSchema | undefined = z.toJSONSchema(SCHEMA, { io: 'input' }) as JsonSchema
+  let value = values
+  for (const step of path) {
+    const { properties, additionalProperties, items } = schema
+    const open = typeof additionalProperties === 'object' ? additionalProperties : items
+    value = (value as Record<PropertyKey, unknown> | null | undefined)?.[step]
+    schema = alternative(properties?.[String(step)] ?? open, value)
+    if (schema === undefined) return undefined
+  }
+  return schema
+}
+
+function alternative(schema: JsonSchema | undefined, value: unknown): JsonSchema | undefined {
+  const alternatives = schema?.oneOf ?? schema?.anyOf
+  if (alternatives === undefined) return schema
+  const type = (value as { readonly type?: unknown } | null | undefined)?.type
+  return (
+    alternatives.find(({ properties }) => type !== undefined && properties?.['type']?.const === type) ??
+    alternatives.find((one) => one.type === 'object') ??
+    alternatives[0]
+  )
 }
 
 function describeIssue(
@@ -551,6 +585,7 @@ function describeIssue(
   file: string | null,
   read: YamlFile | null,
   overridden: ReadonlyMap<string, string>,
+  values: unknown,
 ): string[] {
   const describe = (path: readonly PropertyKey[], says: string): string => {
     const key = path.map(String).join('.')
@@ -563,7 +598,7 @@ function describeIssue(
     return `${where}: ${key || 'configuration'}: ${says}`
   }
   if (issue.code !== 'unrecognized_keys') return [describe(issue.path, issue.message)]
-  const known = keysAt(issue.path).join(', ')
+  const known = keysAt(issue.path, values).join(', ')
   return issue.keys.map((key) => describe([...issue.path, key], `no such key; known here: ${known}`))
 }
 
@@ -575,11 +610,8 @@ function variableOf(key: string, overridden: ReadonlyMap<string, string>): strin
   return undefined
 }
 
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = z.toJSONSchema(SCHEMA, { io: 'input' })
-  for (const step of path)
-    schema = (schema as { properties?: Record<string, unknown> } | undefined)?.properties?.[String(step)]
-  return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {})
+function keysAt(path: readonly PropertyKey[], values: unknown): string[] {
+  return Object.keys(schemaAt(path, values)?.properties ?? {})
 }
 
 /**
@@ -604,28 +636,49 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   return { entries, warnings }
 }
 
-/** What a file beside the configuration says, and what its owner should know of it. */
-function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
-  if (file === '') return { secret: value, warnings: [] }
+/**
+ * A secret, from wherever the configuration says that it stands; a line break at the end of a file is not part of it.
+ *
+ * @param key where in the configuration, for the `ConfigError` that names what cannot be read
+ */
+export function readSecret(
+  secret: Secret,
+  key: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  if (typeof secret === 'string') return secret
+  if ('env' in secret) {
+    const value = environment[secret.env]
+    if (value) return value
+    throw new ConfigError(`${key}: the environment variable ${secret.env} is not set`)
+  }
+  const value = readConfigured(secret.file, key).trimEnd()
+  if (value === '') throw new ConfigError(`${key}: ${secret.file} is empty`)
+  return value
+}
+
+/** The text of a file that the configuration names. */
+export function readConfigured(file: string, key: string): string {
   try {
-    const secret = readFileSync(file, 'utf8').trim()
-    if (secret === '') throw new Error('it is empty')
-    const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
-    return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+    return readFileSync(file, 'utf8')
   } catch (error) {
     throw new ConfigError(`${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
   }
 }
 
+/** What a file beside the configuration says, and what its owner should know of it. */
+function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
+  if (file === '') return { secret: value, warnings: [] }
+  const secret = readConfigured(file, key).trim()
+  if (secret === '') throw new ConfigError(`${key}: ${file} is empty`)
+  const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
+  return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+}
+
 /** The certificates in a file; empty if none is named. */
 function certificatesOf(key: string, file: string): string {
   if (file === '') return ''
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new ConfigError(`${key}: ${file} cannot be read (${error instanceof Error ? error.message : error})`)
-  }
+  const text = readConfigured(file, key)
   if (!text.includes('-----BEGIN CERTIFICATE-----'))
     throw new ConfigError(`${key}: ${file} holds no certificate in PEM`)
   return text
@@ -665,6 +718,7 @@ export function maskSecrets(config: Config): Config {
     ...config,
     store: { ...store, password: store.password && MASK, apiKey: store.apiKey && MASK },
     dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
+    alerts: maskAlerts(config.alerts),
     secrets: {
       ...config.secrets,
       l2tp: l2tp.map(() => MASK),

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { CaptureError } from './capture/sources.ts'
 import { registerBaseline } from './commands/baseline.ts'
 import { registerAttack } from './commands/attack.ts'
+import { registerAlert } from './commands/alert.ts'
 import { registerConfig } from './commands/config.ts'
 import { Context, EXIT, UsageError } from './commands/context.ts'
 import { registerDashboards } from './commands/dashboards.ts'
@@ -81,6 +82,7 @@ registerBaseline(program, context)
 registerIntel(program, context)
 registerAttack(program, context)
 registerDashboards(program, context)
+registerAlert(program, context)
 registerStatus(program, context)
 registerSpool(program, context)
 registerQuarantine(program, context)

@@ -29,3 +29,9 @@ export function isoMicroseconds(timeUs: number): string {
   const fraction = String(SECOND_US + Math.floor(exactUs - seconds * SECOND_US)).slice(1)
   return `${cachedText}${hour}:${minute}:${TWO_DIGITS[inDay % 60]}.${fraction}Z`
 }
+
+/** Back from the text that `isoMicroseconds` wrote. */
+export function parseMicroseconds(text: string): number {
+  const dot = text.indexOf('.')
+  return Date.parse(`${text.slice(0, dot)}Z`) * 1000 + Number(text.slice(dot + 1, -1))
+}

@@ -1,5 +1,6 @@
 /** The destinations of deliveries by their names: for commands that send what an earlier process could not. */
 import { existsSync, readdirSync } from 'node:fs'
+import { openSink, sinkOfDelivery } from '../alerting.ts'
 import type { DestinationKind } from '../deliveries.ts'
 import type { Destination } from '../output/destination.ts'
 import type { Context } from './context.ts'
@@ -14,8 +15,9 @@ export interface OpenedDestination {
 
 /** Null if the configuration has none of that name. */
 export async function openDestination(context: Context, name: string): Promise<OpenedDestination | null> {
-  if (name !== STORE) return null
-  return { destination: await context.createStore(), kind: context.storeKind }
+  if (name === STORE) return { destination: await context.createStore(), kind: context.storeKind }
+  const sink = sinkOfDelivery(context.config, name)
+  return sink === null ? null : { destination: openSink(context.config, sink, process.env), kind: 'remote' }
 }
 
 /** The names under which something lies in the folder of the spools. */

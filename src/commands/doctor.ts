@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { openSink } from '../alerting.ts'
 import { ConfigError, loadEspKeys } from '../config.ts'
 import { elasticsearchClient } from '../store/cluster/elasticsearch.ts'
 import { examineCluster, type Finding } from '../store/cluster/examine.ts'
@@ -30,7 +31,14 @@ export function registerDoctor(program: Command, context: () => Context): void {
 }
 
 async function examine(context: Context): Promise<Finding[]> {
-  return [version(), configuration(context), ...keys(context), rules(context), ...(await store(context))]
+  return [
+    version(),
+    configuration(context),
+    ...keys(context),
+    rules(context),
+    ...(await store(context)),
+    ...sinks(context),
+  ]
 }
 
 function version(): Finding {
@@ -123,6 +131,23 @@ async function content(context: Context, name: string): Promise<Finding> {
   } catch (error) {
     return { of: 'store', state: 'wrong', says: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** Whether what the sinks of alerts need can be read; whether a peer listens, `borescope alert test` finds out. */
+function sinks({ config }: Context): Finding[] {
+  const names = Object.keys(config.alerts.sinks)
+  const problems = names.flatMap((name) => {
+    try {
+      openSink(config, name, process.env)
+      return []
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      return [error.message]
+    }
+  })
+  if (names.length === 0) return []
+  if (problems.length > 0) return [{ of: 'alerts', state: 'wrong', says: problems.join('; ') }]
+  return [{ of: 'alerts', state: 'fine', says: `${counted(names.length, 'sink')}: ${names.join(', ')}` }]
 }
 
 /** Whether the nearest folder above the path that exists can be written to. */

@@ -1,6 +1,6 @@
 /** `borescope tunnels`, `sessions`, `users`, `alerts`: the four tables that one asks for first. */
 import { type Command, Option } from 'commander'
-import { LEVELS } from '../config.ts'
+import { LEVELS } from '../alert-config.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
 import { parseQuery } from '../store/kql.ts'
 import type { EventStore } from '../store/stores.ts'

@@ -5,7 +5,8 @@ import { saveBaselines } from '../baseline-file.ts'
 import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
-import { LEVELS } from '../config.ts'
+import { LEVELS, SEVERITIES } from '../alert-config.ts'
+import { Alerting } from '../alerting.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
@@ -24,6 +25,7 @@ interface ReplayOptions {
   readonly store: boolean
   readonly order: 'time' | 'each'
   readonly failOn?: (typeof LEVELS)[number]
+  readonly notify?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
   readonly baseline?: boolean
@@ -34,7 +36,6 @@ const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
-const SEVERITIES = { informational: 10, low: 21, medium: 47, high: 73, critical: 99 } as const
 
 export function registerReplay(program: Command, context: () => Context): void {
   program
@@ -55,6 +56,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
     )
+    .option('--notify', 'tell people of alerts through the sinks of the configuration; without this nobody is told')
     .option('--json', 'the summary as one JSON object')
     .option('-q, --quiet', 'neither progress nor summary')
     .action(async (captures: string[], options: ReplayOptions) => {
@@ -75,16 +77,17 @@ async function replay(context: Context, captures: readonly string[], options: Re
     })
   }
   const analysis = await analyse(context, paths.captures, options)
-  const { totals, summary, sinks, damaged } = analysis
-  const missing = undelivered(sinks)
+  const { totals, summary, sinks, notified, damaged } = analysis
+  const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
   for (const line of damaged) process.stderr.write(`borescope: ${printable(line)}\n`)
   if (missing > 0) {
     process.stderr.write(
       `borescope: ${counted(missing, 'event')} could not be delivered: see 'borescope status', then 'borescope spool send'\n`,
     )
   }
-  if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks)))
-  else if (!options.quiet && options.out !== '-') await print(`${summary.text(totals)}\n\n${ending(sinks, summary)}`)
+  if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks, notified)))
+  else if (!options.quiet && options.out !== '-')
+    await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified)}`)
   // What lies in a folder beside the captures is no input; what was named is.
   if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
@@ -109,6 +112,8 @@ export interface Analysis {
   readonly totals: SummaryTotals
   readonly summary: Summary
   readonly sinks: readonly Sink[]
+  /** Null if nobody was to be told. */
+  readonly notified: Notified | null
   /** What is wrong with captures that could not be read to their end. */
   readonly damaged: readonly string[]
 }
@@ -117,7 +122,7 @@ export interface Analysis {
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'quiet' | 'baseline'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline'>,
 ): Promise<Analysis> {
   const { set } = context.rules()
   if (set.problems.some(({ severity }) => severity === 'error')) {
@@ -131,12 +136,15 @@ export async function analyse(
   if (baselines !== null) readBaselines(context.config.baseline.path, baselines)
   const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
   const sinks: Sink[] = []
+  let alerting: Alerting | null = null
+  const notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
   const startedMs = performance.now()
   const damaged: string[] = []
   try {
+    if (options.notify) alerting = openAlerting(context, deliveries)
     await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
@@ -149,7 +157,12 @@ export async function analyse(
       if (baselines !== null) sensor.bus.subscribe(baselines.observe)
       sensor.bus.subscribe(summary.observe)
       for (const { delivery } of sinks) sensor.bus.subscribe(delivery.push)
+      // Of each timeline for itself: the next one may lie a year before.
+      const router = alerting?.router()
+      if (router !== undefined) sensor.bus.subscribe(router.observe)
       await runTimeline(sensor, source, deliveries, progress)
+      router?.end()
+      for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
       totals.packets += sensor.counts.packets
       totals.bytes += sensor.counts.bytes
       totals.duplicates += sensor.counts.duplicates
@@ -166,9 +179,12 @@ export async function analyse(
     await deliveries.close()
     for (const sink of sinks) await sink.abort()
     throw error
+  } finally {
+    await alerting?.close()
   }
   totals.seconds = (performance.now() - startedMs) / 1000
-  return { totals, summary, sinks, damaged }
+  for (const { name, delivery } of alerting?.deliveries ?? []) notified.sinks.push({ name, counts: delivery.counts })
+  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged }
 }
 
 /** The captures that can be opened; of the others it is told why they cannot. */
@@ -203,6 +219,21 @@ async function runTimeline(
     await source.close()
     progress.end()
   }
+}
+
+/** What became of the alerts that people were to be told of. */
+interface Notified {
+  heldBack: number
+  duplicates: number
+  unrouted: number
+  readonly sinks: { readonly name: string; readonly counts: DeliveryCounts }[]
+}
+
+function openAlerting(context: Context, deliveries: Deliveries): Alerting {
+  if (Object.keys(context.config.alerts.sinks).length === 0) {
+    throw new UsageError('--notify has nobody to tell: no sinks are configured (alerts.sinks)')
+  }
+  return new Alerting(context.config, deliveries, process.env)
 }
 
 /** Where events go. */
@@ -256,9 +287,24 @@ async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink
   }
 }
 
-function deliverySays(counts: DeliveryCounts, where: string): string {
+function notificationLines({ config }: Context, summary: Summary, notified: Notified | null): string[] {
+  if (notified === null) {
+    const isForgotten = summary.alertCount > 0 && Object.keys(config.alerts.sinks).length > 0
+    return isForgotten ? ['Notifications: nobody was told of the alerts; --notify does'] : []
+  }
+  const lines = notified.sinks.map(({ name, counts }) => `Notifications: ${deliverySays(counts, name, 'sent to')}`)
+  const { heldBack, duplicates, unrouted } = notified
+  const rest = [
+    ...(heldBack > 0 ? [`${number(heldBack)} held back for a while`] : []),
+    ...(duplicates > 0 ? [`${number(duplicates)} left out as duplicates`] : []),
+    ...(unrouted > 0 ? [`${number(unrouted)} for nobody by the routes`] : []),
+  ]
+  return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
+}
+
+function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in'): string {
   const { stored, duplicates, quarantined, spooled } = counts
-  const parts = [`${number(stored)} stored in ${where}`]
+  const parts = [`${number(stored)} ${verb} ${where}`]
   if (duplicates > 0) parts.push(`${number(duplicates)} were there already`)
   if (quarantined > 0) parts.push(`${number(quarantined)} refused (see 'borescope quarantine list')`)
   if (spooled > 0) parts.push(`${number(spooled)} wait in the spool (sent by the next run, or 'borescope spool send')`)
@@ -267,11 +313,11 @@ function deliverySays(counts: DeliveryCounts, where: string): string {
 }
 
 /** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
-function undelivered(sinks: readonly Sink[]): number {
-  return sinks.reduce((sum, { delivery: { counts } }) => sum + counts.spooled + droppedIn(counts), 0)
+function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
+  return deliveries.reduce((sum, { counts }) => sum + counts.spooled + droppedIn(counts), 0)
 }
 
-function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[]): object {
+function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[], notified: Notified | null): object {
   const store = sinks.find(({ isStore }) => isStore)?.delivery.counts
   return {
     captures: totals.captures,
@@ -281,6 +327,10 @@ function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[])
     seconds: Number(totals.seconds.toFixed(3)),
     events: summary.counts,
     store: store === undefined ? null : totalsOf(store),
+    notifications: notified && {
+      ...notified,
+      sinks: Object.fromEntries(notified.sinks.map(({ name, counts }) => [name, totalsOf(counts)])),
+    },
     alertCount: summary.alertCount,
     alerts: summary.alerts.map((alert) => ({
       id: alert['event.id'],
@@ -298,8 +348,10 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-function ending(sinks: readonly Sink[], summary: Summary): string {
-  const lines = sinks.map((sink) => paint('dim', sink.says()))
+function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
+  const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
+    paint('dim', line),
+  )
   if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
   const [alert] = summary.alerts
   const next = [

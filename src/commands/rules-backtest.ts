@@ -1,7 +1,7 @@
 /** `borescope rules backtest`: what rules would have said about the events of the store. Nothing is stored. */
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { parseTimestampUs } from '../detect/documents.ts'
+import { parseMicroseconds } from '../base/time.ts'
 import { detectorOf } from '../detect/rule-tests.ts'
 import { type RuleSet, raisesAlerts, selectRules } from '../detect/rules.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
@@ -98,7 +98,7 @@ async function feed(
     for await (const document of store.search({ ...selection, sort: [{ field: '@timestamp', descending: false }] })) {
       if (document['event.kind'] === 'alert') continue
       observe(document)
-      expire(parseTimestampUs(document['@timestamp']))
+      expire(parseMicroseconds(document['@timestamp']))
       if (++events % EVENTS_A_BREATH === 0) await new Promise(setImmediate)
     }
   } finally {

@@ -3,6 +3,9 @@
  * honoured by node:util); names from the network never reach the terminal with control characters in them.
  */
 import { styleText } from 'node:util'
+import { printable } from '../base/printable.ts'
+
+export { printable }
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -21,15 +24,6 @@ const LEVEL_STYLES: Readonly<Record<string, Style>> = {
 
 export function paintLevel(level: string, text = level): string {
   return paint(LEVEL_STYLES[level] ?? 'white', text)
-}
-
-const UNSEEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
-
-/** Control characters (escape sequences among them), line breaks, bidirectional overrides and invisible characters become visible. */
-export function printable(text: string): string {
-  return text.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 export interface Column<Row> {

@@ -1,4 +1,5 @@
 /** How the rules see event documents: fields, time, log source, and what several events have in common. */
+import { parseMicroseconds } from '../base/time.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { DERIVED, isDerived } from './derived.ts'
 import type { EventModel } from './sigma/model.ts'
@@ -53,7 +54,7 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
     return false
   },
   id: (document) => document['event.id'],
-  timeUs: (document) => parseTimestampUs(document['@timestamp']),
+  timeUs: (document) => parseMicroseconds(document['@timestamp']),
   fold(summary, document) {
     if (summary === undefined) {
       const first: Summary = { shared: {}, lineage: new Set() }
@@ -104,10 +105,4 @@ function addLineage(summary: Summary, document: EventDocument): void {
 /** `borescope.l2tp` is the service `l2tp`. */
 export function sourceOf(dataset: string | undefined): SigmaLogSource {
   return { product: PRODUCT, category: undefined, service: dataset?.slice(PRODUCT.length + 1) }
-}
-
-/** Back from the text that `isoMicroseconds` wrote. */
-export function parseTimestampUs(text: string): number {
-  const dot = text.indexOf('.')
-  return Date.parse(`${text.slice(0, dot)}Z`) * 1000 + Number(text.slice(dot + 1, -1))
 }

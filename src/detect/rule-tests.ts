@@ -2,17 +2,16 @@
  * Tests of rules, in files `NAME.test.yml` beside the rules: streams of events, or captures, on which a rule fires or is silent.
  * What a file says wrong is told with its line, and the others go on.
  */
+import { isoMicroseconds, parseMicroseconds } from '../base/time.ts'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { isoMicroseconds } from '../base/time.ts'
 import { EventBus } from '../events/bus.ts'
 import { CATALOGUE, type EventName } from '../events/catalogue.ts'
 import { ENRICHMENT_MAY } from '../events/enrichment.ts'
 import { type EventDocument, FIELDS, isField } from '../events/fields.ts'
 import { Detector } from './detector.ts'
-import { parseTimestampUs } from './documents.ts'
 import { filesOf, type RuleProblem, type RuleSet, raisesAlerts, ruleNamed, TEST_FILE } from './rules.ts'
 import type { SigmaHeader } from './sigma/parse.ts'
 
@@ -272,7 +271,7 @@ export function alertsAbout(set: RuleSet, events: Iterable<EventDocument>): Even
   const detector = detectorOf(set, (alert) => alerts.push(alert))
   for (const document of events) {
     detector.observe(document)
-    detector.expire(parseTimestampUs(document['@timestamp']))
+    detector.expire(parseMicroseconds(document['@timestamp']))
   }
   detector.end()
   return alerts

@@ -61,8 +61,7 @@ describe('docker-compose.yml', () => {
   })
 
   test('has no secret of its own: without one in .env nothing starts', () => {
-    for (const { name, rest } of VARIABLES)
-      if (/PASSWORD|KEY/.test(name)) expect(rest, name).toBe(':?see .env.example')
+    for (const { name, rest } of VARIABLES) if (/PASSWORD|KEY/.test(name)) expect(rest, name).toBe(':?see .env.example')
     for (const [name, { environment }] of SERVICES)
       for (const [key, value] of Object.entries(environment ?? {}))
         if (/PASSWORD$|ENCRYPTIONKEY$/.test(key)) expect(value, `${name}: ${key}`).toMatch(/^\$\{[A-Z_]+:\?/)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { isoMicroseconds } from '../../src/base/time.ts'
 import { Detector, type EndedIncident } from '../../src/detect/detector.ts'
-import { parseTimestampUs } from '../../src/detect/documents.ts'
+import { parseMicroseconds } from '../../src/base/time.ts'
 import { readRules } from '../../src/detect/rules.ts'
 import { EventBus } from '../../src/events/bus.ts'
 import { CATALOGUE } from '../../src/events/catalogue.ts'
@@ -284,6 +284,6 @@ describe('what a detector remembers', () => {
 
 describe('a timestamp', () => {
   it.each([0, 1, 999_999, START_US + 123_456, -1, Number.MAX_SAFE_INTEGER])('of %i µs is read back', (timeUs) => {
-    expect(parseTimestampUs(isoMicroseconds(timeUs))).toBe(timeUs)
+    expect(parseMicroseconds(isoMicroseconds(timeUs))).toBe(timeUs)
   })
 })

@@ -1,9 +1,8 @@
 /** The shipped rules and the learned habits against a simulated month of a VPN, with twelve attacks hidden in its last week. */
+import { DAY_US, HOUR_US, parseMicroseconds } from '../../src/base/time.ts'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { DAY_US, HOUR_US } from '../../src/base/time.ts'
 import { Baselines } from '../../src/detect/baseline/baselines.ts'
 import { Detector } from '../../src/detect/detector.ts'
-import { parseTimestampUs } from '../../src/detect/documents.ts'
 import { EventBus } from '../../src/events/bus.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { RULES } from '../rules/events.ts'
@@ -38,7 +37,7 @@ describe('a week with twelve attacks, after four without', () => {
       for (const document of events) {
         detector.observe(document)
         baselines.observe(document)
-        detector.expire(parseTimestampUs(document['@timestamp']))
+        detector.expire(parseMicroseconds(document['@timestamp']))
       }
       day++
     }

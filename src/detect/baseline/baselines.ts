@@ -4,10 +4,9 @@
  *
  * Time is that of the events. Everything is bounded: of too many entities the one that was silent for longest is forgotten.
  */
-import { DAY_US, HOUR_US } from '../../base/time.ts'
+import { DAY_US, HOUR_US, parseMicroseconds } from '../../base/time.ts'
 import type { Emit, EventName } from '../../events/catalogue.ts'
 import type { EventDocument } from '../../events/fields.ts'
-import { parseTimestampUs } from '../documents.ts'
 import { ENTITIES, type EntityKind, FEATURES, type Feature, type FeatureName } from './features.ts'
 import type { Deviation, Model } from './models.ts'
 
@@ -91,7 +90,7 @@ export class Baselines {
       if (document['event.kind'] === 'alert') this.#freeze(document)
       return
     }
-    const timeUs = parseTimestampUs(document['@timestamp'])
+    const timeUs = parseMicroseconds(document['@timestamp'])
     let entity: Entity | null = null
     for (const habit of habits) {
       const { feature } = habit
@@ -252,7 +251,7 @@ export class Baselines {
   /** What an alert of weight names is not to teach anything for a while. */
   #freeze(alert: EventDocument): void {
     if ((alert['event.severity'] ?? 0) < FREEZING_SEVERITY) return
-    const untilUs = parseTimestampUs(alert['@timestamp']) + this.#options.freezeUs
+    const untilUs = parseMicroseconds(alert['@timestamp']) + this.#options.freezeUs
     const keys = [
       `user ${alert['user.name']}`,
       `client ${alert['source.ip']}`,
