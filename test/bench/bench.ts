@@ -3,13 +3,14 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
- * `--only store` or `--only cluster` leaves the others out.
+ * `--only detect`, `--only store` or `--only cluster` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterLines, measureCluster } from './cluster.ts'
+import { detectionLines, measureDetection } from './detect.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
 
@@ -19,7 +20,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'store', 'cluster'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster'] },
   },
 })
 
@@ -31,6 +32,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'borescope-bench-run-'))
 const sizes = values.events.split(',').map(Number)
 /** As many as a server of the tests takes in some seconds. */
 const CLUSTER_EVENTS = 100_000
+const DETECTED_EVENTS = 200_000
 const figures: Record<string, object | null> = {}
 const tables: string[][] = []
 try {
@@ -38,6 +40,12 @@ try {
     const packets = measurePackets(Number(values.packets), Number(values.rounds), scratch, tell)
     figures['packets'] = packets
     tables.push(packetLines(packets))
+  }
+  if (values.only.includes('detect')) {
+    tell('detection')
+    const detection = measureDetection(DETECTED_EVENTS)
+    figures['detect'] = detection
+    tables.push(detectionLines(detection))
   }
   if (values.only.includes('store')) {
     tell('embedded store')

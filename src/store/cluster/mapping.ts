@@ -4,6 +4,7 @@
  */
 import { CATALOGUE, type EventName } from '../../events/catalogue.ts'
 import type { FieldKind } from '../../events/declaration.ts'
+import { ENRICHMENT_MAY } from '../../events/enrichment.ts'
 import { FIELDS, type FieldName } from '../../events/fields.ts'
 import { WORDS_ANALYSIS, WORDS_FIELD } from '../kql-dsl.ts'
 import { NAME_FIELDS } from '../words.ts'
@@ -69,7 +70,7 @@ export const STREAMS: ReadonlyMap<string, Stream> = new Map(
     }),
   ].map(([key, names]) => {
     const at = key.indexOf('-')
-    const fields = new Set<FieldName>(BASE)
+    const fields = new Set<FieldName>([...BASE, ...ENRICHMENT_MAY])
     for (const name of names) for (const field of [...CATALOGUE[name].always, ...CATALOGUE[name].may]) fields.add(field)
     return [key, { type: key.slice(0, at) as StreamType, dataset: key.slice(at + 1), fields }]
   }),
