@@ -8,7 +8,7 @@ import { idsOf, storeContract } from '../contract.ts'
 import { document, START_US, sessionEvent } from '../documents.ts'
 import { LiveStores } from './live.ts'
 
-const KINDS = ['opensearch3', 'opensearch2', 'elasticsearch'] as const satisfies readonly KindName[]
+const KINDS = ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearch8'] as const satisfies readonly KindName[]
 const events = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => sessionEvent(from + i))
 
 for (const kind of KINDS) {
