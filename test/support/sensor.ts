@@ -42,7 +42,7 @@ function sensorOf(options: SensorOptions): { sensor: Sensor; events: EventDocume
 
 /** What the bus adds to every event. */
 const ADDED =
-  /^(@timestamp|message|(ecs|observer|related)\..*|borescope\.(capture|frame\..*)|event\.(id|kind|category|type|action|dataset|module))$/
+  /^(@timestamp|message|(ecs|observer|related)\..*|borescope\.(capture|frame\..*)|event\.(id|kind|category|type|action|dataset|module|sequence))$/
 
 /** Types let a field pass that an object brings along which is spread into an event; rules may use only what is declared. */
 export function assertDeclared(document: EventDocument): void {
