@@ -10,7 +10,7 @@ import { type KindName, unavailable } from '../support/servers/servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const CAPTURES = ['l2tp-bruteforce-mschapv2', 'l2tp-mschapv2', 'l2tp-inner-attack', 'ipsec-ikev2', 'pptp']
-const KINDS = ['opensearch3', 'opensearch2', 'elasticsearch'] as const satisfies readonly KindName[]
+const KINDS = ['opensearch3', 'elasticsearch'] as const satisfies readonly KindName[]
 const run = promisify(execFile)
 
 /** A cluster also holds what the delivery into it says of itself. */

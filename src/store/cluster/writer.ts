@@ -139,9 +139,10 @@ export class Writer {
    */
   async #withdraw(stored: readonly { readonly sent: Sending; readonly item: BulkItem }[]): Promise<number> {
     const moved: (typeof stored)[number][] = []
-    for (const one of stored) {
-      const stream = this.#target(one.sent.encoded.stream)
-      if (!(await this.#generations.isWriteIndex(stream, one.item._index))) moved.push(one)
+    for (const [stream, those] of Map.groupBy(stored, ({ sent }) => sent.encoded.stream)) {
+      for (const [index, inIndex] of Map.groupBy(those, ({ item }) => item._index)) {
+        if (!(await this.#generations.isWriteIndex(this.#target(stream), index))) moved.push(...inIndex)
+      }
     }
     if (moved.length === 0) return 0
     await this.#generations.reload()
