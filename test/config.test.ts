@@ -398,7 +398,7 @@ describe('the store', () => {
     expect(() => loadStoreSecrets(with_('/nowhere/x'))).toThrow(
       /^store\.passwordFile: \/nowhere\/x cannot be read \(ENOENT/,
     )
-    expect(() => loadStoreSecrets(with_(fileOf('\n')))).toThrow(/cannot be read \(it is empty\)/)
+    expect(() => loadStoreSecrets(with_(fileOf('\n')))).toThrow(/ is empty$/)
     expect(() => loadStoreSecrets(load('store: { caFile: /nowhere/ca }'))).toThrow(/^store\.caFile: \/nowhere\/ca/)
   })
 })

@@ -135,7 +135,8 @@ describe('a rule', () => {
     for (const [i, user] of ['a', 'b', 'c'].entries()) failure(i, user)
     const { always, may } = CATALOGUE['alert.raised']
     const declared = new Set<string>([...always, ...may])
-    const base = /^(@timestamp|message|ecs\.|event\.(id|kind|category|type|action|dataset|module)|observer\.|related\.)/
+    const base =
+      /^(@timestamp|message|ecs\.|event\.(id|kind|category|type|action|dataset|module|sequence)|observer\.|related\.)/
     expect(alerts).toHaveLength(2)
     for (const alert of alerts) {
       for (const name of always) expect(alert).toHaveProperty([name])
@@ -246,7 +247,8 @@ describe('what a detector remembers', () => {
         detector.expire(START_US + second * 1_000_000)
       },
   )
-  const plain = (alerts: readonly EventDocument[]) => alerts.map(({ 'event.id': _, ...alert }) => alert)
+  const plain = (alerts: readonly EventDocument[]) =>
+    alerts.map(({ 'event.id': _, 'event.sequence': __, ...alert }) => alert)
 
   it('lets the alerts of a stream that was cut at any event be those of one piece', () => {
     const whole = start(text)

@@ -3,6 +3,7 @@ import { DAY_US, HOUR_US, isoMicroseconds } from '../../../src/base/time.ts'
 import { Baselines, type SavedEntity, TEACHING_EVENTS } from '../../../src/detect/baseline/baselines.ts'
 import { FEATURES } from '../../../src/detect/baseline/features.ts'
 import { CATALOGUE, type EventName, type RaisedEvent } from '../../../src/events/catalogue.ts'
+import { ENRICHMENT_MAY } from '../../../src/events/enrichment.ts'
 import type { EventDocument } from '../../../src/events/fields.ts'
 
 const OPTIONS = { entitiesMax: 1000, learnUs: 7 * DAY_US, observationsMin: 20, freezeUs: 24 * HOUR_US }
@@ -221,7 +222,7 @@ describe('learned habits', () => {
   test('features read only what their events carry', () => {
     for (const [name, feature] of Object.entries(FEATURES)) {
       for (const event of feature.events) {
-        const carried = new Set<string>([...CATALOGUE[event].always, ...CATALOGUE[event].may])
+        const carried = new Set<string>([...CATALOGUE[event].always, ...CATALOGUE[event].may, ...ENRICHMENT_MAY])
         const read = new Set<string>()
         const probe = new Proxy({} as EventDocument, { get: (_, field: string) => void read.add(field) })
         if ('text' in feature) feature.text(probe)
