@@ -1,6 +1,11 @@
-/** Writes the table of rules into rules/README.md, from the rules themselves: `node scripts/rules-table.ts`. */
+/**
+ * Writes what follows from the rules and their tests: the table in rules/README.md, and docs/detection-coverage.md.
+ *
+ *     node scripts/rules-table.ts
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { loadRuleTests } from '../src/detect/rule-tests.ts'
 import { loadRules } from '../src/detect/rules.ts'
 import type { Detection, SigmaCorrelation, SigmaRule } from '../src/detect/sigma/parse.ts'
 
@@ -19,7 +24,7 @@ const byName = new Map([...set.rules, ...set.correlations].flatMap((rule) => (ru
 const silent = new Set(set.correlations.filter(({ generate }) => !generate).flatMap(({ rules }) => rules))
 const generating = new Set(set.correlations.filter(({ generate }) => generate).flatMap(({ rules }) => rules))
 
-const rows = [...set.rules, ...set.correlations]
+const alerting = [...set.rules, ...set.correlations]
   .filter(({ name }) => name === undefined || !silent.has(name) || generating.has(name))
   .sort(
     (a, b) =>
@@ -27,12 +32,11 @@ const rows = [...set.rules, ...set.correlations]
       LEVELS.indexOf(a.level ?? '') - LEVELS.indexOf(b.level ?? '') ||
       compare(a.title, b.title),
   )
-  .map((rule) => {
-    const techniques = rule.tags.filter((tag) => /^attack\.t\d/.test(tag)).map((tag) => tag.slice(7).toUpperCase())
-    const events = [...new Set(eventsOf(rule))].map((name) => `\`${name}\``)
-    const cells = [`[${rule.title}](${rule.file})`, rule.level, techniques.join(' '), events.join(' '), when(rule)]
-    return `| ${cells.join(' | ')} |`
-  })
+const rows = alerting.map((rule) => {
+  const events = [...new Set(eventsOf(rule))].map((name) => `\`${name}\``)
+  const cells = [`[${rule.title}](${rule.file})`, rule.level, techniquesOf(rule), events.join(' '), when(rule)]
+  return `| ${cells.join(' | ')} |`
+})
 
 const path = join(FOLDER, 'README.md')
 const table = ['| Rule | Level | ATT&CK | Events | When |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
@@ -41,6 +45,45 @@ writeFileSync(
   path,
   readme.replace(/<!-- rules -->[\s\S]*<!-- \/rules -->/, () => `<!-- rules -->\n${table}\n<!-- /rules -->`),
 )
+
+const { tests } = loadRuleTests([FOLDER], set)
+const coverage = alerting.map((rule) => {
+  const own = tests.filter((test) => test.rule === rule)
+  const captures = own
+    .filter(({ fires }) => fires)
+    .flatMap((test) => test.captures.map((path) => `\`${basename(path)}\``))
+  const [hits, misses] = [true, false].map((fires) => own.filter((test) => test.fires === fires).length)
+  const cells = [
+    `[${rule.title}](../rules/${rule.file})`,
+    rule.level,
+    techniquesOf(rule),
+    hits,
+    misses,
+    captures.join(' '),
+  ]
+  return `| ${cells.join(' | ')} |`
+})
+const techniques = new Set(alerting.flatMap((rule) => techniquesOf(rule).split(' ')).filter((id) => id !== ''))
+const lines = [
+  '# What is detected, and how that is tested',
+  '',
+  `${alerting.length} rules that raise alerts, for ${techniques.size} techniques and sub-techniques of MITRE ATT&CK. Hits are tests on which a rule fires, misses`,
+  'are near ones on which it is silent; where a hit is a recorded capture, it is named. `borescope rules test` runs them all.',
+  'This file is made from the rules and their tests (`npm run docs`).',
+  '',
+  '| Rule | Level | ATT&CK | Hits | Misses | Captures |',
+  '| --- | --- | --- | --- | --- | --- |',
+  ...coverage,
+  '',
+]
+writeFileSync(join(import.meta.dirname, '../docs/detection-coverage.md'), lines.join('\n'))
+
+function techniquesOf({ tags }: SigmaRule | SigmaCorrelation): string {
+  return tags
+    .filter((tag) => /^attack\.t\d/.test(tag))
+    .map((tag) => tag.slice(7).toUpperCase())
+    .join(' ')
+}
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
