@@ -135,7 +135,8 @@ describe('a rule', () => {
     for (const [i, user] of ['a', 'b', 'c'].entries()) failure(i, user)
     const { always, may } = CATALOGUE['alert.raised']
     const declared = new Set<string>([...always, ...may])
-    const base = /^(@timestamp|message|ecs\.|event\.(id|kind|category|type|action|dataset|module)|observer\.|related\.)/
+    const base =
+      /^(@timestamp|message|ecs\.|event\.(id|kind|category|type|action|dataset|module|sequence)|observer\.|related\.)/
     expect(alerts).toHaveLength(2)
     for (const alert of alerts) {
       for (const name of always) expect(alert).toHaveProperty([name])
