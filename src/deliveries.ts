@@ -44,6 +44,8 @@ export class Deliveries {
   #health: { readonly to: Delivery; readonly observer: Observer } | null = null
   #healthTimer: NodeJS.Timeout | undefined
   #isStatusBroken = false
+  #isWritingStatus = false
+  #statusWritten: Promise<void> = Promise.resolve()
 
   constructor(config: Config['delivery'], command: string, warn: (message: string) => void) {
     this.#config = config
@@ -77,6 +79,7 @@ export class Deliveries {
       warn: this.#warn,
     })
     this.#deliveries.push(delivery)
+    void this.#writeStatus(false)
     return delivery
   }
 
@@ -118,7 +121,7 @@ export class Deliveries {
     clearInterval(this.#statusTimer)
     clearInterval(this.#healthTimer)
     for (const delivery of this.#deliveries) await delivery.close()
-    this.#writeStatus(true)
+    await this.#writeStatus(true)
     this.#claim?.release()
     this.#claim = null
   }
@@ -153,7 +156,7 @@ export class Deliveries {
     }
     if (claim instanceof Claim) {
       this.#claim = claim
-      this.#statusTimer = setInterval(() => this.#writeStatus(false), STATUS_MS).unref()
+      this.#statusTimer = setInterval(() => void this.#writeStatus(false), STATUS_MS).unref()
     } else if (isNeeded) throw new FolderInUseError(path, claim)
   }
 
@@ -163,15 +166,22 @@ export class Deliveries {
     for (const document of healthEvents(this.report().destinations, observer, Date.now())) to.push(document)
   }
 
-  #writeStatus(ended: boolean): void {
-    if (this.#claim === null) return
-    try {
-      writeStatus(this.#config.path, this.report(ended))
-      this.#isStatusBroken = false
-    } catch (error) {
-      if (!this.#isStatusBroken) this.#warn(`the status cannot be written: ${(error as Error).message}`)
-      this.#isStatusBroken = true
-    }
+  /** One after the other, and none for one that is not through; a disk that is slow delays nothing else. */
+  #writeStatus(ended: boolean): Promise<void> {
+    if (this.#isWritingStatus && !ended) return this.#statusWritten
+    this.#isWritingStatus = true
+    this.#statusWritten = this.#statusWritten.then(async () => {
+      try {
+        if (this.#claim !== null) await writeStatus(this.#config.path, this.report(ended))
+        this.#isStatusBroken = false
+      } catch (error) {
+        if (!this.#isStatusBroken) this.#warn(`the status cannot be written: ${(error as Error).message}`)
+        this.#isStatusBroken = true
+      } finally {
+        this.#isWritingStatus = false
+      }
+    })
+    return this.#statusWritten
   }
 }
 

@@ -7,6 +7,7 @@ import { encodeRecord, RecordCursor } from './spool-record.ts'
 /** What the spool asks of the file system; tests put failures in between. */
 export type SpoolFiles = Pick<
   typeof fs,
+  | 'appendFileSync'
   | 'closeSync'
   | 'fdatasync'
   | 'fdatasyncSync'

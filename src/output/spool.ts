@@ -1,8 +1,8 @@
 /**
  * The spool: documents that wait on disk for a destination that is slow or gone, in a folder of their own.
  *
- * A lane is a row of segments, read from the oldest. Beside them `cursor.json` says which records of the segments that are still
- * there were delivered: after a crash, what was under way goes out a second time, and nothing else. All file access is
+ * A lane is a row of segments, read from the oldest. Beside them the last line of
+ * `cursor.ndjson` says which records of the segments that are still there were delivered: after a crash, what was under way goes out a second time, and nothing else. All file access is
  * synchronous and in large pieces: a document is either in the caller's memory or in a file, and never between.
  */
 import * as fs from 'node:fs'
@@ -39,7 +39,9 @@ export interface SpoolTrouble {
   readonly atMs: number
 }
 
-const CURSOR = 'cursor.json'
+const CURSOR = 'cursor.ndjson'
+/** The cursor is written anew when it is so large. */
+const CURSOR_BYTES_MAX = 1_048_576
 const SYNC_MS = 1000
 
 export class Spool {
@@ -55,6 +57,8 @@ export class Spool {
   /** The segments that are being written to. */
   readonly #open = new Map<Segment, number>()
   #number = 0
+  /** 0: it is written anew, whatever the last process left. */
+  #cursorBytes = 0
   #bytes = 0
   #sync: NodeJS.Timeout | null = null
 
@@ -200,8 +204,16 @@ export class Spool {
       const cursor: Record<string, readonly number[]> = {}
       for (const lane of LANES) for (const { name, acknowledged } of this.#segments[lane]) cursor[name] = acknowledged
       const path = join(this.#options.folder, CURSOR)
-      this.#files.writeFileSync(`${path}.partial`, JSON.stringify(cursor), { mode: 0o600 })
+      const line = `${JSON.stringify(cursor)}\n`
+      // To append is cheap; to replace a file makes some file systems wait for the disk.
+      if (this.#cursorBytes > 0 && this.#cursorBytes < CURSOR_BYTES_MAX) {
+        this.#files.appendFileSync(path, line, { mode: 0o600 })
+        this.#cursorBytes += line.length
+        return
+      }
+      this.#files.writeFileSync(`${path}.partial`, line, { mode: 0o600 })
       this.#files.renameSync(`${path}.partial`, path)
+      this.#cursorBytes = line.length
     })
   }
 
@@ -327,15 +339,28 @@ export class Spool {
 /** What the segments know to be delivered. A cursor that cannot be read costs repetitions, no documents. */
 function readCursor(folder: string, files: SpoolFiles, complain: (error: unknown) => void): Map<string, number[]> {
   const cursor = new Map<string, number[]>()
+  let text = ''
   try {
-    const read: unknown = JSON.parse(files.readFileSync(join(folder, CURSOR), 'utf8'))
-    for (const [name, acknowledged] of Object.entries(read ?? {})) {
-      if (segmentOf(name) !== null && isCursor(acknowledged)) cursor.set(name, acknowledged)
-    }
+    text = files.readFileSync(join(folder, CURSOR), 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') complain(error)
   }
+  // The last one may have been cut short by a crash.
+  const line = text.split('\n').findLast((candidate) => candidate !== '' && isJson(candidate))
+  if (line === undefined && text !== '') complain(new Error(`${join(folder, CURSOR)} cannot be read`))
+  for (const [name, acknowledged] of Object.entries(JSON.parse(line ?? '{}') ?? {})) {
+    if (segmentOf(name) !== null && isCursor(acknowledged)) cursor.set(name, acknowledged)
+  }
   return cursor
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isCursor(value: unknown): value is number[] {

@@ -1,5 +1,6 @@
 /** What a process says of its deliveries: a small file that is written whole, about once a second and at the end. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DestinationStatus } from './delivery.ts'
 
@@ -18,11 +19,11 @@ export interface StatusReport {
 
 const FILE = 'status.json'
 
-/** @throws the system's error */
-export function writeStatus(folder: string, report: StatusReport): void {
+/** Rejects with the system's error. Two at one time must not be. */
+export async function writeStatus(folder: string, report: StatusReport): Promise<void> {
   const path = join(folder, FILE)
-  writeFileSync(`${path}.partial`, `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.partial`, path)
+  await writeFile(`${path}.partial`, `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${path}.partial`, path)
 }
 
 /** Null if no process has written one, or it is of another version. */

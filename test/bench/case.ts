@@ -75,6 +75,7 @@ async function replay(times: number) {
 /** What the command does, by the time that it states itself. */
 async function command(store: boolean) {
   process.env['BORESCOPE_STORE__PATH'] = join(scratch, `events-${process.pid}.db`)
+  process.env['BORESCOPE_DELIVERY__PATH'] = join(scratch, 'spool')
   const { totals } = await analyse(new Context(undefined), [mix], { store, order: 'time', quiet: true })
   return { packets: totals.packets, seconds: totals.seconds, rssBytes: process.resourceUsage().maxRSS * 1024 }
 }

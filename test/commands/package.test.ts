@@ -22,7 +22,7 @@ test('an installed package analyses a capture, stores its events and is silent a
     )
     expect(stderr).toBe('')
     expect(status).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ packets: 303, store: { rejected: 0, duplicates: 0 } })
+    expect(JSON.parse(stdout)).toMatchObject({ packets: 303, store: { quarantined: 0, duplicates: 0 } })
   } finally {
     rmSync(scratch, { recursive: true })
   }

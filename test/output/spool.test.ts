@@ -226,11 +226,26 @@ describe('after a crash', () => {
     first.append('events', payloads('e', 0, 5))
     first.acknowledge(first.read('events', 1e9, 3).map(({ ticket }) => ticket))
     first.close()
-    writeFileSync(join(folder, 'cursor.json'), '{"events-00000')
+    writeFileSync(join(folder, 'cursor.ndjson'), '{"events-00000')
     const second = spool()
     expect(second.resumed).toBe(5)
     expect(second.troubles).toBe(1)
     second.close()
+  })
+
+  test('a cursor that was cut short in its last line is the one before, and is made whole', () => {
+    const first = spool()
+    first.append('events', payloads('e', 0, 8))
+    for (let i = 0; i < 3; i++) first.acknowledge(first.read('events', 1e9, 1).map(({ ticket }) => ticket))
+    first.close()
+    const path = join(folder, 'cursor.ndjson')
+    truncateSync(path, statSync(path).size - 5)
+    const second = spool()
+    expect([second.resumed, second.troubles]).toEqual([6, 0])
+    second.acknowledge(second.read('events', 1e9, 1).map(({ ticket }) => ticket))
+    second.close()
+    expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(1)
+    expect(spool().resumed).toBe(5)
   })
 
   test('records that are larger than what is read at one time are whole', () => {
