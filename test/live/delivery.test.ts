@@ -65,7 +65,7 @@ class Producer {
     }
   }
 
-  /** Makes some hundred events a second for as long as something else takes. */
+  /** Makes a hundred events a second for as long as something else takes. */
   async makeDuring(other: Promise<unknown>): Promise<void> {
     let isOver = false
     const end = other.finally(() => {
@@ -73,7 +73,7 @@ class Producer {
     })
     while (!isOver) {
       await this.make(20)
-      await delay(50)
+      await delay(200)
     }
     await end
   }
@@ -185,9 +185,9 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
         const producer = new Producer(delivery)
         await flowing(delivery, producer)
         await producer.makeDuring(server.kill())
-        await producer.make(3000)
+        await producer.make(1500)
         await failing(delivery)
-        expect(delivery.counts.spooled).toBeGreaterThan(1000)
+        expect(delivery.counts.spooled).toBeGreaterThan(500)
 
         await producer.makeDuring(server.start())
         await producer.make(500)
@@ -240,17 +240,19 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
         expect(quarantined().toSorted()).toEqual([...producer.poisoned].toSorted())
       })
 
-      it('are dropped by the count, and no alert is, when it stands still for longer than the spool lasts', async () => {
+      it('are dropped by the count, and no alert is, when it is gone for longer than the spool lasts', async () => {
         const deliveries = deliveriesWith({ spoolBytesMax: 1_000_000 })
         const delivery = deliveries.open('store', store, 'remote')
         const producer = new Producer(delivery)
-        await flowing(delivery, producer)
-        server.pause()
+        await producer.make(500)
+        // Nothing is under way: of a request without an answer nobody knows whether the server took its events.
+        await delivery.flush()
+        await server.kill()
         await producer.make(3000)
         await failing(delivery)
         expect(delivery.counts.dropped['spool_full.flows']).toBeGreaterThan(100)
 
-        server.resume()
+        await server.start()
         await delivery.flush()
         await deliveries.close()
 
