@@ -158,7 +158,7 @@ export const CASES: readonly QueryCase[] = [
   c('*.ip: 10.1.2.3', 'a'),
   c('*: bob', 'c'),
   c('l2tp.tunnel.*: *', 'ac'),
-  c('threat.*: T1110*', 'd'),
+  c('threat.technique.*: T1110*', 'd'),
   // Lists
   c('event.category: authentication', 'b'),
   c('threat.technique.id: T1078', 'd'),
