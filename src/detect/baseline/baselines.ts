@@ -34,6 +34,8 @@ export interface BaselineCounters {
 interface Habit {
   readonly name: FeatureName
   readonly feature: Feature
+  /** Its place among the habits of its kind of entity. */
+  readonly index: number
 }
 
 /** The habits of one user, client, gateway … */
@@ -44,7 +46,8 @@ interface Entity {
   lastUs: number
   observations: number
   frozenUntilUs: number
-  readonly models: Map<FeatureName, Model>
+  /** By the place of their habit; there are very many entities with one or two. */
+  readonly models: (Model | undefined)[]
 }
 
 /** One entity as it is written down. */
@@ -59,6 +62,8 @@ export interface SavedEntity {
 
 /** An alert from this severity on freezes what it names: high. */
 const FREEZING_SEVERITY = 73
+/** Of all entities so many are forgotten at one time when there are too many: one by one costs a walk each. */
+const FORGOTTEN_SHARE = 1 / 64
 /** How often an entity moves to the end of the queue for being forgotten. */
 const TOUCH_US = HOUR_US
 
@@ -74,11 +79,11 @@ export class Baselines {
   constructor(emit: Emit, options: BaselineOptions) {
     this.#emit = emit
     this.#options = options
-    for (const [name, feature] of Object.entries(FEATURES) as [FeatureName, Feature][]) {
-      for (const event of feature.events) {
+    for (const habit of HABITS.values()) {
+      for (const event of habit.feature.events) {
         const habits = this.#habits.get(event)
-        if (habits === undefined) this.#habits.set(event, [{ name, feature }])
-        else habits.push({ name, feature })
+        if (habits === undefined) this.#habits.set(event, [habit])
+        else habits.push(habit)
       }
     }
   }
@@ -107,7 +112,7 @@ export class Baselines {
   *describe(id: string): Generator<{ entity: SavedEntity; habits: readonly (readonly [string, string])[] }> {
     for (const entity of this.#entities.values()) {
       if (entity.id !== id) continue
-      yield { entity: saved(entity), habits: [...entity.models].map(([name, model]) => [name, model.describe()]) }
+      yield { entity: saved(entity), habits: modelsOf(entity).map(([name, model]) => [name, model.describe()]) }
     }
   }
 
@@ -122,11 +127,10 @@ export class Baselines {
   restore({ kind, id, firstUs, lastUs, observations, models }: SavedEntity): void {
     if (!(kind in ENTITIES) || typeof id !== 'string') throw new Error('no entity')
     if (![firstUs, lastUs, observations].every(Number.isFinite)) throw new Error('times and counts must be numbers')
-    const restored = new Map<FeatureName, Model>()
+    const restored: (Model | undefined)[] = []
     for (const [name, model] of Object.entries(models)) {
-      if (Object.hasOwn(FEATURES, name)) {
-        restored.set(name as FeatureName, (FEATURES[name as FeatureName] as Feature).model(model as never))
-      }
+      const habit = HABITS.get(name)
+      if (habit?.feature.entity === kind) restored[habit.index] = habit.feature.model(model as never)
     }
     this.#makeRoom()
     const entity = {
@@ -160,7 +164,7 @@ export class Baselines {
     if (entity === undefined) {
       this.#makeRoom(timeUs)
       const frozenUntilUs = Number.NEGATIVE_INFINITY
-      entity = { kind, id, firstUs: timeUs, lastUs: timeUs, observations: 0, frozenUntilUs, models: new Map() }
+      entity = { kind, id, firstUs: timeUs, lastUs: timeUs, observations: 0, frozenUntilUs, models: [] }
       this.#entities.set(key, entity)
     } else if (timeUs - entity.lastUs > TOUCH_US) {
       this.#entities.delete(key)
@@ -173,10 +177,11 @@ export class Baselines {
 
   #makeRoom(timeUs = 0): void {
     if (this.#entities.size < this.#options.entitiesMax) return
+    let count = Math.max(1, Math.floor(this.#options.entitiesMax * FORGOTTEN_SHARE))
     for (const key of this.#entities.keys()) {
       this.#entities.delete(key)
       this.#counters.evicted++
-      break
+      if (--count === 0) break
     }
     if (this.#isFullTold) return
     this.#isFullTold = true
@@ -188,14 +193,14 @@ export class Baselines {
     })
   }
 
-  #learn(entity: Entity, { name, feature }: Habit, document: EventDocument, timeUs: number): void {
+  #learn(entity: Entity, { name, feature, index }: Habit, document: EventDocument, timeUs: number): void {
     const text = feature.text?.(document)
     const number = feature.number?.(document)
     if (text === undefined && number === undefined) return
-    let model = entity.models.get(name)
+    let model = entity.models[index]
     if (model === undefined) {
       model = feature.model()
-      entity.models.set(name, model)
+      entity.models[index] = model
     }
     const { learnUs, observationsMin } = this.#options
     const learns = timeUs >= entity.frozenUntilUs
@@ -266,14 +271,30 @@ export class Baselines {
   }
 }
 
-function saved({ kind, id, firstUs, lastUs, observations, models }: Entity): SavedEntity {
+/** Every habit, numbered within its kind of entity. */
+const HABITS: ReadonlyMap<string, Habit> = new Map(
+  (Object.entries(FEATURES) as [FeatureName, Feature][]).map(([name, feature], at, all) => [
+    name,
+    { name, feature, index: all.slice(0, at).filter(([, other]) => other.entity === feature.entity).length },
+  ]),
+)
+
+function modelsOf({ kind, models }: Entity): (readonly [FeatureName, Model])[] {
+  return [...HABITS.values()].flatMap(({ name, feature, index }) => {
+    const model = feature.entity === kind ? models[index] : undefined
+    return model === undefined ? [] : [[name, model] as const]
+  })
+}
+
+function saved(entity: Entity): SavedEntity {
+  const { kind, id, firstUs, lastUs, observations } = entity
   return {
     kind,
     id,
     firstUs,
     lastUs,
     observations,
-    models: Object.fromEntries([...models].map(([name, model]) => [name, model.save()])),
+    models: Object.fromEntries(modelsOf(entity).map(([name, model]) => [name, model.save()])),
   }
 }
 

@@ -101,7 +101,7 @@ export class UsualHours implements Model {
     for (const offset of [-1, 0, 1]) near += this.#hours[row + ((hour + offset + DAY_HOURS) % DAY_HOURS)]
     const share = near / Math.max(this.#total, 1)
     const isRare = isKnown && this.#total >= HOURS_TOTAL_MIN && share < HOUR_RARE
-    const expected = this.describe()
+    const expected = isRare ? this.describe() : ''
     if (learns) {
       this.#hours[row + hour]++
       this.#total++
