@@ -2,7 +2,8 @@
  * Addresses in an order: 32 hexadecimal digits, IPv4 in its IPv4-mapped IPv6 form (RFC 4291 section 2.5.5.2), so that a
  * network of either family is an interval of texts.
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4 } from 'node:net'
+import { ipv4Number, ipv6Number } from '../base/ip-number.ts'
 
 const MAPPED = '00000000000000000000ffff'
 const HIGHEST = (1n << 128n) - 1n
@@ -15,22 +16,10 @@ export interface AddressRange {
 
 /** The sortable key of an IPv4 or IPv6 address (no zone), or null if the text is none. */
 export function addressKey(text: string): string | null {
-  if (isIPv4(text)) return MAPPED + hex32(v4(text))
-  if (!isIPv6(text) || text.includes('%')) return null
-  const lastColon = text.lastIndexOf(':')
-  let plain = text
-  if (text.includes('.')) {
-    const low = hex32(v4(text.slice(lastColon + 1)))
-    plain = `${text.slice(0, lastColon + 1)}${low.slice(0, 4)}:${low.slice(4)}`
-  }
-  const [head, tail] = plain.split('::')
-  const first = head === '' ? [] : head.split(':')
-  const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0')
-  return [...first, ...zeros, ...last]
-    .map((group) => group.padStart(4, '0'))
-    .join('')
-    .toLowerCase()
+  const v4 = ipv4Number(text)
+  if (v4 !== -1) return MAPPED + v4.toString(16).padStart(8, '0')
+  const v6 = ipv6Number(text)
+  return v6 === null ? null : keyOf(v6)
 }
 
 /** An address, or a network such as `10.0.0.0/8`; null if the text is neither. */
@@ -94,16 +83,6 @@ export function storedRange({ low, high }: AddressRange): StoredRange {
   const v4 = from <= to ? ([storedAddress(from) as number, storedAddress(to) as number] as const) : null
   const outside = low <= high && (low < firstMapped || high > lastMapped)
   return { v4, v6: outside ? [Buffer.from(low, 'hex'), Buffer.from(high, 'hex')] : null }
-}
-
-function v4(text: string): number {
-  let value = 0
-  for (const octet of text.split('.')) value = value * 256 + Number(octet)
-  return value
-}
-
-function hex32(value: number): string {
-  return value.toString(16).padStart(8, '0')
 }
 
 function keyOf(address: bigint): string {
