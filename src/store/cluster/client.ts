@@ -113,8 +113,32 @@ interface ClientError {
   readonly meta?: { readonly statusCode?: number | null; readonly body?: unknown; readonly headers?: unknown }
 }
 
+/** A client over the one of a product: what that throws for an answer is an answer, and silence has a reason. */
+export function clientOver(
+  product: ClusterClient['product'],
+  { nodes }: Connection,
+  send: (call: Call) => Promise<Reply>,
+  close: () => Promise<void>,
+): ClusterClient {
+  const name = nodes.join(', ')
+  return {
+    product,
+    name,
+    request: async (call) => {
+      try {
+        return await send(call)
+      } catch (error) {
+        const reply = replyOf(error)
+        if (reply !== null) return reply
+        throw silence({ name, product }, error)
+      }
+    },
+    close,
+  }
+}
+
 /** The reply that a client turned into an error, or null if there was none. */
-export function replyOf(thrown: unknown): Reply | null {
+function replyOf(thrown: unknown): Reply | null {
   const { name, meta } = thrown as ClientError
   if (name !== 'ResponseError' || typeof meta?.statusCode !== 'number') return null
   return { status: meta.statusCode, body: meta.body, afterMs: retryAfterMs(meta.headers) }
@@ -129,7 +153,7 @@ export function retryAfterMs(headers: unknown): number | undefined {
 }
 
 /** The error for a request to which there was no reply. */
-export function silence(client: Pick<ClusterClient, 'name' | 'product'>, thrown: unknown): StoreError {
+function silence(client: Pick<ClusterClient, 'name' | 'product'>, thrown: unknown): StoreError {
   const { name } = thrown as ClientError
   const later = { retry: 'later' } as const
   const product = PRODUCT_NAMES[client.product]

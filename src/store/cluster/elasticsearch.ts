@@ -1,6 +1,6 @@
 /** Elasticsearch 8 and 9, through its official client. */
 import type { Call, ClusterClient, Connection, Reply } from './client.ts'
-import { replyOf, retryAfterMs, silence } from './client.ts'
+import { clientOver, retryAfterMs } from './client.ts'
 import { type ClusterOptions, type ClusterStore, openClusterStore } from './store.ts'
 
 /** The API of version 8, which 9 speaks too: the client's own header says 9, and version 8 refuses that. */
@@ -27,21 +27,12 @@ export async function elasticsearchClient(connection: Connection): Promise<Clust
     // A node that is down is passed over at once; waiting is the business of whoever writes.
     maxRetries: connection.nodes.length - 1,
   })
-  const name = connection.nodes.join(', ')
-  return {
-    product: 'elasticsearch',
-    name,
-    request: async (call) => {
-      try {
-        return await send(client.transport, call)
-      } catch (error) {
-        const reply = replyOf(error)
-        if (reply !== null) return reply
-        throw silence({ name, product: 'elasticsearch' }, error)
-      }
-    },
-    close: () => client.close(),
-  }
+  return clientOver(
+    'elasticsearch',
+    connection,
+    (call) => send(client.transport, call),
+    () => client.close(),
+  )
 }
 
 interface Transport {

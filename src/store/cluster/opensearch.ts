@@ -1,6 +1,6 @@
 /** OpenSearch 2 and 3, through its official client. */
 import type { Call, ClusterClient, Connection, Reply } from './client.ts'
-import { replyOf, retryAfterMs, silence } from './client.ts'
+import { clientOver, retryAfterMs } from './client.ts'
 import { type ClusterOptions, type ClusterStore, openClusterStore } from './store.ts'
 
 /** Opens a store in OpenSearch 2 or 3. */
@@ -22,21 +22,12 @@ export async function openSearchClient(connection: Connection): Promise<ClusterC
     maxRetries: connection.nodes.length - 1,
     nodeSelector: 'round-robin',
   })
-  const name = connection.nodes.join(', ')
-  return {
-    product: 'opensearch',
-    name,
-    request: async (call) => {
-      try {
-        return await send(client.transport, call)
-      } catch (error) {
-        const reply = replyOf(error)
-        if (reply !== null) return reply
-        throw silence({ name, product: 'opensearch' }, error)
-      }
-    },
-    close: () => client.close(),
-  }
+  return clientOver(
+    'opensearch',
+    connection,
+    (call) => send(client.transport, call),
+    () => client.close(),
+  )
 }
 
 interface Transport {
