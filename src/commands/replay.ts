@@ -353,7 +353,7 @@ function ending(context: Context, sinks: readonly Sink[], summary: Summary, noti
     paint('dim', line),
   )
   if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
-  const [alert] = summary.alerts
+  const alert = summary.gravest
   const next = [
     ['borescope alerts', 'what fired, newest first'],
     ['borescope users', 'who logged in, from where, and who failed to'],

@@ -91,6 +91,15 @@ export class Summary {
     if (at !== -1) this.alerts[at] = event
   }
 
+  /** The first of the gravest alerts. */
+  get gravest(): EventDocument | undefined {
+    return this.#alertsBySeverity()[0]
+  }
+
+  #alertsBySeverity(): EventDocument[] {
+    return [...this.alerts].sort((a, b) => (b['event.severity'] ?? 0) - (a['event.severity'] ?? 0))
+  }
+
   count(action: string): number {
     return this.#actions.get(action) ?? 0
   }
@@ -219,7 +228,7 @@ export class Summary {
 
   #alertText(): string {
     if (this.alertCount === 0) return `${paint('bold', 'Alerts')}  none`
-    const rows = [...this.alerts].sort((a, b) => (b['event.severity'] ?? 0) - (a['event.severity'] ?? 0))
+    const rows = this.#alertsBySeverity()
     return `${paint('bold', 'Alerts')}  ${number(this.alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(rows.length, 'borescope alerts', 2 * SHOWN)}`
   }
 
