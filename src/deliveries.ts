@@ -1,6 +1,6 @@
 /** All deliveries of one process, and the folder that they share: wired from the configuration. */
 import { join } from 'node:path'
-import type { Config } from './config.ts'
+import type { Config } from './config-schema.ts'
 import type { Observer } from './events/bus.ts'
 import { Claim, claimFolder, type Owner } from './output/claim.ts'
 import { Delivery, type DeliveryOptions } from './output/delivery.ts'

@@ -1,7 +1,8 @@
 /** What every command works with: the configuration, the rules, the store; and how it ends. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Config, loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
+import { loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
+import type { Config } from '../config-schema.ts'
 import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'

@@ -1,7 +1,7 @@
 /** What makes events fuller, as the configuration wants it: roles and countries of addresses, the inventory, lists of indicators. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Config } from '../config.ts'
+import type { Config } from '../config-schema.ts'
 import { AssetError, Assets } from '../enrich/assets.ts'
 import type { Enricher } from '../enrich/enrichers.ts'
 import { Geo, GeoError } from '../enrich/geo.ts'

@@ -2,7 +2,8 @@
  * The whole sensor over packets in memory or over a capture file, and its events as they come out of the bus.
  */
 import { openCapture } from '../../src/capture/sources.ts'
-import { type Config, loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config.ts'
+import type { Config } from '../../src/config-schema.ts'
 import type { EspKeyEntry } from '../../src/dissect/esp-keyring.ts'
 import { CATALOGUE, type EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
