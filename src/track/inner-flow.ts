@@ -89,6 +89,8 @@ export class InnerFlowTracker {
   readonly #expire = (flow: number) => this.#expired(flow)
   #nowUs = 0
   readonly #full: FullTable
+  readonly #first = new Uint8Array(4)
+  readonly #second = new Uint8Array(4)
   #namesUid = ''
   #names: FlowNames | null = null
   // The key of the current packet.
@@ -427,8 +429,8 @@ export class InnerFlowTracker {
     const isIpv6 = (kind & IS_IPV6) !== 0
     const carrier = this.#carriers.at(words[row + CARRIER])
     const firstIsLow = (state & FIRST_IS_LOW) !== 0
-    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
-    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
+    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6, this.#first)
+    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6, this.#second)
     const lowPort = words[row + PORTS] >>> 16
     const highPort = words[row + PORTS] & 0xffff
     const firstPort = firstIsLow ? lowPort : highPort
@@ -481,9 +483,14 @@ export class InnerFlowTracker {
     return this.#names
   }
 
-  #address(word: number, isIpv6: boolean): Uint8Array {
+  /** An address of IPv4 is written into `room`. */
+  #address(word: number, isIpv6: boolean, room: Uint8Array): Uint8Array {
     if (isIpv6) return this.#addresses.bytes(word)
-    return Uint8Array.of(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255)
+    room[0] = word >>> 24
+    room[1] = word >>> 16
+    room[2] = word >>> 8
+    room[3] = word
+    return room
   }
 }
 
