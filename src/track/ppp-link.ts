@@ -48,7 +48,10 @@ const NONE: readonly never[] = []
 /** Protocols remembered of one link: an attacker may send 65,536. */
 const PROTOCOLS_MAX = 64
 
-/** A million links may be open: what most of them do not have is made when it comes, and lists hold no room to grow. */
+/**
+ * A million links may be open: what most of them do not have is made when it comes, and lists hold no room to grow (`concat`
+ * makes none, where a spread does).
+ */
 export class PppLink {
   phase: Phase = 'establish'
   readonly agreed: readonly [Agreed, Agreed] = [newAgreed(), newAgreed()]
@@ -89,11 +92,11 @@ export class PppLink {
 
   noteProtocol(protocol: number): void {
     if (this.protocols.includes(protocol) || this.protocols.length >= PROTOCOLS_MAX) return
-    this.protocols = [...this.protocols, protocol]
+    this.protocols = this.protocols.concat(protocol)
   }
 
   noteCompression(name: string): void {
-    if (!this.compression.includes(name)) this.compression = [...this.compression, name]
+    if (!this.compression.includes(name)) this.compression = this.compression.concat(name)
   }
 
   /** LCP was agreed anew after the link had ended: the peers start over. */

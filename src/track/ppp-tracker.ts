@@ -629,8 +629,8 @@ function agreeIpcp(link: PppLink, asker: Role, options: PppOptionCursor): void {
     if (valueEnd - at !== 4) continue
     const address = addressText(bytes, at, 4)
     if (type === IPCP.IP_ADDRESS) agreed.address = address
-    else if (type === IPCP.PRIMARY_DNS || type === IPCP.SECONDARY_DNS) dns = [...dns, address]
-    else if (type === IPCP.PRIMARY_NBNS || type === IPCP.SECONDARY_NBNS) nbns = [...nbns, address]
+    else if (type === IPCP.PRIMARY_DNS || type === IPCP.SECONDARY_DNS) dns = dns.concat(address)
+    else if (type === IPCP.PRIMARY_NBNS || type === IPCP.SECONDARY_NBNS) nbns = nbns.concat(address)
   }
   agreed.dns = dns
   agreed.nbns = nbns
