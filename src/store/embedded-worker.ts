@@ -5,16 +5,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { EventDocument } from '../events/fields.ts'
+import { Codec, type EncodedEvent, insertEvent } from './codec.ts'
 import { explained, openForWriting, pragma } from './database.ts'
-import {
-  Codec,
-  type EncodedEvent,
-  readNumbering,
-  insertEvent,
-  SELECTED,
-  SELECTED_FROM,
-  type SqlValue,
-} from './layout.ts'
+import { readNumbering } from './layout.ts'
 import { type Rejection, type Retry, StoreError, type WriteResult } from './search.ts'
 
 /** What the store asks; `parts` are written in one commit. */
@@ -39,7 +32,7 @@ const PRUNE_ROUNDS_MAX = 8
 class Writer {
   readonly #database: DatabaseSync
   readonly #codec: Codec
-  readonly #removals: Record<'term' | 'address' | 'words' | 'event', StatementSync>
+  readonly #removals: Record<'words' | 'event', StatementSync>
   #insertEvent: (event: EncodedEvent) => boolean
 
   constructor(path: string) {
@@ -48,8 +41,6 @@ class Writer {
     this.#codec = new Codec(readNumbering(database))
     this.#insertEvent = insertEvent(database)
     this.#removals = {
-      term: database.prepare('DELETE FROM terms WHERE field = ? AND value = ? AND event = ?'),
-      address: database.prepare('DELETE FROM addresses WHERE field = ? AND value = ? AND event = ?'),
       words: database.prepare('DELETE FROM words WHERE rowid = ?'),
       event: database.prepare('DELETE FROM events WHERE id = ?'),
     }
@@ -101,34 +92,21 @@ class Writer {
   }
 
   #removeOldest(count: number): number {
-    const oldest = this.#database.prepare(
-      `SELECT ${SELECTED}, e.id FROM ${SELECTED_FROM} ORDER BY e."@timestamp", e.id LIMIT ?`,
-    )
-    oldest.setReturnArrays(true)
+    const oldest = this.#database.prepare('SELECT id FROM events ORDER BY "@timestamp", id LIMIT ?')
     let removed = 0
     while (removed < count) {
-      const rows = oldest.all(Math.min(PRUNE_BATCH, count - removed)) as unknown as SqlValue[][]
+      const rows = oldest.all(Math.min(PRUNE_BATCH, count - removed))
       if (rows.length === 0) break
       this.#transaction(() => {
-        for (const row of rows) this.#remove(row)
+        for (const { id } of rows) {
+          this.#removals.words.run(id)
+          this.#removals.event.run(id)
+        }
       })
       removed += rows.length
     }
     if (removed > 0) this.#mergeWords()
     return removed
-  }
-
-  /** The side tables are clustered by value: the event itself says which of their rows are its own. */
-  #remove(row: readonly SqlValue[]): void {
-    const id = row[row.length - 1]
-    const encoded = this.#codec.encode(this.#codec.decode(row, null))
-    if (typeof encoded !== 'string') {
-      const { term, address } = this.#removals
-      for (const [field, value] of encoded.terms) term.run(field, value, id)
-      for (const [field, value] of encoded.addresses) address.run(field, value, id)
-    }
-    this.#removals.words.run(id)
-    this.#removals.event.run(id)
   }
 
   /** The full-text index frees the space of deleted events only when its segments are merged. */

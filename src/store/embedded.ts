@@ -9,21 +9,13 @@ import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { isoMicroseconds } from '../base/time.ts'
 import { type EventDocument, FIELDS, type FieldName } from '../events/fields.ts'
+import { Codec, columnValue, type JsonAddress, jsonAddressText, SELECTED, SELECTED_FROM } from './codec.ts'
 import { explained, openForReading, openForWriting } from './database.ts'
 import { instantUs } from './dates.ts'
 import type { WorkerReply, WorkerRequest } from './embedded-worker.ts'
+import { elementsSql, scalarSql } from './field-sql.ts'
 import { compileSql } from './kql-sql.ts'
-import {
-  Codec,
-  columnValue,
-  homeOf,
-  isInteger,
-  type Numbering,
-  readNumbering,
-  SELECTED,
-  SELECTED_FROM,
-  type SqlValue,
-} from './layout.ts'
+import { homeOf, isInteger, type Numbering, readNumbering, type SqlValue, TALKERS } from './layout.ts'
 import {
   type Aggregation,
   type Bucket,
@@ -127,8 +119,9 @@ export class EmbeddedStore {
   /** Groups by the values of fields, with counts; see {@link Aggregation}. */
   async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
     const { where, parameters } = this.#condition(selection)
-    const joins = by.map((field, i) => this.#elements(field, `k${i}`)).filter((join) => join !== '')
-    const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : this.#scalar(field)))
+    const joins = by.map((field, i) => elementsSql(field, this.#numbering, `k${i}`)).filter((join) => join !== '')
+    const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : scalarSql(field, this.#numbering)))
+    const from = [fromFor(metric === undefined ? by : [...by, metric.field]), ...joins].join(' ')
     const selected = [
       ...keys.map((key, i) => (isInteger(by[i]) ? `CAST(${key} AS REAL)` : key)),
       'count(*) AS n',
@@ -137,11 +130,10 @@ export class EmbeddedStore {
       ...(metric === undefined ? [] : [this.#metric(metric)]),
     ]
     const places = keys.map((_, i) => String(i + 1))
-    const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
-    const from = fromFor(metric === undefined ? by : [...by, metric.field])
-    const sql =
-      `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
-      `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    const order = `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    const sql = isBySpan(by, metric)
+      ? `${bySpan(selected, from, where, metric)} ${order}`
+      : `SELECT ${selected.join(', ')} FROM ${from} WHERE ${where}${groups(places)} ${order}`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
       count: row[by.length] as number,
@@ -223,23 +215,9 @@ export class EmbeddedStore {
     return compileSql(selectionQuery(selection), this.#numbering)
   }
 
-  /** The value of a field that is no list, in a query over `events e` and `commons c`. */
-  #scalar(field: FieldName): string {
-    const home = homeOf(field)
-    if (home === 'column') return `e."${field}"`
-    return `json_extract(${home === 'common' ? 'c.fields' : 'e.rest'}, '$."${this.#numbering.get(field) ?? 0}"')`
-  }
-
-  /** The join that gives a row for each element of a list; nothing for any other field. */
-  #elements(field: FieldName, alias: string): string {
-    if (!isList(field)) return ''
-    const number = this.#numbering.get(field) ?? 0
-    return `LEFT JOIN json_each(${homeOf(field) === 'common' ? 'c.fields' : 'e.rest'}, '$."${number}"') ${alias}`
-  }
-
   #metric({ of, field }: Metric): string {
     refuseMetric({ of, field })
-    const value = this.#scalar(field)
+    const value = scalarSql(field, this.#numbering)
     if (of === 'distinct') return `count(DISTINCT ${value})`
     const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max' }[of]
     return `${name}(CAST(${value} AS REAL))`
@@ -248,7 +226,7 @@ export class EmbeddedStore {
   #order(sort: readonly Sort[]): string {
     const terms = sort.map(({ field, descending }) => {
       if (isList(field)) throw new StoreError(`${field} is a list, which has no order`)
-      const value = this.#scalar(field)
+      const value = scalarSql(field, this.#numbering)
       // A column that is never missing can be read from its index in order, if nothing stands before it.
       const last = field === '@timestamp' || field === 'event.id' ? '' : `${value} IS NULL, `
       return `${last}${value}${descending ? ' DESC' : ''}`
@@ -269,9 +247,34 @@ function fromFor(fields: readonly FieldName[]): string {
 }
 
 function keyValue(field: FieldName, stored: SqlValue): string | number | boolean | null {
-  if (stored !== null && FIELDS[field].kind === 'boolean') return stored === 1
-  // A list is read from the JSON of the event, where addresses stand as they were written.
-  return isList(field) ? (stored as string | null) : columnValue(field, stored)
+  const { kind } = FIELDS[field]
+  if (stored === null) return null
+  if (kind === 'boolean') return stored === 1
+  if (kind === 'ip[]') return jsonAddressText(stored as JsonAddress)
+  return isList(field) ? (stored as string) : columnValue(field, stored)
+}
+
+function groups(places: readonly string[]): string {
+  return places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+}
+
+/** What puts the metrics of spans together to that of all. */
+const WHOLE = { sum: 'sum', minimum: 'min', maximum: 'max' } as const
+
+function isBySpan(by: readonly FieldName[], metric: Metric | undefined): boolean {
+  const isTalker = by.length === 1 && (TALKERS as readonly FieldName[]).includes(by[0])
+  return isTalker && (metric === undefined || metric.of in WHOLE)
+}
+
+/** Groups of one talker: those of each span, in the order of the index, then all spans of each talker together. */
+function bySpan(selected: readonly string[], from: string, where: string, metric: Metric | undefined): string {
+  const [key, count, first, last, value] = selected
+  const inner = `${key} AS k, ${count}, ${first} AS f, ${last} AS l${value === undefined ? '' : `, ${value} AS m`}`
+  const whole = metric === undefined ? '' : `, ${WHOLE[metric.of as keyof typeof WHOLE]}(m)`
+  return (
+    `SELECT k, sum(n) AS n, min(f), max(l)${whole} FROM ` +
+    `(SELECT ${inner} FROM ${from} WHERE ${where} GROUP BY e.span, ${key}) GROUP BY k`
+  )
 }
 
 interface PendingBatch {

@@ -62,7 +62,7 @@ describe('the file of the embedded store', () => {
     [
       'is newer',
       (at: string) => changed(at, 'PRAGMA user_version = 99'),
-      /schema 99, this Borescope knows 1: use the newer/,
+      /schema 99, this Borescope knows 2: use the newer/,
     ],
     ['has lost its pages', (at: string) => damaged(at), /damaged.*replay the captures/],
   ])('is refused with advice if it %s', async (_, make, says) => {
@@ -221,7 +221,7 @@ describe('retention by size', () => {
     await store.close()
     const database = new DatabaseSync(at)
     const left = (table: string) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']
-    expect([left('terms'), left('addresses'), left('words')]).toEqual([0, 0, 0])
+    expect(left('words')).toBe(0)
     database.close()
   })
 })
