@@ -102,7 +102,7 @@ class Compiler {
   /** That the field has one of the values. */
   #either(field: FieldName, values: readonly (string | number)[]): string {
     const keys = isKeyed(field) ? [...new Set(values.map((value) => textKey(String(value))))] : null
-    return this.#found(keys === null ? null : () => `p.term ${this.#oneOf(keys)}`, () =>
+    return this.#found(keys === null ? null : () => [this.#oneOf(keys)], () =>
       this.#onField(field, (value) => `${value} ${this.#oneOf(values)}`),
     )
   }
@@ -113,16 +113,18 @@ class Compiler {
   }
 
   /** The keys of texts that begin so; null if there is no beginning, or the field has no keys. */
-  #keysFrom(field: FieldName, beginning: string): (() => string) | null {
+  #keysFrom(field: FieldName, beginning: string): (() => string[]) | null {
     if (beginning === '' || !isKeyed(field)) return null
     const first = textKey(beginning)
-    return () => `p.term BETWEEN ${this.#bind(first)} AND ${this.#bind(`${first}\u{10ffff}`)}`
+    return () => [`BETWEEN ${this.#bind(first)} AND ${this.#bind(`${first}\u{10ffff}`)}`]
   }
 
   /** A condition that holds only for events with certain keys (null if it has none): those are looked up first. */
-  #found(keys: (() => string) | null, condition: () => string): string {
+  #found(keys: (() => string[]) | null, condition: () => string): string {
     if (keys === null) return condition()
-    return `(e.id IN (SELECT p.doc FROM words_places p WHERE ${keys()}) AND ${condition()})`
+    // Not one query with OR: that table numbers the rows of each look-up from 1, and SQLite would take them for the same.
+    const lookups = keys().map((one) => `SELECT p.doc FROM words_places p WHERE p.term ${one}`)
+    return `(e.id IN (${lookups.join(' UNION ALL ')}) AND ${condition()})`
   }
 
   #bind(value: SqlValue): string {
@@ -181,8 +183,7 @@ class Compiler {
     const families = [stored.v4, stored.v6].filter((range) => range !== null)
     if (families.length === 0) return '0'
     const ranges = keyRanges(stored)
-    const keys =
-      ranges === null ? null : () => ranges.map(([from, to]) => `p.term ${this.#between(from, to)}`).join(' OR ')
+    const keys = ranges === null ? null : () => ranges.map(([from, to]) => this.#between(from, to))
     return this.#found(keys, () =>
       this.#onField(field, (value) => families.map(([from, to]) => `${value} ${this.#between(from, to)}`).join(' OR ')),
     )
