@@ -1,9 +1,9 @@
 /**
  * The waist: events come in as they were raised, become complete documents, and go to everyone on the right.
  */
-import { hash } from 'node:crypto'
 import { isoMicroseconds } from '../base/time.ts'
 import { CATALOGUE, type EventName, type RaisedEvent } from './catalogue.ts'
+import { eventId } from './event-id.ts'
 import type { EventDocument } from './fields.ts'
 
 /** The ECS release whose names the catalogue uses. */
@@ -97,7 +97,7 @@ export function documentOf(
   const document: Record<string, unknown> = {
     ...fields,
     '@timestamp': isoMicroseconds(event.timeUs),
-    'event.id': event.id ?? idOf(event, fields),
+    'event.id': eventId(event.timeUs, event.identity ?? identityOf(event, fields)),
     'event.kind': kind,
     'event.category': category,
     'event.type': type,
@@ -121,10 +121,10 @@ export function documentOf(
   return document as EventDocument
 }
 
-function idOf({ name, timeUs, message }: RaisedEvent, fields: Partial<EventDocument>): string {
+function identityOf({ name, timeUs, message }: RaisedEvent, fields: Partial<EventDocument>): string {
   const hosts = `${fields['source.ip']} ${fields['source.port']} ${fields['destination.ip']} ${fields['destination.port']}`
   const lineage = fields['borescope.lineage']?.join(' ')
-  return hash('sha1', `${name}\n${timeUs}\n${message}\n${hosts}\n${lineage}`).slice(0, 20)
+  return `${name}\n${timeUs}\n${message}\n${hosts}\n${lineage}`
 }
 
 const ADDRESSES = [

@@ -374,7 +374,7 @@ export class InnerFlowTracker {
       name: 'flow.closed',
       timeUs,
       // A flow ends once: what names it names its event.
-      id: ends.digest.slice(20),
+      identity: ends.uid,
       message: hasPorts
         ? `${transport} ${source}:${sourcePort} → ${destination}:${destinationPort}, ${reason}`
         : `${transport} ${source} → ${destination}, ${reason}`,
@@ -441,14 +441,12 @@ export class InnerFlowTracker {
     const secondText = addressText(second, 0, second.length)
     const firstUs = doubles[flow * DOUBLES + FIRST_US]
     const key = `${carrier.uid} ${protocol} ${firstText} ${firstPort} ${secondText} ${secondPort} ${firstUs}`
-    const digest = hash('sha1', key)
     const { initiator, responder, identity } = this.#namesOf(carrier)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
     return {
       carrier,
       identity,
-      digest,
-      uid: `f-${digest.slice(0, 12)}`,
+      uid: `f-${hash('sha1', key).slice(0, 12)}`,
       source: side === 0 ? firstText : secondText,
       destination: side === 0 ? secondText : firstText,
       sourcePort: side === 0 ? firstPort : secondPort,

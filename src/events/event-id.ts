@@ -1,0 +1,14 @@
+/** What events are called. */
+import { hash } from 'node:crypto'
+import { SECOND_US } from '../base/time.ts'
+
+const SECONDS_MAX = 0xffff_ffff
+
+/**
+ * The id of an event: 20 hexadecimal digits, 8 of the second in which it happened (since the epoch, up to 2106) and 12 of a
+ * hash of what identifies it within that second. So ids sort by time, and an index of them grows at its end.
+ */
+export function eventId(timeUs: number, identity: string): string {
+  const seconds = Math.min(Math.max(Math.floor(timeUs / SECOND_US), 0), SECONDS_MAX)
+  return seconds.toString(16).padStart(8, '0') + hash('sha1', identity).slice(0, 12)
+}
