@@ -141,6 +141,8 @@ export const TALKERS = [
  * one only, which fits into the cache; an answer puts the spans together.
  */
 const SPAN_EVENTS_LOG2 = 15
+/** The span of an event of `events e`. */
+export const SPAN = `(e.id >> ${SPAN_EVENTS_LOG2})`
 
 export type Home = 'column' | 'common' | 'rest'
 
@@ -178,8 +180,7 @@ CREATE TABLE events (
   common INTEGER NOT NULL REFERENCES commons (id),
   repeats INTEGER NOT NULL,
   ${COLUMNS.map(columnDeclaration).join(',\n  ')},
-  rest TEXT,
-  span INTEGER AS (id >> ${SPAN_EVENTS_LOG2}) VIRTUAL
+  rest TEXT
 );
 CREATE UNIQUE INDEX events_event_id ON events ("event.id");
 CREATE VIRTUAL TABLE words USING fts5(
@@ -194,7 +195,11 @@ const INDEXES: ReadonlyMap<string, string> = new Map([
   ['events_timestamp', '("@timestamp")'],
   ['events_common', '(common, "@timestamp")'],
   ...TALKERS.map(
-    (field) => [`events_${field}_talk`, `(span, "${field}", "@timestamp", "network.bytes", common)`] as const,
+    (field) =>
+      [
+        `events_${field}_talk`,
+        `((id >> ${SPAN_EVENTS_LOG2}), "${field}", "@timestamp", "network.bytes", common)`,
+      ] as const,
   ),
 ])
 
