@@ -207,10 +207,10 @@ function repeat(found: Record<string, unknown>, repeats: number): void {
 const COMMONS_CACHED_MAX = 16_384
 
 /**
- * The function that puts an encoded event into the tables; false if its event.id is there already. It remembers rows of
- * `commons`: after a rollback make a new one.
+ * The function that puts an encoded event into the tables, and gives its number; null if its event.id is there already. Then
+ * comes {@link ENTER_SPANS}, in the same commit. It remembers rows of `commons`: after a rollback make a new one.
  */
-export function insertEvent(database: DatabaseSync): (event: EncodedEvent) => boolean {
+export function insertEvent(database: DatabaseSync): (event: EncodedEvent) => number | null {
   const names = ['common', 'repeats', ...COLUMNS.map((name) => `"${name}"`), 'rest']
   const marks = names.map(() => '?').join(', ')
   const event = database.prepare(`INSERT OR IGNORE INTO events (${names.join(', ')}) VALUES (${marks})`)
@@ -231,9 +231,9 @@ export function insertEvent(database: DatabaseSync): (event: EncodedEvent) => bo
 
   return (encoded) => {
     const row = event.run(commonId(encoded.common), encoded.repeats, ...encoded.columns, encoded.rest)
-    if (row.changes === 0) return false
+    if (row.changes === 0) return null
     words.run(row.lastInsertRowid, encoded.names, encoded.message)
-    return true
+    return Number(row.lastInsertRowid)
   }
 }
 

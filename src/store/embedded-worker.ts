@@ -7,7 +7,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import type { EventDocument } from '../events/fields.ts'
 import { Codec, type EncodedEvent, insertEvent } from './codec.ts'
 import { explained, openForWriting, pragma } from './database.ts'
-import { readNumbering } from './layout.ts'
+import { ENTER_SPANS, LEAVE_SPANS, readNumbering } from './layout.ts'
 import { type Rejection, type Retry, StoreError, type WriteResult } from './search.ts'
 
 interface WriteRequest {
@@ -44,13 +44,17 @@ class Writer {
   readonly #database: DatabaseSync
   readonly #codec: Codec
   readonly #removals: Record<'words' | 'event', StatementSync>
-  #insertEvent: (event: EncodedEvent) => boolean
+  readonly #enterSpans: StatementSync
+  /** The number of the first event of the commit under way. */
+  #first: number | null = null
+  #insertEvent: (event: EncodedEvent) => number | null
 
   constructor(path: string) {
     const database = openForWriting(path)
     this.#database = database
     this.#codec = new Codec(readNumbering(database))
     this.#insertEvent = insertEvent(database)
+    this.#enterSpans = database.prepare(ENTER_SPANS)
     this.#removals = {
       words: database.prepare('DELETE FROM words WHERE rowid = ?'),
       event: database.prepare('DELETE FROM events WHERE id = ?'),
@@ -59,7 +63,12 @@ class Writer {
 
   /** Writes what the requests hold in one commit. */
   write(requests: Iterable<WriteRequest>): WriteResult[][] {
-    return this.#transaction(() => Array.from(requests, ({ parts }) => parts.map((part) => this.#writePart(part))))
+    return this.#transaction(() => {
+      this.#first = null
+      const results = Array.from(requests, ({ parts }) => parts.map((part) => this.#writePart(part)))
+      if (this.#first !== null) this.#enterSpans.run(this.#first)
+      return results
+    })
   }
 
   #writePart(documents: readonly EventDocument[]): WriteResult {
@@ -78,7 +87,10 @@ class Writer {
   #insert(document: EventDocument, index: number): 'stored' | 'duplicate' | Rejection {
     const encoded = this.#codec.encode(document)
     if (typeof encoded === 'string') return { index, id: idOf(document), reason: encoded }
-    return this.#insertEvent(encoded) ? 'stored' : 'duplicate'
+    const number = this.#insertEvent(encoded)
+    if (number === null) return 'duplicate'
+    this.#first ??= number
+    return 'stored'
   }
 
   prune(beforeUs: number | null, maxBytes: number | null): number {
@@ -117,7 +129,10 @@ class Writer {
       })
       removed += rows.length
     }
-    if (removed > 0) this.#mergeWords()
+    if (removed > 0) {
+      this.#database.exec(LEAVE_SPANS)
+      this.#mergeWords()
+    }
     return removed
   }
 

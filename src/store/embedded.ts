@@ -26,6 +26,7 @@ import {
   type Search,
   type Selection,
   type Sort,
+  selectionBounds,
   selectionQuery,
   StoreError,
   type StoreStats,
@@ -123,7 +124,7 @@ export class EmbeddedStore {
   /** Groups by the values of fields, with counts; see {@link Aggregation}. */
   async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
     const isSpanned = isBySpan(by, metric)
-    const { where, parameters } = this.#condition(selection, isSpanned && this.#isWide(selection))
+    const { where, parameters } = isSpanned ? this.#spannedCondition(selection) : this.#condition(selection)
     const joins = by.map((field, i) => elementsSql(field, this.#numbering, `k${i}`)).filter((join) => join !== '')
     const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : scalarSql(field, this.#numbering)))
     const from = [fromFor(metric === undefined ? by : [...by, metric.field]), ...joins].join(' ')
@@ -220,6 +221,15 @@ export class EmbeddedStore {
 
   #condition(selection: Selection, isWide = false) {
     return compileSql(selectionQuery(selection), this.#numbering, isWide)
+  }
+
+  /** With the spans in which events of that time are. */
+  #spannedCondition(selection: Selection) {
+    const { where, parameters } = this.#condition(selection, this.#isWide(selection))
+    const { fromUs, untilUs } = selectionBounds(selection)
+    const spans = `SELECT %(s.span) FROM spans s WHERE s.last >= ? AND s.first < ?`
+    const between = `${SPAN} BETWEEN (${spans.replace('%', 'min')}) AND (${spans.replace('%', 'max')})`
+    return { where: `${where} AND ${between}`, parameters: [...parameters, fromUs, untilUs, fromUs, untilUs] }
   }
 
   /** Whether more events are of the time that is asked for than are looked up one by one. */

@@ -138,11 +138,21 @@ export const TALKERS = [
 
 /**
  * So many events make a span. The indexes of talkers hold one span after the other, so that events are added to the newest
- * one only, which fits into the cache; an answer puts the spans together.
+ * one only, which fits into the cache; an answer puts the spans together. The table `spans` has the first and last
+ * `@timestamp` of each, so that those of other times are passed over.
  */
 const SPAN_EVENTS_LOG2 = 14
 /** The span of an event of `events e`. */
 export const SPAN = `(e.id >> ${SPAN_EVENTS_LOG2})`
+
+/** Enters the events from the one with this number on into `spans`. */
+export const ENTER_SPANS =
+  `INSERT INTO spans SELECT ${SPAN}, min(e."@timestamp"), max(e."@timestamp") FROM events e WHERE e.id >= ? GROUP BY 1 ` +
+  'ON CONFLICT (span) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)'
+/** Takes away the spans of which no event is left. */
+export const LEAVE_SPANS =
+  'DELETE FROM spans WHERE NOT EXISTS (SELECT 1 FROM events e ' +
+  `WHERE e.id BETWEEN span << ${SPAN_EVENTS_LOG2} AND (span + 1 << ${SPAN_EVENTS_LOG2}) - 1)`
 
 export type Home = 'column' | 'common' | 'rest'
 
@@ -183,6 +193,7 @@ CREATE TABLE events (
   ${COLUMNS.map(columnDeclaration).join(',\n  ')},
   rest TEXT
 );
+CREATE TABLE spans (span INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL);
 CREATE UNIQUE INDEX events_event_id ON events ("event.id");
 CREATE VIRTUAL TABLE words USING fts5(
   names, message, content='', contentless_delete=1, tokenize="ascii tokenchars '_'"
