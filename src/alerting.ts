@@ -1,11 +1,11 @@
 /** Alerts on their way to people: sinks, routes and deliveries, wired from the configuration. */
-import { hash } from 'node:crypto'
 import { validateHeaderValue } from 'node:http'
 import { isoMicroseconds, SECOND_US } from './base/time.ts'
 import { LEVELS, type RouteConfig, SEVERITIES, type SinkConfig, type TlsFiles } from './alert-config.ts'
 import { ConfigError, readConfigured, readSecret } from './config.ts'
 import type { Config } from './config-schema.ts'
 import type { Deliveries } from './deliveries.ts'
+import { eventId } from './events/event-id.ts'
 import type { EventDocument, FieldName } from './events/fields.ts'
 import { documentOf } from './events/bus.ts'
 import { matchesLists } from './output/alert-match.ts'
@@ -213,12 +213,12 @@ export class Alerting {
 /** A notification that says of itself that it is a test, as of now. */
 export function testNotification(config: Config, level: (typeof LEVELS)[number], nowMs: number): EventDocument {
   const timestamp = isoMicroseconds(nowMs * 1000)
-  const id = hash('sha1', `test\n${config.sensor.name}\n${process.pid}\n${nowMs}`).slice(0, 20)
+  const identity = `test\n${config.sensor.name}\n${process.pid}\n${nowMs}`
   return documentOf(
     {
       name: 'alert.notified',
       timeUs: nowMs * 1000,
-      id,
+      identity,
       message: 'This is a test of the way that alerts take. Nothing happened, and nothing is to be done.',
       fields: {
         'event.severity': SEVERITIES[level],
@@ -232,7 +232,7 @@ export function testNotification(config: Config, level: (typeof LEVELS)[number],
         'alert.events': 0,
         'alert.evidence': [],
         'alert.notification.kind': 'test',
-        'alert.notification.group': id,
+        'alert.notification.group': eventId(nowMs * 1000, identity),
         'alert.notification.alerts': 1,
         'alert.notification.held_back': 0,
         'alert.notification.duplicates': 0,

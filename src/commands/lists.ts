@@ -212,7 +212,7 @@ export async function alerts(
     options.level === undefined ? '' : ` and rule.level: (${LEVELS.slice(LEVELS.indexOf(options.level)).join(' or ')})`
   const rows = await find(store, `event.kind: alert${levels}`, filter, options)
   const columns: Column<EventDocument>[] = [
-    { title: 'id', value: (event) => event['event.id'].slice(0, 12) },
+    { title: 'id', value: (event) => event['event.id'].slice(0, ID_DIGITS_SHOWN) },
     ...ALERT_COLUMNS,
   ]
   await show(rows, columns, options, 'alert')
@@ -231,6 +231,8 @@ const NEWEST_FIRST = [{ field: '@timestamp', descending: true }] as const
 /** Things that a filter may pick out, and ids that one query may name. */
 const THINGS_MAX = 100_000
 const IDS_MAX = 500
+/** Eight of them are the second (see eventId). */
+const ID_DIGITS_SHOWN = 16
 
 /** The ends of things, newest first, of those things of which any event matches the filter. */
 async function findThings(

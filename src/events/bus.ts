@@ -1,9 +1,9 @@
 /**
  * The waist: events come in as they were raised, become complete documents, and go to everyone on the right.
  */
-import { hash } from 'node:crypto'
 import { isoMicroseconds } from '../base/time.ts'
 import { CATALOGUE, type EventName, type RaisedEvent } from './catalogue.ts'
+import { eventId, eventIdOf } from './event-id.ts'
 import type { EventDocument } from './fields.ts'
 
 /** The ECS release whose names the catalogue uses. */
@@ -96,7 +96,7 @@ export function documentOf(
   const { dataset, kind, category, type, addresses, hosts } = SHARED[event.name]
   const document = event.fields as Record<string, unknown>
   document['@timestamp'] = isoMicroseconds(event.timeUs)
-  document['event.id'] = event.id ?? idOf(event, document as Partial<EventDocument>)
+  document['event.id'] = idOf(event, document as Partial<EventDocument>)
   document['event.kind'] = kind
   document['event.category'] = category
   document['event.type'] = type
@@ -119,10 +119,12 @@ export function documentOf(
   return document as EventDocument
 }
 
-function idOf({ name, timeUs, message }: RaisedEvent, fields: Partial<EventDocument>): string {
+function idOf({ name, timeUs, message, identity, digest }: RaisedEvent, fields: Partial<EventDocument>): string {
+  if (digest !== undefined) return eventIdOf(timeUs, digest)
+  if (identity !== undefined) return eventId(timeUs, identity)
   const hosts = `${fields['source.ip']} ${fields['source.port']} ${fields['destination.ip']} ${fields['destination.port']}`
   const lineage = fields['borescope.lineage']?.join(' ')
-  return hash('sha1', `${name}\n${timeUs}\n${message}\n${hosts}\n${lineage}`).slice(0, 20)
+  return eventId(timeUs, `${name}\n${timeUs}\n${message}\n${hosts}\n${lineage}`)
 }
 
 const ADDRESSES = [

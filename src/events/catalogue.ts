@@ -53,8 +53,10 @@ export type RaisedEvent<N extends EventName = EventName> = {
     readonly name: E
     readonly timeUs: number
     readonly message: string
-    /** `event.id`, 20 hexadecimal digits, if whoever raises the event has a hash that only this one can have. */
-    readonly id?: string
+    /** What only this event has in its second, if name, time, sentence, hosts and lineage do not tell it from all others. */
+    readonly identity?: string
+    /** A hash of that, 12 hexadecimal digits, if whoever raises the event has one. */
+    readonly digest?: string
     /** An object of this event alone: it becomes the document. */
     readonly fields: { readonly [F in Always<E>]: FieldValue<F> } & {
       readonly [F in Exclude<May<E>, Always<E>>]?: FieldValue<F> | undefined

@@ -2,7 +2,6 @@
  * The state of the deliveries as events, for a cluster in which many sensors are watched. They bear the time of the machine: they
  * never go over the bus, whose events are the same wherever a capture is analysed, but straight to the store.
  */
-import { hash } from 'node:crypto'
 import { documentOf, type Observer } from '../events/bus.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { type DestinationStatus, droppedIn } from './delivery.ts'
@@ -19,7 +18,7 @@ export function healthEvents(
         name: 'sensor.health.reported',
         timeUs: timeMs * 1000,
         // Two sensors may say the same in the same millisecond.
-        id: hash('sha1', `${observer.name}\n${process.pid}\n${status.name}\n${timeMs}`).slice(0, 20),
+        identity: `${observer.name}\n${process.pid}\n${status.name}\n${timeMs}`,
         message: `Delivery to ${status.name} is ${status.state}: ${status.stored + status.duplicates} of ${status.accepted + status.resumed} events delivered, ${droppedIn(status)} lost`,
         fields: {
           'delivery.destination': status.name,

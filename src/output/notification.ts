@@ -1,5 +1,5 @@
 /** Alerts gathered for one notification, and the document that they become. */
-import { hash } from 'node:crypto'
+import { eventId } from '../events/event-id.ts'
 import type { EventDocument } from '../events/fields.ts'
 
 /** What of many alerts is kept for the one notification. */
@@ -56,7 +56,7 @@ export class Gathered {
     duplicates: number,
     seed: string,
   ): EventDocument {
-    const id = hash('sha1', `alert.notified\n${seed}\n${this.#alerts}\n${this.#ids.join(' ')}`).slice(0, 20)
+    const id = eventId(Date.parse(timestamp) * 1000, `alert.notified\n${seed}\n${this.#alerts}\n${this.#ids.join(' ')}`)
     const { '@timestamp': _time, 'event.duration': _duration, ...fields } = this.#foremost
     const entity = others(this.#foremost['alert.entity'] ?? '', this.#entities.size)
     return {

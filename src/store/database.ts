@@ -20,7 +20,7 @@ export function openForWriting(path: string): DatabaseSync {
     try {
       if (statSync(path).size === 0) database.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
-      database.exec('PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY')
+      database.exec('PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2000')
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)
@@ -44,7 +44,7 @@ export function openForReading(path: string): DatabaseSync {
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
     try {
       // What is sorted stays in memory up to the size of the cache, and then goes to a temporary file.
-      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456')
+      database.exec('PRAGMA cache_size = -16384; PRAGMA mmap_size = 2147418112')
       refuseOtherSchemas(database, path)
       registerFunctions(database)
       return database

@@ -1,27 +1,31 @@
 /**
  * The writing half of the embedded store, on a thread of its own: a commit of 4096 events takes a fifth of a second, in
- * which the packet path must not stand still.
+ * which the packet path must not stand still. What has come in the meantime shares the next commit.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { EventDocument } from '../events/fields.ts'
+import { Codec, type EncodedEvent, insertEvent } from './codec.ts'
 import { explained, openForWriting, pragma } from './database.ts'
-import {
-  Codec,
-  type EncodedEvent,
-  readNumbering,
-  insertEvent,
-  SELECTED,
-  SELECTED_FROM,
-  type SqlValue,
-} from './layout.ts'
+import { ENTER_SPANS, LEAVE_SPANS, readNumbering } from './layout.ts'
 import { type Rejection, type Retry, StoreError, type WriteResult } from './search.ts'
 
-/** What the store asks; `parts` are written in one commit. */
+interface WriteRequest {
+  readonly type: 'write'
+  readonly parts: readonly (readonly EventDocument[])[]
+}
+
+/** What the store asks. Each request has its answer, in the same order; a write is committed when it is answered. */
 export type WorkerRequest =
-  | { readonly type: 'write'; readonly parts: readonly (readonly EventDocument[])[] }
+  | WriteRequest
   | { readonly type: 'prune'; readonly beforeUs: number | null; readonly maxBytes: number | null }
   | { readonly type: 'close' }
+
+export interface WorkerOptions {
+  readonly path: string
+  /** A commit takes no further request when it has so many events. */
+  readonly commitEventsMax: number
+}
 
 export type WorkerReply =
   | { readonly results: readonly WriteResult[] }
@@ -39,24 +43,32 @@ const PRUNE_ROUNDS_MAX = 8
 class Writer {
   readonly #database: DatabaseSync
   readonly #codec: Codec
-  readonly #removals: Record<'term' | 'address' | 'words' | 'event', StatementSync>
-  #insertEvent: (event: EncodedEvent) => boolean
+  readonly #removals: Record<'words' | 'event', StatementSync>
+  readonly #enterSpans: StatementSync
+  /** The number of the first event of the commit under way. */
+  #first: number | null = null
+  #insertEvent: (event: EncodedEvent) => number | null
 
   constructor(path: string) {
     const database = openForWriting(path)
     this.#database = database
     this.#codec = new Codec(readNumbering(database))
     this.#insertEvent = insertEvent(database)
+    this.#enterSpans = database.prepare(ENTER_SPANS)
     this.#removals = {
-      term: database.prepare('DELETE FROM terms WHERE field = ? AND value = ? AND event = ?'),
-      address: database.prepare('DELETE FROM addresses WHERE field = ? AND value = ? AND event = ?'),
       words: database.prepare('DELETE FROM words WHERE rowid = ?'),
       event: database.prepare('DELETE FROM events WHERE id = ?'),
     }
   }
 
-  write(parts: readonly (readonly EventDocument[])[]): WriteResult[] {
-    return this.#transaction(() => parts.map((part) => this.#writePart(part)))
+  /** Writes what the requests hold in one commit. */
+  write(requests: Iterable<WriteRequest>): WriteResult[][] {
+    return this.#transaction(() => {
+      this.#first = null
+      const results = Array.from(requests, ({ parts }) => parts.map((part) => this.#writePart(part)))
+      if (this.#first !== null) this.#enterSpans.run(this.#first)
+      return results
+    })
   }
 
   #writePart(documents: readonly EventDocument[]): WriteResult {
@@ -75,7 +87,10 @@ class Writer {
   #insert(document: EventDocument, index: number): 'stored' | 'duplicate' | Rejection {
     const encoded = this.#codec.encode(document)
     if (typeof encoded === 'string') return { index, id: idOf(document), reason: encoded }
-    return this.#insertEvent(encoded) ? 'stored' : 'duplicate'
+    const number = this.#insertEvent(encoded)
+    if (number === null) return 'duplicate'
+    this.#first ??= number
+    return 'stored'
   }
 
   prune(beforeUs: number | null, maxBytes: number | null): number {
@@ -101,34 +116,24 @@ class Writer {
   }
 
   #removeOldest(count: number): number {
-    const oldest = this.#database.prepare(
-      `SELECT ${SELECTED}, e.id FROM ${SELECTED_FROM} ORDER BY e."@timestamp", e.id LIMIT ?`,
-    )
-    oldest.setReturnArrays(true)
+    const oldest = this.#database.prepare('SELECT id FROM events ORDER BY "@timestamp", id LIMIT ?')
     let removed = 0
     while (removed < count) {
-      const rows = oldest.all(Math.min(PRUNE_BATCH, count - removed)) as unknown as SqlValue[][]
+      const rows = oldest.all(Math.min(PRUNE_BATCH, count - removed))
       if (rows.length === 0) break
       this.#transaction(() => {
-        for (const row of rows) this.#remove(row)
+        for (const { id } of rows) {
+          this.#removals.words.run(id)
+          this.#removals.event.run(id)
+        }
       })
       removed += rows.length
     }
-    if (removed > 0) this.#mergeWords()
-    return removed
-  }
-
-  /** The side tables are clustered by value: the event itself says which of their rows are its own. */
-  #remove(row: readonly SqlValue[]): void {
-    const id = row[row.length - 1]
-    const encoded = this.#codec.encode(this.#codec.decode(row, null))
-    if (typeof encoded !== 'string') {
-      const { term, address } = this.#removals
-      for (const [field, value] of encoded.terms) term.run(field, value, id)
-      for (const [field, value] of encoded.addresses) address.run(field, value, id)
+    if (removed > 0) {
+      this.#database.exec(LEAVE_SPANS)
+      this.#mergeWords()
     }
-    this.#removals.words.run(id)
-    this.#removals.event.run(id)
+    return removed
   }
 
   /** The full-text index frees the space of deleted events only when its segments are merged. */
@@ -172,25 +177,60 @@ function idOf(document: EventDocument): string {
   return typeof id === 'string' ? id : ''
 }
 
-function serve(path: string, port: NonNullable<typeof parentPort>): void {
-  const writer = new Writer(path)
-  port.on('message', (request: WorkerRequest) => {
-    let reply: WorkerReply
+/** Answers requests in their order. */
+class Service {
+  readonly #options: WorkerOptions
+  readonly #port: MessagePort
+  readonly #writer: Writer
+  /** The request that ended a commit, because it is no write. */
+  #next: WorkerRequest | null = null
+  /** Requests that the work under way answers. */
+  #taken = 0
+
+  constructor(options: WorkerOptions, port: MessagePort) {
+    this.#options = options
+    this.#port = port
+    this.#writer = new Writer(options.path)
+    port.on('message', (request: WorkerRequest) => {
+      for (this.#next = request; this.#next !== null; ) this.#serve(this.#next)
+    })
+  }
+
+  #serve(request: WorkerRequest): void {
+    this.#next = null
+    this.#taken = 1
+    let replies: WorkerReply[]
     try {
-      reply = explained(path, () => answer(writer, request))
+      replies = explained(this.#options.path, () => this.#answer(request))
     } catch (error) {
-      reply = { error: (error as Error).message, retry: error instanceof StoreError ? error.retry : 'never' }
+      const retry = error instanceof StoreError ? error.retry : 'never'
+      replies = new Array<WorkerReply>(this.#taken).fill({ error: (error as Error).message, retry })
     }
-    port.postMessage(reply)
-    if (request.type === 'close') port.close()
-  })
+    for (const reply of replies) this.#port.postMessage(reply)
+    if (request.type === 'close') this.#port.close()
+  }
+
+  /** The answers to a request and, if it is a write, to those that share its commit. */
+  #answer(request: WorkerRequest): WorkerReply[] {
+    if (request.type === 'write') return this.#writer.write(this.#gather(request)).map((results) => ({ results }))
+    if (request.type === 'prune') return [{ pruned: this.#writer.prune(request.beforeUs, request.maxBytes) }]
+    this.#writer.close()
+    return [{ pruned: 0 }]
+  }
+
+  /** The requests of one commit: what waits already, as far as there is room. */
+  *#gather(first: WriteRequest): Generator<WriteRequest> {
+    let events = 0
+    let request: WorkerRequest | undefined = first
+    while (request?.type === 'write') {
+      yield request
+      for (const part of request.parts) events += part.length
+      if (events >= this.#options.commitEventsMax) return
+      request = receiveMessageOnPort(this.#port)?.message as WorkerRequest | undefined
+      if (request?.type === 'write') this.#taken++
+      else this.#next = request ?? null
+    }
+  }
 }
 
-function answer(writer: Writer, request: WorkerRequest): WorkerReply {
-  if (request.type === 'write') return { results: writer.write(request.parts) }
-  if (request.type === 'prune') return { pruned: writer.prune(request.beforeUs, request.maxBytes) }
-  writer.close()
-  return { pruned: 0 }
-}
-
-if (parentPort !== null) serve((workerData as { path: string }).path, parentPort)
+if (parentPort !== null) new Service(workerData as WorkerOptions, parentPort)

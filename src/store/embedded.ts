@@ -9,21 +9,13 @@ import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { isoMicroseconds } from '../base/time.ts'
 import { type EventDocument, FIELDS, type FieldName } from '../events/fields.ts'
+import { Codec, columnValue, type JsonAddress, jsonAddressText, SELECTED, SELECTED_FROM } from './codec.ts'
 import { explained, openForReading, openForWriting } from './database.ts'
 import { instantUs } from './dates.ts'
-import type { WorkerReply, WorkerRequest } from './embedded-worker.ts'
+import type { WorkerOptions, WorkerReply, WorkerRequest } from './embedded-worker.ts'
+import { elementsSql, scalarSql } from './field-sql.ts'
 import { compileSql } from './kql-sql.ts'
-import {
-  Codec,
-  columnValue,
-  homeOf,
-  isInteger,
-  type Numbering,
-  readNumbering,
-  SELECTED,
-  SELECTED_FROM,
-  type SqlValue,
-} from './layout.ts'
+import { homeOf, isInteger, type Numbering, readNumbering, SPAN, type SqlValue, TALKERS } from './layout.ts'
 import {
   type Aggregation,
   type Bucket,
@@ -34,6 +26,7 @@ import {
   type Search,
   type Selection,
   type Sort,
+  selectionBounds,
   selectionQuery,
   StoreError,
   type StoreStats,
@@ -47,15 +40,19 @@ export interface EmbeddedOptions {
   readonly readOnly?: boolean
   /** Events that one commit holds at most. */
   readonly commitEventsMax?: number
-  /** Events that may wait for their commit; a `write` beyond that is refused. */
+  /** Events that may wait until they are committed; a `write` beyond that is refused. */
   readonly queueEventsMax?: number
 }
 
-const COMMIT_EVENTS_MAX = 1024
+/** Larger commits write fewer pages; smaller ones take less memory. */
+const COMMIT_EVENTS_MAX = 4096
+const REQUEST_EVENTS_MAX = 512
 const QUEUE_EVENTS_MAX = 131_072
 /** Documents between two turns of the event loop while a search streams. */
 const PAGE = 256
 const BUCKETS_MAX = 65_536
+/** Events that are looked up faster than an index of all is read. */
+const LOOKED_UP_MAX = 16_384
 
 /**
  * Opens the store at `path`, and creates it unless `readOnly`.
@@ -126,9 +123,11 @@ export class EmbeddedStore {
 
   /** Groups by the values of fields, with counts; see {@link Aggregation}. */
   async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
-    const { where, parameters } = this.#condition(selection)
-    const joins = by.map((field, i) => this.#elements(field, `k${i}`)).filter((join) => join !== '')
-    const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : this.#scalar(field)))
+    const isSpanned = isBySpan(by, metric)
+    const { where, parameters } = isSpanned ? this.#spannedCondition(selection) : this.#condition(selection)
+    const joins = by.map((field, i) => elementsSql(field, this.#numbering, `k${i}`)).filter((join) => join !== '')
+    const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : scalarSql(field, this.#numbering)))
+    const from = [fromFor(metric === undefined ? by : [...by, metric.field]), ...joins].join(' ')
     const selected = [
       ...keys.map((key, i) => (isInteger(by[i]) ? `CAST(${key} AS REAL)` : key)),
       'count(*) AS n',
@@ -137,11 +136,10 @@ export class EmbeddedStore {
       ...(metric === undefined ? [] : [this.#metric(metric)]),
     ]
     const places = keys.map((_, i) => String(i + 1))
-    const groups = places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
-    const from = fromFor(metric === undefined ? by : [...by, metric.field])
-    const sql =
-      `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
-      `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    const order = `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    const sql = isSpanned
+      ? `${bySpan(selected, from, where, metric)} ${order}`
+      : `SELECT ${selected.join(', ')} FROM ${from} WHERE ${where}${groups(places)} ${order}`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
       count: row[by.length] as number,
@@ -155,16 +153,18 @@ export class EmbeddedStore {
   async histogram(selection: Selection, intervalMs: number): Promise<Bucket[]> {
     refuseInterval(intervalMs)
     const { where, parameters } = this.#condition(selection)
-    const bucket = 'floor(e."@timestamp" / CAST(? AS REAL))'
+    const intervalUs = Math.min(Math.round(intervalMs * 1000), Number.MAX_SAFE_INTEGER)
+    // Division of integers is twice as fast as that of reals, and rounds towards zero.
+    const bucket = `e."@timestamp" / ${intervalUs} - (e."@timestamp" % ${intervalUs} < 0)`
     const sql = `SELECT ${bucket} AS bucket, count(*) FROM events e WHERE ${where} GROUP BY bucket ORDER BY bucket LIMIT ?`
-    const rows = this.#rows(sql, [intervalMs * 1000, ...parameters, BUCKETS_MAX + 1])
+    const rows = this.#rows(sql, [...parameters, BUCKETS_MAX + 1])
     if (rows.length > BUCKETS_MAX) {
       throw new StoreError(
         `the histogram has more than ${BUCKETS_MAX} intervals: ask for longer ones, or for less time`,
       )
     }
     return rows.map(([index, count]) => ({
-      from: isoMicroseconds((index as number) * intervalMs * 1000),
+      from: isoMicroseconds((index as number) * intervalUs),
       count: count as number,
     }))
   }
@@ -219,27 +219,29 @@ export class EmbeddedStore {
     })
   }
 
-  #condition(selection: Selection) {
-    return compileSql(selectionQuery(selection), this.#numbering)
+  #condition(selection: Selection, isWide = false) {
+    return compileSql(selectionQuery(selection), this.#numbering, isWide)
   }
 
-  /** The value of a field that is no list, in a query over `events e` and `commons c`. */
-  #scalar(field: FieldName): string {
-    const home = homeOf(field)
-    if (home === 'column') return `e."${field}"`
-    return `json_extract(${home === 'common' ? 'c.fields' : 'e.rest'}, '$."${this.#numbering.get(field) ?? 0}"')`
+  /** With the spans in which events of that time are. */
+  #spannedCondition(selection: Selection) {
+    const { where, parameters } = this.#condition(selection, this.#isWide(selection))
+    const { fromUs, untilUs } = selectionBounds(selection)
+    const spans = `SELECT %(s.span) FROM spans s WHERE s.last >= ? AND s.first < ?`
+    const between = `${SPAN} BETWEEN (${spans.replace('%', 'min')}) AND (${spans.replace('%', 'max')})`
+    return { where: `${where} AND ${between}`, parameters: [...parameters, fromUs, untilUs, fromUs, untilUs] }
   }
 
-  /** The join that gives a row for each element of a list; nothing for any other field. */
-  #elements(field: FieldName, alias: string): string {
-    if (!isList(field)) return ''
-    const number = this.#numbering.get(field) ?? 0
-    return `LEFT JOIN json_each(${homeOf(field) === 'common' ? 'c.fields' : 'e.rest'}, '$."${number}"') ${alias}`
+  /** Whether more events are of the time that is asked for than are looked up one by one. */
+  #isWide({ since, until }: Selection): boolean {
+    const { where, parameters } = this.#condition({ ...(since && { since }), ...(until && { until }) })
+    const sql = `SELECT count(*) FROM (SELECT 1 FROM events e WHERE ${where} LIMIT ${LOOKED_UP_MAX + 1})`
+    return (this.#rows(sql, parameters)[0][0] as number) > LOOKED_UP_MAX
   }
 
   #metric({ of, field }: Metric): string {
     refuseMetric({ of, field })
-    const value = this.#scalar(field)
+    const value = scalarSql(field, this.#numbering)
     if (of === 'distinct') return `count(DISTINCT ${value})`
     const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max' }[of]
     return `${name}(CAST(${value} AS REAL))`
@@ -248,7 +250,7 @@ export class EmbeddedStore {
   #order(sort: readonly Sort[]): string {
     const terms = sort.map(({ field, descending }) => {
       if (isList(field)) throw new StoreError(`${field} is a list, which has no order`)
-      const value = this.#scalar(field)
+      const value = scalarSql(field, this.#numbering)
       // A column that is never missing can be read from its index in order, if nothing stands before it.
       const last = field === '@timestamp' || field === 'event.id' ? '' : `${value} IS NULL, `
       return `${last}${value}${descending ? ' DESC' : ''}`
@@ -269,9 +271,34 @@ function fromFor(fields: readonly FieldName[]): string {
 }
 
 function keyValue(field: FieldName, stored: SqlValue): string | number | boolean | null {
-  if (stored !== null && FIELDS[field].kind === 'boolean') return stored === 1
-  // A list is read from the JSON of the event, where addresses stand as they were written.
-  return isList(field) ? (stored as string | null) : columnValue(field, stored)
+  const { kind } = FIELDS[field]
+  if (stored === null) return null
+  if (kind === 'boolean') return stored === 1
+  if (kind === 'ip[]') return jsonAddressText(stored as JsonAddress)
+  return isList(field) ? (stored as string) : columnValue(field, stored)
+}
+
+function groups(places: readonly string[]): string {
+  return places.length === 0 ? ' HAVING n > 0' : ` GROUP BY ${places.join(', ')}`
+}
+
+/** What puts the metrics of spans together to that of all. */
+const WHOLE = { sum: 'sum', minimum: 'min', maximum: 'max' } as const
+
+function isBySpan(by: readonly FieldName[], metric: Metric | undefined): boolean {
+  const isTalker = by.length === 1 && (TALKERS as readonly FieldName[]).includes(by[0])
+  return isTalker && (metric === undefined || metric.of in WHOLE)
+}
+
+/** Groups of one talker: those of each span, in the order of the index, then all spans of each talker together. */
+function bySpan(selected: readonly string[], from: string, where: string, metric: Metric | undefined): string {
+  const [key, count, first, last, value] = selected
+  const inner = `${key} AS k, ${count}, ${first} AS f, ${last} AS l${value === undefined ? '' : `, ${value} AS m`}`
+  const whole = metric === undefined ? '' : `, ${WHOLE[metric.of as keyof typeof WHOLE]}(m)`
+  return (
+    `SELECT k, sum(n) AS n, min(f), max(l)${whole} FROM ` +
+    `(SELECT ${inner} FROM ${from} WHERE ${where} GROUP BY ${SPAN}, ${key}) GROUP BY k`
+  )
 }
 
 interface PendingBatch {
@@ -284,7 +311,7 @@ interface PendingBatch {
   readonly reject: (error: Error) => void
 }
 
-/** A part of a batch that is in the commit under way. */
+/** A part of a batch that is in a request under way. */
 interface SentPart {
   readonly batch: PendingBatch
   /** Where in the batch the part begins. */
@@ -292,33 +319,43 @@ interface SentPart {
   readonly last: boolean
 }
 
+interface Due {
+  readonly resolve: (reply: WorkerReply) => void
+  readonly reject: (error: Error) => void
+}
+
 /**
- * Batches on their way to the worker. One commit is under way at a time; what comes in the meantime shares the next one.
+ * Batches on their way to the worker, in requests of a bounded size; the worker commits together what waits for it.
  * Documents cross by structured clone: 2.4 µs an event for this thread, against 3.2 µs as JSON text.
  */
 class WriteQueue {
   readonly #path: string
-  readonly #commitEventsMax: number
+  readonly #requestEventsMax: number
+  readonly #underWayMax: number
   readonly #queueEventsMax: number
   readonly #worker: Worker
-  #waiting: PendingBatch[] = []
-  #waitingEvents = 0
-  #settle: { resolve: (reply: WorkerReply) => void; reject: (error: Error) => void } | null = null
-  #turn: Promise<void> = Promise.resolve()
-  #pumping = false
+  readonly #waiting: PendingBatch[] = []
+  /** Events that are not committed yet, and those of them that the worker has. */
+  #events = 0
+  #underWay = 0
+  /** Requests whose replies are to come, in their order: replies carry no number. */
+  readonly #due: Due[] = []
+  /** They wait until everything is committed. */
+  readonly #idle: (() => void)[] = []
   #failure: Error | null = null
 
-  constructor({ path, commitEventsMax, queueEventsMax }: EmbeddedOptions) {
+  constructor({ path, commitEventsMax = COMMIT_EVENTS_MAX, queueEventsMax = QUEUE_EVENTS_MAX }: EmbeddedOptions) {
     this.#path = path
-    this.#commitEventsMax = commitEventsMax ?? COMMIT_EVENTS_MAX
-    this.#queueEventsMax = queueEventsMax ?? QUEUE_EVENTS_MAX
+    this.#requestEventsMax = Math.min(REQUEST_EVENTS_MAX, commitEventsMax)
+    this.#underWayMax = 2 * commitEventsMax
+    this.#queueEventsMax = queueEventsMax
     this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
-      workerData: { path },
+      workerData: { path, commitEventsMax } satisfies WorkerOptions,
       // Events pass through; what stays is small.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
     this.#worker.unref()
-    this.#worker.on('message', (reply: WorkerReply) => this.#settled(reply))
+    this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply))
     this.#worker.on('error', (error) => this.#fail(new StoreError(`the event store ${path} failed: ${error}`)))
     this.#worker.on('exit', () => this.#fail(new StoreError(`the event store ${path} is closed`)))
   }
@@ -327,14 +364,14 @@ class WriteQueue {
     if (this.#failure !== null) return Promise.reject(this.#failure)
     if (documents.length === 0) return Promise.resolve({ stored: 0, duplicates: 0, rejected: [], later: [] })
     // A batch larger than the queue is let in when it is alone: it waits in its caller's memory anyway.
-    if (this.#waitingEvents > 0 && this.#waitingEvents + documents.length > this.#queueEventsMax) {
+    if (this.#events > 0 && this.#events + documents.length > this.#queueEventsMax) {
       const full = `more than ${this.#queueEventsMax} events wait for the event store ${this.#path}`
       return Promise.reject(new StoreError(`${full}: wait for earlier writes, or raise its queue`, { retry: 'later' }))
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ documents, taken: 0, stored: 0, duplicates: 0, rejected: [], resolve, reject })
-      this.#waitingEvents += documents.length
-      void this.#pump()
+      this.#events += documents.length
+      this.#pump()
     })
   }
 
@@ -345,94 +382,92 @@ class WriteQueue {
 
   async close(): Promise<void> {
     if (this.#failure !== null) return
-    while (this.#waiting.length > 0 || this.#pumping) await this.#turn.then(() => setImmediate())
+    if (this.#events > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     await this.#ask({ type: 'close' })
     this.#failure = new StoreError(`the event store ${this.#path} is closed`)
     await this.#worker.terminate()
   }
 
-  /** One commit after the other until nothing waits. */
-  async #pump(): Promise<void> {
-    if (this.#pumping) return
-    this.#pumping = true
-    while (this.#waiting.length > 0) await this.#commit()
-    this.#pumping = false
+  #pump(): void {
+    while (this.#waiting.length > 0 && this.#underWay < this.#underWayMax) {
+      const sent = this.#take()
+      const events = sent.reduce((sum, { documents }) => sum + documents.length, 0)
+      this.#underWay += events
+      void this.#send(sent).then(() => {
+        this.#underWay -= events
+        this.#events -= events
+        this.#pump()
+        if (this.#events === 0) for (const resolve of this.#idle.splice(0)) resolve()
+      })
+    }
   }
 
-  async #commit(): Promise<void> {
-    const sent: SentPart[] = []
-    const parts: (readonly EventDocument[])[] = []
-    for (let room = this.#commitEventsMax; room > 0 && this.#waiting.length > 0; ) {
+  /** What goes into the next request. */
+  #take(): (SentPart & { documents: readonly EventDocument[] })[] {
+    const sent: (SentPart & { documents: readonly EventDocument[] })[] = []
+    for (let room = this.#requestEventsMax; room > 0 && this.#waiting.length > 0; ) {
       const batch = this.#waiting[0]
       const from = batch.taken
       const documents = batch.documents.slice(from, from + room)
       batch.taken += documents.length
       room -= documents.length
-      this.#waitingEvents -= documents.length
       const last = batch.taken === batch.documents.length
       if (last) this.#waiting.shift()
-      parts.push(documents)
-      sent.push({ batch, from, last })
+      sent.push({ batch, from, last, documents })
     }
+    return sent
+  }
+
+  async #send(sent: readonly (SentPart & { documents: readonly EventDocument[] })[]): Promise<void> {
+    let places: number[][] | null = null
     try {
-      let places: number[][] | null = null
-      const reply = await this.#ask({ type: 'write', parts }).catch((error: Error) => {
-        if (error.name !== 'DataCloneError') throw error
-        const sound = parts.map((documents, i) => cloneable(documents, sent[i]))
+      let asked: Promise<WorkerReply>
+      try {
+        asked = this.#ask({ type: 'write', parts: sent.map(({ documents }) => documents) })
+      } catch (error) {
+        if ((error as Error).name !== 'DataCloneError') throw error
+        // At once, before the parts that follow.
+        const sound = sent.map((part) => cloneable(part.documents, part))
         places = sound
-        return this.#ask({
-          type: 'write',
-          parts: parts.map((documents, i) => sound[i].map((place) => documents[place])),
-        })
-      })
+        const parts = sent.map(({ documents }, i) => sound[i].map((place) => documents[place]))
+        asked = this.#ask({ type: 'write', parts })
+      }
+      const reply = await asked
       if ('results' in reply) acknowledge(sent, reply.results, places)
     } catch (error) {
-      this.#refuse(sent, error as Error)
+      for (const { batch } of sent) this.#refuse(batch, error as Error)
     }
   }
 
   /** A batch of which one commit failed fails as a whole: writing it again stores the missing part only. */
-  #refuse(sent: readonly SentPart[], error: Error): void {
-    for (const { batch, last } of sent) {
-      if (!last) {
-        this.#waiting.shift()
-        this.#waitingEvents -= batch.documents.length - batch.taken
-      }
-      batch.reject(error)
+  #refuse(batch: PendingBatch, error: Error): void {
+    const place = this.#waiting.indexOf(batch)
+    if (place !== -1) {
+      this.#waiting.splice(place, 1)
+      this.#events -= batch.documents.length - batch.taken
     }
+    batch.reject(error)
   }
 
-  /** Requests take turns, for replies carry no number. */
+  /** @throws {DataCloneError} at once if the request cannot cross to another thread */
   #ask(request: WorkerRequest): Promise<WorkerReply> {
-    const reply = this.#turn.then(
-      () =>
-        new Promise<WorkerReply>((resolve, reject) => {
-          if (this.#failure !== null) return reject(this.#failure)
-          this.#worker.postMessage(request)
-          this.#settle = { resolve, reject }
-          // While an answer is due, the process must not end.
-          this.#worker.ref()
-        }),
-    )
-    this.#turn = reply.then(
-      () => undefined,
-      () => undefined,
-    )
-    return reply
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    this.#worker.postMessage(request)
+    // While an answer is due, the process must not end.
+    this.#worker.ref()
+    return new Promise((resolve, reject) => this.#due.push({ resolve, reject }))
   }
 
-  #settled(reply: WorkerReply): void {
-    const settle = this.#settle
-    this.#settle = null
-    this.#worker.unref()
-    if ('error' in reply) settle?.reject(new StoreError(reply.error, { retry: reply.retry }))
-    else settle?.resolve(reply)
+  #settle(reply: WorkerReply): void {
+    const due = this.#due.shift()
+    if (this.#due.length === 0) this.#worker.unref()
+    if ('error' in reply) due?.reject(new StoreError(reply.error, { retry: reply.retry }))
+    else due?.resolve(reply)
   }
 
   #fail(error: Error): void {
     this.#failure ??= error
-    this.#settle?.reject(this.#failure)
-    this.#settle = null
+    for (const { reject } of this.#due.splice(0)) reject(this.#failure)
   }
 }
 

@@ -2,9 +2,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type FieldName, FIELDS } from '../events/fields.ts'
 import { storedRange } from './address.ts'
+import { type JsonAddress, storedJsonAddress } from './codec.ts'
+import { jsonSql, scalarSql } from './field-sql.ts'
+import { isKeyed, KEY_MARKS, keyRanges, textKey } from './keys.ts'
 import { textsTest } from './kql-predicate.ts'
 import type { NumberRange, QueryNode, WordTest } from './kql-tree.ts'
-import { homeOf, type Numbering, type SqlValue } from './layout.ts'
+import { homeOf, type Numbering, repetition, SPAN, type SqlValue, TALKERS } from './layout.ts'
 import { isList } from './values.ts'
 import { globOf, matchesWildcard, prefixOf } from './wildcard.ts'
 import { wordsOf } from './words.ts'
@@ -15,16 +18,20 @@ export interface Condition {
   readonly parameters: SqlValue[]
 }
 
-/** Compiles a query for a file with this numbering of its fields. */
-export function compileSql(query: QueryNode, numbering: Numbering): Condition {
-  const compiler = new Compiler(numbering)
+/**
+ * Compiles a query for a file with this numbering of its fields.
+ *
+ * @param isWide that most events are of the time that is asked for, so that the index of times finds nothing faster
+ */
+export function compileSql(query: QueryNode, numbering: Numbering, isWide = false): Condition {
+  const compiler = new Compiler(numbering, isWide)
   const where = compiler.compile(query)
   return { where, parameters: compiler.parameters }
 }
 
 /**
- * What SQL cannot say. GLOB ends at a NUL character, which a hostile name may well contain; and of texts only the message
- * is in the full-text index.
+ * What SQL cannot say. GLOB ends at a NUL character, which a hostile name may well contain; of texts only the message
+ * is in the full-text index; and addresses in lists are not always in the form in which they are compared.
  */
 export function registerFunctions(database: DatabaseSync): void {
   database.function('matches_wildcard', { deterministic: true }, (value, pattern) =>
@@ -33,14 +40,18 @@ export function registerFunctions(database: DatabaseSync): void {
   database.function('has_words', { deterministic: true }, (value, tests) =>
     typeof value === 'string' && textsTest(JSON.parse(tests as string))([wordsOf(value).join(' ')]) ? 1 : 0,
   )
+  database.function('stored_address', { deterministic: true }, (value) => storedJsonAddress(value as JsonAddress))
 }
 
 class Compiler {
   readonly parameters: SqlValue[] = []
   readonly #numbering: Numbering
 
-  constructor(numbering: Numbering) {
+  readonly #isWide: boolean
+
+  constructor(numbering: Numbering, isWide: boolean) {
     this.#numbering = numbering
+    this.#isWide = isWide
   }
 
   compile(query: QueryNode): string {
@@ -60,13 +71,15 @@ class Compiler {
       case 'exists':
         return this.#exists(query.field)
       case 'equals':
-        return this.#onField(query.field, (value) => `${value} = ${this.#bind(sqlValue(query.value))}`)
+        return this.#either(query.field, [sqlValue(query.value)])
       case 'wildcard':
-        return this.#onField(query.field, (value) => this.#wildcard(value, query.parts))
+        return this.#found(query.field, this.#keysFrom(query.field, query.parts[0]), () =>
+          this.#onField(query.field, (value) => this.#wildcard(value, query.parts)),
+        )
       case 'range':
         return this.#onField(query.field, (value) => this.#range(value, query.range))
       case 'network':
-        return this.#onField(query.field, (value) => this.#network(value, query.low, query.high))
+        return this.#network(query.field, query.low, query.high)
       case 'words': {
         const { field, words } = query
         if (field !== null && field !== 'message') {
@@ -89,10 +102,41 @@ class Compiler {
       else if (!values.get(query.field)?.push(sqlValue(query.value))) values.set(query.field, [sqlValue(query.value)])
     }
     const conditions = others.map((query) => this.compile(query))
-    for (const [field, all] of values) {
-      conditions.push(this.#onField(field, (value) => `${value} IN (${all.map((one) => this.#bind(one)).join(', ')})`))
-    }
+    for (const [field, all] of values) conditions.push(this.#either(field, all))
     return conditions
+  }
+
+  /** That the field has one of the values. */
+  #either(field: FieldName, values: readonly (string | number)[]): string {
+    const keys = isKeyed(field) ? [...new Set(values.map((value) => textKey(String(value))))] : null
+    return this.#found(field, keys === null ? null : () => [this.#oneOf(keys)], () =>
+      this.#onField(field, (value) => `${value} ${this.#oneOf(values)}`),
+    )
+  }
+
+  #oneOf(values: readonly (string | number)[]): string {
+    if (values.length === 1) return `= ${this.#bind(values[0])}`
+    return `IN (${values.map((value) => this.#bind(value)).join(', ')})`
+  }
+
+  /** The keys of texts that begin so; null if there is no beginning, or the field has no keys. */
+  #keysFrom(field: FieldName, beginning: string): (() => string[]) | null {
+    if (beginning === '' || !isKeyed(field)) return null
+    const first = textKey(beginning)
+    return () => [`BETWEEN ${this.#bind(first)} AND ${this.#bind(`${first}\u{10ffff}`)}`]
+  }
+
+  /**
+   * A condition that holds only for events with certain keys (null if it has none): those are looked up first. The index of
+   * a talker is faster still, in which each span is looked at.
+   */
+  #found(field: FieldName, keys: (() => string[]) | null, condition: () => string): string {
+    if (keys === null) return condition()
+    if ((TALKERS as readonly FieldName[]).includes(field))
+      return `(${SPAN} IN (SELECT s.span FROM spans s) AND ${condition()})`
+    // Not one query with OR: that table numbers the rows of each look-up from 1, and SQLite would take them for the same.
+    const lookups = keys().map((one) => `SELECT p.doc FROM words_places p WHERE p.term ${one}`)
+    return `(e.id IN (${lookups.join(' UNION ALL ')}) AND ${condition()})`
   }
 
   #bind(value: SqlValue): string {
@@ -102,31 +146,34 @@ class Compiler {
 
   /** A condition on the value of a field, wherever it lives; on a list, that an element meets it. */
   #onField(field: FieldName, condition: (value: string) => string): string {
-    const number = this.#numbering.get(field)
-    if (number === undefined) return '0'
-    switch (homeOf(field)) {
-      case 'column':
-        return `(${condition(`e."${field}"`)})`
-      case 'common':
-        return `e.common IN (SELECT c.id FROM commons c WHERE ${inJson('c.fields', field, number, condition)})`
-      case 'rest':
-        return inJson('e.rest', field, number, condition)
-      case 'terms':
-        return `e.id IN (SELECT t.event FROM terms t WHERE t.field = ${number} AND (${condition('t.value')}))`
-      case 'addresses':
-        return `e.id IN (SELECT a.event FROM addresses a WHERE a.field = ${number} AND (${condition('a.value')}))`
+    if (!this.#numbering.has(field)) return '0'
+    if (!isList(field)) {
+      const value = scalarSql(field, this.#numbering)
+      return this.#where(
+        field,
+        comparable(field, condition)(this.#isWide && field === '@timestamp' ? `+${value}` : value),
+      )
     }
+    const element =
+      FIELDS[field].kind === 'ip[]' ? "iif(j.type = 'integer', j.value, stored_address(j.value))" : 'j.value'
+    const repeated = repetition(field)
+    const columns = repeated?.of.map((one) => `(${condition(`e."${one}"`)})`)
+    const kept = `EXISTS (SELECT 1 FROM json_each(${jsonSql(field, this.#numbering)}) j WHERE ${condition(element)})`
+    if (repeated === null || columns === undefined) return this.#where(field, kept)
+    return `iif(e.repeats & ${repeated.bit}, ${columns.join(' OR ')}, ${kept})`
   }
 
   #exists(field: FieldName): string {
-    const number = this.#numbering.get(field)
-    if (number === undefined) return '0'
-    const home = homeOf(field)
-    if (home === 'column') return `e."${field}" IS NOT NULL`
-    const json = home === 'common' ? 'c.fields' : 'e.rest'
-    const path = `${json}, '$."${number}"'`
-    const exists = isList(field) ? `json_array_length(${path}) > 0` : `json_extract(${path}) IS NOT NULL`
-    return home === 'common' ? `e.common IN (SELECT c.id FROM commons c WHERE ${exists})` : exists
+    if (!this.#numbering.has(field)) return '0'
+    if (!isList(field)) return this.#where(field, `(${scalarSql(field, this.#numbering)} IS NOT NULL)`)
+    const kept = this.#where(field, `json_array_length(${jsonSql(field, this.#numbering)}) > 0`)
+    const repeated = repetition(field)
+    return repeated === null ? kept : `(e.repeats & ${repeated.bit} OR ${kept})`
+  }
+
+  /** A condition on what events share is asked once for each combination. */
+  #where(field: FieldName, condition: string): string {
+    return homeOf(field) === 'common' ? `e.common IN (SELECT c.id FROM commons c WHERE ${condition})` : condition
   }
 
   /** A prefix is a range, which an index can serve; anything else is compared value by value. */
@@ -149,17 +196,19 @@ class Compiler {
     return sides.join(' AND ')
   }
 
-  #network(value: string, low: string, high: string): string {
-    const families: string[] = []
-    const { v4, v6 } = storedRange({ low, high })
-    for (const range of [v4, v6]) {
-      if (range === null) continue
-      const [from, to] = range
-      families.push(
-        from === to ? `${value} = ${this.#bind(from)}` : `${value} BETWEEN ${this.#bind(from)} AND ${this.#bind(to)}`,
-      )
-    }
-    return families.length === 0 ? '0' : families.join(' OR ')
+  #network(field: FieldName, low: string, high: string): string {
+    const stored = storedRange({ low, high })
+    const families = [stored.v4, stored.v6].filter((range) => range !== null)
+    if (families.length === 0) return '0'
+    const ranges = keyRanges(stored)
+    const keys = ranges === null ? null : () => ranges.map(([from, to]) => this.#between(from, to))
+    return this.#found(field, keys, () =>
+      this.#onField(field, (value) => families.map(([from, to]) => `${value} ${this.#between(from, to)}`).join(' OR ')),
+    )
+  }
+
+  #between(from: SqlValue, to: SqlValue): string {
+    return from === to ? `= ${this.#bind(from)}` : `BETWEEN ${this.#bind(from)} AND ${this.#bind(to)}`
   }
 
   #words(field: 'message' | null, test: WordTest): string {
@@ -182,19 +231,18 @@ class Compiler {
     const column = field === null ? '' : ` AND p.col = '${field}'`
     return (
       'e.id IN (SELECT p.doc FROM words_vocabulary v CROSS JOIN words_places p ON p.term = v.term ' +
-      `WHERE v.term GLOB ${this.#bind(globOf(parts))}${column})`
+      `WHERE v.term GLOB ${this.#bind(globOf(parts))} AND ${NO_KEY}${column})`
     )
   }
 }
 
-function inJson(json: string, field: FieldName, number: number, condition: (value: string) => string): string {
-  if (isList(field)) {
-    return `EXISTS (SELECT 1 FROM json_each(${json}, '$."${number}"') j WHERE ${condition('j.value')})`
-  }
-  const value = `json_extract(${json}, '$."${number}"')`
+const NO_KEY = `substr(v.term, 1, 1) NOT IN ('${KEY_MARKS.join("', '")}')`
+
+/** JSON.stringify writes the shortest digits that give a number back, and SQLite would read those as 64 exact bits. */
+function comparable(field: FieldName, condition: (value: string) => string): (value: string) => string {
   const { kind } = FIELDS[field]
-  // JSON.stringify writes the shortest digits that give the number back, and SQLite would read those as 64 exact bits.
-  return `(${condition(kind === 'long' || kind === 'float' ? `CAST(${value} AS REAL)` : value)})`
+  const isInexact = homeOf(field) !== 'column' && (kind === 'long' || kind === 'float')
+  return (value) => `(${condition(isInexact ? `CAST(${value} AS REAL)` : value)})`
 }
 
 function sqlValue(value: string | number | boolean): string | number {

@@ -1,6 +1,6 @@
 /** What goes into a store and comes out of it; the interface itself is in `stores.ts`. */
 import type { FieldName } from '../events/fields.ts'
-import { instantUs, period } from './dates.ts'
+import { instantUs, type Period, period } from './dates.ts'
 import { conjunction, parseQuery } from './kql.ts'
 import type { QueryNode } from './kql-tree.ts'
 import { QueryError } from './query-error.ts'
@@ -117,19 +117,31 @@ export interface Retention {
  *
  * @throws {QueryError}
  */
-export function selectionQuery({ kql, since, until }: Selection): QueryNode {
+export function selectionQuery(selection: Selection): QueryNode {
+  const { kql, since, until } = selection
   const nowUs = Date.now() * 1000
   const nodes = [parseQuery(kql ?? '', nowUs)]
   const field = '@timestamp'
+  const { fromUs, untilUs } = selectionBounds(selection, nowUs)
   if (since !== undefined) {
-    const range = { low: boundUs(since, nowUs), lowIncluded: true }
-    nodes.push({ type: 'range', field, range, start: 0, end: since.length })
+    nodes.push({ type: 'range', field, range: { low: fromUs, lowIncluded: true }, start: 0, end: since.length })
   }
   if (until !== undefined) {
-    const range = { high: boundUs(until, nowUs), highIncluded: false }
-    nodes.push({ type: 'range', field, range, start: 0, end: until.length })
+    nodes.push({ type: 'range', field, range: { high: untilUs, highIncluded: false }, start: 0, end: until.length })
   }
   return conjunction(nodes)
+}
+
+/**
+ * What `since` and `until` name, in microseconds since the epoch; without them infinities.
+ *
+ * @throws {QueryError}
+ */
+export function selectionBounds({ since, until }: Selection, nowUs = Date.now() * 1000): Period {
+  return {
+    fromUs: since === undefined ? Number.NEGATIVE_INFINITY : boundUs(since, nowUs),
+    untilUs: until === undefined ? Number.POSITIVE_INFINITY : boundUs(until, nowUs),
+  }
 }
 
 function boundUs(text: string, nowUs: number): number {

@@ -7,6 +7,8 @@
 import type { EventDocument, FieldName } from '../events/fields.ts'
 
 export const NOT_WORD = /[^\p{L}\p{N}\p{M}_]+/u
+const NOT_WORDS = /[^\p{L}\p{N}\p{M}_]+/gu
+const BEYOND_ASCII = /[^\0-\x7f]+/g
 
 /** Stands between two fields, so that no phrase reaches from one into the next. No text holds it as a word. */
 const FENCE = '\ue000'
@@ -68,11 +70,38 @@ export function messageWords(document: EventDocument): string {
 
 /** The words of the other fields, separated by spaces, with a fence between two values. */
 export function nameWords(document: EventDocument): string {
+  return nameValues(document)
+    .map((value) => wordsOf(value).join(' '))
+    .join(` ${FENCE} `)
+}
+
+/** The message for the full-text index. */
+export function indexedMessage(document: EventDocument): string {
+  return document.message === undefined ? '' : indexed(document.message)
+}
+
+/** The other fields for the full-text index, with the keys of the event. As no key is a word, keys are fences as well. */
+export function indexedNames(document: EventDocument, keys: Iterable<string>): string {
+  const fences = [...keys]
+  const values = nameValues(document)
+  let text = ''
+  for (let i = 0; i < values.length || i < fences.length; i++) {
+    text += i < values.length ? `${indexed(values[i])} ${fences[i] ?? FENCE} ` : `${fences[i]} `
+  }
+  return text
+}
+
+/** The tokeniser of the index finds the words of ASCII by itself; of any other text it gets the words. */
+function indexed(text: string): string {
+  return text.replace(BEYOND_ASCII, (run) => lowered(run).replace(NOT_WORDS, ' '))
+}
+
+function nameValues(document: EventDocument): string[] {
   const values: string[] = []
   for (const name of NAME_FIELDS) {
     const value: string | readonly string[] | undefined = document[name]
-    if (typeof value === 'string') values.push(wordsOf(value).join(' '))
-    else if (value !== undefined) for (const element of value) values.push(wordsOf(element).join(' '))
+    if (typeof value === 'string') values.push(value)
+    else if (value !== undefined) values.push(...value)
   }
-  return values.join(` ${FENCE} `)
+  return values
 }

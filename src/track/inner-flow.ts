@@ -376,7 +376,7 @@ export class InnerFlowTracker {
       name: 'flow.closed',
       timeUs,
       // A flow ends once: what names it names its event.
-      id: ends.digest.slice(20),
+      digest: ends.digest.slice(20, 32),
       message: hasPorts
         ? `${transport} ${source}:${sourcePort} → ${destination}:${destinationPort}, ${reason}`
         : `${transport} ${source} → ${destination}, ${reason}`,
@@ -443,9 +443,9 @@ export class InnerFlowTracker {
     const secondText = addressText(second, 0, second.length)
     const firstUs = doubles[flow * DOUBLES + FIRST_US]
     const key = `${carrier.uid} ${protocol} ${firstText} ${firstPort} ${secondText} ${secondPort} ${firstUs}`
-    const digest = hash('sha1', key)
     const { initiator, responder, identity } = this.#namesOf(carrier)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
+    const digest = hash('sha1', key)
     return {
       carrier,
       identity,

@@ -5,7 +5,6 @@
  * packets cost one test of a bit. Conversations are bounded in number and in the octets that they hold back; when a bound is
  * reached, the one that was silent for longest is not followed further.
  */
-import { hash } from 'node:crypto'
 import { BufferPool } from '../base/buffer-pool.ts'
 import { Pool } from '../base/pool.ts'
 import { u16 } from '../base/bytes.ts'
@@ -421,7 +420,7 @@ export class InnerProtocols implements ConversationHost {
       timeUs,
       message,
       // Two requests in one packet may be the same in everything else.
-      id: hash('sha1', `${name} ${fields['flow.uid']} ${sequence}`).slice(0, 20),
+      identity: `${name} ${fields['flow.uid']} ${sequence}`,
       fields: {
         ...fields,
         'network.protocol': conversation.protocolName,
@@ -441,7 +440,7 @@ export class InnerProtocols implements ConversationHost {
       name: 'protocol.anomaly',
       timeUs,
       message: `A flow from ${fields['source.ip']} to ${fields['destination.ip']} broke the rules of ${layer}: ${name}${detail === '' ? '' : ` (${detail})`}`,
-      id: hash('sha1', `${name} ${fields['flow.uid']} ${timeUs} ${detail}`).slice(0, 20),
+      identity: `${name} ${fields['flow.uid']} ${timeUs} ${detail}`,
       fields: {
         ...fields,
         'network.protocol': conversation.protocolName === '' ? undefined : conversation.protocolName,

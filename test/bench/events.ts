@@ -4,6 +4,7 @@
  * time; a few sources talk most. The same seed gives the same events.
  */
 import { isoMicroseconds } from '../../src/base/time.ts'
+import { eventId } from '../../src/events/event-id.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Random } from '../support/random.ts'
 
@@ -58,7 +59,7 @@ export function* generateEvents(count: number, seed = 1): Generator<EventDocumen
     const timeUs = Math.floor(END_US - SPAN_US + i * stepUs + random.below(Math.max(1, Math.floor(stepUs))))
     // The square favours the first users: a tenth of them has a third of the events.
     const user = Math.floor((random.next() / 2 ** 32) ** 2 * USERS)
-    const life = { id: `${hex(random.next())}${hex(random.next())}${hex(i)}`.slice(-20), timeUs, user, number: i }
+    const life = { id: eventId(timeUs, `${seed} ${i}`), timeUs, user, number: i }
     if (i % ALERT_EVERY === 0) yield alert(life, random)
     else if (i % REFUSAL_EVERY === 0) yield login(life, 'failed', random)
     else if (i % SESSION_EVERY === 0) yield login(life, 'succeeded', random)
@@ -105,7 +106,7 @@ function flow(life: Life, random: Random): EventDocument {
   const [up, down] = [1 + Math.floor(sent / 700), 1 + Math.floor(received / 1200)]
   const durationUs = random.next() >>> (4 + random.below(20))
   const port = 1024 + random.below(60_000)
-  const uid = `f-${life.id.slice(0, 12)}`
+  const uid = `f-${life.id.slice(-12)}`
   return {
     ...FLOW,
     ...base,

@@ -2,11 +2,12 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
+import { Codec, insertEvent } from '../../src/store/codec.ts'
 import { parseQuery } from '../../src/store/kql.ts'
 import { compileDsl } from '../../src/store/kql-dsl.ts'
 import { compilePredicate } from '../../src/store/kql-predicate.ts'
 import { compileSql, registerFunctions } from '../../src/store/kql-sql.ts'
-import { Codec, createIndexes, createSchema, insertEvent, numberFields, readNumbering } from '../../src/store/layout.ts'
+import { createIndexes, createSchema, ENTER_SPANS, numberFields, readNumbering } from '../../src/store/layout.ts'
 import { matchesDsl } from '../support/query-dsl.ts'
 import { document, START_US } from './documents.ts'
 import { documents, queries } from './random-queries.ts'
@@ -81,6 +82,7 @@ function storeOf(docs: readonly EventDocument[]) {
     if (typeof encoded === 'string') throw new Error(encoded)
     insert(encoded)
   }
+  database.prepare(ENTER_SPANS).run(0)
   const find = (text: string) => {
     const { where, parameters } = compileSql(parseQuery(text, START_US), numbering)
     const rows = database.prepare(`SELECT e.id FROM events e WHERE ${where} ORDER BY e.id`).all(...parameters)
