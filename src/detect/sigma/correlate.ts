@@ -168,8 +168,8 @@ export class Correlator<E, S> {
 
   /** Closes the groups in which nothing happened for a time span before `nowUs`. */
   expire(nowUs: number): void {
-    const fromUs = nowUs - this.correlation.timespanUs
-    for (let group = this.#keys.oldest; group !== -1 && this.#newestUs[group] < fromUs; group = this.#keys.oldest) {
+    for (let group = this.#keys.oldest; group !== -1; group = this.#keys.oldest) {
+      if (this.#newestUs[group] + this.correlation.timespanUs >= nowUs) break
       this.#close(group)
       this.#release(group)
     }
