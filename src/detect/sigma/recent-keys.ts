@@ -57,7 +57,14 @@ export class RecentKeys {
     this.#hash = HASH_SEED
   }
 
+  /** A part of the key. */
   append(text: string): void {
+    this.write(text)
+    this.endPart()
+  }
+
+  /** Of a part that is written piece by piece; `endPart` ends it. */
+  write(text: string): void {
     const characters = text.length
     if (this.#length + characters * UNIT_BYTES_MAX >= this.#key.length) {
       this.#key = enlarged(this.#key, (this.#length + characters * UNIT_BYTES_MAX + 1) * 2)
@@ -76,9 +83,13 @@ export class RecentKeys {
         key[at++] = 0x80 | (code & 0x3f)
       }
     }
-    key[at++] = PART_END
-    this.#hash = Math.imul(hash ^ PART_END, 0x5bd1e995)
+    this.#hash = hash
     this.#length = at
+  }
+
+  endPart(): void {
+    this.#key[this.#length++] = PART_END
+    this.#hash = Math.imul(this.#hash ^ PART_END, 0x5bd1e995)
   }
 
   /** The place of the key that was written, or -1. */
