@@ -10,7 +10,7 @@ import type { EventModel } from './model.ts'
 import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
 import { compilePattern, literalPattern, parsePattern, plainText, type TextTest } from './pattern.ts'
 import { compileRegex, RegexError } from './regex.ts'
-import { type Needle, needlesOf, type Requirements, requiredOf } from './requirements.ts'
+import { type Requirements, requiredOf } from './requirements.ts'
 import { ENCODINGS, fail, PLACES, transform } from './values.ts'
 
 export type Predicate<E> = (event: E) => boolean
@@ -19,8 +19,6 @@ export interface CompiledRule<E> {
   readonly rule: SigmaRule
   readonly matches: Predicate<E>
   readonly required: Requirements
-  /** Null if nothing is known. */
-  readonly needles: readonly Needle[] | null
 }
 
 /** Throws SigmaError. */
@@ -31,7 +29,6 @@ export function compileRule<E>(rule: SigmaRule, model: EventModel<E, unknown>): 
     rule,
     matches: compileCondition(rule.condition, selections),
     required: requiredOf(rule),
-    needles: needlesOf(rule),
   }
 }
 

@@ -21,6 +21,7 @@ import type { EventModel } from './model.ts'
 import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
+import { type Needle, needlesOf } from './requirements.ts'
 import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
@@ -48,7 +49,12 @@ interface ActiveRule<E> extends CompiledRule<E> {
 interface Shelf<E> {
   readonly loose: readonly ActiveRule<E>[]
   readonly files: readonly RuleFile<E>[]
-  readonly needles: NeedleIndex<E, ActiveRule<E>> | null
+  readonly needles: NeedleIndex<E, SoughtRule<E>> | null
+}
+
+interface SoughtRule<E> {
+  readonly active: ActiveRule<E>
+  readonly needles: readonly Needle[] | null
 }
 
 interface RuleFile<E> {
@@ -124,7 +130,7 @@ export class SigmaEngine<E, S> {
     needles.search(event, this.#testFound)
   }
 
-  readonly #testFound = (active: ActiveRule<E>): void => this.#test(active, this.#event!)
+  readonly #testFound = ({ active }: SoughtRule<E>): void => this.#test(active, this.#event!)
 
   #test(active: ActiveRule<E>, event: E): void {
     this.#evaluations++
@@ -204,7 +210,7 @@ function shelve<E>(
     const first = filed.length === 0 && files.length === 0
     const preferred = first ? discriminator : null
     const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) return { ...byNeedles(loose, model), files }
+    if (field === null) return { ...byNeedles(loose, model, filed), files }
     const all = loose.filter(({ required }) => required.has(field))
     const groups = new Map<string, ActiveRule<E>[]>()
     for (const rule of all) {
@@ -227,11 +233,13 @@ const NEEDLES_MIN = 12
 function byNeedles<E>(
   rules: readonly ActiveRule<E>[],
   model: EventModel<E, unknown>,
+  filed: readonly string[],
 ): Pick<Shelf<E>, 'loose' | 'needles'> {
-  const indexable = rules.filter(isIndexable)
+  const sought = rules.map((active) => ({ active, needles: needlesOf(active.rule, filed) }))
+  const indexable = sought.filter(isIndexable)
   if (indexable.length < NEEDLES_MIN) return { loose: rules, needles: null }
-  const index = new NeedleIndex<E, ActiveRule<E>>(indexable, (name) => model.field(name))
-  return { loose: rules.filter((rule) => !isIndexable(rule)), needles: index }
+  const loose = sought.filter((rule) => !isIndexable(rule)).map(({ active }) => active)
+  return { loose, needles: new NeedleIndex<E, SoughtRule<E>>(indexable, model) }
 }
 
 /** The field for which the rules require the most different values; null if none tells any apart. */

@@ -2,6 +2,7 @@
  * Rules filed by parts of texts: of each needle, four characters that few other needles have stand for it, and one walk over a
  * text finds every rule that it may concern.
  */
+import type { EventModel } from './model.ts'
 import { NEEDLE_CHARACTERS, type Needle } from './requirements.ts'
 
 /** Something that wants one of its needles in an event. */
@@ -16,7 +17,8 @@ interface Filed<S> {
 }
 
 interface FieldIndex<E, S> {
-  readonly read: (event: E) => unknown
+  /** Null where any field of the event may hold it. */
+  readonly read: ((event: E) => unknown) | null
   readonly byGram: ReadonlyMap<number, readonly Filed<S>[]>
   /** One bit for each gram, by some of its own bits: most places of most texts go no further. */
   readonly bits: Uint8Array
@@ -27,10 +29,12 @@ const BITS = 1 << 15
 
 export class NeedleIndex<E, S extends Seeker> {
   readonly #fields: FieldIndex<E, S>[] = []
+  readonly #some: EventModel<E, unknown>['some']
   #walk = 0
 
   /** Of seekers whose needles are all `isIndexable`. */
-  constructor(seekers: readonly S[], field: (name: string) => (event: E) => unknown) {
+  constructor(seekers: readonly S[], model: Pick<EventModel<E, unknown>, 'field' | 'some'>) {
+    this.#some = model.some
     const frequency = new Map<string, number>()
     for (const { needles } of seekers) {
       for (const needle of needles ?? []) {
@@ -40,7 +44,7 @@ export class NeedleIndex<E, S extends Seeker> {
         }
       }
     }
-    const byField = new Map<string, Map<number, Filed<S>[]>>()
+    const byField = new Map<string | null, Map<number, Filed<S>[]>>()
     for (const seeker of seekers) {
       const filed = { seeker, walk: 0 }
       for (const needle of seeker.needles ?? []) {
@@ -55,7 +59,7 @@ export class NeedleIndex<E, S extends Seeker> {
     for (const [name, byGram] of byField) {
       const bits = new Uint8Array(BITS)
       for (const gram of byGram.keys()) bits[bitOf(gram)] = 1
-      this.#fields.push({ read: field(name), byGram, bits })
+      this.#fields.push({ read: name === null ? null : model.field(name), byGram, bits })
     }
   }
 
@@ -63,6 +67,13 @@ export class NeedleIndex<E, S extends Seeker> {
   search(event: E, found: (seeker: S) => void): void {
     this.#walk++
     for (const index of this.#fields) {
+      if (index.read === null) {
+        this.#some(event, (value) => {
+          this.#scan(index, value, found)
+          return false
+        })
+        continue
+      }
       const value = index.read(event)
       if (Array.isArray(value)) for (const element of value) this.#scan(index, element, found)
       else this.#scan(index, value, found)
