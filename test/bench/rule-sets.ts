@@ -1,7 +1,7 @@
 /**
  * Sets of rules that differ in nothing but how many they are: in all of them the same rules match the events of the benchmark,
- * and the others look at these events and do not. First our own, then public ones as they would be if they watched flows: each
- * of their fields is one that a flow has.
+ * and the others do not. First our own, then public ones, all of them made to watch flows; with the fields that they name, or, where
+ * it is to be as hard as it gets, with fields that every flow has.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ export function ownRules(): RuleSet {
 }
 
 /** So many rules and correlations: the smallest set is the same as the others without what never matches. */
-export function ruleSet(size: number): RuleSet {
+export function ruleSet(size: number, isHard: boolean): RuleSet {
   const own = ownRules()
   const sample = [...generateEvents(SAMPLE_EVENTS)]
   const matching = own.rules.filter((rule) => matchesAny(rule, sample))
@@ -59,7 +59,7 @@ export function ruleSet(size: number): RuleSet {
     ...own.rules.filter((rule) => !matching.includes(rule)),
     ...own.correlations.filter((correlation) => !isFed(correlation)),
   ]
-  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(sample))
+  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(sample, isHard))
   others.length = size - matching.length - correlations.length
   return {
     ...own,
@@ -69,7 +69,7 @@ export function ruleSet(size: number): RuleSet {
 }
 
 /** Public rules that look at every flow and match none of the sample. */
-function publicRules(sample: readonly EventDocument[]): SigmaRule[] {
+function publicRules(sample: readonly EventDocument[], isHard: boolean): SigmaRule[] {
   const folder = join(PUBLIC.folder, 'rules')
   const fields: Record<string, string> = {}
   const rules: SigmaRule[] = []
@@ -77,7 +77,7 @@ function publicRules(sample: readonly EventDocument[]): SigmaRule[] {
     if (!file.endsWith('.yml')) continue
     for (const rule of parseSigma(readFileSync(join(folder, file), 'utf8'), file).rules) {
       for (const { field } of fieldsOf(rule)) {
-        fields[field] ??= FLOW_FIELDS[Object.keys(fields).length % FLOW_FIELDS.length]
+        fields[field] ??= isHard ? FLOW_FIELDS[Object.keys(fields).length % FLOW_FIELDS.length] : field
       }
       const translated = translateRule(rule, { ...FLOWS, fields })
       if (compiles(translated) && !matchesAny(translated, sample)) rules.push(translated)

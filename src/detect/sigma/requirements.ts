@@ -70,6 +70,37 @@ function requiredByAny([first, ...others]: readonly Requirements[]): Requirement
   return any
 }
 
+// Fields
+
+/** Fields without any of which the rule cannot match: an event that lacks one need not be tested. */
+export function presentIn(rule: SigmaRule): ReadonlySet<string> {
+  const inDetection = (detection: Detection): ReadonlySet<string> => {
+    if (detection.kind === 'item') return new Set(needsValue(detection.item) ? [detection.item.field!] : [])
+    const parts = detection.parts.map(inDetection)
+    return detection.kind === 'all' ? union(parts) : intersection(parts)
+  }
+  const inCondition = (condition: Condition): ReadonlySet<string> => {
+    if (condition.kind === 'not') return new Set()
+    if (condition.kind === 'selection') return inDetection(rule.detections.get(condition.name)!)
+    const operands = condition.operands.map(inCondition)
+    return condition.kind === 'and' ? union(operands) : intersection(operands)
+  }
+  return inCondition(rule.condition)
+}
+
+function needsValue({ field, modifiers, values }: DetectionItem): boolean {
+  if (field === null || modifiers.includes('neq') || modifiers.includes('exists')) return false
+  return values.length > 0 && !values.includes(null)
+}
+
+function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+  return new Set(sets.flatMap((set) => [...set]))
+}
+
+function intersection([first, ...others]: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+  return new Set([...first].filter((field) => others.every((other) => other.has(field))))
+}
+
 // Parts of texts
 
 /** A text, in lower case, that stands somewhere in the value of a field; of any field where it is null. */
