@@ -6,12 +6,13 @@ import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { attackTag, tactic, techniqueName, techniqueTactics, techniqueUrl } from './attack.ts'
-import { DISCRIMINATOR, DOCUMENT_STATE, DOCUMENTS, type Summary, sourceOf } from './documents.ts'
+import { DISCRIMINATOR, DOCUMENT_STATE, DOCUMENTS, lineageOf, type Summary, sharedOf, sourceOf } from './documents.ts'
 import { alertPolicy, categoryOf, type RuleSet } from './rules.ts'
-import { type CorrelatorCounters, EVIDENCE_MAX, type Firing } from './sigma/correlate.ts'
+import type { CorrelatorCounters, Firing } from './sigma/correlate.ts'
 import { SigmaEngine, type SourceRules } from './sigma/engine.ts'
 import type { SigmaHeader, SigmaLevel, SigmaRule } from './sigma/parse.ts'
 import { type Restored, readState, type StateEntry, writeState } from './sigma/state.ts'
+import { EVIDENCE_MAX } from './sigma/windows.ts'
 
 export interface DetectorOptions {
   /** Groups that each correlation follows. */
@@ -261,13 +262,14 @@ export class Detector {
   ): void {
     this.#alerts++
     const { events, distinct, firstUs, lastUs, evidence, summary } = what
+    const lineage = lineageOf(summary)
     this.#emit({
       name: 'alert.raised',
       timeUs,
       message: `${rule['rule.name']}: ${entity} (${events === 1 ? '1 event' : `${events} events`})`,
       fields: {
         ...rule,
-        ...summary.shared,
+        ...sharedOf(summary),
         'alert.entity': entity,
         'alert.events': events,
         'alert.evidence': evidence,
@@ -275,7 +277,7 @@ export class Detector {
         'event.start': isoMicroseconds(firstUs),
         'event.end': isoMicroseconds(lastUs),
         'event.duration': (lastUs - firstUs) * 1000,
-        'borescope.lineage': summary.lineage.size === 0 ? undefined : [...summary.lineage],
+        'borescope.lineage': list(lineage),
       },
     })
   }

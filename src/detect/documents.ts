@@ -36,11 +36,30 @@ const SHARED_FIELDS = [
 
 const LINEAGE_MAX = 50
 
-/** Of several events: the shared fields on which all of them agree, and everything that they belong to. */
+/**
+ * Of several events: the shared fields on which all of them agree, and everything that they belong to. That of one event is made
+ * once and never changes, however many groups it begins: its lineage is the event's own. Only what stands for several is changed.
+ */
 export interface Summary {
-  readonly shared: { -readonly [F in (typeof SHARED_FIELDS)[number]]?: EventDocument[F] }
-  readonly lineage: Set<string>
+  /** In the order of `SHARED_FIELDS`; undefined where they differ or have none. */
+  readonly values: unknown[]
+  readonly lineage: readonly string[] | Set<string>
 }
+
+/** What of a summary an alert takes over. */
+export function sharedOf({ values }: Summary): Partial<EventDocument> {
+  return Object.fromEntries(SHARED_FIELDS.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]]])))
+}
+
+export function lineageOf({ lineage }: Summary): readonly string[] {
+  return [...new Set(lineage)].slice(0, LINEAGE_MAX)
+}
+
+/** Every rule and correlation that an event concerns asks for these. */
+let readDocument: EventDocument | null = null
+let readUs = 0
+let summarized: EventDocument | null = null
+let summary: Summary = { values: [], lineage: [] }
 
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   field(name) {
@@ -54,19 +73,28 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
     return false
   },
   id: (document) => document['event.id'],
-  timeUs: (document) => parseMicroseconds(document['@timestamp']),
-  fold(summary, document) {
-    if (summary === undefined) {
-      const first: Summary = { shared: {}, lineage: new Set() }
-      for (const name of SHARED_FIELDS) share(first, name, document)
-      addLineage(first, document)
-      return first
+  timeUs(document) {
+    if (document !== readDocument) {
+      readUs = parseMicroseconds(document['@timestamp'])
+      readDocument = document
     }
-    for (const name of SHARED_FIELDS) {
-      if (summary.shared[name] !== undefined && summary.shared[name] !== document[name]) delete summary.shared[name]
+    return readUs
+  },
+  fold(before, document) {
+    if (before === undefined) {
+      if (document !== summarized) {
+        summary = summaryOf(document)
+        summarized = document
+      }
+      return summary
     }
-    addLineage(summary, document)
-    return summary
+    const lineage = before.lineage instanceof Set ? before.lineage : new Set(lineageOf(before))
+    const values = lineage === before.lineage ? before.values : before.values.slice()
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] !== undefined && values[i] !== document[SHARED_FIELDS[i]]) values[i] = undefined
+    }
+    addLineage(lineage, document)
+    return lineage === before.lineage ? before : { values, lineage }
   },
 }
 
@@ -77,13 +105,11 @@ export const DOCUMENT_STATE: StateCodec<EventDocument, Summary> = {
     isRecord(value) && typeof value['event.id'] === 'string' && typeof value['@timestamp'] === 'string'
       ? (value as unknown as EventDocument)
       : null,
-  saveSummary: ({ shared, lineage }) => ({ shared, lineage: [...lineage] }),
+  saveSummary: (saved) => ({ shared: sharedOf(saved), lineage: lineageOf(saved) }),
   loadSummary(value) {
     if (!isRecord(value) || !isRecord(value['shared']) || !Array.isArray(value['lineage'])) return null
-    const known = Object.entries(value['shared']).filter(([name]) =>
-      (SHARED_FIELDS as readonly string[]).includes(name),
-    )
-    return { shared: Object.fromEntries(known), lineage: new Set(value['lineage'].slice(0, LINEAGE_MAX).map(String)) }
+    const { shared, lineage } = value
+    return { values: SHARED_FIELDS.map((name) => shared[name]), lineage: lineage.slice(0, LINEAGE_MAX).map(String) }
   },
 }
 
@@ -91,14 +117,16 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function share<F extends (typeof SHARED_FIELDS)[number]>(summary: Summary, name: F, document: EventDocument): void {
-  if (document[name] !== undefined) summary.shared[name] = document[name]
+function summaryOf(document: EventDocument): Summary {
+  const values: unknown[] = []
+  for (let i = 0; i < SHARED_FIELDS.length; i++) values.push(document[SHARED_FIELDS[i]])
+  return { values, lineage: document['borescope.lineage'] ?? [] }
 }
 
-function addLineage(summary: Summary, document: EventDocument): void {
+function addLineage(lineage: Set<string>, document: EventDocument): void {
   for (const id of document['borescope.lineage'] ?? []) {
-    if (summary.lineage.size >= LINEAGE_MAX) return
-    summary.lineage.add(id)
+    if (lineage.size >= LINEAGE_MAX) return
+    lineage.add(id)
   }
 }
 

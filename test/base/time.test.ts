@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isoMicroseconds } from '../../src/base/time.ts'
+import { isoMicroseconds, parseMicroseconds } from '../../src/base/time.ts'
 
 test('a time has six digits of a second', () => {
   expect(isoMicroseconds(0)).toBe('1970-01-01T00:00:00.000000Z')
@@ -32,4 +32,16 @@ test('a time beyond what a number holds exactly is shown as the last one that it
   const first = '1684-07-28T00:12:25.259009Z'
   for (const timeUs of [Number.MIN_SAFE_INTEGER, -1e18, Number.NEGATIVE_INFINITY])
     expect(isoMicroseconds(timeUs)).toBe(first)
+})
+
+test('what was written is read back, and nothing else as a time', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }), (timeUs) => {
+      expect(parseMicroseconds(isoMicroseconds(timeUs))).toBe(timeUs)
+    }),
+  )
+  expect(parseMicroseconds('2026-03-02T10:00:01.5Z')).toBe(Date.UTC(2026, 2, 2, 10, 0, 1) * 1000 + 5)
+  expect(parseMicroseconds('2026-03-02T10:00:0x.000000Z')).toBeNaN()
+  expect(parseMicroseconds('2026-13-02T10:00:00.000000Z')).toBeNaN()
+  expect(parseMicroseconds('')).toBeNaN()
 })

@@ -43,7 +43,7 @@ try {
   }
   if (values.only.includes('detect')) {
     tell('detection')
-    const detection = measureDetection(DETECTED_EVENTS)
+    const detection = measureDetection(DETECTED_EVENTS, Number(values.rounds))
     figures['detect'] = detection
     tables.push(detectionLines(detection))
   }

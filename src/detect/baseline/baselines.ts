@@ -7,8 +7,9 @@
 import { DAY_US, HOUR_US, parseMicroseconds } from '../../base/time.ts'
 import type { Emit, EventName } from '../../events/catalogue.ts'
 import type { EventDocument } from '../../events/fields.ts'
-import { ENTITIES, type EntityKind, FEATURES, type Feature, type FeatureName } from './features.ts'
-import type { Deviation, Model } from './models.ts'
+import { EARLY_MAX, Entities } from './entities.ts'
+import { EARLY, ENTITIES, type EntityKind, FEATURES, type Feature, type FeatureName } from './features.ts'
+import type { Deviation, Model, Sample } from './models.ts'
 
 export interface BaselineOptions {
   /** Entities of all kinds whose habits are remembered. */
@@ -36,18 +37,15 @@ interface Habit {
   readonly feature: Feature
   /** Its place among the habits of its kind of entity. */
   readonly index: number
+  /** Its first samples wait for a model. */
+  readonly isEarly: boolean
 }
 
-/** The habits of one user, client, gateway … */
-interface Entity {
+/** What an event teaches of one entity. */
+interface Lesson {
   readonly kind: EntityKind
-  readonly id: string
-  firstUs: number
-  lastUs: number
-  observations: number
-  frozenUntilUs: number
-  /** By the place of their habit; there are very many entities with one or two. */
-  readonly models: (Model | undefined)[]
+  readonly writeId: (typeof ENTITIES)[EntityKind]
+  readonly habits: Habit[]
 }
 
 /** One entity as it is written down. */
@@ -70,37 +68,38 @@ const TOUCH_US = HOUR_US
 export class Baselines {
   readonly #emit: Emit
   readonly #options: BaselineOptions
-  readonly #habits = new Map<string, Habit[]>()
-  /** By kind and id, the longest silent first. */
-  readonly #entities = new Map<string, Entity>()
+  readonly #lessons: ReadonlyMap<string, readonly Lesson[]>
+  readonly #entities = new Entities()
   readonly #counters = { observations: 0, deviations: 0, evicted: 0, frozen: 0 }
+  /** The one that is being looked at: models keep no sample. */
+  readonly #sample: { -readonly [K in keyof Sample]: Sample[K] } = {
+    text: '',
+    number: 0,
+    timeUs: 0,
+    isKnown: false,
+    learns: false,
+  }
   #isFullTold = false
 
   constructor(emit: Emit, options: BaselineOptions) {
     this.#emit = emit
     this.#options = options
-    for (const habit of HABITS.values()) {
-      for (const event of habit.feature.events) {
-        const habits = this.#habits.get(event)
-        if (habits === undefined) this.#habits.set(event, [habit])
-        else habits.push(habit)
-      }
-    }
+    this.#lessons = lessonsByEvent()
   }
 
   /** An event from the bus. Alerts are not learned: they stop the learning. */
   readonly observe = (document: EventDocument): void => {
-    const habits = this.#habits.get(document['event.action'])
-    if (habits === undefined) {
+    const lessons = this.#lessons.get(document['event.action'])
+    if (lessons === undefined) {
       if (document['event.kind'] === 'alert') this.#freeze(document)
       return
     }
     const timeUs = parseMicroseconds(document['@timestamp'])
-    let entity: Entity | null = null
-    for (const habit of habits) {
-      const { feature } = habit
-      if (entity?.kind !== feature.entity) entity = this.#entity(feature.entity, document, timeUs)
-      if (entity !== null) this.#learn(entity, habit, document, timeUs)
+    for (let i = 0; i < lessons.length; i++) {
+      const lesson = lessons[i]
+      if (!lesson.writeId(document, this.#entities.begin(lesson.kind))) continue
+      const place = this.#meet(timeUs)
+      for (let j = 0; j < lesson.habits.length; j++) this.#learn(place, lesson.habits[j], document, timeUs)
     }
   }
 
@@ -110,14 +109,16 @@ export class Baselines {
 
   /** What is known of the entities with this id, of any kind. */
   *describe(id: string): Generator<{ entity: SavedEntity; habits: readonly (readonly [string, string])[] }> {
-    for (const entity of this.#entities.values()) {
-      if (entity.id !== id) continue
-      yield { entity: saved(entity), habits: modelsOf(entity).map(([name, model]) => [name, model.describe()]) }
+    for (const place of this.#named(id)) {
+      const habits = this.#modelsOf(place).map(([name, model]) => [name, model.describe()] as const)
+      yield { entity: this.#saved(place), habits }
     }
   }
 
+  /** The longest silent first. */
   *save(): Generator<SavedEntity> {
-    for (const entity of this.#entities.values()) yield saved(entity)
+    const entities = this.#entities
+    for (let place = entities.oldest; place !== -1; place = entities.newerThan(place)) yield this.#saved(place)
   }
 
   /**
@@ -132,107 +133,154 @@ export class Baselines {
       const habit = HABITS.get(name)
       if (habit?.feature.entity === kind) restored[habit.index] = habit.feature.model(model as never)
     }
-    this.#makeRoom()
-    const entity = {
-      kind,
-      id,
-      firstUs,
-      lastUs,
-      observations,
-      frozenUntilUs: Number.NEGATIVE_INFINITY,
-      models: restored,
-    }
-    this.#entities.set(`${kind} ${id}`, entity)
+    const entities = this.#entities
+    const known = entities.find(kind, id)
+    if (known !== -1) entities.remove(known)
+    else this.#makeRoom()
+    const place = entities.add(firstUs)
+    entities.lastUs[place] = lastUs
+    entities.observations[place] = observations
+    const early = earlySamples(kind, models)
+    if (early === null) entities.models[place] = restored
+    else for (const [timeUs, number] of early) entities.keepEarly(place, timeUs, number)
   }
 
   /** Forgets the entities with this id; says how many there were. */
   forget(id: string): number {
-    let count = 0
-    for (const [key, entity] of this.#entities) {
-      if (entity.id !== id) continue
-      this.#entities.delete(key)
-      count++
-    }
-    return count
+    const places = this.#named(id)
+    for (const place of places) this.#entities.remove(place)
+    return places.length
   }
 
-  #entity(kind: EntityKind, document: EventDocument, timeUs: number): Entity | null {
-    const id = ENTITIES[kind](document)
-    if (id === undefined) return null
-    const key = `${kind} ${id}`
-    let entity = this.#entities.get(key)
-    if (entity === undefined) {
+  #named(id: string): number[] {
+    const places = (Object.keys(ENTITIES) as EntityKind[]).map((kind) => this.#entities.find(kind, id))
+    return places.filter((place) => place !== -1)
+  }
+
+  /** The entity whose id was written, which was seen now. */
+  #meet(timeUs: number): number {
+    const entities = this.#entities
+    let place = entities.findWritten()
+    if (place === -1) {
       this.#makeRoom(timeUs)
-      const frozenUntilUs = Number.NEGATIVE_INFINITY
-      entity = { kind, id, firstUs: timeUs, lastUs: timeUs, observations: 0, frozenUntilUs, models: [] }
-      this.#entities.set(key, entity)
-    } else if (timeUs - entity.lastUs > TOUCH_US) {
-      this.#entities.delete(key)
-      this.#entities.set(key, entity)
-    }
-    entity.lastUs = Math.max(entity.lastUs, timeUs)
-    entity.observations++
-    return entity
+      place = entities.add(timeUs)
+    } else if (timeUs - entities.lastUs[place] > TOUCH_US) entities.touch(place)
+    if (timeUs > entities.lastUs[place]) entities.lastUs[place] = timeUs
+    entities.observations[place]++
+    return place
   }
 
   #makeRoom(timeUs = 0): void {
-    if (this.#entities.size < this.#options.entitiesMax) return
-    let count = Math.max(1, Math.floor(this.#options.entitiesMax * FORGOTTEN_SHARE))
-    for (const key of this.#entities.keys()) {
-      this.#entities.delete(key)
+    const { entitiesMax } = this.#options
+    if (this.#entities.size < entitiesMax) return
+    for (let count = Math.max(1, Math.floor(entitiesMax * FORGOTTEN_SHARE)); count > 0; count--) {
+      if (this.#entities.oldest === -1) break
+      this.#entities.remove(this.#entities.oldest)
       this.#counters.evicted++
-      if (--count === 0) break
     }
     if (this.#isFullTold) return
     this.#isFullTold = true
     this.#emit({
       name: 'sensor.table.filled',
       timeUs,
-      message: `more than ${this.#options.entitiesMax} baselines: the habits of who was silent for longest are forgotten`,
-      fields: { 'sensor.table': 'baselines', 'sensor.capacity': this.#options.entitiesMax },
+      message: `more than ${entitiesMax} baselines: the habits of who was silent for longest are forgotten`,
+      fields: { 'sensor.table': 'baselines', 'sensor.capacity': entitiesMax },
     })
   }
 
-  #learn(entity: Entity, { name, feature, index }: Habit, document: EventDocument, timeUs: number): void {
+  #learn(place: number, habit: Habit, document: EventDocument, timeUs: number): void {
+    const { feature } = habit
     const text = feature.text?.(document)
     const number = feature.number?.(document)
     if (text === undefined && number === undefined) return
-    let model = entity.models[index]
-    if (model === undefined) {
-      model = feature.model()
-      entity.models[index] = model
-    }
-    const { learnUs, observationsMin } = this.#options
-    const learns = timeUs >= entity.frozenUntilUs
+    const entities = this.#entities
+    const learns = timeUs >= entities.frozenUntilUs[place]
     this.#counters.observations++
     if (!learns) this.#counters.frozen++
-    const isKnown = timeUs - entity.firstUs >= learnUs && entity.observations > observationsMin
-    const deviation = model.observe({ text: text ?? '', number: number ?? 1, timeUs, isKnown, learns })
-    if (deviation !== null) this.#tell(entity, name, feature, deviation, document, timeUs)
+    const isUnmade = entities.models[place] === undefined
+    if (isUnmade && habit.isEarly && entities.keepEarly(place, timeUs, number ?? 1)) return
+    const { learnUs, observationsMin } = this.#options
+    const sample = this.#sample
+    sample.text = text ?? ''
+    sample.number = number ?? 1
+    sample.timeUs = timeUs
+    sample.isKnown = timeUs - entities.firstUs[place] >= learnUs && entities.observations[place] > observationsMin
+    sample.learns = learns
+    const deviation = this.#model(place, habit).observe(sample)
+    if (deviation !== null) this.#tell(place, habit, deviation, document, timeUs)
+  }
+
+  #model(place: number, { feature, index }: Habit): Model {
+    const { models } = this.#entities
+    let ofEntity = models[place]
+    if (ofEntity === undefined) {
+      ofEntity = this.#entities.hasEarly(place) ? this.#earlyModels(place) : []
+      models[place] = ofEntity
+    }
+    let model = ofEntity[index]
+    if (model === undefined) {
+      model = feature.model()
+      ofEntity[index] = model
+    }
+    return model
+  }
+
+  /** Of an entity that had none, those that its first samples make. */
+  #earlyModels(place: number): (Model | undefined)[] {
+    const { kind } = this.#entities.nameOf(place)
+    const models: (Model | undefined)[] = []
+    for (const { feature, index, isEarly } of HABITS.values()) {
+      if (!isEarly || feature.entity !== kind) continue
+      const model = feature.model()
+      this.#entities.teachEarly(place, model)
+      models[index] = model
+    }
+    return models
+  }
+
+  #modelsOf(place: number): (readonly [FeatureName, Model])[] {
+    const { kind } = this.#entities.nameOf(place)
+    const models = this.#entities.models[place] ?? (this.#entities.hasEarly(place) ? this.#earlyModels(place) : [])
+    return [...HABITS.values()].flatMap(({ name, feature, index }) => {
+      const model = feature.entity === kind ? models[index] : undefined
+      return model === undefined ? [] : [[name, model] as const]
+    })
+  }
+
+  #saved(place: number): SavedEntity {
+    const { firstUs, lastUs, observations } = this.#entities
+    return {
+      ...this.#entities.nameOf(place),
+      firstUs: firstUs[place],
+      lastUs: lastUs[place],
+      observations: observations[place],
+      models: Object.fromEntries(this.#modelsOf(place).map(([name, model]) => [name, model.save()])),
+    }
   }
 
   #tell(
-    entity: Entity,
-    name: FeatureName,
-    feature: Feature,
+    place: number,
+    { name, feature }: Habit,
     { observed, expected, score }: Deviation,
     document: EventDocument,
     timeUs: number,
   ): void {
+    const { kind, id } = this.#entities.nameOf(place)
+    const learnedUs = timeUs - this.#entities.firstUs[place]
     this.#counters.deviations++
     this.#emit({
       name: 'baseline.deviated',
       timeUs,
-      message: `${entity.kind} ${entity.id} ${feature.says}: ${observed}; usual: ${expected}`,
+      message: `${kind} ${id} ${feature.says}: ${observed}; usual: ${expected}`,
       fields: {
-        'baseline.entity.kind': entity.kind,
-        'baseline.entity.id': entity.id,
+        'baseline.entity.kind': kind,
+        'baseline.entity.id': id,
         'baseline.feature': name,
         'baseline.observed': observed,
         'baseline.expected': expected,
         'baseline.score': Math.round(score * 100) / 100,
-        'baseline.observations': entity.observations,
-        'baseline.learned_days': Math.round(((timeUs - entity.firstUs) / DAY_US) * 10) / 10,
+        'baseline.observations': this.#entities.observations[place],
+        'baseline.learned_days': Math.round((learnedUs / DAY_US) * 10) / 10,
         'baseline.evidence': document['event.id'],
         'source.ip': document['source.ip'],
         'source.port': document['source.port'],
@@ -257,17 +305,18 @@ export class Baselines {
   #freeze(alert: EventDocument): void {
     if ((alert['event.severity'] ?? 0) < FREEZING_SEVERITY) return
     const untilUs = parseMicroseconds(alert['@timestamp']) + this.#options.freezeUs
-    const keys = [
-      `user ${alert['user.name']}`,
-      `client ${alert['source.ip']}`,
-      `client ${alert['outer.source.ip']}`,
-      `tunnel ${alert['source.ip']} > ${alert['destination.ip']}`,
-      `esp ${alert['source.ip']} > ${alert['destination.ip']}`,
-    ]
-    for (const key of keys) {
-      const entity = this.#entities.get(key)
-      if (entity !== undefined) entity.frozenUntilUs = Math.max(entity.frozenUntilUs, untilUs)
+    const { 'user.name': user, 'source.ip': source, 'outer.source.ip': outer, 'destination.ip': destination } = alert
+    const pair = `${source} > ${destination}`
+    const entities = this.#entities
+    const freeze = (kind: EntityKind, id: string) => {
+      const place = entities.find(kind, id)
+      if (place !== -1) entities.frozenUntilUs[place] = Math.max(entities.frozenUntilUs[place], untilUs)
     }
+    if (user !== undefined) freeze('user', user)
+    if (source !== undefined) freeze('client', source)
+    if (outer !== undefined) freeze('client', outer)
+    freeze('tunnel', pair)
+    freeze('esp', pair)
   }
 }
 
@@ -275,27 +324,38 @@ export class Baselines {
 const HABITS: ReadonlyMap<string, Habit> = new Map(
   (Object.entries(FEATURES) as [FeatureName, Feature][]).map(([name, feature], at, all) => [
     name,
-    { name, feature, index: all.slice(0, at).filter(([, other]) => other.entity === feature.entity).length },
+    {
+      name,
+      feature,
+      index: all.slice(0, at).filter(([, other]) => other.entity === feature.entity).length,
+      isEarly: Object.values(EARLY).some((early) => early.feature === name),
+    },
   ]),
 )
 
-function modelsOf({ kind, models }: Entity): (readonly [FeatureName, Model])[] {
-  return [...HABITS.values()].flatMap(({ name, feature, index }) => {
-    const model = feature.entity === kind ? models[index] : undefined
-    return model === undefined ? [] : [[name, model] as const]
-  })
+/** Habits of the same entity, one after the other, are one lesson. */
+function lessonsByEvent(): ReadonlyMap<string, readonly Lesson[]> {
+  const byEvent = new Map<string, Lesson[]>()
+  for (const habit of HABITS.values()) {
+    const kind = habit.feature.entity
+    for (const event of habit.feature.events) {
+      const lessons = byEvent.get(event) ?? []
+      byEvent.set(event, lessons)
+      const last = lessons.at(-1)
+      if (last?.kind === kind) last.habits.push(habit)
+      else lessons.push({ kind, writeId: ENTITIES[kind], habits: [habit] })
+    }
+  }
+  return byEvent
 }
 
-function saved(entity: Entity): SavedEntity {
-  const { kind, id, firstUs, lastUs, observations } = entity
-  return {
-    kind,
-    id,
-    firstUs,
-    lastUs,
-    observations,
-    models: Object.fromEntries(modelsOf(entity).map(([name, model]) => [name, model.save()])),
-  }
+/** Of what was saved of an entity, the samples that stand for it; null if it needs its models. */
+function earlySamples(kind: EntityKind, models: SavedEntity['models']): readonly (readonly [number, number])[] | null {
+  const early = kind in EARLY ? EARLY[kind as keyof typeof EARLY] : undefined
+  const names = Object.keys(models)
+  if (early === undefined || names.length !== 1 || names[0] !== early.feature) return null
+  const samples = early.samplesOf(models[early.feature] as never)
+  return samples !== null && samples.length > 0 && samples.length <= EARLY_MAX ? samples : null
 }
 
 /** The events in which habits show: what a history must hold for them to be learned from it. */

@@ -293,7 +293,8 @@ export class SlowDrift implements Model {
 
 interface SavedHome {
   readonly beacon: SavedBeacon
-  readonly toldDay: number
+  /** JSON knows no −∞: null before the first. */
+  readonly toldDay: number | null
 }
 
 /** Connections that come like a clock. The number is the octets of one. Told once a day. */
@@ -329,7 +330,12 @@ export class CallsHome implements Model {
   }
 
   save(): SavedHome {
-    return { beacon: this.#beacon.save(), toldDay: this.#toldDay }
+    return { beacon: this.#beacon.save(), toldDay: Number.isFinite(this.#toldDay) ? this.#toldDay : null }
+  }
+
+  /** The connections (time and octets) of which another one would be in the same state; null if it has told something. */
+  static samplesOf({ beacon, toldDay }: SavedHome): readonly (readonly [number, number])[] | null {
+    return toldDay === null ? beacon.starts.map((startUs, i) => [startUs, beacon.sizes[i]] as const) : null
   }
 }
 

@@ -8,9 +8,9 @@ import { compileCidr } from './cidr.ts'
 import type { Condition } from './condition.ts'
 import type { EventModel } from './model.ts'
 import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
-import { compilePattern, literalPattern, parsePattern, plainText, type TextTest } from './pattern.ts'
+import { compilePatterns, literalPattern, lowerCase, type Pattern, parsePattern, plainText } from './pattern.ts'
 import { compileRegex, RegexError } from './regex.ts'
-import { type Needle, needlesOf, type Requirements, requiredOf } from './requirements.ts'
+import { type Requirements, requiredOf } from './requirements.ts'
 import { ENCODINGS, fail, PLACES, transform } from './values.ts'
 
 export type Predicate<E> = (event: E) => boolean
@@ -19,19 +19,16 @@ export interface CompiledRule<E> {
   readonly rule: SigmaRule
   readonly matches: Predicate<E>
   readonly required: Requirements
-  /** Null if nothing is known. */
-  readonly needles: readonly Needle[] | null
 }
 
 /** Throws SigmaError. */
 export function compileRule<E>(rule: SigmaRule, model: EventModel<E, unknown>): CompiledRule<E> {
-  const selections = new Map<string, Predicate<E>>()
+  const selections = new Map<string, Costed<E>>()
   for (const [name, detection] of rule.detections) selections.set(name, compileDetection(detection, model))
   return {
     rule,
-    matches: compileCondition(rule.condition, selections),
+    matches: compileCondition(rule.condition, selections).test,
     required: requiredOf(rule),
-    needles: needlesOf(rule),
   }
 }
 
@@ -51,20 +48,45 @@ export function fieldsOf(rule: SigmaRule): { field: string; key: string; line: n
   return fields
 }
 
-function compileCondition<E>(condition: Condition, selections: ReadonlyMap<string, Predicate<E>>): Predicate<E> {
-  if (condition.kind === 'selection') return selections.get(condition.name)!
-  if (condition.kind === 'not') {
-    const operand = compileCondition(condition.operand, selections)
-    return (event) => !operand(event)
-  }
-  const operands = condition.operands.map((operand) => compileCondition(operand, selections))
-  return condition.kind === 'and' ? allOf(operands) : anyOf(operands)
+/** A predicate, and about how many simple comparisons it costs. */
+interface Costed<E> {
+  readonly test: Predicate<E>
+  readonly cost: number
 }
 
-function compileDetection<E>(detection: Detection, model: EventModel<E, unknown>): Predicate<E> {
-  if (detection.kind === 'item') return compileItem(detection.item, model)
+function compileCondition<E>(condition: Condition, selections: ReadonlyMap<string, Costed<E>>): Costed<E> {
+  if (condition.kind === 'selection') return selections.get(condition.name)!
+  if (condition.kind === 'not') {
+    const { test, cost } = compileCondition(condition.operand, selections)
+    return { test: (event) => !test(event), cost }
+  }
+  const operands = condition.operands.map((operand) => compileCondition(operand, selections))
+  return joined(operands, condition.kind === 'and' ? allOf : anyOf)
+}
+
+function compileDetection<E>(detection: Detection, model: EventModel<E, unknown>): Costed<E> {
+  if (detection.kind === 'item') {
+    return { test: compileItem(detection.item, model), cost: costOf(detection.item) }
+  }
   const parts = detection.parts.map((part) => compileDetection(part, model))
-  return detection.kind === 'all' ? allOf(parts) : anyOf(parts)
+  return joined(parts, detection.kind === 'all' ? allOf : anyOf)
+}
+
+/** The cheapest first: most events fail, or pass, by them alone. */
+function joined<E>(parts: readonly Costed<E>[], join: (tests: readonly Predicate<E>[]) => Predicate<E>): Costed<E> {
+  const sorted = parts.toSorted((a, b) => a.cost - b.cost)
+  return { test: join(sorted.map(({ test }) => test)), cost: parts.reduce((sum, { cost }) => sum + cost, 0) }
+}
+
+/** A regular expression is a run over the text, a keyword one over all texts of the event. */
+const REGEX_COST = 50
+const KEYWORD_COST = 200
+const TEXT_COST = 3
+
+function costOf({ field, modifiers, values }: DetectionItem): number {
+  if (field === null) return KEYWORD_COST * values.length
+  if (modifiers.includes('re')) return REGEX_COST * values.length
+  return modifiers.length === 0 ? 1 : TEXT_COST + values.length
 }
 
 function allOf<E>(parts: readonly Predicate<E>[]): Predicate<E> {
@@ -288,7 +310,7 @@ function compileRegexes(item: DetectionItem, values: readonly SigmaScalar[]): Va
 function compileTexts(item: DetectionItem, values: readonly SigmaScalar[]): ValueTest {
   const cased = item.modifiers.includes('cased')
   const exact = new Set<string>()
-  const tests: TextTest[] = []
+  const patterns: Pattern[] = []
   let absent = false
   for (const value of values) {
     if (value === null) {
@@ -301,17 +323,18 @@ function compileTexts(item: DetectionItem, values: readonly SigmaScalar[]): Valu
     const pattern = typeof value === 'string' ? parsePattern(value) : literalPattern(String(value))
     for (const variant of transform(item, pattern)) {
       const text = plainText(variant)
-      if (text === null) tests.push(compilePattern(variant, cased))
+      if (text === null) patterns.push(variant)
       else exact.add(cased ? text : text.toLowerCase())
     }
   }
+  const tests = compilePatterns(patterns, cased)
   const [only] = exact
   if (exact.size === 1 && tests.length === 0 && !absent && isAscii(only)) return singleText(only, cased)
   return (value) => {
     if (value === undefined || value === null) return absent
     const original = textOf(value)
     if (original === null) return false
-    const text = cased ? original : original.toLowerCase()
+    const text = cased ? original : lowerCase(original)
     if (exact.size > 0 && exact.has(text)) return true
     for (let i = 0; i < tests.length; i++) if (tests[i](text)) return true
     return false

@@ -15,16 +15,12 @@ import { createHash } from 'node:crypto'
 import type { EventModel } from './model.ts'
 import type { Comparison, SigmaCorrelation } from './parse.ts'
 import { SigmaError } from './problem.ts'
+import { enlarged, RecentKeys } from './recent-keys.ts'
 import type { StateCodec, StateEntry } from './state.ts'
+import { NUMBERS_MAX, ORDERED_MAX, Windows } from './windows.ts'
 
-/** How many event ids a firing carries. */
-export const EVIDENCE_MAX = 20
 /** The largest count that a condition may ask for. */
 const THRESHOLD_MAX = 100_000
-/** Numbers that a window of `value_sum`, `value_avg` or `value_percentile` holds. */
-const NUMBERS_MAX = 10_000
-/** Events of each rule that a window of `temporal_ordered` holds. */
-const ORDERED_MAX = 64
 
 export interface Firing<E, S> {
   readonly correlation: SigmaCorrelation
@@ -70,47 +66,41 @@ export interface CorrelatorCounters {
   crowded: number
 }
 
-interface Entry {
-  timeUs: number
-  id: string
-  key: string
-  number: number
-  input: number
-  hits: number
-}
-
-interface Group<E, S> {
-  readonly values: readonly string[]
-  readonly window: Window
-  summary: S | undefined
-  newest: E | undefined
-  newestUs: number
-  /** When the condition last held; −∞ while nothing is going on. */
-  heldUs: number
-  incidentEvents: number
-  incidentFirstUs: number
-  incidentLastUs: number
-}
-
 type Reader<E> = (event: E) => unknown
 
 const GROUP = 'group'
 
+/** No value: the event lacks it. */
+const MISSING = null
+
+/**
+ * Groups are numbered by the table of their keys, and what is known of them is kept by that number: a group that comes and goes
+ * leaves nothing for the garbage collector but the texts of its events.
+ */
 export class Correlator<E, S> {
   readonly correlation: SigmaCorrelation
   readonly counters: CorrelatorCounters = { evicted: 0, late: 0, incomplete: 0, crowded: 0 }
   readonly #model: EventModel<E, S>
   readonly #handlers: CorrelatorHandlers<E, S>
   readonly #groupsMax: number
-  /** In the order of their last event, least recent first. */
-  readonly #groups = new Map<string, Group<E, S>>()
+  /** Of groups, in the order of their last event. */
+  readonly #keys = new RecentKeys()
+  readonly #windows: Windows
+  #newestUs = new Float64Array(0)
+  /** When the condition last held; −∞ while nothing is going on. */
+  #heldUs = new Float64Array(0)
+  #incidentEvents = new Float64Array(0)
+  #incidentFirstUs = new Float64Array(0)
+  #incidentLastUs = new Float64Array(0)
+  readonly #summaries: (S | undefined)[] = []
+  /** Only where it is needed: an event holds much memory. */
+  readonly #newest: (E | undefined)[] = []
   /** For each input, the readers of the group-by fields. */
   readonly #groupReaders: readonly (readonly Reader<E>[])[]
   readonly #valueReaders: readonly (readonly Reader<E>[])[]
-  readonly #holds: (measure: number) => boolean
   readonly #deferred: boolean
-  readonly #windowMax: number
-  readonly #inputs: number
+  readonly #isTextual: boolean
+  readonly #isNumeric: boolean
   readonly #fingerprint: string
 
   /**
@@ -132,86 +122,83 @@ export class Correlator<E, S> {
       inputs.map((names) => fields.map((field) => model.field(resolveAlias(correlation, field, names))))
     this.#groupReaders = readers(correlation.groupBy)
     this.#valueReaders = readers(correlation.fields)
-    const tests = correlation.criteria.map(
-      ({ comparison, value }) =>
-        (measure: number) =>
-          COMPARE[comparison](measure, value),
-    )
-    this.#holds = (measure) => tests.every((test) => test(measure))
     this.#deferred = correlation.criteria.every(({ comparison }) => UPPER_BOUNDS.includes(comparison))
-    this.#windowMax = windowMax(correlation, inputs.length)
-    this.#inputs = inputs.length
+    this.#isTextual = correlation.type === 'value_count'
+    this.#isNumeric = NUMERIC.includes(correlation.type)
+    this.#windows = new Windows(correlation, windowMax(correlation, inputs.length))
     this.#fingerprint = fingerprint(correlation)
   }
 
   get groups(): number {
-    return this.#groups.size
+    return this.#keys.size
   }
 
   /** An event that matched the rule with the number `input` in the correlation's list. */
   add(event: E, input: number): void {
-    const readers = this.#groupReaders[input]
-    let key = ''
-    for (let i = 0; i < readers.length; i++) {
-      const text = keyText(readers[i](event))
-      if (text === null) {
-        this.counters.incomplete++
-        return
-      }
-      key = readers.length === 1 ? text : joinKey(key, text)
-    }
-    const value = this.#value(event, input)
-    if (value === null) {
+    const group = this.#writeKey(event, input)
+    const text = this.#isTextual ? this.#text(event, input) : ''
+    const number = this.#isNumeric ? numberOf(this.#valueReaders[input][0](event)) : this.#isTextual ? 0 : input
+    if (!group || text === MISSING || number === MISSING) {
       this.counters.incomplete++
       return
     }
-    const group = this.#touch(key, event, readers)
+    this.#insert(this.#touch(), event, text, number, input)
+  }
+
+  #insert(group: number, event: E, text: string, number: number, input: number): void {
     const timeUs = this.#model.timeUs(event)
     const { timespanUs } = this.correlation
-    if (this.#deferred && group.window.size > 0 && timeUs > group.window.firstUs + timespanUs) this.#judge(group)
-    if (timeUs >= group.newestUs) {
-      group.newestUs = timeUs
-      group.newest = event
+    const windows = this.#windows
+    if (this.#deferred && windows.size(group) > 0 && timeUs > windows.firstUs(group) + timespanUs) this.#judge(group)
+    if (timeUs >= this.#newestUs[group]) {
+      this.#newestUs[group] = timeUs
+      if (this.#deferred) this.#newest[group] = event
     }
-    if (timeUs < group.newestUs - timespanUs) {
+    const fromUs = this.#newestUs[group] - timespanUs
+    if (timeUs < fromUs) {
       this.counters.late++
       return
     }
-    if (!this.#deferred) group.window.expire(group.newestUs - timespanUs)
-    if (group.window.size === 0) group.summary = undefined
-    if (!group.window.insert(timeUs, this.#model.id(event), value, input)) this.counters.crowded++
-    group.summary = this.#model.fold(group.summary, event)
+    if (!this.#deferred) windows.expire(group, fromUs)
+    const summary = windows.size(group) === 0 ? undefined : this.#summaries[group]
+    if (!windows.insert(group, timeUs, this.#model.id(event), text, number, input)) this.counters.crowded++
+    this.#summaries[group] = this.#model.fold(summary, event)
     if (!this.#deferred) this.#evaluate(group, event, timeUs)
   }
 
   /** Closes the groups in which nothing happened for a time span before `nowUs`. */
   expire(nowUs: number): void {
-    for (const [key, group] of this.#groups) {
-      if (group.newestUs + this.correlation.timespanUs >= nowUs) break
+    for (let group = this.#keys.oldest; group !== -1; group = this.#keys.oldest) {
+      if (this.#newestUs[group] + this.correlation.timespanUs >= nowUs) break
       this.#close(group)
-      this.#groups.delete(key)
+      this.#release(group)
     }
   }
 
   /** Closes every group: the events are over. */
   end(): void {
-    for (const group of this.#groups.values()) this.#close(group)
-    this.#groups.clear()
+    for (let group = this.#keys.oldest; group !== -1; group = this.#keys.oldest) {
+      this.#close(group)
+      this.#release(group)
+    }
   }
 
   /** What is going on, the group with the newest event first. */
   *save(codec: StateCodec<E, S>): Generator<StateEntry> {
-    for (const group of [...this.#groups.values()].reverse()) {
+    for (let group = this.#keys.newest; group !== -1; group = this.#keys.olderThan(group)) {
+      const heldUs = this.#heldUs[group]
+      const summary = this.#summaries[group]
+      const newest = this.#newest[group]
       yield {
         kind: GROUP,
         correlation: this.#fingerprint,
-        values: group.values,
-        newestUs: group.newestUs,
-        heldUs: group.heldUs === Number.NEGATIVE_INFINITY ? null : group.heldUs,
-        incident: [group.incidentEvents, group.incidentFirstUs, group.incidentLastUs],
-        summary: group.summary === undefined ? null : codec.saveSummary(group.summary),
-        newest: this.#deferred && group.newest !== undefined ? codec.saveEvent(group.newest) : null,
-        window: group.window.save(),
+        values: this.#keys.partsOf(group),
+        newestUs: this.#newestUs[group],
+        heldUs: heldUs === Number.NEGATIVE_INFINITY ? null : heldUs,
+        incident: [this.#incidentEvents[group], this.#incidentFirstUs[group], this.#incidentLastUs[group]],
+        summary: summary === undefined ? null : codec.saveSummary(summary),
+        newest: newest === undefined ? null : codec.saveEvent(newest),
+        window: this.#windows.save(group),
       }
     }
   }
@@ -220,85 +207,106 @@ export class Correlator<E, S> {
   restore(entry: StateEntry, codec: StateCodec<E, S>): boolean {
     if (entry.kind !== GROUP || entry['correlation'] !== this.#fingerprint) return false
     const { values, newestUs, heldUs, incident } = entry
-    const window = new Window(this.correlation, this.#windowMax)
     if (!isList(values, 'string') || values.length !== this.correlation.groupBy.length) return false
     if (typeof newestUs !== 'number' || !(heldUs === null || typeof heldUs === 'number')) return false
     if (!isList(incident, 'number') || incident.length !== 3) return false
-    if (!window.restore(entry['window'], this.#inputs)) return false
+    const window = this.#windows.check(entry['window'])
+    if (window === null) return false
     const summary = codec.loadSummary(entry['summary'])
     const newest = codec.loadEvent(entry['newest'])
-    if (window.size > 0 && (summary === null || (this.#deferred && newest === null))) return false
-    if (this.#groups.size >= this.#groupsMax) this.#evict()
-    const [incidentEvents, incidentFirstUs, incidentLastUs] = incident
-    this.#groups.set(values.length === 1 ? values[0] : values.reduce(joinKey, ''), {
-      values,
-      window,
-      summary: summary ?? undefined,
-      newest: newest ?? undefined,
-      newestUs,
-      heldUs: heldUs ?? Number.NEGATIVE_INFINITY,
-      incidentEvents,
-      incidentFirstUs,
-      incidentLastUs,
-    })
+    if (window.entries.length > 0 && (summary === null || (this.#deferred && newest === null))) return false
+    this.#keys.begin()
+    for (const value of values) this.#keys.append(value)
+    if (this.#keys.find() !== -1) return false
+    const group = this.#touch()
+    this.#windows.restore(group, window)
+    this.#summaries[group] = summary ?? undefined
+    if (this.#deferred) this.#newest[group] = newest ?? undefined
+    this.#newestUs[group] = newestUs
+    this.#heldUs[group] = heldUs ?? Number.NEGATIVE_INFINITY
+    this.#incidentEvents[group] = incident[0]
+    this.#incidentFirstUs[group] = incident[1]
+    this.#incidentLastUs[group] = incident[2]
     return true
   }
 
-  #touch(key: string, event: E, readers: readonly Reader<E>[]): Group<E, S> {
-    let group = this.#groups.get(key)
-    if (group !== undefined) this.#groups.delete(key)
-    else {
-      if (this.#groups.size >= this.#groupsMax) this.#evict()
-      group = {
-        values: readers.map((read) => keyText(read(event)) ?? ''),
-        window: new Window(this.correlation, this.#windowMax),
-        summary: undefined,
-        newest: undefined,
-        newestUs: Number.NEGATIVE_INFINITY,
-        heldUs: Number.NEGATIVE_INFINITY,
-        incidentEvents: 0,
-        incidentFirstUs: 0,
-        incidentLastUs: 0,
-      }
+  /** False if the event lacks a field of the group. */
+  #writeKey(event: E, input: number): boolean {
+    const readers = this.#groupReaders[input]
+    this.#keys.begin()
+    for (let i = 0; i < readers.length; i++) {
+      const text = keyText(readers[i](event))
+      if (text === MISSING) return false
+      this.#keys.append(text)
     }
-    this.#groups.set(key, group)
+    return true
+  }
+
+  /** The group of the key that was written, from now on the most recent one. */
+  #touch(): number {
+    const known = this.#keys.find()
+    if (known !== -1) {
+      this.#keys.touch(known)
+      return known
+    }
+    if (this.#keys.size >= this.#groupsMax) this.#evict()
+    const group = this.#keys.add()
+    if (group >= this.#newestUs.length) this.#grow()
+    this.#newestUs[group] = Number.NEGATIVE_INFINITY
+    this.#heldUs[group] = Number.NEGATIVE_INFINITY
+    this.#incidentEvents[group] = 0
+    this.#incidentFirstUs[group] = 0
+    this.#incidentLastUs[group] = 0
     return group
   }
 
+  #grow(): void {
+    const { places } = this.#keys
+    this.#windows.reserve(places)
+    this.#newestUs = enlarged(this.#newestUs, places)
+    this.#heldUs = enlarged(this.#heldUs, places)
+    this.#incidentEvents = enlarged(this.#incidentEvents, places)
+    this.#incidentFirstUs = enlarged(this.#incidentFirstUs, places)
+    this.#incidentLastUs = enlarged(this.#incidentLastUs, places)
+  }
+
+  #release(group: number): void {
+    this.#windows.clear(group)
+    this.#summaries[group] = undefined
+    if (this.#deferred) this.#newest[group] = undefined
+    this.#keys.remove(group)
+  }
+
   #evict(): void {
-    for (const [key, group] of this.#groups) {
-      this.#endIncident(group)
-      this.#groups.delete(key)
-      this.counters.evicted++
-      return
-    }
+    const group = this.#keys.oldest
+    if (group === -1) return
+    this.#endIncident(group)
+    this.#release(group)
+    this.counters.evicted++
   }
 
-  /** The value that the correlation counts or adds up; null if the event has none. */
-  #value(event: E, input: number): string | number | null {
+  /** What `value_count` counts; null if the event has none. */
+  #text(event: E, input: number): string | null {
     const readers = this.#valueReaders[input]
-    switch (this.correlation.type) {
-      case 'value_count': {
-        if (readers.length === 1) return keyText(readers[0](event))
-        const parts = readers.map((read) => keyText(read(event)))
-        return parts.includes(null) ? null : JSON.stringify(parts)
-      }
-      case 'value_sum':
-      case 'value_avg':
-      case 'value_percentile': {
-        const value = readers[0](event)
-        const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-        return typeof number === 'number' && Number.isFinite(number) ? number : null
-      }
-      default:
-        return input
-    }
+    if (readers.length === 1) return keyText(readers[0](event))
+    const parts = readers.map((read) => keyText(read(event)))
+    return parts.includes(MISSING) ? MISSING : JSON.stringify(parts)
   }
 
-  #evaluate(group: Group<E, S>, event: E, timeUs: number): void {
-    const holds = this.#holds(group.window.measure())
-    const active = group.heldUs !== Number.NEGATIVE_INFINITY
-    const over = active && group.newestUs - group.heldUs > this.correlation.timespanUs
+  #holds(group: number): boolean {
+    const { criteria } = this.correlation
+    const measure = this.#windows.measure(group)
+    for (let i = 0; i < criteria.length; i++) {
+      if (!COMPARE[criteria[i].comparison](measure, criteria[i].value)) return false
+    }
+    return true
+  }
+
+  #evaluate(group: number, event: E, timeUs: number): void {
+    const holds = this.#holds(group)
+    const newestUs = this.#newestUs[group]
+    const active = this.#heldUs[group] !== Number.NEGATIVE_INFINITY
+    const over = active && newestUs - this.#heldUs[group] > this.correlation.timespanUs
     if (over) this.#endIncident(group)
     if (!holds) {
       if (active && !over) this.#extendIncident(group, timeUs)
@@ -306,63 +314,65 @@ export class Correlator<E, S> {
     }
     if (active && !over) this.#extendIncident(group, timeUs)
     else this.#fire(group, event)
-    group.heldUs = group.newestUs
+    this.#heldUs[group] = newestUs
     this.#handlers.held(event)
   }
 
-  #fire(group: Group<E, S>, event: E): void {
-    const { window } = group
+  #fire(group: number, event: E): void {
+    const windows = this.#windows
     const firing: Firing<E, S> = {
       correlation: this.correlation,
-      group: group.values,
-      events: window.events,
-      distinct: window.distinct,
-      firstUs: window.firstUs,
-      lastUs: group.newestUs,
-      evidence: window.evidence(),
+      group: this.#keys.partsOf(group),
+      events: windows.events(group),
+      distinct: windows.distinct(group),
+      firstUs: windows.firstUs(group),
+      lastUs: this.#newestUs[group],
+      evidence: windows.evidence(group),
       event,
-      summary: group.summary!,
+      summary: this.#summaries[group]!,
     }
-    group.incidentEvents = firing.events
-    group.incidentFirstUs = firing.firstUs
-    group.incidentLastUs = firing.lastUs
+    this.#incidentEvents[group] = firing.events
+    this.#incidentFirstUs[group] = firing.firstUs
+    this.#incidentLastUs[group] = firing.lastUs
     this.#handlers.fired(firing)
   }
 
-  #extendIncident(group: Group<E, S>, timeUs: number): void {
-    group.incidentEvents++
-    if (timeUs > group.incidentLastUs) group.incidentLastUs = timeUs
+  #extendIncident(group: number, timeUs: number): void {
+    this.#incidentEvents[group]++
+    if (timeUs > this.#incidentLastUs[group]) this.#incidentLastUs[group] = timeUs
   }
 
-  #endIncident(group: Group<E, S>): void {
-    if (group.heldUs === Number.NEGATIVE_INFINITY) return
-    group.heldUs = Number.NEGATIVE_INFINITY
+  #endIncident(group: number): void {
+    if (this.#heldUs[group] === Number.NEGATIVE_INFINITY) return
+    this.#heldUs[group] = Number.NEGATIVE_INFINITY
     this.#handlers.ended({
       correlation: this.correlation,
-      group: group.values,
-      events: group.incidentEvents,
-      firstUs: group.incidentFirstUs,
-      lastUs: group.incidentLastUs,
+      group: this.#keys.partsOf(group),
+      events: this.#incidentEvents[group],
+      firstUs: this.#incidentFirstUs[group],
+      lastUs: this.#incidentLastUs[group],
     })
   }
 
-  #close(group: Group<E, S>): void {
+  #close(group: number): void {
     if (this.#deferred) this.#judge(group)
     else this.#endIncident(group)
   }
 
   /** A condition with upper bounds alone, at the end of its span. */
-  #judge(group: Group<E, S>): void {
-    const event = group.newest
-    if (event !== undefined && group.window.size > 0 && this.#holds(group.window.measure())) {
+  #judge(group: number): void {
+    const event = this.#newest[group]
+    if (event !== undefined && this.#windows.size(group) > 0 && this.#holds(group)) {
       this.#fire(group, event)
-      group.heldUs = group.newestUs
+      this.#heldUs[group] = this.#newestUs[group]
       this.#handlers.held(event)
       this.#endIncident(group)
     }
-    group.window.clear()
+    this.#windows.clear(group)
   }
 }
+
+const NUMERIC: readonly SigmaCorrelation['type'][] = ['value_sum', 'value_avg', 'value_percentile']
 
 const UPPER_BOUNDS: readonly Comparison[] = ['lt', 'lte', 'neq']
 
@@ -415,10 +425,6 @@ function fingerprint(correlation: SigmaCorrelation): string {
   return createHash('sha256').update(says).digest('hex').slice(0, 32)
 }
 
-function joinKey(key: string, text: string): string {
-  return `${key}${text.length}:${text}`
-}
-
 function isList(value: unknown, of: 'string'): value is string[]
 function isList(value: unknown, of: 'number'): value is number[]
 function isList(value: unknown, of: 'string' | 'number'): boolean {
@@ -431,170 +437,8 @@ function keyText(value: unknown): string | null {
   return typeof value === 'string' ? value : String(value)
 }
 
-/** The events of one group, sorted by time, and what can be measured of them. */
-class Window {
-  readonly #type: SigmaCorrelation['type']
-  readonly #percentile: number
-  readonly #inputs: number
-  readonly #entriesMax: number
-  readonly #entries: Entry[] = []
-  /** Of types that count distinct things: each of them once, with its newest event. */
-  readonly #byKey: Map<string, Entry> | null
-  #sum = 0
-
-  constructor(correlation: SigmaCorrelation, entriesMax: number) {
-    this.#type = correlation.type
-    this.#percentile = correlation.percentile
-    this.#inputs = correlation.rules.length
-    this.#entriesMax = entriesMax
-    this.#byKey = correlation.type === 'value_count' || correlation.type === 'temporal' ? new Map() : null
-  }
-
-  get size(): number {
-    return this.#entries.length
-  }
-
-  get firstUs(): number {
-    return this.#entries[0].timeUs
-  }
-
-  get events(): number {
-    let events = 0
-    for (const entry of this.#entries) events += entry.hits
-    return events
-  }
-
-  get distinct(): number | null {
-    if (this.#byKey !== null) return this.#byKey.size
-    return this.#type === 'temporal_ordered' ? new Set(this.#entries.map((entry) => entry.input)).size : null
-  }
-
-  evidence(): string[] {
-    return this.#entries.slice(0, EVIDENCE_MAX).map((entry) => entry.id)
-  }
-
-  clear(): void {
-    this.#entries.length = 0
-    this.#byKey?.clear()
-    this.#sum = 0
-  }
-
-  save(): unknown {
-    const entries = this.#entries.map(({ timeUs, id, key, number, input, hits }) => [
-      timeUs,
-      id,
-      key,
-      number,
-      input,
-      hits,
-    ])
-    return { sum: this.#sum, entries }
-  }
-
-  /** False, and nothing is changed that matters, if `saved` is no window of this kind. */
-  restore(saved: unknown, inputs: number): boolean {
-    const { sum, entries } = (saved ?? {}) as { readonly sum?: unknown; readonly entries?: unknown }
-    if (typeof sum !== 'number' || !Array.isArray(entries) || entries.length > this.#entriesMax) return false
-    let lastUs = Number.NEGATIVE_INFINITY
-    for (const row of entries) {
-      if (!Array.isArray(row)) return false
-      const [timeUs, id, key, number, input, hits] = row
-      const isRight =
-        isList([timeUs, number, input, hits], 'number') &&
-        isList([id, key], 'string') &&
-        timeUs >= lastUs &&
-        input >= 0 &&
-        input < inputs &&
-        this.#byKey?.has(key) !== true
-      if (!isRight) return false
-      const entry: Entry = { timeUs, id, key, number, input, hits }
-      this.#entries.push(entry)
-      this.#byKey?.set(key, entry)
-      lastUs = timeUs
-    }
-    this.#sum = sum
-    return true
-  }
-
-  /** Forgets what happened before `fromUs`. */
-  expire(fromUs: number): void {
-    let gone = 0
-    while (gone < this.#entries.length && this.#entries[gone].timeUs < fromUs) this.#forget(this.#entries[gone++])
-    if (gone === this.#entries.length) this.clear()
-    else if (gone > 0) this.#entries.splice(0, gone)
-  }
-
-  /** False if a number that still counts had to go for it. */
-  insert(timeUs: number, id: string, value: string | number, input: number): boolean {
-    const key = String(value)
-    const known = this.#byKey?.get(key)
-    if (known !== undefined) {
-      known.hits++
-      if (timeUs <= known.timeUs) return true
-      this.#entries.splice(this.#entries.indexOf(known), 1)
-      known.timeUs = timeUs
-      known.id = id
-      this.#place(known)
-      return true
-    }
-    if (this.#type === 'temporal_ordered') this.#makeRoom(input)
-    const number = typeof value === 'number' ? value : 0
-    const entry = { timeUs, id, key, number, input, hits: 1 }
-    this.#byKey?.set(key, entry)
-    this.#sum += number
-    this.#place(entry)
-    if (this.#entries.length <= this.#entriesMax) return true
-    this.#forget(this.#entries.shift()!)
-    return this.#entriesMax !== NUMBERS_MAX
-  }
-
-  measure(): number {
-    switch (this.#type) {
-      case 'event_count':
-      case 'value_count':
-      case 'temporal':
-        return this.#entries.length
-      case 'temporal_ordered':
-        return this.#longestChain()
-      case 'value_sum':
-        return this.#sum
-      case 'value_avg':
-        return this.#sum / this.#entries.length
-      case 'value_percentile': {
-        const sorted = this.#entries.map((entry) => entry.number).sort((a, b) => a - b)
-        return sorted[Math.max(0, Math.ceil((this.#percentile / 100) * sorted.length) - 1)]
-      }
-    }
-  }
-
-  /** Behind every entry of the same time, so that the order of arrival stays. */
-  #place(entry: Entry): void {
-    let at = this.#entries.length
-    while (at > 0 && this.#entries[at - 1].timeUs > entry.timeUs) at--
-    if (at === this.#entries.length) this.#entries.push(entry)
-    else this.#entries.splice(at, 0, entry)
-  }
-
-  #forget(entry: Entry): void {
-    this.#byKey?.delete(entry.key)
-    this.#sum -= entry.number
-  }
-
-  /** A flood of one rule may not push out the events of the others. */
-  #makeRoom(input: number): void {
-    let count = 0
-    for (const entry of this.#entries) if (entry.input === input) count++
-    if (count < ORDERED_MAX) return
-    const oldest = this.#entries.findIndex((entry) => entry.input === input)
-    this.#forget(this.#entries.splice(oldest, 1)[0])
-  }
-
-  /** How many of the rules, from the first on, were seen in their order. */
-  #longestChain(): number {
-    let reached = 0
-    for (const entry of this.#entries) {
-      if (entry.input === reached && ++reached === this.#inputs) break
-    }
-    return reached
-  }
+/** A field value as a number to be added up; null if it is none. */
+function numberOf(value: unknown): number | null {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) ? number : MISSING
 }

@@ -20,7 +20,9 @@ import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './
 import type { EventModel } from './model.ts'
 import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
+import { lowerCase } from './pattern.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
+import { type Needle, needlesOf, presentIn } from './requirements.ts'
 import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
@@ -44,11 +46,26 @@ interface ActiveRule<E> extends CompiledRule<E> {
   readonly consumers: Consumer<E>[]
 }
 
-/** Rules to be tested one by one; rules filed by the value of a field that each requires; rules filed by parts of texts. */
+/**
+ * Rules to be tested one by one; those that need a field at all; rules filed by the value of a field that each requires; rules filed
+ * by parts of texts.
+ */
 interface Shelf<E> {
   readonly loose: readonly ActiveRule<E>[]
+  readonly needing: readonly FieldRules<E>[]
   readonly files: readonly RuleFile<E>[]
-  readonly needles: NeedleIndex<E, ActiveRule<E>> | null
+  readonly needles: NeedleIndex<E, SoughtRule<E>> | null
+}
+
+/** Rules that cannot match an event without the field. */
+interface FieldRules<E> {
+  readonly read: (event: E) => unknown
+  readonly rules: readonly ActiveRule<E>[]
+}
+
+interface SoughtRule<E> {
+  readonly active: ActiveRule<E>
+  readonly needles: readonly Needle[] | null
 }
 
 interface RuleFile<E> {
@@ -106,8 +123,14 @@ export class SigmaEngine<E, S> {
   }
 
   observe(event: E, source: SourceRules<E>): void {
-    const { loose, files, needles } = source
+    const { loose, needing, files, needles } = source
     for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
+    for (let i = 0; i < needing.length; i++) {
+      const { read, rules } = needing[i]
+      const value = read(event)
+      if (value === undefined || value === null) continue
+      for (let j = 0; j < rules.length; j++) this.#test(rules[j], event)
+    }
     for (let i = 0; i < files.length; i++) {
       const file = files[i]
       const value = file.read(event)
@@ -116,7 +139,7 @@ export class SigmaEngine<E, S> {
         for (const rule of file.all) this.#test(rule, event)
         continue
       }
-      const shelf = file.byValue.get(typeof value === 'string' ? value.toLowerCase() : String(value))
+      const shelf = file.byValue.get(typeof value === 'string' ? lowerCase(value) : String(value))
       if (shelf !== undefined) this.observe(event, shelf)
     }
     if (needles === null) return
@@ -124,7 +147,7 @@ export class SigmaEngine<E, S> {
     needles.search(event, this.#testFound)
   }
 
-  readonly #testFound = (active: ActiveRule<E>): void => this.#test(active, this.#event!)
+  readonly #testFound = ({ active }: SoughtRule<E>): void => this.#test(active, this.#event!)
 
   #test(active: ActiveRule<E>, event: E): void {
     this.#evaluations++
@@ -204,7 +227,7 @@ function shelve<E>(
     const first = filed.length === 0 && files.length === 0
     const preferred = first ? discriminator : null
     const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) return { ...byNeedles(loose, model), files }
+    if (field === null) return { ...byTexts(loose, model, filed), files }
     const all = loose.filter(({ required }) => required.has(field))
     const groups = new Map<string, ActiveRule<E>[]>()
     for (const rule of all) {
@@ -224,14 +247,40 @@ function shelve<E>(
 /** So many rules are worth a walk over the texts. */
 const NEEDLES_MIN = 12
 
-function byNeedles<E>(
+function byTexts<E>(
   rules: readonly ActiveRule<E>[],
   model: EventModel<E, unknown>,
-): Pick<Shelf<E>, 'loose' | 'needles'> {
-  const indexable = rules.filter(isIndexable)
-  if (indexable.length < NEEDLES_MIN) return { loose: rules, needles: null }
-  const index = new NeedleIndex<E, ActiveRule<E>>(indexable, (name) => model.field(name))
-  return { loose: rules.filter((rule) => !isIndexable(rule)), needles: index }
+  filed: readonly string[],
+): Omit<Shelf<E>, 'files'> {
+  const sought = rules.map((active) => ({ active, needles: needlesOf(active.rule, filed) }))
+  const indexable = sought.filter(isIndexable)
+  if (indexable.length < NEEDLES_MIN) return { ...byPresence(rules, model, filed), needles: null }
+  const others = sought.filter((rule) => !isIndexable(rule)).map(({ active }) => active)
+  return { ...byPresence(others, model, filed), needles: new NeedleIndex<E, SoughtRule<E>>(indexable, model) }
+}
+
+/** A rule stands under one of the fields that it needs: that of the most rules. */
+function byPresence<E>(
+  rules: readonly ActiveRule<E>[],
+  model: EventModel<E, unknown>,
+  filed: readonly string[],
+): Pick<Shelf<E>, 'loose' | 'needing'> {
+  const needing: FieldRules<E>[] = []
+  let loose = rules
+  while (loose.length > LOOSE_MAX) {
+    const byField = new Map<string, ActiveRule<E>[]>()
+    for (const rule of loose) {
+      for (const field of presentIn(rule.rule)) {
+        if (!filed.includes(field)) byField.set(field, [...(byField.get(field) ?? []), rule])
+      }
+    }
+    const [most] = [...byField].sort(([, a], [, b]) => b.length - a.length)
+    if (most === undefined) break
+    const [field, those] = most
+    needing.push({ read: model.field(field), rules: those })
+    loose = loose.filter((rule) => !those.includes(rule))
+  }
+  return { loose, needing }
 }
 
 /** The field for which the rules require the most different values; null if none tells any apart. */

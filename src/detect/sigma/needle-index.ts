@@ -2,6 +2,8 @@
  * Rules filed by parts of texts: of each needle, four characters that few other needles have stand for it, and one walk over a
  * text finds every rule that it may concern.
  */
+import type { EventModel } from './model.ts'
+import { lowerCase } from './pattern.ts'
 import { NEEDLE_CHARACTERS, type Needle } from './requirements.ts'
 
 /** Something that wants one of its needles in an event. */
@@ -16,21 +18,26 @@ interface Filed<S> {
 }
 
 interface FieldIndex<E, S> {
-  readonly read: (event: E) => unknown
+  /** Null where any field of the event may hold it. */
+  readonly read: ((event: E) => unknown) | null
   readonly byGram: ReadonlyMap<number, readonly Filed<S>[]>
-  /** One bit for each gram, by some of its own bits: most places of most texts go no further. */
-  readonly bits: Uint8Array
+  /** One bit for each gram, by some of its own bits: most places of most texts go no further. As many bits as make that so. */
+  readonly bits: Int32Array
+  readonly mask: number
 }
 
 const ASCII = 128
-const BITS = 1 << 15
+/** For each gram so many bits, of which it sets one. */
+const BITS_A_GRAM = 128
 
 export class NeedleIndex<E, S extends Seeker> {
   readonly #fields: FieldIndex<E, S>[] = []
+  readonly #some: EventModel<E, unknown>['some']
   #walk = 0
 
   /** Of seekers whose needles are all `isIndexable`. */
-  constructor(seekers: readonly S[], field: (name: string) => (event: E) => unknown) {
+  constructor(seekers: readonly S[], model: Pick<EventModel<E, unknown>, 'field' | 'some'>) {
+    this.#some = model.some
     const frequency = new Map<string, number>()
     for (const { needles } of seekers) {
       for (const needle of needles ?? []) {
@@ -40,7 +47,7 @@ export class NeedleIndex<E, S extends Seeker> {
         }
       }
     }
-    const byField = new Map<string, Map<number, Filed<S>[]>>()
+    const byField = new Map<string | null, Map<number, Filed<S>[]>>()
     for (const seeker of seekers) {
       const filed = { seeker, walk: 0 }
       for (const needle of seeker.needles ?? []) {
@@ -53,9 +60,10 @@ export class NeedleIndex<E, S extends Seeker> {
       }
     }
     for (const [name, byGram] of byField) {
-      const bits = new Uint8Array(BITS)
-      for (const gram of byGram.keys()) bits[bitOf(gram)] = 1
-      this.#fields.push({ read: field(name), byGram, bits })
+      const mask = 2 ** Math.ceil(Math.log2(Math.max(byGram.size * BITS_A_GRAM, 1024))) - 1
+      const bits = new Int32Array((mask + 1) / 32)
+      for (const gram of byGram.keys()) bits[(hashOf(gram) & mask) >>> 5] |= 1 << (hashOf(gram) & 31)
+      this.#fields.push({ read: name === null ? null : model.field(name), byGram, bits, mask })
     }
   }
 
@@ -63,15 +71,22 @@ export class NeedleIndex<E, S extends Seeker> {
   search(event: E, found: (seeker: S) => void): void {
     this.#walk++
     for (const index of this.#fields) {
+      if (index.read === null) {
+        this.#some(event, (value) => {
+          this.#scan(index, value, found)
+          return false
+        })
+        continue
+      }
       const value = index.read(event)
       if (Array.isArray(value)) for (const element of value) this.#scan(index, element, found)
       else this.#scan(index, value, found)
     }
   }
 
-  #scan({ byGram, bits }: FieldIndex<E, S>, value: unknown, found: (seeker: S) => void): void {
+  #scan({ byGram, bits, mask }: FieldIndex<E, S>, value: unknown, found: (seeker: S) => void): void {
     if (value === undefined || value === null) return
-    const text = (typeof value === 'string' ? value : String(value)).toLowerCase()
+    const text = lowerCase(typeof value === 'string' ? value : String(value))
     let gram = 0
     let characters = 0
     for (let i = 0; i < text.length; i++) {
@@ -81,7 +96,9 @@ export class NeedleIndex<E, S extends Seeker> {
         continue
       }
       gram = ((gram << 7) | code) & 0xfffffff
-      if (++characters < NEEDLE_CHARACTERS || bits[bitOf(gram)] === 0) continue
+      if (++characters < NEEDLE_CHARACTERS) continue
+      const hash = hashOf(gram)
+      if ((bits[(hash & mask) >>> 5] & (1 << (hash & 31))) === 0) continue
       const list = byGram.get(gram)
       if (list === undefined) continue
       for (const filed of list) {
@@ -128,6 +145,6 @@ function rarest({ field, text }: Needle, frequency: ReadonlyMap<string, number>)
   return best
 }
 
-function bitOf(gram: number): number {
-  return (gram ^ (gram >>> 13)) & (BITS - 1)
+function hashOf(gram: number): number {
+  return Math.imul(gram, 0x9e3779b1) >>> 8
 }

@@ -87,8 +87,94 @@ export function writeDashes(pattern: Pattern, variantsMax: number): Pattern[] | 
   return variants
 }
 
-/** The test of a pattern. Unless `cased`, it must be given text that was lower-cased. */
-export function compilePattern(pattern: Pattern, cased: boolean): TextTest {
+/** So many starts, ends or parts are sought together. */
+const TOGETHER_MIN = 6
+
+/**
+ * Tests of which one holds if one of the patterns does. Unless `cased`, they must be given text that was lower-cased. Long lists
+ * are looked through at one time, by the characters with which they begin or end.
+ */
+export function compilePatterns(patterns: readonly Pattern[], cased: boolean): TextTest[] {
+  const tests: TextTest[] = []
+  const sought: Record<Simple['kind'], string[]> = { whole: [], start: [], end: [], part: [] }
+  for (const pattern of patterns) {
+    const segments = segmentsOf(pattern, cased)
+    const simple = simpleOf(segments)
+    if (simple === null) tests.push((text) => matchSegments(text, segments))
+    else if (simple.text === '') tests.push(ALONE[simple.kind](''))
+    else sought[simple.kind].push(simple.text)
+  }
+  for (const kind of ['whole', 'start', 'end', 'part'] as const) {
+    const texts = sought[kind]
+    if (texts.length >= TOGETHER_MIN) tests.push(TOGETHER[kind](texts))
+    else for (const text of texts) tests.push(ALONE[kind](text))
+  }
+  return tests
+}
+
+const ALONE: Readonly<Record<Simple['kind'], (wanted: string) => TextTest>> = {
+  whole: (wanted) => (text) => text === wanted,
+  start: (wanted) => (text) => text.startsWith(wanted),
+  end: (wanted) => (text) => text.endsWith(wanted),
+  part: (wanted) => (text) => text.includes(wanted),
+}
+
+const TOGETHER: Readonly<Record<Simple['kind'], (wanted: readonly string[]) => TextTest>> = {
+  whole(wanted) {
+    const all = new Set(wanted)
+    return (text) => all.has(text)
+  },
+  start(wanted) {
+    const byFirst = groupBy(wanted, (text) => text.charCodeAt(0))
+    return (text) => byFirst.get(text.charCodeAt(0))?.some((each) => text.startsWith(each)) === true
+  },
+  end(wanted) {
+    const byLast = groupBy(wanted, (text) => text.charCodeAt(text.length - 1))
+    return (text) => byLast.get(text.charCodeAt(text.length - 1))?.some((each) => text.endsWith(each)) === true
+  },
+  part(wanted) {
+    const byFirst = groupBy(wanted, (text) => text.charCodeAt(0))
+    const bits = new Uint8Array(FIRST_BITS)
+    for (const code of byFirst.keys()) bits[code % FIRST_BITS] = 1
+    return (text) => {
+      for (let i = 0; i < text.length; i++) {
+        const code = text.charCodeAt(i)
+        if (bits[code % FIRST_BITS] !== 0 && byFirst.get(code)?.some((each) => text.startsWith(each, i))) return true
+      }
+      return false
+    }
+  },
+}
+
+const FIRST_BITS = 256
+
+function groupBy(texts: readonly string[], codeOf: (text: string) => number): ReadonlyMap<number, readonly string[]> {
+  const groups = new Map<number, string[]>()
+  for (const text of texts) {
+    const group = groups.get(codeOf(text))
+    if (group === undefined) groups.set(codeOf(text), [text])
+    else group.push(text)
+  }
+  return groups
+}
+
+/** A pattern with wildcards at its ends at most. */
+interface Simple {
+  readonly kind: 'whole' | 'start' | 'end' | 'part'
+  readonly text: string
+}
+
+function simpleOf(segments: readonly Segment[]): Simple | null {
+  const [first, second, third] = segments
+  if (segments.some(({ text }) => text === null)) return null
+  if (segments.length === 1) return { kind: 'whole', text: first.text! }
+  if (segments.length === 2 && second.text === '') return { kind: 'start', text: first.text! }
+  if (segments.length === 2 && first.text === '') return { kind: 'end', text: second.text! }
+  if (segments.length === 3 && first.text === '' && third.text === '') return { kind: 'part', text: second.text! }
+  return null
+}
+
+function segmentsOf(pattern: Pattern, cased: boolean): Segment[] {
   const segments: Segment[] = []
   let tokens: Token[] = []
   for (const token of pattern) {
@@ -99,22 +185,7 @@ export function compilePattern(pattern: Pattern, cased: boolean): TextTest {
     }
   }
   segments.push(segmentOf(tokens, cased))
-  const [first, second, third] = segments
-  if (first.text !== null && second === undefined) {
-    const whole = first.text
-    return (text) => text === whole
-  }
-  if (segments.length === 2 && first.text !== null && second.text !== null) {
-    const prefix = first.text
-    const suffix = second.text
-    if (suffix === '') return (text) => text.startsWith(prefix)
-    if (prefix === '') return (text) => text.endsWith(suffix)
-  }
-  if (segments.length === 3 && first.text === '' && third.text === '' && second.text !== null) {
-    const part = second.text
-    return (text) => text.includes(part)
-  }
-  return (text) => matchSegments(text, segments)
+  return segments
 }
 
 /** A run of characters between two `*`: plain text, or tokens when a mark is among them. */
@@ -171,4 +242,21 @@ function standsAt(text: string, segment: Segment, at: number): boolean {
     if (token === ANY_DASH ? !DASHES.includes(code) : code !== token) return false
   }
   return true
+}
+
+const LOWER_SLOTS = 64
+/** Longer texts are not worth keeping. */
+const LOWER_CHARACTERS_MAX = 1024
+const originals: string[] = new Array(LOWER_SLOTS).fill('')
+const lowers: string[] = new Array(LOWER_SLOTS).fill('')
+
+/** The text in lower case. Many rules ask for that of the same texts of an event, one after the other. */
+export function lowerCase(text: string): string {
+  if (text.length > LOWER_CHARACTERS_MAX) return text.toLowerCase()
+  const slot = text.length % LOWER_SLOTS
+  if (originals[slot] !== text) {
+    originals[slot] = text
+    lowers[slot] = text.toLowerCase()
+  }
+  return lowers[slot]
 }

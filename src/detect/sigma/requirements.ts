@@ -70,52 +70,79 @@ function requiredByAny([first, ...others]: readonly Requirements[]): Requirement
   return any
 }
 
+// Fields
+
+/** Fields without any of which the rule cannot match: an event that lacks one need not be tested. */
+export function presentIn(rule: SigmaRule): ReadonlySet<string> {
+  const inDetection = (detection: Detection): ReadonlySet<string> => {
+    if (detection.kind === 'item') return new Set(needsValue(detection.item) ? [detection.item.field!] : [])
+    const parts = detection.parts.map(inDetection)
+    return detection.kind === 'all' ? union(parts) : intersection(parts)
+  }
+  const inCondition = (condition: Condition): ReadonlySet<string> => {
+    if (condition.kind === 'not') return new Set()
+    if (condition.kind === 'selection') return inDetection(rule.detections.get(condition.name)!)
+    const operands = condition.operands.map(inCondition)
+    return condition.kind === 'and' ? union(operands) : intersection(operands)
+  }
+  return inCondition(rule.condition)
+}
+
+function needsValue({ field, modifiers, values }: DetectionItem): boolean {
+  if (field === null || modifiers.includes('neq') || modifiers.includes('exists')) return false
+  return values.length > 0 && !values.includes(null)
+}
+
+function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+  return new Set(sets.flatMap((set) => [...set]))
+}
+
+function intersection([first, ...others]: readonly ReadonlySet<string>[]): ReadonlySet<string> {
+  return new Set([...first].filter((field) => others.every((other) => other.has(field))))
+}
+
 // Parts of texts
 
-/** A text, in lower case, that stands somewhere in the value of a field. */
+/** A text, in lower case, that stands somewhere in the value of a field; of any field where it is null. */
 export interface Needle {
-  readonly field: string
+  readonly field: string | null
   readonly text: string
 }
 
 /** Shorter ones stand in too many texts to tell rules apart. */
 export const NEEDLE_CHARACTERS = 4
 
-/** Needles of which one must be found for the rule to match; null if the rule does not say. */
-export function needlesOf(rule: SigmaRule): readonly Needle[] | null {
-  return needlesBy(rule.condition, rule.detections)
-}
-
-function needlesBy(condition: Condition, detections: ReadonlyMap<string, Detection>): readonly Needle[] | null {
-  switch (condition.kind) {
-    case 'not':
-      return null
-    case 'selection':
-      return needlesIn(detections.get(condition.name)!)
-    case 'and':
-      return mostTelling(condition.operands.map((operand) => needlesBy(operand, detections)))
-    case 'or':
-      return oneOf(condition.operands.map((operand) => needlesBy(operand, detections)))
+/**
+ * Needles of which one must be found for the rule to match; null if the rule does not say. `known` are the fields by which the
+ * rule has been filed already: in every event that comes so far they have what the rule wants.
+ */
+export function needlesOf(rule: SigmaRule, known: readonly string[]): readonly Needle[] | null {
+  const inDetection = (detection: Detection): readonly Needle[] | null => {
+    if (detection.kind === 'item') return needlesOfItem(detection.item, known)
+    const parts = detection.parts.map(inDetection)
+    return detection.kind === 'all' ? mostTelling(parts) : oneOf(parts)
   }
-}
-
-function needlesIn(detection: Detection): readonly Needle[] | null {
-  if (detection.kind === 'item') return needlesOfItem(detection.item)
-  const parts = detection.parts.map(needlesIn)
-  return detection.kind === 'all' ? mostTelling(parts) : oneOf(parts)
+  const inCondition = (condition: Condition): readonly Needle[] | null => {
+    if (condition.kind === 'not') return null
+    if (condition.kind === 'selection') return inDetection(rule.detections.get(condition.name)!)
+    const operands = condition.operands.map(inCondition)
+    return condition.kind === 'and' ? mostTelling(operands) : oneOf(operands)
+  }
+  return inCondition(rule.condition)
 }
 
 const TEXT_MODIFIERS: ReadonlySet<string> = new Set([...PLACES, ...ENCODINGS, 'all', 'cased'])
 
-function needlesOfItem(item: DetectionItem): readonly Needle[] | null {
+function needlesOfItem(item: DetectionItem, known: readonly string[]): readonly Needle[] | null {
   const { field, modifiers, values } = item
-  if (field === null || modifiers.some((modifier) => !TEXT_MODIFIERS.has(modifier))) return null
+  if (field !== null && known.includes(field)) return null
+  if (modifiers.some((modifier) => !TEXT_MODIFIERS.has(modifier))) return null
   const each = values.map((value) => needlesOfValue(item, field, value))
   return modifiers.includes('all') ? mostTelling(each) : oneOf(each)
 }
 
 /** The longest run without wildcards of every form that the value may take. */
-function needlesOfValue(item: DetectionItem, field: string, value: SigmaScalar): readonly Needle[] | null {
+function needlesOfValue(item: DetectionItem, field: string | null, value: SigmaScalar): readonly Needle[] | null {
   if (value === null) return null
   const pattern = typeof value === 'string' ? parsePattern(value) : literalPattern(String(value))
   const needles: Needle[] = []
@@ -136,13 +163,14 @@ function oneOf(parts: readonly (readonly Needle[] | null)[]): readonly Needle[] 
   return all
 }
 
-/** The set whose shortest needle is longest: it is found in the fewest texts. */
+/** The set whose shortest needle is longest: it is found in the fewest texts. One that is sought in every field is the last choice. */
 function mostTelling(parts: readonly (readonly Needle[] | null)[]): readonly Needle[] | null {
   let best: readonly Needle[] | null = null
   let most = 0
   for (const part of parts) {
     if (part === null) continue
-    const shortest = Math.min(...part.map(({ text }) => text.length))
+    const isAnywhere = part.some(({ field }) => field === null)
+    const shortest = isAnywhere ? 1 : Math.min(...part.map(({ text }) => text.length))
     if (shortest > most || (shortest === most && part.length < best!.length)) {
       best = part
       most = shortest

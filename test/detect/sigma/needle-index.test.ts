@@ -10,10 +10,10 @@ import { PLAIN, type Plain, ruleText } from './support.ts'
 
 const SOURCE = { product: 'test', category: undefined, service: undefined }
 
-function needles(detection: string): string[] | null {
+function needles(detection: string, known: readonly string[] = []): string[] | null {
   const { rules, problems } = parseSigma(ruleText(detection), 'x.yml')
   expect(problems).toEqual([])
-  return needlesOf(rules[0])?.map(({ field, text }) => `${field} ${text}`) ?? null
+  return needlesOf(rules[0], known)?.map(({ field, text }) => `${field} ${text}`) ?? null
 }
 
 describe('the needles of a rule', () => {
@@ -31,12 +31,24 @@ describe('the needles of a rule', () => {
     ['s: { a|contains: [abc, abcdef] }\ncondition: s', null],
     ['s: { a|re: abcdef }\ncondition: s', null],
     ['s: { a|neq: abcdef }\ncondition: s', null],
-    ['s: [abcdef]\ncondition: s', null],
+    ['s: [abcdef, ghijkl]\ncondition: s', ['null abcdef', 'null ghijkl']],
+    ['s: [abcdefgh]\nt: { a|contains: ijkl }\ncondition: s and t', ['a ijkl']],
+    ['s: [abc]\ncondition: s', null],
     ['s: { a: [abcdef, null] }\ncondition: s', null],
     ['s: { a|contains: abcd }\ncondition: not s', null],
     ['s: { a|contains: abcd }\nt: { a|exists: true }\ncondition: s or t', null],
   ])('of %j are %j', (detection, expected) => {
     expect(needles(detection)).toEqual(expected)
+  })
+})
+
+describe('the needles of a rule that is filed', () => {
+  it('are not in the fields by which it is', () => {
+    const detection = 's: { action: flow.closed, a|contains: abcd }\ncondition: s'
+    expect(needles(detection)).toEqual(['action flow.closed'])
+    expect(needles(detection, ['action'])).toEqual(['a abcd'])
+    expect(needles(detection, ['action', 'a'])).toBeNull()
+    expect(needles('s: [{ action: flow.closed }, { a: abcd }]\ncondition: s', ['action'])).toBeNull()
   })
 })
 
@@ -53,7 +65,7 @@ describe('an index of needles', () => {
       { name: 'two', needles: [{ field: 'a', text: 'powerful' }] },
       { name: 'nächst', needles: [{ field: 'a', text: 'äbcdeö' }] },
     ]
-    const index = new NeedleIndex<Plain, (typeof seekers)[number]>(seekers, (name) => (event) => event[name])
+    const index = new NeedleIndex<Plain, (typeof seekers)[number]>(seekers, PLAIN)
     const found = (event: Plain) => {
       const names: string[] = []
       index.search(event, ({ name }) => names.push(name))

@@ -1,0 +1,106 @@
+/**
+ * Sets of rules that differ in nothing but how many they are: in all of them the same rules match the events of the benchmark,
+ * and the others do not. First our own, then public ones, all of them made to watch flows; with the fields that they name, or, where
+ * it is to be as hard as it gets, with fields that every flow has.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DOCUMENTS, PRODUCT, sourceOf } from '../../src/detect/documents.ts'
+import { loadRules, type RuleSet } from '../../src/detect/rules.ts'
+import { compileRule, fieldsOf } from '../../src/detect/sigma/compile.ts'
+import { parseSigma, type SigmaCorrelation, type SigmaRule } from '../../src/detect/sigma/parse.ts'
+import { translateRule } from '../../src/detect/sigma/taxonomy.ts'
+import type { EventDocument } from '../../src/events/fields.ts'
+import { PUBLIC } from '../detect/sigma/public.ts'
+import { generateEvents } from './events.ts'
+
+const SAMPLE_EVENTS = 20_000
+/** In every set, of rules and correlations: those that the events feed. */
+const MATCHING = 20
+const OURS = join(import.meta.dirname, '../../rules')
+/** Of a flow, what rules of other log sources look at is: long and short texts, numbers, addresses. */
+const FLOW_FIELDS = [
+  'message',
+  'user.name',
+  'flow.uid',
+  'network.community_id',
+  'destination.port',
+  'network.protocol',
+  'source.ip',
+  'destination.ip',
+  'event.reason',
+  'outer.source.ip',
+  'l2tp.session.uid',
+  'flow.tcp.state',
+]
+const FLOWS = {
+  logsource: {},
+  target: { product: PRODUCT, category: undefined, service: 'flow' },
+  events: { field: 'event.action', values: ['flow.closed'] },
+} as const
+
+/** Whether there are enough rules for it. */
+export const HAS_PUBLIC_RULES = PUBLIC.present
+
+/** Our rules, all of them. */
+export function ownRules(): RuleSet {
+  return loadRules(OURS)
+}
+
+/** So many rules and correlations: the smallest set is the same as the others without what never matches. */
+export function ruleSet(size: number, isHard: boolean): RuleSet {
+  const own = ownRules()
+  const sample = [...generateEvents(SAMPLE_EVENTS)]
+  const matching = own.rules.filter((rule) => matchesAny(rule, sample))
+  const names = matching.flatMap(({ id, name }) => [id, name])
+  const isFed = ({ rules }: SigmaCorrelation) => rules.some((name) => names.includes(name))
+  const correlations = own.correlations.filter(isFed).slice(0, MATCHING - matching.length)
+  const others: (SigmaRule | SigmaCorrelation)[] = [
+    ...own.rules.filter((rule) => !matching.includes(rule)),
+    ...own.correlations.filter((correlation) => !isFed(correlation)),
+  ]
+  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(sample, isHard))
+  others.length = size - matching.length - correlations.length
+  return {
+    ...own,
+    rules: [...matching, ...others.filter((each) => each.kind === 'rule')],
+    correlations: [...correlations, ...others.filter((each) => each.kind === 'correlation')],
+  }
+}
+
+/** Public rules that look at every flow and match none of the sample. */
+function publicRules(sample: readonly EventDocument[], isHard: boolean): SigmaRule[] {
+  const folder = join(PUBLIC.folder, 'rules')
+  const fields: Record<string, string> = {}
+  const rules: SigmaRule[] = []
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
+    if (!file.endsWith('.yml')) continue
+    for (const rule of parseSigma(readFileSync(join(folder, file), 'utf8'), file).rules) {
+      for (const { field } of fieldsOf(rule)) {
+        fields[field] ??= isHard ? FLOW_FIELDS[Object.keys(fields).length % FLOW_FIELDS.length] : field
+      }
+      const translated = translateRule(rule, { ...FLOWS, fields })
+      if (compiles(translated) && !matchesAny(translated, sample)) rules.push(translated)
+    }
+  }
+  return rules
+}
+
+/** Some public rules hold placeholders that nobody fills. */
+function compiles(rule: SigmaRule): boolean {
+  try {
+    compileRule(rule, DOCUMENTS)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function matchesAny(rule: SigmaRule, sample: readonly EventDocument[]): boolean {
+  const { matches } = compileRule(rule, DOCUMENTS)
+  const { service } = rule.logsource
+  return sample.some(
+    (document) =>
+      (service === undefined || service === sourceOf(document['event.dataset']).service) && matches(document),
+  )
+}
