@@ -277,7 +277,10 @@ export const SCHEMA = z.strictObject({
         .default('default')
         .describe('The last part of the names of data streams: `logs-borescope.l2tp-default`.'),
       requestTimeoutSeconds: seconds(30, 'How long a cluster may take to answer.'),
-      compression: z.boolean().default(true).describe('Whether requests to a cluster are compressed.'),
+      compression: z
+        .union([z.boolean(), z.literal('auto')], { error: 'expected true, false or auto' })
+        .default('auto')
+        .describe('Whether requests to a cluster are compressed; `auto`: unless all of its nodes are on this machine.'),
       shards: count(1, 'Primary shards of each index that is made.', 1024),
       replicas: z
         .int()

@@ -1,8 +1,8 @@
 /** Values of fields, the same for every store: which fit their field, and what may be computed of them. */
+import { isIPv4, isIPv6 } from 'node:net'
 import { inspect } from 'node:util'
 import type { FieldKind } from '../events/declaration.ts'
 import { FIELDS, type FieldName } from '../events/fields.ts'
-import { addressKey } from './address.ts'
 import { instantUs } from './dates.ts'
 import { type Metric, StoreError } from './search.ts'
 
@@ -27,6 +27,16 @@ export function refuseInterval(intervalMs: number): void {
 
 const INT64_BOUND = 2 ** 63
 
+/** An IPv4 or IPv6 address without a zone. */
+export function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && (isIPv4(value) || (isIPv6(value) && !value.includes('%')))
+}
+
+/** A whole number of 64 bits. */
+export function isWhole(value: unknown): value is number {
+  return Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
+}
+
 /** Why a value does not fit its field, or null if it does. */
 export function flawOf(kind: FieldKind, value: unknown): string | null {
   if (kind === 'keyword[]' || kind === 'ip[]') {
@@ -39,13 +49,10 @@ export function flawOf(kind: FieldKind, value: unknown): string | null {
     return null
   }
   if (kind === 'boolean') return typeof value === 'boolean' ? null : `not true or false: ${shown(value)}`
-  if (kind === 'long') {
-    const whole = Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
-    return whole ? null : `not a whole number of 64 bits: ${shown(value)}`
-  }
+  if (kind === 'long') return isWhole(value) ? null : `not a whole number of 64 bits: ${shown(value)}`
   if (kind === 'float') return Number.isFinite(value) ? null : `not a number: ${shown(value)}`
   if (typeof value !== 'string') return `not a text: ${shown(value)}`
-  if (kind === 'ip') return addressKey(value) === null ? `not an address: ${shown(value)}` : null
+  if (kind === 'ip') return isAddress(value) ? null : `not an address: ${shown(value)}`
   if (kind === 'date') return instantUs(value) === null ? `not an ISO 8601 date in UTC: ${shown(value)}` : null
   return null
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Connection, Product } from '../../../src/store/cluster/client.ts'
+import { type Connection, isCompressed, type Product } from '../../../src/store/cluster/client.ts'
 import { type ClusterStore, openClusterStore } from '../../../src/store/cluster/store.ts'
 import { StoreError } from '../../../src/store/search.ts'
 import { document } from '../documents.ts'
@@ -38,6 +38,16 @@ const failed = (status: number, type: string, reason: string) => ({
 })
 
 const BATCH = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id) => document(id))
+
+test('what stays on this machine is not compressed, unless it is asked for', () => {
+  const on = (compression: boolean | 'auto', ...nodes: string[]) =>
+    isCompressed({ ...connectionTo(nodes[0]), nodes, compression })
+  expect(on('auto', 'http://127.0.0.1:9200', 'https://localhost:9200', 'http://[::1]:9200')).toBe(false)
+  expect(on('auto', 'http://127.0.0.1:9200', 'http://10.0.0.1:9200')).toBe(true)
+  expect(on('auto', 'https://localhost.example.net:9200')).toBe(true)
+  expect(on(true, 'http://localhost:9200')).toBe(true)
+  expect(on(false, 'http://10.0.0.1:9200')).toBe(false)
+})
 
 describe.each(['elasticsearch', 'opensearch'] as const)('the client of %s', (product) => {
   test('gives a verdict on each event', async () => {
