@@ -9,12 +9,13 @@ import { examineCluster, type Finding } from '../store/cluster/examine.ts'
 import { openSearchClient } from '../store/cluster/opensearch.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
+import { examineDeliveries } from './doctor-delivery.ts'
 import { bytes, counted, number, paint, print, when } from './terminal.ts'
 
 export function registerDoctor(program: Command, context: () => Context): void {
   program
     .command('doctor')
-    .summary('check the installation, the configuration, the rules and the store')
+    .summary('check the installation, the configuration, the rules, the store and what waits for it')
     .description(
       'Checks what Borescope needs and says what to do where something is wrong. Exits with 2 if something is.',
     )
@@ -37,6 +38,7 @@ async function examine(context: Context): Promise<Finding[]> {
     ...keys(context),
     rules(context),
     ...(await store(context)),
+    ...examineDeliveries(context.config),
     ...sinks(context),
   ]
 }
