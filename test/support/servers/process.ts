@@ -30,6 +30,9 @@ const PORT_MAX = 32_000
 const START_SECONDS = 100
 const PORTS_TRIED = 5
 
+/** By their names; null takes one of those away that every server has. */
+type Settings = Readonly<Record<string, string | number | boolean | null>>
+
 export class ServerProcess {
   readonly url: string
   /** Its home, with data and log. */
@@ -37,10 +40,12 @@ export class ServerProcess {
   readonly #kind: KindName
   readonly #installation: Installation
   readonly #port: number
+  readonly #changes: Settings
   readonly #guard: ChildProcess
   #java: ChildProcess | null = null
 
-  private constructor(kind: KindName, installation: Installation, port: number) {
+  private constructor(kind: KindName, installation: Installation, port: number, changes: Settings) {
+    this.#changes = changes
     this.#kind = kind
     this.#installation = installation
     this.#port = port
@@ -53,10 +58,10 @@ export class ServerProcess {
   }
 
   /** Starts a new server on a free port; it answers when this resolves. */
-  static async launch(kind: KindName): Promise<ServerProcess> {
+  static async launch(kind: KindName, changes: Settings = {}): Promise<ServerProcess> {
     const installation = await install(kind)
     for (let tries = 1; ; tries++) {
-      const server = new ServerProcess(kind, installation, await freePort())
+      const server = new ServerProcess(kind, installation, await freePort(), changes)
       try {
         await server.start()
         return server
@@ -68,11 +73,40 @@ export class ServerProcess {
     }
   }
 
+  /**
+   * Two nodes of one cluster. The first one holds the cluster together: without the other one it goes on, the other one not
+   * without it.
+   */
+  static async launchPair(kind: KindName): Promise<readonly [ServerProcess, ServerProcess]> {
+    const transport = await freePort()
+    const initial = SERVER_KINDS[kind].product === 'opensearch' ? 'cluster_manager' : 'master'
+    const shared = { 'cluster.name': `pair-${transport}`, 'discovery.type': null }
+    const first = await ServerProcess.launch(kind, {
+      ...shared,
+      'node.name': 'first',
+      'transport.port': transport,
+      [`cluster.initial_${initial}_nodes`]: 'first',
+    })
+    try {
+      const seeds = { 'discovery.seed_hosts': `127.0.0.1:${transport}` }
+      const second = await ServerProcess.launch(kind, {
+        ...shared,
+        ...seeds,
+        'node.name': 'second',
+        'node.roles': 'data,ingest',
+      })
+      return [first, second]
+    } catch (error) {
+      await first.remove()
+      throw error
+    }
+  }
+
   /** Starts the process, on the same port and data as before. Resolves when it answers and has its shards. */
   async start(): Promise<void> {
     if (this.#java !== null) throw new Error(`the ${this.#kind} server runs already`)
     const { product, plugins } = SERVER_KINDS[this.#kind]
-    const settings = {
+    const settings: Settings = {
       'path.home': this.folder,
       'cluster.name': basename(this.folder),
       'node.name': product,
@@ -83,6 +117,7 @@ export class ServerProcess {
       // Neither a full disk of this machine nor garbage in a small heap are what a test is about.
       'cluster.routing.allocation.disk.threshold_enabled': false,
       'indices.breaker.total.use_real_memory': false,
+      ...this.#changes,
     }
     const log = openSync(this.#logPath, 'a')
     const java = spawn(
@@ -93,7 +128,7 @@ export class ServerProcess {
         `-Djava.io.tmpdir=${this.folder}`,
         `-Djna.tmpdir=${this.folder}`,
         ...this.#installation.arguments,
-        ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+        ...Object.entries(settings).flatMap(([name, value]) => (value === null ? [] : `${name}=${value}`)),
         ...plugins,
       ],
       { stdio: ['ignore', log, log], cwd: this.folder },
@@ -146,7 +181,7 @@ export class ServerProcess {
         async (response) => {
           // Somebody else's server may hold the port.
           const { cluster_name: name } = (await response.json()) as { cluster_name?: string }
-          return response.ok && name === basename(this.folder)
+          return response.ok && name === (this.#changes['cluster.name'] ?? basename(this.folder))
         },
         () => false,
       )
