@@ -28,6 +28,8 @@ import {
   type Aggregation,
   type Bucket,
   type Group,
+  type GroupOrder,
+  LARGEST_FIRST,
   type Metric,
   type Rejection,
   type Retention,
@@ -39,7 +41,7 @@ import {
   type StoreStats,
   type WriteResult,
 } from './search.ts'
-import { isList, refuseInterval, refuseMetric } from './values.ts'
+import { isList, refuseInterval, refuseMetric, refuseOrder } from './values.ts'
 
 export interface EmbeddedOptions {
   readonly path: string
@@ -125,7 +127,9 @@ export class EmbeddedStore {
   }
 
   /** Groups by the values of fields, with counts; see {@link Aggregation}. */
-  async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
+  async aggregate(selection: Selection, aggregation: Aggregation): Promise<Group[]> {
+    refuseOrder(aggregation)
+    const { by, limit, metric, order = LARGEST_FIRST } = aggregation
     const { where, parameters } = this.#condition(selection)
     const joins = by.map((field, i) => this.#elements(field, `k${i}`)).filter((join) => join !== '')
     const keys = by.map((field, i) => (isList(field) ? `k${i}.value` : this.#scalar(field)))
@@ -141,7 +145,7 @@ export class EmbeddedStore {
     const from = fromFor(metric === undefined ? by : [...by, metric.field])
     const sql =
       `SELECT ${selected.join(', ')} FROM ${[from, ...joins].join(' ')} WHERE ${where}${groups} ` +
-      `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+      `ORDER BY ${[...groupOrder(order, by.length + 4), ...places].join(', ')} LIMIT ?`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
       count: row[by.length] as number,
@@ -264,6 +268,12 @@ export class EmbeddedStore {
 }
 
 /** The tables that these fields are in. Without that of what events share, an index alone may answer. */
+/** Terms of an ORDER BY; the metric stands in that column of the result. */
+function groupOrder({ by, descending }: GroupOrder, column: number): string[] {
+  const direction = descending ? 'DESC' : 'ASC'
+  return by === 'count' ? [`n ${direction}`] : [`${column} ${direction} NULLS LAST`, 'n DESC']
+}
+
 function fromFor(fields: readonly FieldName[]): string {
   return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import type { FieldKind } from '../events/declaration.ts'
 import { FIELDS, type FieldName } from '../events/fields.ts'
 import { instantUs } from './dates.ts'
-import { type Metric, StoreError } from './search.ts'
+import { type Aggregation, type Metric, StoreError } from './search.ts'
 
 export const NO_IDENTITY = 'an event has an event.id and a @timestamp'
 
@@ -18,6 +18,11 @@ export function refuseMetric({ of, field }: Metric): void {
   if (isList(field) || (of !== 'distinct' && !numeric)) {
     throw new StoreError(`there is no ${of} of ${field}: name a field of numbers`)
   }
+}
+
+/** @throws {StoreError} if the groups have nothing that they could be ordered by */
+export function refuseOrder({ metric, order }: Aggregation): void {
+  if (order?.by === 'metric' && metric === undefined) throw new StoreError('there is no metric to order groups by')
 }
 
 /** @throws {StoreError} if the interval cannot be one of a histogram */

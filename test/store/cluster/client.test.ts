@@ -222,6 +222,35 @@ test('what is no Elasticsearch is told so', async () => {
   await client.close()
 })
 
+test('counts of distinct values beyond what a cluster counts one by one are marked as estimates', async () => {
+  const bodies: { aggs: object }[] = []
+  let distinct = 0
+  await using server = await FakeServer.listening(
+    freshCluster('opensearch', ({ path, body }) => {
+      if (!path.includes('/_search')) return null
+      const { aggs } = JSON.parse(body)
+      bodies.push({ aggs: aggs.metric ?? aggs.groups.aggs.metric })
+      const values = { first: { value: 0 }, last: { value: 0 }, metric: { value: distinct } }
+      const buckets = [{ key: { k0: 'alice' }, doc_count: 9, ...values }]
+      return { body: { hits: { total: { value: 9 }, hits: [] }, aggregations: { ...values, groups: { buckets } } } }
+    }),
+  )
+  const client = await clientOf('opensearch', connectionTo(server.url))
+  const store = await openClusterStore(client, { ...optionsFor(server.url, 'default'), readOnly: true })
+  const metric = { of: 'distinct', field: 'source.ip' } as const
+  for (const [by, exactMax] of [
+    [[], 40_000],
+    [['user.name'], 3000],
+  ] as const) {
+    for (distinct of [exactMax, exactMax + 1]) {
+      const [group] = await store.aggregate({}, { by, limit: 1, metric })
+      expect([group.metric, group.isEstimate]).toEqual([distinct, distinct > exactMax ? true : undefined])
+    }
+    expect(bodies.pop()?.aggs).toEqual({ cardinality: { field: 'source.ip', precision_threshold: exactMax } })
+  }
+  await store.close()
+})
+
 describe('TLS', () => {
   const folder = mkdtempSync(join(tmpdir(), 'borescope-tls-'))
   afterAll(() => rmSync(folder, { recursive: true }))
