@@ -112,6 +112,9 @@ borescope:
   index_permissions:
     - index_patterns: ['logs-borescope.*-*', 'metrics-borescope.*-*', '.ds-logs-borescope.*', '.ds-metrics-borescope.*']
       allowed_actions: [create_index, delete, index, indices_monitor, manage, read]
+    # To roll a stream over counts as something that is done to every index.
+    - index_patterns: ['*']
+      allowed_actions: ['indices:admin/rollover']
 ROLES
   cat > "$folder/internal_users.yml.new" <<USERS
 _meta:

@@ -4,6 +4,7 @@ import { isField } from './events/fields.ts'
 import { FACILITIES, type Facility, SYSLOG_FORMATS } from './output/syslog-message.ts'
 import { unknownPlaceholder } from './output/template.ts'
 import { PRESETS } from './output/webhook.ts'
+import { maskSecret, SECRET, type Secret } from './secret-config.ts'
 import { parseQuery } from './store/kql.ts'
 import { QueryError } from './store/query-error.ts'
 
@@ -16,15 +17,6 @@ const DAY_SECONDS = 86_400
 const path = z.string().min(1)
 const port = z.int().min(1).max(65_535)
 const host = z.string().regex(/^[A-Za-z0-9._:-]+$/, 'expected a host name or an address')
-
-/** A secret stands in the configuration, or the configuration says where it stands. */
-const SECRET = z.union(
-  [z.string().min(1), z.strictObject({ file: path }), z.strictObject({ env: z.string().min(1) })],
-  {
-    error: 'expected a text, { file: PATH } or { env: NAME }',
-  },
-)
-export type Secret = z.output<typeof SECRET>
 
 const TLS = z
   .strictObject({
@@ -210,18 +202,26 @@ export const ALERTS = z
   })
   .prefault({})
 
-const MASK = '********'
-
 /** The section for people to see: what is secret is masked, where a secret stands is not. */
 export function maskAlerts(alerts: z.output<typeof ALERTS>): z.output<typeof ALERTS> {
   const sinks = Object.entries(alerts.sinks).map(([name, sink]) => [name, maskSink(sink)])
   return { ...alerts, sinks: Object.fromEntries(sinks) }
 }
 
+/** Every secret of the sinks. */
+export function secretsOfSinks(alerts: z.output<typeof ALERTS>): Secret[] {
+  return Object.values(alerts.sinks).flatMap((sink) => {
+    if (sink.type === 'email') return sink.password ?? []
+    if (sink.type !== 'webhook') return []
+    const { url = [], routingKey = [], signingSecret = [], proxy = [], headers } = sink
+    return [url, routingKey, signingSecret, proxy, ...Object.values(headers)].flat()
+  })
+}
+
 function maskSink(sink: SinkConfig): SinkConfig {
   if (sink.type === 'email') return { ...sink, ...masked(sink, ['password']) }
   if (sink.type !== 'webhook') return sink
-  const headers = Object.fromEntries(Object.entries(sink.headers).map(([name, value]) => [name, mask(value)]))
+  const headers = Object.fromEntries(Object.entries(sink.headers).map(([name, value]) => [name, maskSecret(value)]))
   return { ...sink, headers, ...masked(sink, ['url', 'routingKey', 'signingSecret', 'proxy']) }
 }
 
@@ -229,11 +229,7 @@ function masked<K extends string>(from: { readonly [key in K]?: Secret | undefin
   return Object.fromEntries(
     keys.flatMap((key) => {
       const value = from[key]
-      return value === undefined ? [] : [[key, mask(value)]]
+      return value === undefined ? [] : [[key, maskSecret(value)]]
     }),
   )
-}
-
-function mask(secret: Secret): Secret {
-  return typeof secret === 'string' ? MASK : secret
 }

@@ -2,11 +2,15 @@
 import { z } from 'zod'
 import { ALERTS } from './alert-config.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
+import { SECRET, SECRET_OR_EMPTY, type Secret } from './secret-config.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
 const seconds = (fallback: number, says: string) =>
   z.number().positive().max(31_536_000).default(fallback).describe(says)
+
+/** Said of a secret. */
+const ELSEWHERE = '; or { file: PATH }, { env: NAME }'
 
 const STORE_KINDS = ['embedded', 'elasticsearch', 'opensearch'] as const
 
@@ -17,14 +21,17 @@ function isNodeAddress(text: string): boolean {
   return /^https?:$/.test(protocol) && username === '' && password === '' && pathname === '/'
 }
 
+/** 16 octets in hexadecimal digits. */
+export function isNtHash(text: string): boolean {
+  return /^[0-9A-Fa-f]{32}$/.test(text)
+}
+
 interface StoreKeys {
   readonly kind: string
   readonly nodes: readonly string[]
   readonly username: string
-  readonly password: string
-  readonly passwordFile: string
-  readonly apiKey: string
-  readonly apiKeyFile: string
+  readonly password: Secret
+  readonly apiKey: Secret
   readonly warmAfterDays: number
   readonly deleteAfterDays: number
 }
@@ -35,16 +42,10 @@ function refuseHalfStores(store: StoreKeys, { addIssue }: z.RefinementCtx): void
   const { kind } = store
   if (kind === 'embedded') return
   if (store.nodes.length === 0) refuse('nodes', `a store of the kind ${kind} needs at least one node`)
-  for (const [secret, file] of [
-    ['password', 'passwordFile'],
-    ['apiKey', 'apiKeyFile'],
-  ] as const) {
-    if (store[secret] !== '' && store[file] !== '') refuse(file, `expected either ${secret} or ${file}`)
-  }
-  const hasPassword = store.password !== '' || store.passwordFile !== ''
-  const hasKey = store.apiKey !== '' || store.apiKeyFile !== ''
+  const hasPassword = store.password !== ''
+  const hasKey = store.apiKey !== ''
   if (hasPassword && store.username === '') refuse('username', 'a password needs its user')
-  if (!hasPassword && store.username !== '') refuse('password', 'a user needs a password, or a passwordFile')
+  if (!hasPassword && store.username !== '') refuse('password', 'a user needs a password')
   if (hasKey && hasPassword) refuse('apiKey', 'expected either a user or an API key')
   if (hasKey && kind === 'opensearch') refuse('apiKey', 'OpenSearch has no API keys: name a user')
   const { warmAfterDays, deleteAfterDays } = store
@@ -143,9 +144,11 @@ export const SCHEMA = z.strictObject({
   secrets: z
     .strictObject({
       l2tp: z
-        .array(z.string().min(1))
+        .array(SECRET)
         .default([])
-        .describe('Shared secrets of L2TP tunnels: hidden AVPs are recovered and challenges verified with them.'),
+        .describe(
+          `Shared secrets of L2TP tunnels: hidden AVPs are recovered and challenges verified with them${ELSEWHERE}.`,
+        ),
       espKeys: z
         .string()
         .default('')
@@ -157,19 +160,20 @@ export const SCHEMA = z.strictObject({
           z
             .strictObject({
               user: z.string().min(1),
-              password: z.string().optional(),
-              ntHash: z
-                .string()
-                .regex(/^[0-9A-Fa-f]{32}$/, 'expected 32 hexadecimal digits')
-                .optional(),
+              password: SECRET_OR_EMPTY.optional(),
+              ntHash: SECRET.optional(),
             })
             .refine(({ password, ntHash }) => (password === undefined) !== (ntHash === undefined), {
               message: 'expected either a password or an ntHash',
+            })
+            .refine(({ ntHash }) => typeof ntHash !== 'string' || isNtHash(ntHash), {
+              path: ['ntHash'],
+              message: 'expected 32 hexadecimal digits',
             }),
         )
         .default([])
         .describe(
-          'Passwords of PPP users, or their NT hashes: logins by MS-CHAP are verified, and what MPPE encrypts is opened.',
+          `Passwords of PPP users, or their NT hashes: logins by MS-CHAP are verified, and what MPPE encrypts is opened${ELSEWHERE}.`,
         ),
     })
     .prefault({}),
@@ -260,10 +264,10 @@ export const SCHEMA = z.strictObject({
         .default([])
         .describe('Of a cluster: the addresses of its nodes, which are asked in turn.'),
       username: z.string().default('').describe('Of a cluster: the user.'),
-      password: z.string().default('').describe('The password of that user.'),
-      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
-      apiKey: z.string().default('').describe('Of Elasticsearch: an encoded API key, instead of a user.'),
-      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      password: SECRET_OR_EMPTY.default('').describe(`The password of that user${ELSEWHERE}.`),
+      apiKey: SECRET_OR_EMPTY.default('').describe(
+        `Of Elasticsearch: an encoded API key, instead of a user${ELSEWHERE}.`,
+      ),
       caFile: z
         .string()
         .default('')
@@ -277,7 +281,10 @@ export const SCHEMA = z.strictObject({
         .default('default')
         .describe('The last part of the names of data streams: `logs-borescope.l2tp-default`.'),
       requestTimeoutSeconds: seconds(30, 'How long a cluster may take to answer.'),
-      compression: z.boolean().default(true).describe('Whether requests to a cluster are compressed.'),
+      compression: z
+        .union([z.boolean(), z.literal('auto')], { error: 'expected true, false or auto' })
+        .default('auto')
+        .describe('Whether requests to a cluster are compressed; `auto`: unless all of its nodes are on this machine.'),
       shards: count(1, 'Primary shards of each index that is made.', 1024),
       replicas: z
         .int()
@@ -353,10 +360,8 @@ export const SCHEMA = z.strictObject({
     .strictObject({
       url: z.string().default('').describe('The address of Kibana or OpenSearch Dashboards: https://host:port.'),
       username: z.string().default('').describe('Who imports dashboards.'),
-      password: z.string().default('').describe('The password of that user.'),
-      passwordFile: z.string().default('').describe('A file that holds the password instead.'),
-      apiKey: z.string().default('').describe('An API key of Kibana, instead of a user.'),
-      apiKeyFile: z.string().default('').describe('A file that holds the API key instead.'),
+      password: SECRET_OR_EMPTY.default('').describe(`The password of that user${ELSEWHERE}.`),
+      apiKey: SECRET_OR_EMPTY.default('').describe(`An API key of Kibana, instead of a user${ELSEWHERE}.`),
       caFile: z.string().default('').describe('The certificate of the authority that signed its own, in PEM.'),
       space: z
         .string()

@@ -15,10 +15,14 @@ import {
   visit,
 } from 'yaml'
 import { z } from 'zod'
-import { maskAlerts, type Secret } from './alert-config.ts'
-import { type Config, SCHEMA } from './config-schema.ts'
+import { maskAlerts } from './alert-config.ts'
+import { type Config, isNtHash, SCHEMA } from './config-schema.ts'
 import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import { parseEspKeys } from './esp-keys.ts'
+import { FORMER_KEYS, maskSecret, type Secret } from './secret-config.ts'
+import type { PppSecret } from './track/ppp-secrets.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /** Something in the configuration is wrong: the message names the key, the line, and what was expected. */
 export class ConfigError extends Error {
@@ -34,7 +38,7 @@ const PREFIX = 'BORESCOPE_'
  */
 export function loadConfig(
   path: string | undefined,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): { config: Config; file: string | null } {
   const file =
     path ??
@@ -130,10 +134,7 @@ function nodeAt(root: Node | null, path: readonly PropertyKey[]): Node | null {
 const OTHER_VARIABLES = /^BORESCOPE_(CONFIG|CAPTURES|SIGMA|TEST_.*)$/
 
 /** Writes what the environment says over `values`; gives the variable of each path that it set. */
-function override(
-  values: Record<string, unknown>,
-  environment: Readonly<Record<string, string | undefined>>,
-): Map<string, string> {
+function override(values: Record<string, unknown>, environment: Environment): Map<string, string> {
   const overridden = new Map<string, string>()
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || text === undefined) continue
@@ -155,6 +156,10 @@ function override(
 
 function camelCase(part: string): string {
   return part.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, '_$&').toUpperCase()
 }
 
 /** The text as the schema wants it: a list, a number, a boolean, or itself. */
@@ -229,7 +234,17 @@ function describeIssue(
   }
   if (issue.code !== 'unrecognized_keys') return [describe(issue.path, issue.message)]
   const known = keysAt(issue.path, values).join(', ')
-  return issue.keys.map((key) => describe([...issue.path, key], `no such key; known here: ${known}`))
+  return issue.keys.map((key) =>
+    describe([...issue.path, key], formerKey(issue.path, key) ?? `no such key; known here: ${known}`),
+  )
+}
+
+/** What a key that was once there is called now. */
+function formerKey(path: readonly PropertyKey[], key: string): string | null {
+  const secret = FORMER_KEYS[key]
+  if (secret === undefined || (path[0] !== 'store' && path[0] !== 'dashboards')) return null
+  const variable = [...path, secret, 'file'].map((step) => snakeCase(String(step))).join('__')
+  return `is now written ${secret}: { file: PATH }, or ${PREFIX}${variable} in the environment`
 }
 
 /** The variable that set a key, something in it, or what it is in. */
@@ -261,8 +276,7 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
   }
   const { entries, problems } = parseEspKeys(source)
   if (problems.length > 0) throw new ConfigError(problems.map((problem) => `${file}: ${problem}`).join('\n'))
-  const isOpen = process.platform !== 'win32' && (mode & 0o077) !== 0
-  const warnings = isOpen ? [`${file} holds keys and is open to other users: chmod 600 ${file}`] : []
+  const warnings = isOpen(mode) ? [`${file} holds keys and is open to other users: chmod 600 ${file}`] : []
   return { entries, warnings }
 }
 
@@ -271,11 +285,7 @@ export function loadEspKeys(config: Config): { entries: readonly EspKeyEntry[]; 
  *
  * @param key where in the configuration, for the `ConfigError` that names what cannot be read
  */
-export function readSecret(
-  secret: Secret,
-  key: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
+export function readSecret(secret: Secret, key: string, environment: Environment): string {
   if (typeof secret === 'string') return secret
   if ('env' in secret) {
     const value = environment[secret.env]
@@ -296,13 +306,17 @@ export function readConfigured(file: string, key: string): string {
   }
 }
 
-/** What a file beside the configuration says, and what its owner should know of it. */
-function secretOf(value: string, key: string, file: string): { secret: string; warnings: readonly string[] } {
-  if (file === '') return { secret: value, warnings: [] }
-  const secret = readConfigured(file, key).trim()
-  if (secret === '') throw new ConfigError(`${key}: ${file} is empty`)
-  const isOpen = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0
-  return { secret, warnings: isOpen ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : [] }
+function isOpen(mode: number): boolean {
+  return process.platform !== 'win32' && (mode & 0o077) !== 0
+}
+
+/** What the owners of files that hold secrets of the configuration should know: that others can read them. */
+export function openFiles(secrets: readonly Secret[]): string[] {
+  const files = secrets.flatMap((secret) => (typeof secret === 'object' && 'file' in secret ? [secret.file] : []))
+  return [...new Set(files)].flatMap((file) => {
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
+    return isOpen(mode) ? [`${file} holds a secret and is open to other users: chmod 600 ${file}`] : []
+  })
 }
 
 /** The certificates in a file; empty if none is named. */
@@ -322,39 +336,60 @@ export interface ConnectionSecrets {
   readonly warnings: readonly string[]
 }
 
-/** What the configuration keeps in files for the store. Throws a `ConfigError` that names the file, and nothing of it. */
-export function loadStoreSecrets({ store }: Config): ConnectionSecrets {
-  const password = secretOf(store.password, 'store.passwordFile', store.passwordFile)
-  const apiKey = secretOf(store.apiKey, 'store.apiKeyFile', store.apiKeyFile)
-  const ca = certificatesOf('store.caFile', store.caFile)
-  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+/** What a connection to the store, or to Kibana or OpenSearch Dashboards, needs. Throws a `ConfigError` that names a file or a variable, and nothing of it. */
+export function loadConnectionSecrets(
+  config: Pick<Config, 'store' | 'dashboards'>,
+  section: 'store' | 'dashboards',
+  environment: Environment,
+): ConnectionSecrets {
+  const { password, apiKey, caFile } = config[section]
+  return {
+    password: readSecret(password, `${section}.password`, environment),
+    apiKey: readSecret(apiKey, `${section}.apiKey`, environment),
+    ca: certificatesOf(`${section}.caFile`, caFile),
+    warnings: openFiles([password, apiKey]),
+  }
 }
 
-/** What the configuration keeps in files for Kibana or OpenSearch Dashboards. Throws a `ConfigError`, as for the store. */
-export function loadDashboardsSecrets({ dashboards }: Config): ConnectionSecrets {
-  const password = secretOf(dashboards.password, 'dashboards.passwordFile', dashboards.passwordFile)
-  const apiKey = secretOf(dashboards.apiKey, 'dashboards.apiKeyFile', dashboards.apiKeyFile)
-  const ca = certificatesOf('dashboards.caFile', dashboards.caFile)
-  return { password: password.secret, apiKey: apiKey.secret, ca, warnings: [...password.warnings, ...apiKey.warnings] }
+/** What opens tunnels and PPP links. Throws a `ConfigError`, as above. */
+export function loadPacketSecrets(
+  { secrets }: Config,
+  environment: Environment,
+): { readonly l2tp: readonly Uint8Array[]; readonly ppp: readonly PppSecret[] } {
+  const l2tp = secrets.l2tp.map((secret, i) => readSecret(secret, `secrets.l2tp.${i}`, environment))
+  const ppp = secrets.ppp.map(({ user, password, ntHash }, i) => {
+    if (password !== undefined) {
+      return { user, password: readSecret(password, `secrets.ppp.${i}.password`, environment) }
+    }
+    const key = `secrets.ppp.${i}.ntHash`
+    const text = readSecret(ntHash as Secret, key, environment)
+    if (!isNtHash(text)) throw new ConfigError(`${key}: expected 32 hexadecimal digits where it stands`)
+    return { user, ntHash: text }
+  })
+  return { l2tp: l2tp.map((secret) => new TextEncoder().encode(secret)), ppp }
 }
-
-const MASK = '********'
 
 /** The configuration for people to see: secrets replaced. */
 export function maskSecrets(config: Config): Config {
   const { l2tp, ppp } = config.secrets
   const { store, dashboards } = config
+  const connection = ({ password, apiKey }: { readonly password: Secret; readonly apiKey: Secret }) => ({
+    password: password && maskSecret(password),
+    apiKey: apiKey && maskSecret(apiKey),
+  })
   return {
     ...config,
-    store: { ...store, password: store.password && MASK, apiKey: store.apiKey && MASK },
-    dashboards: { ...dashboards, password: dashboards.password && MASK, apiKey: dashboards.apiKey && MASK },
+    store: { ...store, ...connection(store) },
+    dashboards: { ...dashboards, ...connection(dashboards) },
     alerts: maskAlerts(config.alerts),
     secrets: {
       ...config.secrets,
-      l2tp: l2tp.map(() => MASK),
-      ppp: ppp.map(({ user, password }) =>
-        password === undefined ? { user, ntHash: MASK } : { user, password: MASK },
-      ),
+      l2tp: l2tp.map(maskSecret),
+      ppp: ppp.map(({ user, password, ntHash }) => ({
+        user,
+        ...(password === undefined ? {} : { password: maskSecret(password) }),
+        ...(ntHash === undefined ? {} : { ntHash: maskSecret(ntHash) }),
+      })),
     },
   }
 }

@@ -7,6 +7,7 @@ import { PacketClock } from './base/packet-clock.ts'
 import { isoMicroseconds, SECOND_US } from './base/time.ts'
 import type { MergedSource } from './capture/merge.ts'
 import type { CaptureFault } from './capture/packet.ts'
+import { loadPacketSecrets } from './config.ts'
 import type { Config } from './config-schema.ts'
 import { Detector } from './detect/detector.ts'
 import type { RuleSet } from './detect/rules.ts'
@@ -77,7 +78,7 @@ export class Sensor {
     this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
     if (this.detector !== null) this.bus.subscribe(this.detector.observe)
     const { track, capture } = config
-    const secrets = config.secrets.l2tp.map((secret) => new TextEncoder().encode(secret))
+    const secrets = loadPacketSecrets(config, process.env)
     this.trackers = new Trackers(
       emit,
       {
@@ -110,9 +111,9 @@ export class Sensor {
         reportsPerMinute: track.anomaliesPerMinute,
         sourcesMax: track.anomalySourcesMax,
       },
-      secrets,
+      secrets.l2tp,
       new EspKeyring(espKeys),
-      config.secrets.ppp,
+      secrets.ppp,
       // The ports of what IPsec hides are not those of the network.
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)

@@ -2,7 +2,15 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { ConfigError, describeConfig, loadConfig, loadEspKeys, loadStoreSecrets, maskSecrets } from '../src/config.ts'
+import {
+  ConfigError,
+  describeConfig,
+  loadConfig,
+  loadConnectionSecrets,
+  loadEspKeys,
+  loadPacketSecrets,
+  maskSecrets,
+} from '../src/config.ts'
 
 const SECRET = 'hunter2-Tr0ub4dor'
 const folder = mkdtempSync(join(tmpdir(), 'borescope-config-'))
@@ -238,6 +246,28 @@ describe('secrets', () => {
     expect(problemOf('secrets: { ppp: [{ password: abcd }] }')).toContain('secrets.ppp')
   })
 
+  test('of tunnels and users may stand elsewhere, and are read when packets are', () => {
+    const hash = '44EBBA8D5312B8D611474411F56989AE'
+    const config = load(
+      `secrets: { l2tp: [one, { file: ${fileOf('two\n')} }], ppp: [{ user: a, password: { env: P } }, { user: b, ntHash: { env: H } }, { user: c, password: "" }] }`,
+    )
+    const { l2tp, ppp } = loadPacketSecrets(config, { P: SECRET, H: hash })
+    expect(l2tp.map((secret) => Buffer.from(secret).toString())).toEqual(['one', 'two'])
+    expect(ppp).toEqual([
+      { user: 'a', password: SECRET },
+      { user: 'b', ntHash: hash },
+      { user: 'c', password: '' },
+    ])
+    expect(maskSecrets(config).secrets).toMatchObject({
+      l2tp: ['********', { file: expect.any(String) }],
+      ppp: [{ password: { env: 'P' } }, { ntHash: { env: 'H' } }, { password: '********' }],
+    })
+    expect(() => loadPacketSecrets(config, { P: SECRET, H: SECRET })).toThrow(
+      /^secrets\.ppp\.1\.ntHash: expected 32 hexadecimal digits where it stands$/,
+    )
+    expect(() => loadPacketSecrets(config, { H: hash })).toThrow(/^secrets\.ppp\.0\.password: .*P is not set$/)
+  })
+
   test.each([
     `secrets: { ppp: ${SECRET} }`,
     `secrets: { ppp: [${SECRET}] }`,
@@ -358,8 +388,16 @@ describe('the store', () => {
       /store\.apiKey: expected either a user or an API key/,
     ],
     [
-      `{ kind: elasticsearch, ${NODES}, apiKey: ${SECRET}, apiKeyFile: /x }`,
-      /store\.apiKeyFile: expected either apiKey or apiKeyFile/,
+      `{ kind: elasticsearch, ${NODES}, apiKeyFile: ${SECRET} }`,
+      /^FILE:1: store\.apiKeyFile: is now written apiKey: \{ file: PATH \}, or BORESCOPE_STORE__API_KEY__FILE in the environment$/,
+    ],
+    [
+      `{ kind: opensearch, ${NODES}, username: a, passwordFile: ${SECRET} }`,
+      /store\.passwordFile: is now written password: \{ file: PATH \}, or BORESCOPE_STORE__PASSWORD__FILE in/,
+    ],
+    [
+      `{ kind: opensearch, ${NODES}, username: a, password: { files: ${SECRET} } }`,
+      /store\.password: expected a text, \{ file: PATH \} or \{ env: NAME \}/,
     ],
     [
       `{ kind: elasticsearch, ${NODES}, warmAfterDays: 90, deleteAfterDays: 90 }`,
@@ -379,26 +417,43 @@ describe('the store', () => {
     expect(config.store.password).toBe(SECRET)
   })
 
-  test('takes them from files, and warns if others can read these', () => {
+  test('takes them from files or the environment, and warns if others can read these', () => {
     const password = fileOf(`${SECRET}\n`)
     const ca = fileOf('-----BEGIN CERTIFICATE-----\n')
     chmodSync(password, 0o600)
-    const config = load(`store: { kind: opensearch, ${NODES}, username: a, passwordFile: ${password}, caFile: ${ca} }`)
-    expect(loadStoreSecrets(config)).toEqual({
-      password: SECRET,
-      apiKey: '',
-      ca: '-----BEGIN CERTIFICATE-----\n',
-      warnings: [],
-    })
+    const with_ = (secret: string) =>
+      load(`store: { kind: opensearch, ${NODES}, username: a, password: ${secret}, caFile: ${ca} }`)
+    const config = with_(`{ file: ${password} }`)
+    const expected = { password: SECRET, apiKey: '', ca: '-----BEGIN CERTIFICATE-----\n', warnings: [] }
+    expect(loadConnectionSecrets(config, 'store', {})).toEqual(expected)
+    expect(maskSecrets(config).store.password).toEqual({ file: password })
+    expect(loadConnectionSecrets(with_('{ env: PASS }'), 'store', { PASS: SECRET })).toEqual(expected)
+    expect(() => loadConnectionSecrets(with_('{ env: PASS }'), 'store', {})).toThrow(
+      'store.password: the environment variable PASS is not set',
+    )
     chmodSync(password, 0o640)
-    expect(loadStoreSecrets(config).warnings).toEqual([
+    expect(loadConnectionSecrets(config, 'store', {}).warnings).toEqual([
       `${password} holds a secret and is open to other users: chmod 600 ${password}`,
     ])
-    const with_ = (file: string) => load(`store: { kind: opensearch, ${NODES}, username: a, passwordFile: ${file} }`)
-    expect(() => loadStoreSecrets(with_('/nowhere/x'))).toThrow(
-      /^store\.passwordFile: \/nowhere\/x cannot be read \(ENOENT/,
+    expect(() => loadConnectionSecrets(with_('{ file: /nowhere/x }'), 'store', {})).toThrow(
+      /^store\.password: \/nowhere\/x cannot be read \(ENOENT/,
     )
-    expect(() => loadStoreSecrets(with_(fileOf('\n')))).toThrow(/ is empty$/)
-    expect(() => loadStoreSecrets(load('store: { caFile: /nowhere/ca }'))).toThrow(/^store\.caFile: \/nowhere\/ca/)
+    expect(() => loadConnectionSecrets(with_(`{ file: ${fileOf('\n')} }`), 'store', {})).toThrow(/ is empty$/)
+    expect(() => loadConnectionSecrets(load('store: { caFile: /nowhere/ca }'), 'store', {})).toThrow(
+      /^store\.caFile: \/nowhere\/ca/,
+    )
+  })
+
+  test('is told by a variable where a secret stands', () => {
+    const file = fileOf(SECRET)
+    const { config } = loadConfig(undefined, {
+      BORESCOPE_DASHBOARDS__PASSWORD__FILE: file,
+      BORESCOPE_DASHBOARDS__API_KEY__ENV: 'KEY',
+    })
+    const found = loadConnectionSecrets(config, 'dashboards', { KEY: 'abc' })
+    expect(found).toMatchObject({ password: SECRET, apiKey: 'abc' })
+    expect(problemOf(null, { BORESCOPE_DASHBOARDS__PASSWORD_FILE: file })).toBe(
+      'environment variable BORESCOPE_DASHBOARDS__PASSWORD_FILE: dashboards.passwordFile: is now written password: { file: PATH }, or BORESCOPE_DASHBOARDS__PASSWORD__FILE in the environment',
+    )
   })
 })

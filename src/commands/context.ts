@@ -1,7 +1,7 @@
 /** What every command works with: the configuration, the rules, the store; and how it ends. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { loadConfig, loadEspKeys, loadStoreSecrets } from '../config.ts'
+import { loadConfig, loadConnectionSecrets, loadEspKeys } from '../config.ts'
 import type { Config } from '../config-schema.ts'
 import type { DestinationKind } from '../deliveries.ts'
 import { loadRules, type RuleSet } from '../detect/rules.ts'
@@ -65,7 +65,7 @@ export class Context {
   /** How the configured cluster is reached. Warns on stderr if others can read its secrets. */
   clusterOptions(): ClusterOptions {
     const { store } = this.config
-    const { password, apiKey, ca, warnings } = loadStoreSecrets(this.config)
+    const { password, apiKey, ca, warnings } = loadConnectionSecrets(this.config, 'store', process.env)
     for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
     return {
       connection: {

@@ -1,6 +1,6 @@
 /** `borescope dashboards export|import`: dashboards for Kibana and OpenSearch Dashboards. */
 import { type Command, Option } from 'commander'
-import { loadDashboardsSecrets } from '../config.ts'
+import { loadConnectionSecrets } from '../config.ts'
 import { savedObjectsNdjson } from '../dashboards/dashboards.ts'
 import { type DashboardsServer, identify, importObjects, PRODUCT_NAMES } from '../dashboards/import.ts'
 import { PRODUCTS, type Product } from '../dashboards/saved-object.ts'
@@ -80,7 +80,11 @@ function serverOf({ config }: Context, url: string | undefined, options: ImportO
     throw new UsageError(
       'a password in an address is seen by every user of the machine: set dashboards.password instead',
     )
-  const { password, apiKey, ca, warnings } = loadDashboardsSecrets({ ...config, dashboards: settings })
+  const { password, apiKey, ca, warnings } = loadConnectionSecrets(
+    { ...config, dashboards: settings },
+    'dashboards',
+    process.env,
+  )
   for (const warning of warnings) process.stderr.write(`borescope: ${warning}\n`)
   return {
     url: parsed,

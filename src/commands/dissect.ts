@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Packet } from '../capture/packet.ts'
 import { openCapture, type Source } from '../capture/sources.ts'
+import { loadPacketSecrets } from '../config.ts'
 import type { Config } from '../config-schema.ts'
 import { type EspKeyEntry, EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Layer } from '../dissect/layer.ts'
@@ -93,10 +94,10 @@ async function dissectSource(
   lines: Lines,
   espKeys: readonly EspKeyEntry[],
 ): Promise<void> {
-  const { capture, secrets, track } = config
+  const { capture, track } = config
   const describer = new Describer({
     l2tpPorts: capture.l2tpPorts,
-    secrets: secrets.l2tp.map((secret) => new TextEncoder().encode(secret)),
+    secrets: loadPacketSecrets(config, process.env).l2tp,
     fragments: {
       datagramsMax: capture.fragmentsMax,
       piecesMax: capture.fragmentPiecesMax,

@@ -3,18 +3,20 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openSink } from '../alerting.ts'
-import { ConfigError, loadEspKeys } from '../config.ts'
+import { secretsOfSinks } from '../alert-config.ts'
+import { ConfigError, loadEspKeys, loadPacketSecrets, openFiles } from '../config.ts'
 import { elasticsearchClient } from '../store/cluster/elasticsearch.ts'
 import { examineCluster, type Finding } from '../store/cluster/examine.ts'
 import { openSearchClient } from '../store/cluster/opensearch.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT } from './context.ts'
+import { examineDeliveries } from './doctor-delivery.ts'
 import { bytes, counted, number, paint, print, when } from './terminal.ts'
 
 export function registerDoctor(program: Command, context: () => Context): void {
   program
     .command('doctor')
-    .summary('check the installation, the configuration, the rules and the store')
+    .summary('check the installation, the configuration, the rules, the store and what waits for it')
     .description(
       'Checks what Borescope needs and says what to do where something is wrong. Exits with 2 if something is.',
     )
@@ -34,9 +36,11 @@ async function examine(context: Context): Promise<Finding[]> {
   return [
     version(),
     configuration(context),
+    ...secrets(context),
     ...keys(context),
     rules(context),
     ...(await store(context)),
+    ...examineDeliveries(context.config),
     ...sinks(context),
   ]
 }
@@ -57,6 +61,24 @@ function configuration({ configFile, config }: Context): Finding {
     ppp.length === 0 ? 'no passwords of users: MPPE stays closed' : counted(ppp.length, 'password'),
   ].join('; ')
   return { of: 'configuration', state: 'fine', says }
+}
+
+/** Whether secrets that stand elsewhere can be read, and by nobody else; those of sinks and the store are read there. */
+function secrets({ config }: Context): Finding[] {
+  const of = 'secrets'
+  const { l2tp, ppp } = config.secrets
+  const { store, dashboards, alerts } = config
+  const connections = [store.password, store.apiKey, dashboards.password, dashboards.apiKey]
+  const users = ppp.flatMap(({ password = [], ntHash = [] }) => [password, ntHash].flat())
+  const open = openFiles([...l2tp, ...users, ...connections, ...secretsOfSinks(alerts)])
+  const findings: Finding[] = open.map((says) => ({ of, state: 'wrong', says }))
+  try {
+    loadPacketSecrets(config, process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    findings.push({ of, state: 'wrong', says: error.message })
+  }
+  return findings
 }
 
 function keys({ config }: Context): Finding[] {

@@ -12,7 +12,7 @@ import { parseCount } from './formats.ts'
 import { counted, print, table, warn, when } from './terminal.ts'
 
 /** While they are tried again, the events stand in a file of this name: a crash loses none. */
-const RETRIED = `${QUARANTINE}.retried`
+export const RETRIED = `${QUARANTINE}.retried`
 
 interface Row extends Quarantined {
   readonly destination: string

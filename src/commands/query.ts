@@ -1,7 +1,7 @@
 /** `borescope query`: any question to the store, in KQL. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { FieldName } from '../events/fields.ts'
-import type { Group, Metric, Selection, Sort } from '../store/search.ts'
+import { type Group, type GroupOrder, LARGEST_FIRST, type Metric, type Selection, type Sort } from '../store/search.ts'
 import type { EventStore } from '../store/stores.ts'
 import { type Context, UsageError } from './context.ts'
 import { explainQuery } from './explain.ts'
@@ -22,7 +22,7 @@ interface QueryOptions {
   readonly since?: string
   readonly until?: string
   readonly fields?: readonly FieldName[]
-  readonly sort?: readonly Sort[]
+  readonly sort?: string
   readonly limit: number
   readonly format: Format
   readonly json?: boolean
@@ -62,8 +62,7 @@ export function registerQuery(program: Command, context: () => Context): void {
     .option('-f, --fields <names>', 'fields to show, separated by commas', parseFields)
     .option(
       '--sort <field>',
-      'field to sort by; -field for falling order; several separated by commas (default: newest first)',
-      parseSort,
+      'field to sort by; -field for falling order; several separated by commas (default: newest first). Groups: count, or a metric such as -sum (default: -count)',
     )
     .option('-n, --limit <number>', 'events at most, or groups with --by; all for every one', parseLimit, 100)
     .addOption(new Option('--format <format>', 'how to write them').choices(FORMATS).default('table'))
@@ -118,7 +117,7 @@ async function query(store: EventStore, kql: string, options: QueryOptions): Pro
   }
   if (every !== undefined) return printHistogram(await store.histogram(selection, every), every, format)
   if (by !== undefined || metrics.length > 0) {
-    return printGroups(by ?? [], metrics, await groupsOf(store, selection, by ?? [], metrics, options.limit), format)
+    return printGroups(by ?? [], metrics, await groupsOf(store, selection, by ?? [], metrics, options), format)
   }
   await printFound(store, selection, options, format)
 }
@@ -132,7 +131,7 @@ async function printFound(store: EventStore, selection: Selection, options: Quer
   if (format === 'table' && limit > TABLE_ROWS_MAX) {
     throw new UsageError(`a table has ${number(TABLE_ROWS_MAX)} rows at most: more come with --format ndjson or csv`)
   }
-  const sort = options.sort ?? [{ field: '@timestamp', descending: true }]
+  const sort = options.sort === undefined ? NEWEST_FIRST : parseSort(options.sort)
   const isWhole = format === 'json' || format === 'ndjson'
   const documents = store.search({
     ...selection,
@@ -151,37 +150,75 @@ async function printFound(store: EventStore, selection: Selection, options: Quer
 }
 
 /** A group with a value for each metric; null where no event of it has the field. */
-interface MeasuredGroup extends Omit<Group, 'metric'> {
+interface MeasuredGroup extends Omit<Group, 'metric' | 'isEstimate'> {
   readonly metrics: readonly (number | null)[]
+  readonly estimates: readonly boolean[]
 }
 
-/** A store computes one metric at a time; the groups are the same each time, but for events that come in between. */
+type Measured = Pick<Group, 'metric' | 'isEstimate'>
+
+/**
+ * A store computes one metric at a time: that by which the groups are sorted says which they are, and the others are looked
+ * up among all groups.
+ */
 async function groupsOf(
   store: EventStore,
   selection: Selection,
   by: readonly FieldName[],
   metrics: readonly Metric[],
-  limit: number,
+  { limit, sort }: Pick<QueryOptions, 'limit' | 'sort'>,
 ): Promise<MeasuredGroup[]> {
-  const aggregation = { by, limit: Number.isFinite(limit) ? limit : GROUPS_MAX }
-  const [first, ...more] = metrics
-  const groups = await store.aggregate(selection, { ...aggregation, ...(first === undefined ? {} : { metric: first }) })
-  const columns: Map<string, number | null>[] = []
-  for (const metric of more) {
-    const measured = await store.aggregate(selection, { ...aggregation, metric })
-    columns.push(new Map(measured.map((group) => [JSON.stringify(group.key), group.metric ?? null])))
+  const { order, lead } = orderOf(sort, metrics)
+  const most = Number.isFinite(limit) ? limit : GROUPS_MAX
+  const leading: Metric | undefined = metrics[lead]
+  const groups = await store.aggregate(selection, {
+    by,
+    limit: most,
+    order,
+    ...(leading === undefined ? {} : { metric: leading }),
+  })
+  const columns = new Map<number, ReadonlyMap<string, Measured>>()
+  for (const [i, metric] of metrics.entries()) {
+    // By their count the groups are the same each time, but for events that come in between.
+    const all = order.by === 'count' ? { by, limit: most, order, metric } : { by, limit: GROUPS_MAX, metric }
+    const measured = i === lead ? groups : await store.aggregate(selection, all)
+    columns.set(i, new Map(measured.map((group) => [JSON.stringify(group.key), group])))
+    if (all.limit === GROUPS_MAX && measured.length === GROUPS_MAX && i !== lead) {
+      throw new UsageError(`there are more than ${number(GROUPS_MAX)} groups: ask for one metric, or sort by count`)
+    }
   }
-  return groups.map(({ metric, ...group }) => {
-    const key = JSON.stringify(group.key)
-    const others = columns.map((column) => column.get(key) ?? null)
-    return { ...group, metrics: first === undefined ? [] : [metric ?? null, ...others] }
+  return groups.map(({ metric: _, isEstimate: __, ...group }) => {
+    const values = metrics.map((_metric, i) => columns.get(i)?.get(JSON.stringify(group.key)))
+    return {
+      ...group,
+      metrics: values.map((value) => value?.metric ?? null),
+      estimates: values.map((value) => value?.isEstimate ?? false),
+    }
   })
 }
 
-/** As the options are called: `sum(network.bytes)`. */
-function metricTitle({ of, field }: Metric): string {
+/** What groups are sorted by, and which metric that is; the first one if it is none. */
+function orderOf(sort: string | undefined, metrics: readonly Metric[]): { order: GroupOrder; lead: number } {
+  if (sort === undefined) return { order: LARGEST_FIRST, lead: 0 }
+  const descending = sort.startsWith('-')
+  const name = descending ? sort.slice(1) : sort
+  if (name === 'count') return { order: { by: 'count', descending }, lead: 0 }
+  const lead = metrics.findIndex((metric) => [metricName(metric), metricTitle(metric)].includes(name))
+  if (lead === -1) {
+    const known = ['count', ...metrics.map(metricTitle)].join(', ')
+    throw new UsageError(`groups cannot be sorted by "${name}": expected one of ${known}; with - for falling order`)
+  }
+  return { order: { by: 'metric', descending }, lead }
+}
+
+/** As its option is called. */
+function metricName({ of }: Metric): string {
   const [name] = Object.entries(METRICS).find(([, metric]) => metric.of === of) as [string, unknown]
-  return `${name}(${field})`
+  return name
+}
+
+function metricTitle(metric: Metric): string {
+  return `${metricName(metric)}(${metric.field})`
 }
 
 async function printGroups(
@@ -191,6 +228,9 @@ async function printGroups(
   format: Format,
 ): Promise<void> {
   const titles = metrics.map(metricTitle)
+  if (groups.some(({ estimates }) => estimates.includes(true))) {
+    process.stderr.write('the largest counts of distinct values (~) are estimates of the cluster, some percent off\n')
+  }
   if (format === 'json' || format === 'ndjson') {
     const rows = groups.map(({ key, count, first, last, metrics: values }) => ({
       ...Object.fromEntries(by.map((field, i) => [field, key[i]])),
@@ -216,7 +256,8 @@ async function printGroups(
     { title: 'count', value: ({ count }: MeasuredGroup) => number(count), right: true },
     ...titles.map((title, i) => ({
       title,
-      value: ({ metrics: values }: MeasuredGroup) => (values[i] === null ? '-' : number(values[i])),
+      value: ({ metrics: values, estimates }: MeasuredGroup) =>
+        values[i] === null ? '-' : `${estimates[i] ? '~' : ''}${number(values[i])}`,
       right: true,
     })),
     { title: 'first', value: ({ first }: MeasuredGroup) => when(first) },
@@ -224,6 +265,8 @@ async function printGroups(
   ]
   if (groups.length > 0) await print(table(columns, groups))
 }
+
+const NEWEST_FIRST: readonly Sort[] = [{ field: '@timestamp', descending: true }]
 
 function parseSort(text: string): Sort[] {
   return text.split(',').map((part) => {

@@ -332,7 +332,7 @@ export class Spool {
 
   #complain(error: unknown): void {
     this.troubles++
-    this.trouble = { message: error instanceof Error ? error.message : String(error), atMs: Date.now() }
+    this.trouble = { message: messageOf(error), atMs: Date.now() }
   }
 }
 
@@ -372,6 +372,21 @@ export interface SpoolContent {
   readonly bytes: number
   /** When the oldest segment was last written to; null if there is none. */
   readonly oldestMs: number | null
+  /** What whoever takes it up will find missing. */
+  readonly damage: readonly SegmentDamage[]
+  /** Why it is not known what was delivered already; null if it is. */
+  readonly cursorTrouble: string | null
+}
+
+export interface SegmentDamage {
+  /** The path of the file. */
+  readonly path: string
+  /** Records that are lost between others that are sound. */
+  readonly lost: number
+  /** Octets at its end that are no whole record: a crash in the middle of writing leaves such. */
+  readonly tail: number
+  /** Why the file cannot be read at all; null if it can. */
+  readonly trouble: string | null
 }
 
 /** What lies in a spool that no process owns; nothing is changed. */
@@ -379,17 +394,31 @@ export function inspectSpool(folder: string): SpoolContent {
   let records = 0
   let bytes = 0
   let oldestMs: number | null = null
-  const cursor = readCursor(folder, fs, () => {})
-  for (const name of fs.readdirSync(folder)) {
+  let cursorTrouble: string | null = null
+  const damage: SegmentDamage[] = []
+  const cursor = readCursor(folder, fs, (error) => {
+    cursorTrouble = messageOf(error)
+  })
+  for (const name of fs.readdirSync(folder).sort()) {
     const found = segmentOf(name)
     if (found === null) continue
-    const { mtimeMs, size } = fs.statSync(join(folder, name))
-    const segment = new Segment(folder, found.lane, found.number, mtimeMs, fs)
-    segment.examine(cursor.get(name) ?? [])
-    if (segment.unread === 0) continue
-    records += segment.unread
-    bytes += size
-    oldestMs = Math.min(oldestMs ?? mtimeMs, mtimeMs)
+    const path = join(folder, name)
+    try {
+      const { mtimeMs, size } = fs.statSync(path)
+      const segment = new Segment(folder, found.lane, found.number, mtimeMs, fs)
+      const { lost, tail } = segment.examine(cursor.get(name) ?? [])
+      if (lost > 0 || tail > 0) damage.push({ path, lost, tail, trouble: null })
+      if (segment.unread === 0) continue
+      records += segment.unread
+      bytes += size
+      oldestMs = Math.min(oldestMs ?? mtimeMs, mtimeMs)
+    } catch (error) {
+      damage.push({ path, lost: 0, tail: 0, trouble: messageOf(error) })
+    }
   }
-  return { records, bytes, oldestMs }
+  return { records, bytes, oldestMs, damage, cursorTrouble }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -11,7 +11,7 @@ export interface Period {
   readonly untilUs: number
 }
 
-const TIMESTAMP = /^((?:[+-]\d{6}|\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/
+const TIMESTAMP = /^((?:[+-]\d{6}|\d{4})-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/
 const DATE =
   /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/
 /** Milliseconds since the epoch; four digits are a year. */
@@ -19,20 +19,49 @@ const EPOCH_MS = /^-?\d{5,15}$/
 const MATH = /^(?:[+-]\d{1,9}[yMwdhHms]|\/[yMwdhHms])*$/
 const STEP = /([+-]\d+|\/)([yMwdhHms])/g
 
-let cachedSecond = ''
+/** `2026-01-31T23:59:59.123456Z`: as the sensor writes all of its dates. */
+const USUAL_LENGTH = 27
+
+let cachedDay = ''
 let cachedUs = 0
 
 /** The instant that a document's date names, or null if the text is not ISO 8601 in UTC. Below a microsecond it is cut. */
 export function instantUs(text: string): number | null {
+  if (text.length === USUAL_LENGTH && cachedDay.length === 10 && text.startsWith(cachedDay)) {
+    const inDayUs = usualTimeUs(text)
+    if (inDayUs !== -1) return cachedUs + inDayUs
+  }
   const match = TIMESTAMP.exec(text)
   if (match === null) return null
-  if (match[1] !== cachedSecond) {
-    const milliseconds = Date.parse(`${match[1]}Z`)
-    if (Number.isNaN(milliseconds)) return null
-    cachedSecond = match[1]
-    cachedUs = milliseconds * 1000
-  }
-  return cachedUs + fractionUs(match[2])
+  const [, day, time, digits] = match
+  const milliseconds = Date.parse(`${day}T${time}Z`)
+  if (Number.isNaN(milliseconds)) return null
+  const dayMs = Date.parse(`${day}T00:00:00Z`)
+  cachedDay = day
+  cachedUs = dayMs * 1000
+  return milliseconds * 1000 + fractionUs(digits)
+}
+
+/** What stands behind the day in a text of the usual length, without a match for each; -1 if it is not the usual time. */
+function usualTimeUs(text: string): number {
+  const isUsual =
+    text.charCodeAt(10) === T &&
+    text.charCodeAt(13) === COLON &&
+    text.charCodeAt(16) === COLON &&
+    text.charCodeAt(19) === DOT &&
+    text.charCodeAt(26) === Z
+  const [hour, minute, second] = [twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17)]
+  const [high, middle, low] = [twoDigits(text, 20), twoDigits(text, 22), twoDigits(text, 24)]
+  if (!isUsual || hour > 23 || minute > 59 || second > 59 || high > 99 || middle > 99 || low > 99) return -1
+  return ((hour * 60 + minute) * 60 + second) * 1_000_000 + high * 10_000 + middle * 100 + low
+}
+
+const [T, COLON, DOT, Z, ZERO] = ['T', ':', '.', 'Z', '0'].map((character) => character.charCodeAt(0))
+
+/** More than 99 if they are none. */
+function twoDigits(text: string, at: number): number {
+  const [tens, units] = [text.charCodeAt(at) - ZERO, text.charCodeAt(at + 1) - ZERO]
+  return tens >= 0 && tens <= 9 && units >= 0 && units <= 9 ? tens * 10 + units : 100
 }
 
 /**

@@ -20,6 +20,8 @@ import {
   type Aggregation,
   type Bucket,
   type Group,
+  type GroupOrder,
+  LARGEST_FIRST,
   type Metric,
   type Rejection,
   type Retention,
@@ -32,7 +34,7 @@ import {
   type StoreStats,
   type WriteResult,
 } from './search.ts'
-import { isList, refuseInterval, refuseMetric } from './values.ts'
+import { isList, refuseInterval, refuseMetric, refuseOrder } from './values.ts'
 
 export interface EmbeddedOptions {
   readonly path: string
@@ -122,7 +124,9 @@ export class EmbeddedStore {
   }
 
   /** Groups by the values of fields, with counts; see {@link Aggregation}. */
-  async aggregate(selection: Selection, { by, limit, metric }: Aggregation): Promise<Group[]> {
+  async aggregate(selection: Selection, aggregation: Aggregation): Promise<Group[]> {
+    refuseOrder(aggregation)
+    const { by, limit, metric, order = LARGEST_FIRST } = aggregation
     const isSpanned = isBySpan(by, metric)
     const { where, parameters } = isSpanned ? this.#spannedCondition(selection) : this.#condition(selection)
     const joins = by.map((field, i) => elementsSql(field, this.#numbering, `k${i}`)).filter((join) => join !== '')
@@ -136,10 +140,10 @@ export class EmbeddedStore {
       ...(metric === undefined ? [] : [this.#metric(metric)]),
     ]
     const places = keys.map((_, i) => String(i + 1))
-    const order = `ORDER BY ${['n DESC', ...places].join(', ')} LIMIT ?`
+    const ordered = `ORDER BY ${[...groupOrder(order, by.length + 4), ...places].join(', ')} LIMIT ?`
     const sql = isSpanned
-      ? `${bySpan(selected, from, where, metric)} ${order}`
-      : `SELECT ${selected.join(', ')} FROM ${from} WHERE ${where}${groups(places)} ${order}`
+      ? `${bySpan(selected, from, where, metric)} ${ordered}`
+      : `SELECT ${selected.join(', ')} FROM ${from} WHERE ${where}${groups(places)} ${ordered}`
     return this.#rows(sql, [...parameters, limit]).map((row) => ({
       key: by.map((field, i) => keyValue(field, row[i])),
       count: row[by.length] as number,
@@ -266,6 +270,12 @@ export class EmbeddedStore {
 }
 
 /** The tables that these fields are in. Without that of what events share, an index alone may answer. */
+/** Terms of an ORDER BY; the metric stands in that column of the result. */
+function groupOrder({ by, descending }: GroupOrder, column: number): string[] {
+  const direction = descending ? 'DESC' : 'ASC'
+  return by === 'count' ? [`n ${direction}`] : [`${column} ${direction} NULLS LAST`, 'n DESC']
+}
+
 function fromFor(fields: readonly FieldName[]): string {
   return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
 }

@@ -75,9 +75,18 @@ export interface Aggregation {
   readonly by: readonly FieldName[]
   readonly limit: number
   readonly metric?: Metric
+  /** By default the largest count first. */
+  readonly order?: GroupOrder
 }
 
-/** Groups come in falling order of their count, ties in the order of their keys. */
+/** Ties come by falling count, then in the order of the keys; groups without the metric come last in both directions. */
+export interface GroupOrder {
+  readonly by: 'count' | 'metric'
+  readonly descending: boolean
+}
+
+export const LARGEST_FIRST: GroupOrder = { by: 'count', descending: true }
+
 export interface Group {
   /** The values of the `by` fields; null where events have none. */
   readonly key: readonly (string | number | boolean | null)[]
@@ -87,6 +96,8 @@ export interface Group {
   readonly last: string
   /** The metric, if one was asked for; null if no event of the group has the field. */
   readonly metric?: number | null
+  /** Whether the metric is an estimate: a cluster does not count many distinct values one by one. */
+  readonly isEstimate?: true
 }
 
 export interface Bucket {

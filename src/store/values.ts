@@ -1,10 +1,10 @@
 /** Values of fields, the same for every store: which fit their field, and what may be computed of them. */
+import { isIPv4, isIPv6 } from 'node:net'
 import { inspect } from 'node:util'
 import type { FieldKind } from '../events/declaration.ts'
 import { FIELDS, type FieldName } from '../events/fields.ts'
-import { addressKey } from './address.ts'
 import { instantUs } from './dates.ts'
-import { type Metric, StoreError } from './search.ts'
+import { type Aggregation, type Metric, StoreError } from './search.ts'
 
 export const NO_IDENTITY = 'an event has an event.id and a @timestamp'
 
@@ -20,12 +20,27 @@ export function refuseMetric({ of, field }: Metric): void {
   }
 }
 
+/** @throws {StoreError} if the groups have nothing that they could be ordered by */
+export function refuseOrder({ metric, order }: Aggregation): void {
+  if (order?.by === 'metric' && metric === undefined) throw new StoreError('there is no metric to order groups by')
+}
+
 /** @throws {StoreError} if the interval cannot be one of a histogram */
 export function refuseInterval(intervalMs: number): void {
   if (!(intervalMs >= 1)) throw new StoreError('the interval of a histogram is at least one millisecond')
 }
 
 const INT64_BOUND = 2 ** 63
+
+/** An IPv4 or IPv6 address without a zone. */
+export function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && (isIPv4(value) || (isIPv6(value) && !value.includes('%')))
+}
+
+/** A whole number of 64 bits. */
+export function isWhole(value: unknown): value is number {
+  return Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
+}
 
 /** Why a value does not fit its field, or null if it does. */
 export function flawOf(kind: FieldKind, value: unknown): string | null {
@@ -39,13 +54,10 @@ export function flawOf(kind: FieldKind, value: unknown): string | null {
     return null
   }
   if (kind === 'boolean') return typeof value === 'boolean' ? null : `not true or false: ${shown(value)}`
-  if (kind === 'long') {
-    const whole = Number.isInteger(value) && Math.abs(value as number) < INT64_BOUND
-    return whole ? null : `not a whole number of 64 bits: ${shown(value)}`
-  }
+  if (kind === 'long') return isWhole(value) ? null : `not a whole number of 64 bits: ${shown(value)}`
   if (kind === 'float') return Number.isFinite(value) ? null : `not a number: ${shown(value)}`
   if (typeof value !== 'string') return `not a text: ${shown(value)}`
-  if (kind === 'ip') return addressKey(value) === null ? `not an address: ${shown(value)}` : null
+  if (kind === 'ip') return isAddress(value) ? null : `not an address: ${shown(value)}`
   if (kind === 'date') return instantUs(value) === null ? `not an ISO 8601 date in UTC: ${shown(value)}` : null
   return null
 }

@@ -13,6 +13,9 @@ export interface ClusterFigures {
   readonly deliveredPerSecond: number
   /** The second against the first: the median of the rounds' ratios. */
   readonly ofBulk: number
+  /** What the client takes of the processor for an event, in each way. */
+  readonly bulkCpuUs: number
+  readonly deliveredCpuUs: number
   readonly rssBytes: number
 }
 
@@ -39,6 +42,8 @@ export async function measureCluster(
     // A server that has just started is not the same as one that has run for a minute.
     for (const way of WAYS) run(way, 0, Math.ceil(events / 5))
     const turns = Array.from({ length: rounds }, (_, i) => WAYS.map((way) => run(way, i + 1, events)))
+    const cpuUs = (way: number) =>
+      Number(median(turns.map((turn) => (turn[way].cpuSeconds * 1e6) / turn[way].events)).toPrecision(3))
     const perSecond = (way: number) => median(turns.map((turn) => turn[way].events / turn[way].seconds))
     return {
       server,
@@ -46,6 +51,8 @@ export async function measureCluster(
       bulkPerSecond: Math.round(perSecond(0)),
       deliveredPerSecond: Math.round(perSecond(1)),
       ofBulk: Number(median(turns.map(([bulk, delivered]) => bulk.seconds / delivered.seconds)).toPrecision(3)),
+      bulkCpuUs: cpuUs(0),
+      deliveredCpuUs: cpuUs(1),
       rssBytes: Math.max(...turns.map((turn) => turn[1].rssBytes)),
     }
   } finally {
@@ -56,10 +63,10 @@ export async function measureCluster(
 /** The figures as lines for people. */
 export function clusterLines(figures: ClusterFigures | null): string[] {
   if (figures === null) return ['cluster: not measured: no server can be run here']
-  const { server, events, bulkPerSecond, deliveredPerSecond, ofBulk, rssBytes } = figures
+  const { server, events, bulkPerSecond, deliveredPerSecond, ofBulk, rssBytes, ...cpu } = figures
   return [
     `${server}, ${events.toLocaleString('en')} events`,
-    `a bare loop of _bulk           ${bulkPerSecond.toLocaleString('en').padStart(9)} events/s`,
-    `delivered, each accounted for  ${deliveredPerSecond.toLocaleString('en').padStart(9)} events/s  ${ofBulk} of it, ${Math.round(rssBytes / 1e6)} MB`,
+    `a bare loop of _bulk           ${bulkPerSecond.toLocaleString('en').padStart(9)} events/s  ${cpu.bulkCpuUs} µs of the client's processor an event`,
+    `delivered, each accounted for  ${deliveredPerSecond.toLocaleString('en').padStart(9)} events/s  ${cpu.deliveredCpuUs} µs; ${ofBulk} of the rate, ${Math.round(rssBytes / 1e6)} MB`,
   ]
 }

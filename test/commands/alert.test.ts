@@ -31,6 +31,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1')
   await once(peer, 'listening')
   const { port } = peer.address() as AddressInfo
+  writeFileSync(join(scratch, 'open.url'), 'http://127.0.0.1:1/', { mode: 0o644 })
   writeFileSync(
     join(scratch, 'borescope.yaml'),
     `alerts:
@@ -38,6 +39,7 @@ beforeAll(async () => {
     hook: { type: webhook, url: 'http://127.0.0.1:${port}/${TOKEN}' }
     log: { type: file, path: alerts.ndjson }
     unset: { type: webhook, url: { env: NOWHERE } }
+    open: { type: webhook, url: { file: open.url } }
   routes:
     - { minLevel: medium, sinks: [hook, log] }
 delivery: { holdBackSeconds: 0.5, backoffSeconds: 0.1 }
@@ -117,6 +119,7 @@ test('doctor says what is wrong with a sink', async () => {
   const { code, stdout } = await borescope('doctor')
   expect(code).toBe(2)
   expect(stdout).toMatch(/wrong +alerts +alerts\.sinks\.unset\.url: the environment variable NOWHERE is not set/)
+  expect(stdout).toMatch(/wrong +secrets +open\.url holds a secret and is open to other users: chmod 600 open\.url/)
 })
 
 test('alert sinks lists them with their state', async () => {
@@ -126,6 +129,7 @@ test('alert sinks lists them with their state', async () => {
     { name: 'hook', type: 'webhook', levels: ['medium', 'high', 'critical'] },
     { name: 'log', type: 'file', target: 'alerts.ndjson' },
     { name: 'unset', state: 'wrong', says: expect.stringContaining('NOWHERE') },
+    { name: 'open', type: 'webhook' },
   ])
   expect((await borescope('alert', 'sinks')).stdout).toMatch(/^sink +type +leads to +levels +state/)
 })

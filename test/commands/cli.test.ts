@@ -309,6 +309,19 @@ describe('what is stored', () => {
     expect(all['distinct(destination.ip)']).toBeGreaterThan(0)
     const { stdout } = await borescope([...flows, '--by', 'source.ip', '--format', 'csv'])
     expect(stdout).toMatch(/^source\.ip,count,sum\(network\.bytes\),distinct\(destination\.ip\),first,last\n/)
+    const sumOf = (group: Record<string, number>) => group['sum(network.bytes)']
+    const falling = [...groups].sort((a, b) => sumOf(b) - sumOf(a))
+    const rising = [...groups].sort((a, b) => sumOf(a) - sumOf(b))
+    const sorted = [...flows, '--by', 'source.ip', '--json', '--limit', '2', '--sort']
+    expect(JSON.parse((await borescope([...sorted, '-sum'])).stdout)).toEqual(falling.slice(0, 2))
+    expect(JSON.parse((await borescope([...sorted, 'sum(network.bytes)'])).stdout)).toEqual(rising.slice(0, 2))
+    const unknown = await borescope([...sorted, '-bytes'])
+    expect([unknown.code, unknown.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'expected one of count, sum(network.bytes), distinct(destination.ip); with - for falling',
+      ),
+    ])
     const wrong = await borescope(['query', '--by', 'source.ip', '--avg', 'user.name'])
     expect(wrong.code).toBe(2)
     expect(wrong.stderr).toContain('there is no average of user.name: name a field of numbers')

@@ -34,6 +34,8 @@ const COMMANDS: readonly (readonly string[])[] = [
     '-network.bytes',
   ],
   ['query', 'event.action: ppp.authentication.*', '--by', 'user.name,event.outcome'],
+  ['query', CAPTURED, '--by', 'source.ip', '--sum', 'network.bytes', '--distinct', 'user.name', '--sort', '-sum'],
+  ['query', CAPTURED, '--by', 'event.action', '--distinct', 'source.ip', '--sort', 'distinct', '--json'],
   ['query', 'failed or "logged in"', '--count'],
   ['query', CAPTURED, '--by', 'event.dataset,event.action', '--json'],
   ['query', CAPTURED, '--since', '2026-11-23', '--until', '2027-01-01', '--count'],

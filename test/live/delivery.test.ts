@@ -5,98 +5,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { loadConfig } from '../../src/config.ts'
 import { Deliveries, QUARANTINE } from '../../src/deliveries.ts'
-import type { EventDocument } from '../../src/events/fields.ts'
 import { type Delivery, droppedIn, imbalance } from '../../src/output/delivery.ts'
 import { readQuarantine } from '../../src/output/quarantine.ts'
 import { type ClusterStore, openClusterStore } from '../../src/store/cluster/store.ts'
 import { clientOf, optionsFor } from '../store/cluster/live.ts'
-import { sessionEvent } from '../store/documents.ts'
 import { type OwnServer, ownServer, unavailable } from '../support/servers/servers.ts'
+import { ask, held, Producer, SETTINGS } from './support.ts'
 
 const NAMESPACE = 'live'
-/** One event in so many has an address that is none: it must be quarantined, and nothing with it. */
-const POISON_EVERY = 100
-const ALERT_EVERY = 50
 const NOTHING_LEFT = { spooled: 0, queued: 0, inFlight: 0 }
 const NONE_LEFT = { ...NOTHING_LEFT, dropped: {} }
 const PATIENCE = { timeout: 90_000, interval: 20 }
-
-/** Small batches and short pauses, so that a fault meets many requests. */
-const SETTINGS = {
-  ...loadConfig(undefined, {}).config.delivery,
-  batchBytes: 65_536,
-  batchEvents: 100,
-  batchSeconds: 0.05,
-  queueBytesMax: 262_144,
-  segmentBytes: 131_072,
-  requestSeconds: 2,
-  backoffSeconds: 0.05,
-  backoffMaxSeconds: 0.5,
-  holdBackSeconds: 60,
-}
-
-/** A sensor's side of the matter: it makes events, numbered on from the last, and hands them to a delivery that it never waits for. */
-class Producer {
-  readonly ids: string[] = []
-  readonly alerts: string[] = []
-  readonly poisoned = new Set<string>()
-  #delivery: Delivery
-
-  constructor(delivery: Delivery) {
-    this.#delivery = delivery
-  }
-
-  /** After a new start: the same events, another delivery. */
-  goOnWith(delivery: Delivery): void {
-    this.#delivery = delivery
-  }
-
-  async make(count: number): Promise<void> {
-    for (const end = this.ids.length + count; this.ids.length < end; ) {
-      this.#delivery.push(this.#next())
-      if (this.ids.length % 50 === 0) {
-        await new Promise(setImmediate)
-        expect(imbalance(this.#delivery.counts)).toBe(0)
-      }
-    }
-  }
-
-  /** Makes a hundred events a second for as long as something else takes. */
-  async makeDuring(other: Promise<unknown>): Promise<void> {
-    let isOver = false
-    const end = other.finally(() => {
-      isOver = true
-    })
-    while (!isOver) {
-      await this.make(20)
-      await delay(200)
-    }
-    await end
-  }
-
-  /** Those that the server should have in the end. */
-  get wholesome(): string[] {
-    return this.ids.filter((id) => !this.poisoned.has(id))
-  }
-
-  /** Of the three classes that matter differently. */
-  #next(): EventDocument {
-    const number = this.ids.length
-    const event = { ...sessionEvent(number), 'event.dataset': number % 2 === 1 ? 'borescope.flow' : 'borescope.l2tp' }
-    this.ids.push(event['event.id'])
-    if (number % ALERT_EVERY === 0) {
-      this.alerts.push(event['event.id'])
-      return { ...event, 'event.kind': 'alert', 'event.dataset': 'borescope.alerts' }
-    }
-    if (number % POISON_EVERY !== POISON_EVERY - 1) return event
-    this.poisoned.add(event['event.id'])
-    return { ...event, 'source.ip': 'nowhere' }
-  }
-}
 
 for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearch8'] as const) {
   describe.skipIf((await unavailable(kind)) !== null)(
@@ -117,7 +38,7 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
       })
       afterEach(async () => {
         await store.close()
-        await ask('DELETE', `/_data_stream/*-${NAMESPACE}`)
+        await ask(server.url, 'DELETE', `/_data_stream/*-${NAMESPACE}`)
         rmSync(folder, { recursive: true })
       })
 
@@ -128,38 +49,6 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
 
       function deliveriesWith(changes: Partial<typeof SETTINGS> = {}): Deliveries {
         return new Deliveries({ ...SETTINGS, path: folder, ...changes }, 'test', () => {})
-      }
-
-      async function ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
-        const response = await fetch(`${server.url}${path}`, {
-          method,
-          headers: { 'content-type': 'application/json' },
-          ...(body !== undefined && { body: JSON.stringify(body) }),
-        })
-        const answer = (await response.json()) as Record<string, unknown>
-        if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`)
-        return answer
-      }
-
-      /** The server's own count, and the ids that it holds, asked for without the store that is under test. */
-      async function held(): Promise<{ count: number; ids: string[] }> {
-        const streams = `logs-borescope.*-${NAMESPACE}`
-        await ask('POST', `/${streams}/_refresh`)
-        const { count } = (await ask('GET', `/${streams}/_count`)) as { count: number }
-        const ids: string[] = []
-        for (let after: unknown[] = []; ; ) {
-          const page = (await ask('POST', `/${streams}/_search`, {
-            size: 5000,
-            _source: false,
-            fields: ['event.id'],
-            sort: ['event.id'],
-            ...(after.length > 0 && { search_after: after }),
-          })) as { hits: { hits: { fields: Record<string, string[]>; sort: unknown[] }[] } }
-          const { hits } = page.hits
-          if (hits.length === 0) return { count, ids }
-          ids.push(...hits.map(({ fields }) => fields['event.id'][0]))
-          after = hits[hits.length - 1].sort
-        }
       }
 
       function quarantined(): string[] {
@@ -195,7 +84,7 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
         await deliveries.close()
 
         const { counts } = delivery
-        const { count, ids } = await held()
+        const { count, ids } = await held(server.url, NAMESPACE)
         expect(ids).toEqual(producer.wholesome.toSorted())
         expect(counts).toMatchObject({
           accepted: producer.ids.length,
@@ -231,7 +120,7 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
         await second.close()
 
         const { counts } = next
-        const { count, ids } = await held()
+        const { count, ids } = await held(server.url, NAMESPACE)
         expect(ids).toEqual(producer.wholesome.toSorted())
         expect(before.accepted + counts.accepted).toBe(producer.ids.length)
         expect(counts).toMatchObject(NONE_LEFT)
@@ -257,7 +146,7 @@ for (const kind of ['opensearch3', 'opensearch2', 'elasticsearch', 'elasticsearc
         await deliveries.close()
 
         const { counts } = delivery
-        const { count, ids } = await held()
+        const { count, ids } = await held(server.url, NAMESPACE)
         expect(counts).toMatchObject({ accepted: producer.ids.length, ...NOTHING_LEFT })
         expect(counts.stored + counts.duplicates).toBe(count)
         expect(count + counts.quarantined + droppedIn(counts)).toBe(producer.ids.length)

@@ -209,6 +209,45 @@ export function storeContract(name: string, open: () => Promise<EventStore>): vo
       await expect(metric('sum', 'user.name')).rejects.toThrow(/user\.name/)
     })
 
+    test('orders groups by their count or by a metric, in both directions', async () => {
+      const flow = (id: string, user: string | undefined, bytes: number | undefined) =>
+        document(id, { 'user.name': user, 'network.bytes': bytes, 'source.port': bytes === undefined ? 1 : bytes % 7 })
+      await store.write([
+        flow('a1', 'alice', 10),
+        flow('a2', 'alice', 20),
+        flow('a3', 'alice', 30),
+        flow('b1', 'bob', 500),
+        flow('c1', 'carol', 25),
+        flow('c2', 'carol', 35),
+        flow('d1', 'dave', undefined),
+        flow('d2', 'dave', undefined),
+        flow('e1', 'erin', 60),
+        flow('n1', undefined, 1),
+      ])
+      const ordered = async (
+        by: 'count' | 'metric',
+        descending: boolean,
+        of?: 'sum' | 'maximum' | 'average' | 'distinct',
+        limit = 10,
+      ) => {
+        const metric = of && { of, field: of === 'distinct' ? ('source.port' as const) : ('network.bytes' as const) }
+        const order = { by, descending }
+        const groups = await store.aggregate({}, { by: ['user.name'], limit, order, ...(metric && { metric }) })
+        return groups.map(({ key }) => (key[0] === null ? '-' : String(key[0])[0])).join('')
+      }
+      expect(await ordered('count', true)).toBe('acd-be')
+      expect(await ordered('count', false)).toBe('-becda')
+      // Of the same sum the larger group comes first, then the earlier key; without a sum it comes last either way.
+      expect(await ordered('metric', true, 'sum')).toBe('bace-d')
+      expect(await ordered('metric', false, 'sum')).toBe('-acebd')
+      expect(await ordered('metric', true, 'maximum')).toBe('beca-d')
+      expect(await ordered('metric', false, 'average')).toBe('-acebd')
+      expect(await ordered('metric', true, 'distinct')).toBe('acd-be')
+      expect(await ordered('metric', true, 'sum', 2)).toBe('ba')
+      expect(await ordered('count', false, 'sum', 3)).toBe('-be')
+      await expect(ordered('metric', true)).rejects.toThrow(/no metric to order groups by/)
+    })
+
     test('counts events in intervals', async () => {
       await store.write(DOCUMENTS)
       expect(await store.histogram({ since: '2026-01-31' }, DAY_MS)).toEqual([

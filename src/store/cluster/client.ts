@@ -18,15 +18,23 @@ export interface Connection {
   readonly ca?: string
   readonly verifyTls: boolean
   readonly requestTimeoutMs: number
-  readonly compression: boolean
+  /** `auto`: unless all nodes are on this machine, where it only costs time. */
+  readonly compression: boolean | 'auto'
+}
+
+const HERE = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** Whether requests and replies are compressed. */
+export function isCompressed({ nodes, compression }: Connection): boolean {
+  return compression === 'auto' ? !nodes.every((node) => HERE.test(new URL(node).hostname)) : compression
 }
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean>>
-  /** An object is sent as JSON, a text as lines of JSON. */
-  readonly body?: object | string
+  /** An object is sent as JSON; a text, or its octets, as lines of JSON. */
+  readonly body?: object | string | Buffer
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,6 +44,16 @@ export interface Reply {
   readonly body: unknown
   /** From a Retry-After header. */
   readonly afterMs: number | undefined
+}
+
+/** A body as a client takes it, and whether it is lines. */
+export function bodyOf({ body }: Call): {
+  readonly isLines: boolean
+  readonly sent: { readonly body?: string | Buffer }
+} {
+  const isLines = typeof body === 'string' || Buffer.isBuffer(body)
+  if (body === undefined) return { isLines, sent: {} }
+  return { isLines, sent: { body: isLines ? body : JSON.stringify(body) } }
 }
 
 /** Any reply resolves, whatever its status; no reply rejects with a StoreError. */

@@ -1,8 +1,11 @@
 /** Documents on their way into a cluster and back: nested as ECS writes them, with what the store adds. */
-import { type EventDocument, FIELDS, type FieldName, isField, nest } from '../../events/fields.ts'
+import { type EventDocument, FIELDS, type FieldName } from '../../events/fields.ts'
 import { instantUs } from '../dates.ts'
 import { flawOf, NO_IDENTITY } from '../values.ts'
-import { STORE_FIELDS, STREAMS, type StreamType, streamKey } from './mapping.ts'
+import { escaped, isBelowMicrosecond, NANOS_END_US } from './json-values.ts'
+import type { Lines } from './lines.ts'
+import { STORE_FIELDS, STREAMS, type Stream, streamKey } from './mapping.ts'
+import { type Shape, Shapes } from './shapes.ts'
 
 export interface Encoded {
   /** Which stream: its key, without the namespace. */
@@ -11,66 +14,128 @@ export interface Encoded {
   readonly timeUs: number
   /** Fields that the document carries although its dataset does not foresee them. */
   readonly beyond: readonly FieldName[]
-  readonly source: Record<string, unknown>
+  /** Where its lines in a bulk request begin and end: to create the document, and its JSON. */
+  readonly from: number
+  readonly until: number
 }
 
-/** The first microsecond that a date_nanos cannot hold: its nanoseconds are 64 bits. */
-const NANOS_END_US = 2 ** 63 / 1000
-/** More than six digits after the point. */
-const BELOW_MICROSECOND = /\.\d{7,}Z$/
+/** What does not depend on the document. */
+interface StreamTexts {
+  readonly key: string
+  readonly stream: Stream
+  /** A line of a bulk request up to the id of the document. */
+  readonly action: string
+  /** The document up to its own first field. */
+  readonly start: string
+  readonly beyond: WeakMap<Shape, readonly FieldName[]>
+}
 
 const DATES = (Object.keys(FIELDS) as FieldName[]).filter((field) => FIELDS[field].kind === 'date')
 const RANKS = new Map<string, number>(Object.keys(FIELDS).map((field, rank) => [field, rank]))
 
-/** What the cluster is sent, but for the order of storing; or why the document cannot be stored. */
-export function encode(document: EventDocument, namespace: string): Encoded | string {
-  const beyond: FieldName[] = []
-  const dataset = document['event.dataset']
-  const isMetric = document['event.kind'] === 'metric' && STREAMS.has(streamKey('metrics', String(dataset)))
-  const type: StreamType = isMetric ? 'metrics' : 'logs'
-  const stream = streamKey(type, String(dataset))
-  const foreseen = STREAMS.get(stream)?.fields
-  for (const [name, value] of Object.entries(document)) {
-    if (value === undefined) continue
-    if (!isField(name)) return `there is no field "${name}"`
-    const flaw = flawOf(FIELDS[name].kind, value)
-    if (flaw !== null) return `${name}: ${flaw}`
-    if (foreseen?.has(name) !== true) beyond.push(name)
+export class Encoder {
+  readonly #shapes = new Shapes()
+  /** By the keys of the streams. */
+  readonly #texts: ReadonlyMap<string, StreamTexts>
+
+  constructor(namespace: string) {
+    this.#texts = new Map(
+      [...STREAMS].map(([key, stream]) => {
+        const { type, dataset } = stream
+        const action = `{"create":{"_index":${JSON.stringify(`${key}-${namespace}`)},"_id":"`
+        const start = `{"data_stream":${JSON.stringify({ type, dataset, namespace })}`
+        return [key, { key, stream, action, start, beyond: new WeakMap() }]
+      }),
+    )
   }
-  const id = document['event.id']
-  const timeUs = document['@timestamp'] === undefined ? null : instantUs(document['@timestamp'])
-  if (id === undefined || id === '' || timeUs === null) return NO_IDENTITY
-  if (foreseen === undefined)
-    return `event.dataset: ${dataset ?? 'it is missing, and'} names no dataset of the catalogue`
-  if (timeUs < 0 || timeUs >= NANOS_END_US) return '@timestamp: a cluster keeps dates from 1970 to 2262'
-  const source = nest(document)
-  source['data_stream'] = { type, dataset, namespace }
-  const store = { time_us: timeUs, ...keptDates(document, source) }
-  source['borescope'] = { ...(source['borescope'] as object | undefined), store }
-  return { stream, id, timeUs, beyond, source }
+
+  /**
+   * Writes what the cluster is sent; or says why the document cannot be stored. `order` tells apart, in the order of storing,
+   * what happened in the same microsecond.
+   */
+  encode(document: EventDocument, order: number, lines: Lines): Encoded | string {
+    return this.#encode(document, order, lines, null)
+  }
+
+  #encode(document: EventDocument, order: number, lines: Lines, kept: Kept | null): Encoded | string {
+    const shape = this.#shapes.of(document)
+    if (typeof shape === 'string') return `there is no field "${shape}"`
+    const fields = this.#write(shape)
+    if (fields === null) return flawIn(shape.fields, this.#shapes.values) ?? this.#withoutKept(document, order, lines)
+    const id = document['event.id']
+    const timeUs = document['@timestamp'] === undefined ? null : instantUs(document['@timestamp'])
+    if (id === undefined || id === '' || timeUs === null) return NO_IDENTITY
+    const texts = this.#textsOf(document)
+    if (texts === undefined) {
+      return `event.dataset: ${document['event.dataset'] ?? 'it is missing, and'} names no dataset of the catalogue`
+    }
+    const added = `{"time_us":${timeUs},"order":${order}${kept === null ? '' : `,"kept":${JSON.stringify(kept)}`}}`
+    const from = lines.length
+    const until = lines.append(`${texts.action}${escaped(id)}"}}\n${texts.start}${fields}${added}}}\n`)
+    return {
+      stream: texts.key,
+      id,
+      timeUs,
+      beyond: beyondOf(texts, shape),
+      from,
+      until,
+    }
+  }
+
+  /** The fields of the last document as JSON; null if there is one that cannot be written as it is. */
+  #write({ places, writers, before, after }: Shape): string | null {
+    const { values } = this.#shapes
+    let json = ''
+    for (let i = 0; i < writers.length; i++) {
+      const value = writers[i](values[places[i]])
+      if (value === null) return null
+      json += before[i] + value
+    }
+    return json + after
+  }
+
+  /** With the dates that the index would refuse or cut taken out of the fields, and kept beside them as they were. */
+  #withoutKept(document: EventDocument, order: number, lines: Lines): Encoded | string {
+    const kept: Kept = {}
+    const changed: Record<string, unknown> = { ...document }
+    for (const field of DATES) {
+      const text = document[field] as string | undefined
+      if (text === undefined) continue
+      const timeUs = instantUs(text) as number
+      const isWithin = timeUs >= 0 && timeUs < NANOS_END_US
+      if (isWithin && !isBelowMicrosecond(text)) continue
+      if (!isWithin && field === '@timestamp') return '@timestamp: a cluster keeps dates from 1970 to 2262'
+      kept[field] = text
+      changed[field] = isWithin ? text.replace(/(\.\d{6})\d+Z$/, '$1Z') : undefined
+    }
+    return this.#encode(changed as unknown as EventDocument, order, lines, kept)
+  }
+
+  #textsOf(document: EventDocument): StreamTexts | undefined {
+    const dataset = String(document['event.dataset'])
+    const metrics = document['event.kind'] === 'metric' ? this.#texts.get(streamKey('metrics', dataset)) : undefined
+    return metrics ?? this.#texts.get(streamKey('logs', dataset))
+  }
 }
 
-/** Takes the dates out of `source` that the index would refuse or cut, and gives them as they were. */
-function keptDates(document: EventDocument, source: Record<string, unknown>): { kept?: Record<string, string> } {
-  let kept: Record<string, string> | null = null
-  for (const field of DATES) {
-    const text = document[field] as string | undefined
-    if (text === undefined) continue
-    const timeUs = instantUs(text) as number
-    const isWithin = timeUs >= 0 && timeUs < NANOS_END_US
-    if (isWithin && !BELOW_MICROSECOND.test(text)) continue
-    kept ??= {}
-    kept[field] = text
-    setAt(source, field, isWithin ? text.replace(/(\.\d{6})\d+Z$/, '$1Z') : undefined)
+/** Dates by their fields. */
+type Kept = Record<string, string>
+
+function flawIn(fields: readonly FieldName[], values: readonly unknown[]): string | null {
+  for (const [i, field] of fields.entries()) {
+    const flaw = flawOf(FIELDS[field].kind, values[i])
+    if (flaw !== null) return `${field}: ${flaw}`
   }
-  return kept === null ? {} : { kept }
+  return null
 }
 
-function setAt(source: Record<string, unknown>, field: string, value: string | undefined): void {
-  const parts = field.split('.')
-  let node = source
-  for (const part of parts.slice(0, -1)) node = node[part] as Record<string, unknown>
-  node[parts[parts.length - 1]] = value
+function beyondOf({ stream, beyond }: StreamTexts, shape: Shape): readonly FieldName[] {
+  let fields = beyond.get(shape)
+  if (fields === undefined) {
+    fields = shape.fields.filter((field) => !stream.fields.has(field))
+    beyond.set(shape, fields)
+  }
+  return fields
 }
 
 /** The document of a stored source, its fields in the order of FIELDS. */

@@ -1,6 +1,6 @@
 /** Elasticsearch 8 and 9, through its official client. */
 import type { Call, ClusterClient, Connection, Reply } from './client.ts'
-import { clientOver, retryAfterMs } from './client.ts'
+import { bodyOf, clientOver, isCompressed, retryAfterMs } from './client.ts'
 import { type ClusterOptions, type ClusterStore, openClusterStore } from './store.ts'
 
 /** The API of version 8, which 9 speaks too: the client's own header says 9, and version 8 refuses that. */
@@ -23,7 +23,7 @@ export async function elasticsearchClient(connection: Connection): Promise<Clust
     ...(auth === undefined ? {} : { auth }),
     tls: { rejectUnauthorized: connection.verifyTls, ...(ca === undefined ? {} : { ca }) },
     requestTimeout: connection.requestTimeoutMs,
-    compression: connection.compression,
+    compression: isCompressed(connection),
     // A node that is down is passed over at once; waiting is the business of whoever writes.
     maxRetries: connection.nodes.length - 1,
   })
@@ -37,19 +37,20 @@ export async function elasticsearchClient(connection: Connection): Promise<Clust
 
 interface Transport {
   request(
-    parameters: { method: string; path: string; querystring?: Record<string, unknown>; body?: string },
+    parameters: { method: string; path: string; querystring?: Record<string, unknown>; body?: string | Buffer },
     options: { meta: true; headers: Record<string, string>; signal?: AbortSignal },
   ): Promise<{ statusCode?: number | null; body: unknown; headers?: unknown }>
 }
 
-async function send(transport: Transport, { method, path, query, body, signal }: Call): Promise<Reply> {
-  const isLines = typeof body === 'string'
+async function send(transport: Transport, call: Call): Promise<Reply> {
+  const { method, path, query, signal } = call
+  const { isLines, sent } = bodyOf(call)
   const reply = await transport.request(
     {
       method,
       path,
       ...(query === undefined ? {} : { querystring: query }),
-      ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
+      ...sent,
     },
     {
       meta: true,

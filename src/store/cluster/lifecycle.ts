@@ -2,6 +2,8 @@
  * How long events stay: by the data stream life cycle or an ILM policy of Elasticsearch, by an ISM policy of OpenSearch.
  * A server that has none of them keeps everything; `examine.ts` says so.
  */
+import type { estypes } from '@elastic/elasticsearch'
+import type { Action, Policy, States, Transition } from '@opensearch-project/opensearch/api/_types/ism._common.d.ts'
 import { ask, type ClusterClient, refusal } from './client.ts'
 
 export interface Lifecycle {
@@ -56,20 +58,16 @@ export async function installPolicy(
   if (kind === 'ism') await installIsm(client, lifecycle, patterns)
 }
 
+/** The type is made by Elastic from the specification of its API. */
 function ilmPolicy({ rolloverDays, rolloverBytes, warmAfterDays, deleteAfterDays }: Lifecycle): object {
-  const rollover = { max_age: `${rolloverDays}d`, max_primary_shard_size: `${rolloverBytes}b` }
-  return {
-    policy: {
-      _meta: { managed_by: 'borescope' },
-      phases: {
-        hot: { actions: { rollover } },
-        ...(warmAfterDays === 0
-          ? {}
-          : { warm: { min_age: `${warmAfterDays}d`, actions: { forcemerge: { max_num_segments: 1 } } } }),
-        ...(deleteAfterDays === 0 ? {} : { delete: { min_age: `${deleteAfterDays}d`, actions: { delete: {} } } }),
-      },
-    },
+  const phases: estypes.IlmPhases = {
+    hot: { actions: { rollover: { max_age: `${rolloverDays}d`, max_primary_shard_size: `${rolloverBytes}b` } } },
   }
+  if (warmAfterDays !== 0) {
+    phases.warm = { min_age: `${warmAfterDays}d`, actions: { forcemerge: { max_num_segments: 1 } } }
+  }
+  if (deleteAfterDays !== 0) phases.delete = { min_age: `${deleteAfterDays}d`, actions: { delete: {} } }
+  return { policy: { _meta: { managed_by: 'borescope' }, phases } satisfies estypes.IlmPolicy }
 }
 
 interface IsmReply {
@@ -95,32 +93,35 @@ async function installIsm(client: ClusterClient, lifecycle: Lifecycle, patterns:
   await ask(client, { method: 'PUT', path, query, body: { policy } })
 }
 
-/** The description tells apart what differs: a policy that is read back has many more keys. */
-function ismPolicy(lifecycle: Lifecycle, patterns: readonly string[]) {
+/**
+ * The description tells apart what differs: a policy that is read back has many more keys. The types are made by OpenSearch
+ * from the specification of its API.
+ */
+function ismPolicy(lifecycle: Lifecycle, patterns: readonly string[]): Policy {
   const { rolloverDays, rolloverBytes, warmAfterDays, deleteAfterDays } = lifecycle
-  const after = (state: string, days: number) => ({
+  const after = (state: string, days: number): Transition => ({
     state_name: state,
     conditions: { min_rollover_age: `${days}d` },
   })
   const deletion = deleteAfterDays === 0 ? [] : [after('delete', deleteAfterDays)]
-  const rollover = { min_index_age: `${rolloverDays}d`, min_primary_shard_size: `${rolloverBytes}b` }
-  const warm = {
+  const rollover: Action = {
+    rollover: { min_index_age: `${rolloverDays}d`, min_primary_shard_size: `${rolloverBytes}b` },
+  }
+  const hot: States = {
+    name: 'hot',
+    actions: [rollover],
+    transitions: warmAfterDays === 0 ? deletion : [after('warm', warmAfterDays)],
+  }
+  const warm: States = {
     name: 'warm',
     actions: [{ allocation: { require: { temp: 'warm' } } }, { force_merge: { max_num_segments: 1 } }],
     transitions: deletion,
   }
+  const end: States = { name: 'delete', actions: [{ delete: {} }], transitions: [] }
   return {
     description: `Borescope: ${JSON.stringify(lifecycle)} ${patterns.join(' ')}`,
     default_state: 'hot',
-    states: [
-      {
-        name: 'hot',
-        actions: [{ rollover }],
-        transitions: warmAfterDays === 0 ? deletion : [after('warm', warmAfterDays)],
-      },
-      ...(warmAfterDays === 0 ? [] : [warm]),
-      ...(deleteAfterDays === 0 ? [] : [{ name: 'delete', actions: [{ delete: {} }], transitions: [] }]),
-    ],
-    ism_template: [{ index_patterns: patterns, priority: 100 }],
+    states: [hot, ...(warmAfterDays === 0 ? [] : [warm]), ...(deleteAfterDays === 0 ? [] : [end])],
+    ism_template: [{ index_patterns: [...patterns], priority: 100 }],
   }
 }

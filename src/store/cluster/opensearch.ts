@@ -1,6 +1,6 @@
 /** OpenSearch 2 and 3, through its official client. */
 import type { Call, ClusterClient, Connection, Reply } from './client.ts'
-import { clientOver, retryAfterMs } from './client.ts'
+import { bodyOf, clientOver, isCompressed, retryAfterMs } from './client.ts'
 import { type ClusterOptions, type ClusterStore, openClusterStore } from './store.ts'
 
 /** Opens a store in OpenSearch 2 or 3. */
@@ -17,7 +17,7 @@ export async function openSearchClient(connection: Connection): Promise<ClusterC
     ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
     ssl: { rejectUnauthorized: connection.verifyTls, ...(ca === undefined ? {} : { ca }) },
     requestTimeout: connection.requestTimeoutMs,
-    ...(connection.compression ? { compression: 'gzip', suggestCompression: true } : {}),
+    ...(isCompressed(connection) ? { compression: 'gzip', suggestCompression: true } : {}),
     // A node that is down is passed over at once; waiting is the business of whoever writes.
     maxRetries: connection.nodes.length - 1,
     nodeSelector: 'round-robin',
@@ -32,19 +32,20 @@ export async function openSearchClient(connection: Connection): Promise<ClusterC
 
 interface Transport {
   request(
-    parameters: { method: string; path: string; querystring?: Record<string, unknown>; body?: string },
+    parameters: { method: string; path: string; querystring?: Record<string, unknown>; body?: string | Buffer },
     options: { headers: Record<string, string> },
   ): Promise<{ statusCode: number | null; body: unknown; headers?: unknown }> & { abort(): void }
 }
 
-async function send(transport: Transport, { method, path, query, body, signal }: Call): Promise<Reply> {
-  const isLines = typeof body === 'string'
+async function send(transport: Transport, call: Call): Promise<Reply> {
+  const { method, path, query, signal } = call
+  const { isLines, sent } = bodyOf(call)
   const underWay = transport.request(
     {
       method,
       path,
       ...(query === undefined ? {} : { querystring: { ...query } }),
-      ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
+      ...sent,
     },
     { headers: { 'content-type': isLines ? 'application/x-ndjson' : 'application/json' } },
   )

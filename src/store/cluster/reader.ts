@@ -7,6 +7,8 @@ import {
   type Aggregation,
   type Bucket,
   type Group,
+  type GroupOrder,
+  LARGEST_FIRST,
   type Metric,
   type Search,
   type Selection,
@@ -15,7 +17,7 @@ import {
   StoreError,
   type StoreStats,
 } from '../search.ts'
-import { isList, refuseInterval, refuseMetric } from '../values.ts'
+import { isList, refuseInterval, refuseMetric, refuseOrder } from '../values.ts'
 import { ask, type Call, type ClusterClient, reasonOf, refusal } from './client.ts'
 import { decode, sourceFilter } from './documents.ts'
 import { STORE_FIELDS, typeOf } from './mapping.ts'
@@ -44,10 +46,10 @@ interface SearchReply {
 const PAGE = 1000
 /** Buckets of one request: below the default of `search.max_buckets`. */
 const GROUPS_PAGE = 10_000
-/** With counts of distinct values, each of which holds a sketch of some 16 kB. */
+/** With counts of distinct values, each of which holds a sketch of 16 kB on every shard. */
 const DISTINCT_PAGE = 500
-/** Below that many, counts of distinct values are exact in nearly all cases. */
-const DISTINCT_EXACT = 3000
+/** Up to so many distinct values are counted, beyond it they are estimated: of each group, and of all events (the most that a cluster allows: a sketch of 256 kB). */
+const DISTINCT_EXACT = { grouped: 3000, ungrouped: 40_000 } as const
 const BUCKETS_MAX = 65_536
 const KEEP_ALIVE = '5m'
 const EVERYTHING = { ignore_unavailable: true, allow_no_indices: true }
@@ -112,12 +114,13 @@ export class Reader {
   }
 
   async aggregate(selection: Selection, aggregation: Aggregation): Promise<Group[]> {
-    const { by, limit, metric } = aggregation
+    refuseOrder(aggregation)
+    const { by, limit, metric, order = LARGEST_FIRST } = aggregation
     if (metric !== undefined) refuseMetric(metric)
     const query = compileDsl(selectionQuery(selection))
-    const aggs = bucketAggregations(metric)
-    if (by.length === 0) return this.#ungrouped(query, aggs, metric)
-    const top = new TopGroups(by, limit)
+    if (by.length === 0) return this.#ungrouped(query, metric)
+    const aggs = bucketAggregations(metric, DISTINCT_EXACT.grouped)
+    const top = new TopGroups(by, limit, order)
     const sources = by.map((field, i) => ({ [`k${i}`]: { terms: { field: groupField(field), missing_bucket: true } } }))
     const size = metric?.of === 'distinct' ? DISTINCT_PAGE : GROUPS_PAGE
     let after: Record<string, unknown> | undefined
@@ -132,18 +135,20 @@ export class Reader {
       const groups = reply.aggregations?.['groups'] as CompositeReply | undefined
       for (const bucket of groups?.buckets ?? []) {
         const key = by.map((field, i) => keyValue(field, bucket.key[`k${i}`]))
-        top.add({ key, count: bucket.doc_count, ...bucketValues(bucket, metric) })
+        top.add({ key, count: bucket.doc_count, ...bucketValues(bucket, metric, DISTINCT_EXACT.grouped) })
       }
       after = groups?.after_key
     } while (after !== undefined)
     return top.groups()
   }
 
-  async #ungrouped(query: object, aggs: object, metric: Metric | undefined): Promise<Group[]> {
+  async #ungrouped(query: object, metric: Metric | undefined): Promise<Group[]> {
+    const aggs = bucketAggregations(metric, DISTINCT_EXACT.ungrouped)
     const reply = await this.#search({ size: 0, query, track_total_hits: true, aggs })
     const count = reply.hits.total?.value ?? 0
     if (count === 0) return []
-    return [{ key: [], count, ...bucketValues(reply.aggregations as unknown as BucketReply, metric) }]
+    const found = reply.aggregations as unknown as BucketReply
+    return [{ key: [], count, ...bucketValues(found, metric, DISTINCT_EXACT.ungrouped) }]
   }
 
   async histogram(selection: Selection, intervalMs: number): Promise<Bucket[]> {
@@ -182,7 +187,7 @@ export class Reader {
   }
 
   async stats(): Promise<StoreStats> {
-    const { first, last } = bucketAggregations(undefined)
+    const { first, last } = BOUNDS
     const body = { size: 0, track_total_hits: true, aggs: { first, last } }
     const { hits, aggregations } = await this.#search(body)
     const call = {
@@ -296,21 +301,25 @@ interface HistogramReply {
   readonly buckets: readonly { readonly key: number; readonly doc_count: number }[]
 }
 
-function bucketAggregations(metric: Metric | undefined) {
-  const bounds = { first: { min: { field: STORE_FIELDS.timeUs } }, last: { max: { field: STORE_FIELDS.timeUs } } }
-  if (metric === undefined) return bounds
+const BOUNDS = { first: { min: { field: STORE_FIELDS.timeUs } }, last: { max: { field: STORE_FIELDS.timeUs } } }
+
+function bucketAggregations(metric: Metric | undefined, exactMax: number): object {
+  if (metric === undefined) return BOUNDS
   const field = groupField(metric.field)
-  if (metric.of !== 'distinct') return { ...bounds, metric: { stats: { field } } }
-  return { ...bounds, metric: { cardinality: { field, precision_threshold: DISTINCT_EXACT } } }
+  if (metric.of !== 'distinct') return { ...BOUNDS, metric: { stats: { field } } }
+  return { ...BOUNDS, metric: { cardinality: { field, precision_threshold: exactMax } } }
 }
 
 function bucketValues(
   { first, last, metric: found }: BucketReply,
   metric: Metric | undefined,
+  exactMax: number,
 ): Omit<Group, 'key' | 'count'> {
   const bounds = { first: isoMicroseconds(first.value ?? 0), last: isoMicroseconds(last.value ?? 0) }
   if (metric === undefined || found === undefined) return bounds
-  if ('value' in found) return { ...bounds, metric: found.value }
+  if ('value' in found) {
+    return { ...bounds, metric: found.value, ...(found.value > exactMax ? { isEstimate: true } : {}) }
+  }
   if (found.count === 0) return { ...bounds, metric: null }
   const name = { sum: 'sum', average: 'avg', minimum: 'min', maximum: 'max', distinct: 'count' } as const
   return { ...bounds, metric: found[name[metric.of]] }
@@ -331,20 +340,22 @@ function keyValue(field: FieldName, value: KeyValue): KeyValue {
   return field === '@timestamp' && typeof value === 'number' ? isoMicroseconds(value) : value
 }
 
-/** The largest groups of many: what cannot be among them any more is let go from time to time. */
+/** The first groups of many: what cannot be among them any more is let go from time to time. */
 class TopGroups {
   readonly #compare: (a: Group, b: Group) => number
   readonly #limit: number
   #groups: Group[] = []
 
-  constructor(by: readonly FieldName[], limit: number) {
+  constructor(by: readonly FieldName[], limit: number, order: GroupOrder) {
     this.#limit = limit
+    const compareOrder = comparisonOf(order)
     const isAddress = by.map((field) => FIELDS[field].kind === 'ip')
     this.#compare = (a, b) => {
-      if (a.count !== b.count) return b.count - a.count
+      const first = compareOrder(a, b)
+      if (first !== 0) return first
       for (let i = 0; i < a.key.length; i++) {
-        const order = isAddress[i] ? compareAddresses(a.key[i], b.key[i]) : compareKeys(a.key[i], b.key[i])
-        if (order !== 0) return order
+        const next = isAddress[i] ? compareAddresses(a.key[i], b.key[i]) : compareKeys(a.key[i], b.key[i])
+        if (next !== 0) return next
       }
       return 0
     }
@@ -357,6 +368,18 @@ class TopGroups {
 
   groups(): Group[] {
     return this.#groups.sort(this.#compare).slice(0, this.#limit)
+  }
+}
+
+/** But for the order of the keys. */
+function comparisonOf({ by, descending }: GroupOrder): (a: Group, b: Group) => number {
+  const sign = descending ? -1 : 1
+  if (by === 'count') return (a, b) => sign * (a.count - b.count)
+  return (a, b) => {
+    const [one, other] = [a.metric ?? null, b.metric ?? null]
+    if (one === other) return b.count - a.count
+    if (one === null || other === null) return one === null ? 1 : -1
+    return sign * (one - other)
   }
 }
 

@@ -2,8 +2,9 @@
 import type { EventDocument } from '../../events/fields.ts'
 import { type Rejection, StoreError, type WriteResult } from '../search.ts'
 import { ask, type ClusterClient, causeText, type ErrorCause } from './client.ts'
-import { type Encoded, encode } from './documents.ts'
+import { type Encoded, Encoder } from './documents.ts'
 import { Generations } from './generations.ts'
+import { Lines } from './lines.ts'
 import type { Templates } from './templates.ts'
 
 interface BulkReply {
@@ -32,6 +33,7 @@ export class Writer {
   readonly #client: ClusterClient
   readonly #templates: Templates
   readonly #generations: Generations
+  readonly #encoder: Encoder
   readonly #namespace: string
   /** The order of storing: microseconds of the clock when the store was opened, counted on from there. */
   #order = Date.now() * 1000 + Math.floor(Math.random() * 1000)
@@ -40,6 +42,7 @@ export class Writer {
     this.#client = client
     this.#templates = templates
     this.#generations = new Generations(client, pattern)
+    this.#encoder = new Encoder(namespace)
     this.#namespace = namespace
   }
 
@@ -47,8 +50,9 @@ export class Writer {
     const rejected: Rejection[] = []
     const later: Rejection[] = []
     const encoded: Sending[] = []
+    const lines = new Lines()
     for (const [index, document] of batch.entries()) {
-      const outcome = encode(document, this.#namespace)
+      const outcome = this.#encoder.encode(document, this.#order++, lines)
       if (typeof outcome === 'string') rejected.push({ index, id: idOf(document), reason: outcome })
       else encoded.push({ index, encoded: outcome })
     }
@@ -57,7 +61,7 @@ export class Writer {
     const sending = mapped.filter((one) => !known.has(one))
     let duplicates = known.size
     const stored: { sent: Sending; item: BulkItem }[] = []
-    for (const [i, item] of (await this.#send(sending, signal)).entries()) {
+    for (const [i, item] of (await this.#send(sending, lines, signal)).entries()) {
       const sent = sending[i]
       const verdict = verdictOf(item)
       if (verdict === 'stored') stored.push({ sent, item })
@@ -115,15 +119,13 @@ export class Writer {
     return known
   }
 
-  async #send(sending: readonly Sending[], signal: AbortSignal | undefined): Promise<readonly BulkItem[]> {
+  async #send(
+    sending: readonly Sending[],
+    lines: Lines,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly BulkItem[]> {
     if (sending.length === 0) return []
-    let body = ''
-    for (const { encoded } of sending) {
-      const { store } = encoded.source['borescope'] as { store: Record<string, unknown> }
-      store['order'] = this.#order++
-      const action = { create: { _index: this.#target(encoded.stream), _id: encoded.id } }
-      body += `${JSON.stringify(action)}\n${JSON.stringify(encoded.source)}\n`
-    }
+    const body = bodyOf(sending, lines)
     const call = { method: 'POST', path: '/_bulk', query: { filter_path: WANTED }, body, signal } as const
     const { items } = await ask<Partial<BulkReply>>(this.#client, call)
     if (items?.length !== sending.length) {
@@ -159,6 +161,13 @@ export class Writer {
   #target(stream: string): string {
     return `${stream}-${this.#namespace}`
   }
+}
+
+/** The lines of those documents: most often it is all that there are. */
+function bodyOf(sending: readonly Sending[], lines: Lines): Buffer {
+  const bytes = sending.reduce((sum, { encoded: { from, until } }) => sum + until - from, 0)
+  if (bytes === lines.length) return lines.range(0, bytes)
+  return Buffer.concat(sending.map(({ encoded: { from, until } }) => lines.range(from, until)))
 }
 
 function verdictOf({ status, error }: BulkItem): 'stored' | 'duplicate' | 'rejected' | 'later' {

@@ -9,7 +9,8 @@ import { capturePaths } from '../../../src/capture/paths.ts'
 import { CaptureError } from '../../../src/capture/sources.ts'
 import type { EventDocument } from '../../../src/events/fields.ts'
 import { ask } from '../../../src/store/cluster/client.ts'
-import { encode } from '../../../src/store/cluster/documents.ts'
+import { Encoder } from '../../../src/store/cluster/documents.ts'
+import { Lines } from '../../../src/store/cluster/lines.ts'
 import { MAPPED_MAX } from '../../../src/store/cluster/mapping.ts'
 import type { ClusterStore } from '../../../src/store/cluster/store.ts'
 import { replayEvents } from '../../support/replay.ts'
@@ -46,8 +47,10 @@ function allEvents(): Promise<readonly EventDocument[]> {
 
 test(`the catalogue foresees every field of the events of ${captures.length} captures`, async () => {
   const wrong = new Set<string>()
+  const encoder = new Encoder('default')
+  const lines = new Lines()
   for (const event of await allEvents()) {
-    const encoded = encode(event, 'default')
+    const encoded = encoder.encode(event, 0, lines)
     if (typeof encoded === 'string') wrong.add(encoded)
     else for (const field of encoded.beyond) wrong.add(`${field} in ${event['event.action']}`)
   }

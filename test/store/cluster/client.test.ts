@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Connection, Product } from '../../../src/store/cluster/client.ts'
+import { type Connection, isCompressed, type Product } from '../../../src/store/cluster/client.ts'
 import { type ClusterStore, openClusterStore } from '../../../src/store/cluster/store.ts'
 import { StoreError } from '../../../src/store/search.ts'
 import { document } from '../documents.ts'
@@ -38,6 +38,16 @@ const failed = (status: number, type: string, reason: string) => ({
 })
 
 const BATCH = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id) => document(id))
+
+test('what stays on this machine is not compressed, unless it is asked for', () => {
+  const on = (compression: boolean | 'auto', ...nodes: string[]) =>
+    isCompressed({ ...connectionTo(nodes[0]), nodes, compression })
+  expect(on('auto', 'http://127.0.0.1:9200', 'https://localhost:9200', 'http://[::1]:9200')).toBe(false)
+  expect(on('auto', 'http://127.0.0.1:9200', 'http://10.0.0.1:9200')).toBe(true)
+  expect(on('auto', 'https://localhost.example.net:9200')).toBe(true)
+  expect(on(true, 'http://localhost:9200')).toBe(true)
+  expect(on(false, 'http://10.0.0.1:9200')).toBe(false)
+})
 
 describe.each(['elasticsearch', 'opensearch'] as const)('the client of %s', (product) => {
   test('gives a verdict on each event', async () => {
@@ -210,6 +220,35 @@ test('what is no Elasticsearch is told so', async () => {
   const error = await failureOf(client.request({ method: 'GET', path: '/' }))
   expect(error).toMatchObject({ retry: 'later', message: expect.stringMatching(/is no Elasticsearch/) })
   await client.close()
+})
+
+test('counts of distinct values beyond what a cluster counts one by one are marked as estimates', async () => {
+  const bodies: { aggs: object }[] = []
+  let distinct = 0
+  await using server = await FakeServer.listening(
+    freshCluster('opensearch', ({ path, body }) => {
+      if (!path.includes('/_search')) return null
+      const { aggs } = JSON.parse(body)
+      bodies.push({ aggs: aggs.metric ?? aggs.groups.aggs.metric })
+      const values = { first: { value: 0 }, last: { value: 0 }, metric: { value: distinct } }
+      const buckets = [{ key: { k0: 'alice' }, doc_count: 9, ...values }]
+      return { body: { hits: { total: { value: 9 }, hits: [] }, aggregations: { ...values, groups: { buckets } } } }
+    }),
+  )
+  const client = await clientOf('opensearch', connectionTo(server.url))
+  const store = await openClusterStore(client, { ...optionsFor(server.url, 'default'), readOnly: true })
+  const metric = { of: 'distinct', field: 'source.ip' } as const
+  for (const [by, exactMax] of [
+    [[], 40_000],
+    [['user.name'], 3000],
+  ] as const) {
+    for (distinct of [exactMax, exactMax + 1]) {
+      const [group] = await store.aggregate({}, { by, limit: 1, metric })
+      expect([group.metric, group.isEstimate]).toEqual([distinct, distinct > exactMax ? true : undefined])
+    }
+    expect(bodies.pop()?.aggs).toEqual({ cardinality: { field: 'source.ip', precision_threshold: exactMax } })
+  }
+  await store.close()
 })
 
 describe('TLS', () => {

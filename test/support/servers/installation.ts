@@ -28,6 +28,8 @@ export interface Installation {
   readonly java: string
   /** Up to and with the main class; settings and plugins come after. */
   readonly arguments: readonly string[]
+  /** What was in the archives of its kind, if it has any. */
+  readonly archives: string
 }
 
 /** Why a server cannot be run on this machine. */
@@ -49,7 +51,15 @@ export async function install(name: KindName): Promise<Installation> {
   }
   const sources = kind.sources.flatMap((folder) => globSync(join(SOURCES, folder, '**/*.java'))).toSorted()
   const key = createHash('sha256')
-    .update(JSON.stringify([kind.artifacts, kind.libraries, jdk, sources.map((path) => readFileSync(path, 'utf8'))]))
+    .update(
+      JSON.stringify([
+        kind.artifacts,
+        kind.libraries,
+        jdk,
+        sources.map((path) => readFileSync(path, 'utf8')),
+        ...(kind.archives ?? []),
+      ]),
+    )
     .digest('hex')
     .slice(0, 16)
   const folder = join(CACHE, `${name}-${key}`)
@@ -61,8 +71,14 @@ export async function install(name: KindName): Promise<Installation> {
       if (!isWhole(folder)) await make(folder, kind, jdk.home, sources)
     })
   }
-  const classPath = [join(folder, 'classes'), readFileSync(join(folder, 'classpath'), 'utf8')].join(delimiter)
+  const archives = join(folder, 'archives')
+  const classPath = [
+    join(folder, 'classes'),
+    readFileSync(join(folder, 'classpath'), 'utf8'),
+    ...(kind.archives === undefined ? [] : [join(archives, '*')]),
+  ].join(delimiter)
   return {
+    archives,
     java: join(jdk.home, 'bin/java'),
     arguments: [
       ...kind.options,
@@ -87,6 +103,11 @@ async function make(folder: string, kind: ServerKind, jdkHome: string, sources: 
     await attempt('mvn', ['--batch-mode', '--quiet', '--file', join(draft, 'pom.xml'), ...goal])
     const classPath = readFileSync(join(draft, 'classpath'), 'utf8').trim()
     writeFileSync(join(draft, 'classpath'), classPath)
+    for (const [i, archive] of (kind.archives ?? []).entries()) {
+      writeFileSync(join(draft, `archive${i}.xml`), pom([archive], 'zip'))
+      const unpack = ['dependency:unpack-dependencies', `-DoutputDirectory=${join(draft, 'archives')}`]
+      await attempt('mvn', ['--batch-mode', '--quiet', '--file', join(draft, `archive${i}.xml`), ...unpack])
+    }
     mkdirSync(join(draft, 'native'))
     for (const library of kind.libraries) symlinkSync(findLibrary(library), join(draft, 'native', fileNameOf(library)))
     await attempt(join(jdkHome, 'bin/javac'), ['-d', join(draft, 'classes'), '-cp', classPath, ...sources])
@@ -120,10 +141,10 @@ async function attempt(command: string, words: readonly string[]): Promise<void>
   }
 }
 
-function pom(artifacts: readonly string[]): string {
+function pom(artifacts: readonly string[], type = 'jar'): string {
   const dependencies = artifacts.map((artifact) => {
     const [group, name, version] = artifact.split(':')
-    return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`
+    return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version><type>${type}</type></dependency>`
   })
   return `<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion>

@@ -7,6 +7,8 @@ export interface ServerKind {
   readonly jdkMin: number
   /** Maven coordinates, `group:artifact:version`. */
   readonly artifacts: readonly string[]
+  /** Of the same form: plugins as they are distributed, in an archive of jars and files, which follow on the class path. */
+  readonly archives?: readonly string[]
   /** Folders under java/ with classes of ours. */
   readonly sources: readonly string[]
   readonly mainClass: string
@@ -37,6 +39,32 @@ function elasticsearchParts(version: string, sources: string): Pick<ServerKind, 
     sources: ['common', 'elasticsearch', sources],
   }
 }
+
+const OPENSEARCH_2 = {
+  product: 'opensearch',
+  major: 2,
+  jdkMin: 11,
+  artifacts: [
+    'org.opensearch:opensearch:2.19.6',
+    'org.opensearch.plugin:transport-netty4-client:2.19.6',
+    'org.opensearch.plugin:analysis-common:2.19.6',
+    'org.opensearch.plugin:lang-painless:2.19.6',
+    'org.opensearch.plugin:mapper-extras-client:2.19.6',
+    'org.opensearch.plugin:reindex-client:2.19.6',
+    'org.apache.logging.log4j:log4j-core:2.25.4',
+  ],
+  sources: ['common', 'opensearch2'],
+  mainClass: 'borescope.OpenSearchServer',
+  plugins: [
+    'org.opensearch.transport.Netty4Plugin',
+    'org.opensearch.analysis.common.CommonAnalysisPlugin',
+    'org.opensearch.painless.PainlessPlugin',
+    'org.opensearch.index.mapper.MapperExtrasPlugin',
+    'org.opensearch.index.reindex.ReindexPlugin',
+  ],
+  options: [],
+  libraries: [],
+} as const satisfies ServerKind
 
 /**
  * The distributions are not to be had from a package registry, their parts are: the core, which is most of the server, and those
@@ -69,30 +97,12 @@ const KINDS = {
     options: ['--enable-native-access=ALL-UNNAMED'],
     libraries: [],
   },
-  opensearch2: {
-    product: 'opensearch',
-    major: 2,
-    jdkMin: 11,
-    artifacts: [
-      'org.opensearch:opensearch:2.19.6',
-      'org.opensearch.plugin:transport-netty4-client:2.19.6',
-      'org.opensearch.plugin:analysis-common:2.19.6',
-      'org.opensearch.plugin:lang-painless:2.19.6',
-      'org.opensearch.plugin:mapper-extras-client:2.19.6',
-      'org.opensearch.plugin:reindex-client:2.19.6',
-      'org.apache.logging.log4j:log4j-core:2.25.4',
-    ],
-    sources: ['common', 'opensearch2'],
-    mainClass: 'borescope.OpenSearchServer',
-    plugins: [
-      'org.opensearch.transport.Netty4Plugin',
-      'org.opensearch.analysis.common.CommonAnalysisPlugin',
-      'org.opensearch.painless.PainlessPlugin',
-      'org.opensearch.index.mapper.MapperExtrasPlugin',
-      'org.opensearch.index.reindex.ReindexPlugin',
-    ],
-    options: [],
-    libraries: [],
+  opensearch2: OPENSEARCH_2,
+  /** The last one of its security plugins that is published so. */
+  opensearch2secured: {
+    ...OPENSEARCH_2,
+    archives: ['org.opensearch.plugin:opensearch-security:2.19.1.0'],
+    plugins: [...OPENSEARCH_2.plugins, 'org.opensearch.security.OpenSearchSecurityPlugin'],
   },
   elasticsearch: { ...ELASTICSEARCH, major: 9, ...elasticsearchParts('9.2.0', 'elasticsearch9') },
   elasticsearch8: { ...ELASTICSEARCH, major: 8, ...elasticsearchParts('8.19.5', 'elasticsearch8') },

@@ -2,9 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Installation, install } from './installation.ts'
 import { type KindName, SERVER_KINDS } from './kinds.ts'
@@ -30,6 +32,20 @@ const PORT_MAX = 32_000
 const START_SECONDS = 100
 const PORTS_TRIED = 5
 
+/** By their names; null takes one of those away that every server has. */
+type Settings = Readonly<Record<string, string | number | boolean | null>>
+
+/** What a server needs, and asks of its clients, that lets only some in. */
+export interface Guarded {
+  /** PEM of the authority that signed its certificate. */
+  readonly ca: string
+  /** Of a user who may see the health of the cluster. */
+  readonly user: string
+  readonly password: string
+  /** Puts files into the folder of its configuration; given what was in the archives of its kind, too. */
+  prepare(configuration: string, archives: string): void
+}
+
 export class ServerProcess {
   readonly url: string
   /** Its home, with data and log. */
@@ -37,26 +53,37 @@ export class ServerProcess {
   readonly #kind: KindName
   readonly #installation: Installation
   readonly #port: number
+  readonly #changes: Settings
+  readonly #guarded: Guarded | null
   readonly #guard: ChildProcess
   #java: ChildProcess | null = null
 
-  private constructor(kind: KindName, installation: Installation, port: number) {
+  private constructor(
+    kind: KindName,
+    installation: Installation,
+    port: number,
+    changes: Settings,
+    guarded: Guarded | null,
+  ) {
+    this.#changes = changes
+    this.#guarded = guarded
     this.#kind = kind
     this.#installation = installation
     this.#port = port
-    this.url = `http://127.0.0.1:${port}`
+    this.url = `${guarded === null ? 'http' : 'https'}://127.0.0.1:${port}`
     this.folder = mkdtempSync(join(tmpdir(), `borescope-${kind}-`))
     mkdirSync(join(this.folder, 'config'))
+    guarded?.prepare(join(this.folder, 'config'), installation.archives)
     // Away from the terminal, whose Ctrl-C would end it with everybody else.
     this.#guard = spawn('sh', ['-c', GUARD, this.folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
     this.#guard.unref()
   }
 
   /** Starts a new server on a free port; it answers when this resolves. */
-  static async launch(kind: KindName): Promise<ServerProcess> {
+  static async launch(kind: KindName, changes: Settings = {}, guarded: Guarded | null = null): Promise<ServerProcess> {
     const installation = await install(kind)
     for (let tries = 1; ; tries++) {
-      const server = new ServerProcess(kind, installation, await freePort())
+      const server = new ServerProcess(kind, installation, await freePort(), changes, guarded)
       try {
         await server.start()
         return server
@@ -68,11 +95,40 @@ export class ServerProcess {
     }
   }
 
+  /**
+   * Two nodes of one cluster. The first one holds the cluster together: without the other one it goes on, the other one not
+   * without it.
+   */
+  static async launchPair(kind: KindName): Promise<readonly [ServerProcess, ServerProcess]> {
+    const transport = await freePort()
+    const initial = SERVER_KINDS[kind].product === 'opensearch' ? 'cluster_manager' : 'master'
+    const shared = { 'cluster.name': `pair-${transport}`, 'discovery.type': null }
+    const first = await ServerProcess.launch(kind, {
+      ...shared,
+      'node.name': 'first',
+      'transport.port': transport,
+      [`cluster.initial_${initial}_nodes`]: 'first',
+    })
+    try {
+      const seeds = { 'discovery.seed_hosts': `127.0.0.1:${transport}` }
+      const second = await ServerProcess.launch(kind, {
+        ...shared,
+        ...seeds,
+        'node.name': 'second',
+        'node.roles': 'data,ingest',
+      })
+      return [first, second]
+    } catch (error) {
+      await first.remove()
+      throw error
+    }
+  }
+
   /** Starts the process, on the same port and data as before. Resolves when it answers and has its shards. */
   async start(): Promise<void> {
     if (this.#java !== null) throw new Error(`the ${this.#kind} server runs already`)
     const { product, plugins } = SERVER_KINDS[this.#kind]
-    const settings = {
+    const settings: Settings = {
       'path.home': this.folder,
       'cluster.name': basename(this.folder),
       'node.name': product,
@@ -83,6 +139,7 @@ export class ServerProcess {
       // Neither a full disk of this machine nor garbage in a small heap are what a test is about.
       'cluster.routing.allocation.disk.threshold_enabled': false,
       'indices.breaker.total.use_real_memory': false,
+      ...this.#changes,
     }
     const log = openSync(this.#logPath, 'a')
     const java = spawn(
@@ -93,7 +150,7 @@ export class ServerProcess {
         `-Djava.io.tmpdir=${this.folder}`,
         `-Djna.tmpdir=${this.folder}`,
         ...this.#installation.arguments,
-        ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+        ...Object.entries(settings).flatMap(([name, value]) => (value === null ? [] : `${name}=${value}`)),
         ...plugins,
       ],
       { stdio: ['ignore', log, log], cwd: this.folder },
@@ -142,19 +199,29 @@ export class ServerProcess {
     const health = `${this.url}/_cluster/health?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=1s`
     const deadline = performance.now() + START_SECONDS * 1000
     while (this.#java !== null && performance.now() < deadline) {
-      const isHealthy = await fetch(health, { signal: AbortSignal.timeout(5000) }).then(
-        async (response) => {
-          // Somebody else's server may hold the port.
-          const { cluster_name: name } = (await response.json()) as { cluster_name?: string }
-          return response.ok && name === basename(this.folder)
-        },
-        () => false,
-      )
+      const answer = await this.#get(health).catch(() => null)
+      // Somebody else's server may hold the port.
+      const isHealthy = answer?.cluster_name === (this.#changes['cluster.name'] ?? basename(this.folder))
       if (isHealthy) return
       await delay(100)
     }
     const log = readFileSync(this.#logPath, 'utf8').slice(-4000)
     throw new Error(`the ${this.#kind} server ${this.#java === null ? 'ended' : 'does not answer'}:\n${log}`)
+  }
+
+  /** The JSON of an answer that is a success. */
+  async #get(url: string): Promise<{ readonly cluster_name?: string }> {
+    const signal = AbortSignal.timeout(5000)
+    if (this.#guarded === null) {
+      const response = await fetch(url, { signal })
+      if (!response.ok) throw new Error(`status ${response.status}`)
+      return (await response.json()) as object
+    }
+    const { ca, user, password } = this.#guarded
+    // Not fetch: it takes no certificate of an authority.
+    const [response] = await once(get(url, { ca, auth: `${user}:${password}`, signal }), 'response')
+    if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`)
+    return (await json(response)) as object
   }
 
   get #logPath(): string {
