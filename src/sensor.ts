@@ -73,8 +73,19 @@ export class Sensor {
   constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    const { groupsMax, entitiesMax } = config.detect
-    this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
+    const { groupsMax, entitiesMax, incidents } = config.detect
+    this.detector =
+      rules === null
+        ? null
+        : new Detector(rules, emit, {
+            groupsMax,
+            entitiesMax,
+            incidents: {
+              idleUs: incidents.idleSeconds * SECOND_US,
+              lastUs: incidents.lastSeconds * SECOND_US,
+              openMax: incidents.openMax,
+            },
+          })
     if (this.detector !== null) this.bus.subscribe(this.detector.observe)
     const { track, capture } = config
     const secrets = config.secrets.l2tp.map((secret) => new TextEncoder().encode(secret))
@@ -151,7 +162,6 @@ export class Sensor {
         frame.capture = source.current.name
         this.observe()
       }
-      if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
       if ((await pause()) === true) break
     }
     const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))
@@ -167,6 +177,7 @@ export class Sensor {
     if (this.#clock.tick(frame)) {
       this.bus.origin = null
       this.trackers.expire(this.#clock.nowUs)
+      this.detector?.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
     const verdict = this.#dissector.dissect(frame)

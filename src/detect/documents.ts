@@ -35,11 +35,14 @@ const SHARED_FIELDS = [
 ] as const satisfies readonly FieldName[]
 
 const LINEAGE_MAX = 50
+const FRAMES_MAX = 20
 
-/** Of several events: the shared fields on which all of them agree, and everything that they belong to. */
+/** Of several events: the shared fields on which all of them agree, everything that they belong to, and their packets. */
 export interface Summary {
   readonly shared: { -readonly [F in (typeof SHARED_FIELDS)[number]]?: EventDocument[F] }
   readonly lineage: Set<string>
+  /** `CAPTURE#NUMBER@OFFSET` of the first ones. */
+  readonly frames: Set<string>
 }
 
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
@@ -57,15 +60,17 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   timeUs: (document) => parseMicroseconds(document['@timestamp']),
   fold(summary, document) {
     if (summary === undefined) {
-      const first: Summary = { shared: {}, lineage: new Set() }
+      const first: Summary = { shared: {}, lineage: new Set(), frames: new Set() }
       for (const name of SHARED_FIELDS) share(first, name, document)
       addLineage(first, document)
+      addFrame(first, document)
       return first
     }
     for (const name of SHARED_FIELDS) {
       if (summary.shared[name] !== undefined && summary.shared[name] !== document[name]) delete summary.shared[name]
     }
     addLineage(summary, document)
+    addFrame(summary, document)
     return summary
   },
 }
@@ -77,13 +82,18 @@ export const DOCUMENT_STATE: StateCodec<EventDocument, Summary> = {
     isRecord(value) && typeof value['event.id'] === 'string' && typeof value['@timestamp'] === 'string'
       ? (value as unknown as EventDocument)
       : null,
-  saveSummary: ({ shared, lineage }) => ({ shared, lineage: [...lineage] }),
+  saveSummary: ({ shared, lineage, frames }) => ({ shared, lineage: [...lineage], frames: [...frames] }),
   loadSummary(value) {
     if (!isRecord(value) || !isRecord(value['shared']) || !Array.isArray(value['lineage'])) return null
     const known = Object.entries(value['shared']).filter(([name]) =>
       (SHARED_FIELDS as readonly string[]).includes(name),
     )
-    return { shared: Object.fromEntries(known), lineage: new Set(value['lineage'].slice(0, LINEAGE_MAX).map(String)) }
+    const texts = (list: unknown, most: number) => new Set(Array.isArray(list) ? list.slice(0, most).map(String) : [])
+    return {
+      shared: Object.fromEntries(known),
+      lineage: texts(value['lineage'], LINEAGE_MAX),
+      frames: texts(value['frames'], FRAMES_MAX),
+    }
   },
 }
 
@@ -100,6 +110,12 @@ function addLineage(summary: Summary, document: EventDocument): void {
     if (summary.lineage.size >= LINEAGE_MAX) return
     summary.lineage.add(id)
   }
+}
+
+function addFrame({ frames }: Summary, document: EventDocument): void {
+  const number = document['borescope.frame.number']
+  if (number === undefined || frames.size >= FRAMES_MAX) return
+  frames.add(`${document['borescope.capture']}#${number}@${document['borescope.frame.offset']}`)
 }
 
 /** `borescope.l2tp` is the service `l2tp`. */

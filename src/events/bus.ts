@@ -134,6 +134,7 @@ const ADDRESSES = [
   'outer.destination.ip',
   'ppp.client.ip',
   'ppp.server.ip',
+  'incident.addresses',
 ]
 const HOSTS = [
   'l2tp.initiator.host_name',
@@ -144,18 +145,22 @@ const HOSTS = [
   'url.domain',
 ]
 
+const USERS = ['user.name', 'incident.users']
+
 /** Of these fields, those that events of a name may carry: most carry few, and to ask for the others costs a third of `complete`. */
 const CARRIED: Readonly<Record<string, Carried>> = Object.fromEntries(
   Object.entries(CATALOGUE).map(([name, { always, may }]) => {
     const carried = new Set<string>([...always, ...may])
     const isCarried = (field: string) => carried.has(field)
-    return [name, { addresses: ADDRESSES.filter(isCarried), hosts: HOSTS.filter(isCarried) }]
+    const carries = (fields: readonly string[]) => fields.filter(isCarried)
+    return [name, { addresses: carries(ADDRESSES), hosts: carries(HOSTS), users: carries(USERS) }]
   }),
 )
 
 interface Carried {
   readonly addresses: readonly string[]
   readonly hosts: readonly string[]
+  readonly users: readonly string[]
 }
 
 function relate(document: Record<string, unknown>, carried: Carried): void {
@@ -163,7 +168,8 @@ function relate(document: Record<string, unknown>, carried: Carried): void {
   const hosts = valuesOf(document, carried.hosts)
   if (addresses !== null) document['related.ip'] = addresses
   if (hosts !== null) document['related.hosts'] = hosts
-  if (document['user.name']) document['related.user'] = [document['user.name']]
+  const users = valuesOf(document, carried.users)
+  if (users !== null) document['related.user'] = users
 }
 
 function valuesOf(document: Record<string, unknown>, names: readonly string[]): unknown[] | null {
@@ -171,7 +177,8 @@ function valuesOf(document: Record<string, unknown>, names: readonly string[]): 
   for (const name of names) {
     const value = document[name]
     if (value === undefined || value === '') continue
-    if (values === null) values = [value]
+    if (Array.isArray(value)) values = [...new Set([...(values ?? []), ...value])]
+    else if (values === null) values = [value]
     else if (!values.includes(value)) values.push(value)
   }
   return values

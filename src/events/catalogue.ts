@@ -14,6 +14,7 @@ import { ESP_EVENTS } from './esp.ts'
 import { ESP_TRAFFIC_EVENTS } from './esp-traffic.ts'
 import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
+import { INCIDENT_EVENTS } from './incident.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
 import { PPP_EVENTS } from './ppp.ts'
 import { PPPOE_EVENTS } from './pppoe.ts'
@@ -39,6 +40,7 @@ export const CATALOGUE = {
   ...ESP_TRAFFIC_EVENTS,
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
+  ...INCIDENT_EVENTS,
   ...BASELINE_EVENTS,
 } as const satisfies Record<string, EventDeclaration>
 

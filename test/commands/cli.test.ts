@@ -175,7 +175,7 @@ describe('replay', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(events.at(-1).event.action).toBe('capture.analysed')
+    expect(events.filter(({ event }) => event.action === 'capture.analysed')).toHaveLength(1)
     expect(events.every((event) => typeof event.event.id === 'string' && event.ecs.version)).toBe(true)
   })
 
@@ -275,6 +275,31 @@ describe('what is stored', () => {
     expect((await borescope(['tunnels', filter])).stderr).toBe('1 tunnel\n')
     expect((await borescope(['tunnels', '--limit', '26'])).stderr).toBe('26 tunnels\n')
     expect((await borescope(['tunnels', '--limit', '25'])).stderr).toBe('25 tunnels; --limit shows more\n')
+  })
+
+  test('incidents: a brute force is one, with a count and a story', async () => {
+    const listed = JSON.parse((await borescope(['incidents', '--level', 'high', '--json'])).stdout)
+    expect(listed).toHaveLength(1)
+    const [{ incident, event }] = listed
+    expect(incident).toMatchObject({ level: 'critical', state: 'closed' })
+    expect(incident.title).toContain('VPN login succeeded after password guessing')
+    expect(event.risk_score).toBeGreaterThan(99)
+    const { stdout } = await borescope(['incidents'])
+    expect(stdout).toMatch(new RegExp(`critical +99 .*${incident.id}`))
+    // Any event of it may be the one that matches: here an alert.
+    const own = await borescope(['incidents', 'rule.name: "Password guessing against one VPN account"', '--json'])
+    expect(JSON.parse(own.stdout).map((row: (typeof listed)[0]) => row.incident.id)).toEqual([incident.id])
+    expect((await borescope(['incidents', 'user.name: nobody'])).stderr).toBe('0 incidents\n')
+    const { stdout: story } = await borescope(['show', incident.id.slice(0, 8)])
+    expect(story).toMatch(/^CRITICAL {2}VPN login succeeded after password guessing and \d other rules\n/)
+    expect(story).toContain('high Password guessing against one VPN account: 10.99.0.66, alice (1 alert, 24 events)')
+    expect(story).toMatch(/packets +l2tp-bruteforce-mschapv2\.pcap: \d+, \d+/)
+    expect(story).toMatch(/alert\.raised +Password guessing against one VPN account/)
+    const [alert] = JSON.parse((await borescope(['alerts', '--level', 'critical', '--json'])).stdout)
+    expect(alert.incident.id).toBe(incident.id)
+    expect(alert.alert.frames[0]).toMatch(/^l2tp-bruteforce-mschapv2\.pcap#\d+@\d+$/)
+    expect((await borescope(['show', alert.event.id])).stdout).toContain(`incident ${incident.id}`)
+    expect((await borescope(['show', 'n-000000000000'])).code).toBe(2)
   })
 
   test('query in each format', async () => {
@@ -475,7 +500,8 @@ describe('the rest', () => {
       ['alice', 'e-'],
       ['bob', undefined],
     ])
-    expect(events.at(-1).capture).toMatchObject({ ipsec: 56, opened: 56, lost: 0 })
+    const analysed = events.find(({ event }: { event: { action: string } }) => event.action === 'capture.analysed')
+    expect(analysed.capture).toMatchObject({ ipsec: 56, opened: 56, lost: 0 })
 
     const stored = { ...environment, BORESCOPE_STORE__PATH: 'esp.db' }
     await borescope(['replay', '--quiet', capture], undefined, stored)
