@@ -223,6 +223,12 @@ export const SCHEMA = z.strictObject({
         .default('.borescope/intel')
         .describe('The folder of the lists that "borescope intel" keeps, relative to the working directory.'),
       entriesMax: count(5_000_000, 'Indicators of all lists together.', 100_000_000),
+      retroDays: z
+        .number()
+        .min(0)
+        .max(3650)
+        .default(7)
+        .describe('How far back events are searched for what comes onto a list. 0: not at all.'),
     })
     .prefault({}),
   baseline: z

@@ -279,7 +279,8 @@ export class Detector {
   #matched(plain: PlainRule, document: EventDocument): void {
     const timeUs = DOCUMENTS.timeUs(document)
     const values = plain.entity.map((read) => read(document) ?? '')
-    const key = `${plain.fields.incident.id}${JSON.stringify(values)}`
+    // Inside sessions many have the same address: who carries it tells them apart.
+    const key = `${plain.fields.incident.id}${JSON.stringify(values)}${document['outer.source.ip'] ?? ''}`
     const current = this.#suppressions.get(key) ?? startSuppression(plain.rule, entityOf(values), timeUs)
     if (current.total > 0) this.#suppressions.delete(key)
     else this.#makeRoom()

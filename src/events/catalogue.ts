@@ -15,6 +15,7 @@ import { ESP_TRAFFIC_EVENTS } from './esp-traffic.ts'
 import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
 import { INCIDENT_EVENTS } from './incident.ts'
+import { INTEL_EVENTS } from './intel.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
 import { PPP_EVENTS } from './ppp.ts'
 import { PPPOE_EVENTS } from './pppoe.ts'
@@ -41,6 +42,7 @@ export const CATALOGUE = {
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
   ...INCIDENT_EVENTS,
+  ...INTEL_EVENTS,
   ...BASELINE_EVENTS,
 } as const satisfies Record<string, EventDeclaration>
 

@@ -431,6 +431,33 @@ describe('what is stored', () => {
   })
 })
 
+describe('a list of indicators', () => {
+  test('is looked for in what is stored when it is added or changes, and tells what it finds once', async () => {
+    const list = join(scratch, 'indicators.txt')
+    const lists = { BORESCOPE_INTEL__PATH: join(scratch, 'retro-intel'), BORESCOPE_INTEL__RETRO_DAYS: '3650' }
+    writeFileSync(list, '192.0.2.99\n')
+    const added = await borescope(['intel', 'add', 'mine', list], undefined, lists)
+    expect(added.stdout).toMatch(/mine: 1 new indicator in [\d,]+ events of before: 0 findings, 0 alerts\n/)
+    writeFileSync(list, '192.0.2.99\n10.99.0.66\n')
+    const changed = await borescope(['intel', 'update'], undefined, lists)
+    expect(changed.stdout).toMatch(/mine: 1 new indicator in .*: [1-9]\d* findings?, [1-9]\d* alerts?\n/)
+    const query = ['query', 'event.action: indicator.recognised', '--count']
+    const { stdout: count } = await borescope(query)
+    expect(Number(count)).toBeGreaterThan(0)
+    const alerts = await borescope(['alerts', 'rule.name: "Indicator found in what happened before"', '--json'])
+    expect(JSON.parse(alerts.stdout).length).toBeGreaterThan(0)
+    // Nothing new, or the same anew: nothing is told twice.
+    expect((await borescope(['intel', 'update'], undefined, lists)).stdout).not.toContain('of before')
+    await borescope(['intel', 'remove', 'mine'], undefined, lists)
+    const again = await borescope(['intel', 'add', 'mine', list], undefined, lists)
+    expect(again.stdout).toMatch(/0 findings, 0 alerts \([1-9]\d* known already\)/)
+    expect((await borescope(query)).stdout).toBe(count)
+    await borescope(['intel', 'remove', 'mine'], undefined, lists)
+    const none = await borescope(['intel', 'add', 'mine', list, '--retro-days', '0'], undefined, lists)
+    expect(none.stdout).not.toContain('of before')
+  })
+})
+
 describe('the rest', () => {
   test('rules check finds the shipped rules right, and a wrong one wrong', async () => {
     expect((await borescope(['rules', 'check'])).code).toBe(0)

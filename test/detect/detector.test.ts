@@ -173,6 +173,24 @@ describe('a rule', () => {
     expect(alerts.map((alert) => alert['alert.entity'])).toEqual(['l2tp.avp_length', 'l2tp.version'])
   })
 
+  it('tells clients apart that have the same address inside their sessions', () => {
+    const { alerts, detector } = start(PLAIN)
+    const inside = (second: number, outer: string): EventDocument => ({
+      '@timestamp': isoMicroseconds(START_US + second * 1_000_000),
+      'event.id': `${second}`,
+      'event.action': 'protocol.anomaly',
+      'event.dataset': 'borescope.protocol',
+      'anomaly.name': 'l2tp.avp_length',
+      'source.ip': '192.168.1.10',
+      'destination.ip': '10.20.0.5',
+      'outer.source.ip': outer,
+    })
+    for (const [second, outer] of ['192.0.2.1', '192.0.2.2', '192.0.2.1'].entries())
+      detector.observe(inside(second, outer))
+    expect(alerts.map((alert) => alert['outer.source.ip'])).toEqual(['192.0.2.1', '192.0.2.2'])
+    expect(new Set(alerts.map((alert) => alert['incident.id'])).size).toBe(2)
+  })
+
   it('tells the running total when a suppression is over, and forgets it', () => {
     const { anomaly, detector, ended } = start(PLAIN)
     for (let second = 0; second < 5; second++) anomaly(second)
