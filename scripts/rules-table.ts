@@ -8,6 +8,8 @@ import { basename, join } from 'node:path'
 import { loadRuleTests } from '../src/detect/rule-tests.ts'
 import { loadRules } from '../src/detect/rules.ts'
 import type { Detection, SigmaCorrelation, SigmaRule } from '../src/detect/sigma/parse.ts'
+import { CAPTURES, HAS_CAPTURES } from '../test/rules/captures.ts'
+import { figuresText, measure } from '../test/rules/figures.ts'
 
 const FOLDER = join(import.meta.dirname, '../rules')
 const LEVELS = ['critical', 'high', 'medium', 'low', 'informational']
@@ -63,20 +65,34 @@ const coverage = alerting.map((rule) => {
   ]
   return `| ${cells.join(' | ')} |`
 })
+const coveragePath = join(import.meta.dirname, '../docs/detection-coverage.md')
+const FIGURES = /<!-- figures -->\n([\s\S]*)\n<!-- \/figures -->/
+const known = FIGURES.exec(readFileSync(coveragePath, 'utf8'))?.[1] ?? ''
+if (!HAS_CAPTURES) process.stderr.write(`No captures at ${CAPTURES}: the figures stay as they were.\n`)
+const figures = HAS_CAPTURES ? figuresText(await measure()) : known
+
 const techniques = new Set(alerting.flatMap((rule) => techniquesOf(rule).split(' ')).filter((id) => id !== ''))
 const lines = [
   '# What is detected, and how that is tested',
   '',
   `${alerting.length} rules that raise alerts, for ${techniques.size} techniques and sub-techniques of MITRE ATT&CK. Hits are tests on which a rule fires, misses`,
   'are near ones on which it is silent; where a hit is a recorded capture, it is named. `borescope rules test` runs them all.',
-  'This file is made from the rules and their tests (`npm run docs`).',
+  'This file is made from the rules, their tests and recorded captures (`npm run docs`).',
+  '',
+  '## Figures',
+  '',
+  '<!-- figures -->',
+  figures,
+  '<!-- /figures -->',
+  '',
+  '## Rules',
   '',
   '| Rule | Level | ATT&CK | Hits | Misses | Captures |',
   '| --- | --- | --- | --- | --- | --- |',
   ...coverage,
   '',
 ]
-writeFileSync(join(import.meta.dirname, '../docs/detection-coverage.md'), lines.join('\n'))
+writeFileSync(coveragePath, lines.join('\n'))
 
 function techniquesOf({ tags }: SigmaRule | SigmaCorrelation): string {
   return tags

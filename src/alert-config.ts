@@ -138,8 +138,8 @@ const THROTTLE = z.strictObject({
 const GROUP = z.strictObject({
   by: z
     .array(
-      z.string().refine((name) => name === 'rule' || name === 'entity' || isField(name), {
-        message: "expected rule, entity, or a field that 'borescope fields' lists",
+      z.string().refine((name) => ['rule', 'entity', 'incident'].includes(name) || isField(name), {
+        message: "expected rule, entity, incident, or a field that 'borescope fields' lists",
       }),
     )
     .default(['rule', 'entity']),

@@ -175,8 +175,14 @@ function calmOf(route: RouteConfig, alerts: Config['alerts']): CalmOptions {
   }
 }
 
+const SHORT_NAMES: Readonly<Record<string, FieldName>> = {
+  rule: 'rule.id',
+  entity: 'alert.entity',
+  incident: 'incident.id',
+}
+
 function fieldNamed(name: string): FieldName {
-  return name === 'rule' ? 'rule.id' : name === 'entity' ? 'alert.entity' : (name as FieldName)
+  return SHORT_NAMES[name] ?? (name as FieldName)
 }
 
 /** The sinks that routes lead to, each behind its delivery, and routers before them. */

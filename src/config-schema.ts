@@ -186,6 +186,17 @@ export const SCHEMA = z.strictObject({
       builtin: z.boolean().default(true).describe('Whether the rules that come with Borescope are used.'),
       groupsMax: count(100_000, 'Groups that one correlation follows at one time.', 10_000_000),
       entitiesMax: count(100_000, 'Entities whose repeated alerts are being counted instead of raised.', 10_000_000),
+      incidents: z
+        .strictObject({
+          idleSeconds: seconds(3600, 'An incident is over when nothing of it has happened for so long.'),
+          lastSeconds: seconds(86_400, 'An incident that lasts longer is closed; what goes on is a new one.'),
+          openMax: count(
+            10_000,
+            'Incidents open at one time; when there are more, the one that was quiet for longest is closed.',
+            1_000_000,
+          ),
+        })
+        .prefault({}),
     })
     .prefault({}),
   enrich: z
@@ -216,6 +227,12 @@ export const SCHEMA = z.strictObject({
         .default('.borescope/intel')
         .describe('The folder of the lists that "borescope intel" keeps, relative to the working directory.'),
       entriesMax: count(5_000_000, 'Indicators of all lists together.', 100_000_000),
+      retroDays: z
+        .number()
+        .min(0)
+        .max(3650)
+        .default(7)
+        .describe('How far back events are searched for what comes onto a list. 0: not at all.'),
     })
     .prefault({}),
   baseline: z

@@ -42,6 +42,8 @@ export type FeedEntry = z.output<typeof FEED>
 export interface Update {
   readonly feed: FeedEntry
   readonly isChanged: boolean
+  /** What the list did not say before; what only changed its description or its dates is not among it. */
+  readonly fresh: readonly Indicator[]
   readonly problems: readonly string[]
 }
 
@@ -83,11 +85,14 @@ export class IntelFeeds {
   /** Fetches a list again. What cannot be had leaves the list as it was, and rejects. */
   async update(feed: FeedEntry, nowMs: number): Promise<Update> {
     const fetched = await this.#fetch(feed)
-    if (fetched === null) return { feed, isChanged: false, problems: [] }
+    if (fetched === null) return { feed, isChanged: false, fresh: [], problems: [] }
     const kept = fetched.indicators
       .map((indicator) => withDefaults(feed, indicator))
       .filter((indicator) => isAlive(feed, indicator, nowMs))
-    const before = feed.kind === 'taxii' && feed.addedAfter !== undefined ? this.#read(feed.name) : []
+    const known = this.#read(feed.name)
+    const before = feed.kind === 'taxii' && feed.addedAfter !== undefined ? known : []
+    const names = new Set(known.map(nameOf))
+    const fresh = kept.filter((indicator) => !names.has(nameOf(indicator)))
     const lines = [...before, ...kept].map((indicator) => JSON.stringify(indicator)).join('\n')
     this.#replace(this.#data(feed.name), lines === '' ? '' : `${lines}\n`)
     const updated: FeedEntry = {
@@ -100,13 +105,18 @@ export class IntelFeeds {
       addedAfter: fetched.addedAfter,
     }
     this.#write(this.list().map((each) => (each.name === feed.name ? updated : each)))
-    return { feed: updated, isChanged: updated.sha256 !== feed.sha256, problems: fetched.problems }
+    return { feed: updated, isChanged: updated.sha256 !== feed.sha256, fresh, problems: fetched.problems }
   }
 
   /** All lists, ready to be asked. */
   open(): Intel {
     const tables = this.tables()
     return new Intel(tables.listed, tables.allowed)
+  }
+
+  /** Some indicators of a list alone, ready to be asked; what is allowed is allowed. */
+  openOnly(name: string, indicators: readonly Indicator[]): Intel {
+    return new Intel(new IndicatorTable([{ name, indicators }], this.#entriesMax), this.tables().allowed)
   }
 
   tables(): { readonly listed: IndicatorTable; readonly allowed: IndicatorTable } {
@@ -158,6 +168,11 @@ export class IntelFeeds {
     writeFileSync(temporary, text, { mode: 0o600 })
     renameSync(temporary, path)
   }
+}
+
+/** What an indicator looks for. */
+function nameOf({ type, value, condition }: Indicator): string {
+  return JSON.stringify([type, value, condition])
 }
 
 function withDefaults({ confidence, tlp }: FeedEntry, indicator: Indicator): Indicator {

@@ -74,8 +74,19 @@ export class Sensor {
   constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    const { groupsMax, entitiesMax } = config.detect
-    this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
+    const { groupsMax, entitiesMax, incidents } = config.detect
+    this.detector =
+      rules === null
+        ? null
+        : new Detector(rules, emit, {
+            groupsMax,
+            entitiesMax,
+            incidents: {
+              idleUs: incidents.idleSeconds * SECOND_US,
+              lastUs: incidents.lastSeconds * SECOND_US,
+              openMax: incidents.openMax,
+            },
+          })
     if (this.detector !== null) this.bus.subscribe(this.detector.observe)
     const { track, capture } = config
     const secrets = loadPacketSecrets(config, process.env)
@@ -152,7 +163,6 @@ export class Sensor {
         frame.capture = source.current.name
         this.observe()
       }
-      if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
       if ((await pause()) === true) break
     }
     const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))
@@ -168,6 +178,7 @@ export class Sensor {
     if (this.#clock.tick(frame)) {
       this.bus.origin = null
       this.trackers.expire(this.#clock.nowUs)
+      this.detector?.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
     const verdict = this.#dissector.dissect(frame)

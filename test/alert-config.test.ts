@@ -111,7 +111,7 @@ describe('routes', () => {
     ['{ sinks: [one], match: "user.nam: x" }', /user\.nam/],
     ['{ sinks: [one], match: { level: [high] } }', /match/],
     ['{ sinks: [one], minLevel: severe }', /minLevel: /],
-    ['{ sinks: [one], group: { by: [user.nam] } }', /by\.0: expected rule, entity, or a field/],
+    ['{ sinks: [one], group: { by: [user.nam] } }', /by\.0: expected rule, entity, incident, or a field/],
   ])('%s is told where and why', (yaml, problem) => {
     expect(problemOf(routesOf(yaml))).toMatch(problem)
   })

@@ -6,7 +6,10 @@ import { guessType, INDICATOR_TYPES, type IndicatorType, normal, TLP, type Tlp }
 import { FORMATS, type Format, IntelError } from '../enrich/intel/parse.ts'
 import { TaxiiError } from '../enrich/intel/taxii.ts'
 import type { EventDocument } from '../events/fields.ts'
+import type { Indicator } from '../enrich/intel/indicator.ts'
 import { type FeedEntry, IntelFeeds } from '../intel-feeds.ts'
+import { type Hunt, hunt } from '../retro-hunt.ts'
+import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { parseCount } from './formats.ts'
 import { counted, number, print, printable, table, when } from './terminal.ts'
@@ -20,6 +23,7 @@ interface AddOptions {
   readonly tlp?: Tlp
   readonly expireDays?: number
   readonly authorizationFile?: string
+  readonly retroDays?: number
 }
 
 export function feedsOf(context: Context): IntelFeeds {
@@ -47,7 +51,7 @@ export function registerIntel(program: Command, context: () => Context): void {
 
   intel
     .command('add')
-    .description('Adds a list and fetches it.')
+    .description('Adds a list, fetches it, and looks for what it says in the events of the last days.')
     .argument('<name>', 'a name for it')
     .argument(
       '<source>',
@@ -61,16 +65,19 @@ export function registerIntel(program: Command, context: () => Context): void {
     .addOption(new Option('--tlp <label>', 'to whom it may be shown, of what says none itself').choices(TLP))
     .option('--expire-days <days>', 'leave out what the list saw last before so many days', parseCount)
     .option('--authorization-file <file>', 'a file with the value of the header Authorization, such as "Bearer …"')
-    .action(async (name: string, source: string, options: AddOptions) => {
+    .addOption(retroOption())
+    .action(async (name: string, source: string, { retroDays, ...options }: AddOptions) => {
       const feeds = feedsOf(context())
       const feed = feedOf(name, source, options)
       await theirs(() => feeds.add(feed))
+      let fresh: readonly Indicator[]
       try {
-        await updateOne(feeds, feed)
+        fresh = await updateOne(feeds, feed)
       } catch (error) {
         feeds.remove(name)
         throw error
       }
+      await huntFor(context(), feeds, feed, fresh, retroDays)
     })
 
   intel
@@ -95,17 +102,19 @@ export function registerIntel(program: Command, context: () => Context): void {
   intel
     .command('update')
     .description(
-      'Fetches all lists again, or those that are named. Exits with 3 if one could not be had; it stays as it was.',
+      'Fetches all lists again, or those that are named, and looks for what is new on them in the events of the last days: what is\nfound is stored once, with its alert. Exits with 3 if a list could not be had; it stays as it was.',
     )
     .argument('[names...]', 'which ones')
-    .action(async (names: string[]) => {
+    .addOption(retroOption())
+    .action(async (names: string[], { retroDays }: { retroDays?: number }) => {
       const feeds = feedsOf(context())
       const all = await theirs(() => feeds.list())
       const missing = names.find((name) => !all.some((feed) => feed.name === name))
       if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
       for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
         try {
-          await updateOne(feeds, feed)
+          const fresh = await updateOne(feeds, feed)
+          await huntFor(context(), feeds, feed, fresh, retroDays)
         } catch (error) {
           process.stderr.write(
             `borescope: ${feed.name} stays as it was: ${printable(error instanceof Error ? error.message : String(error))}\n`,
@@ -222,12 +231,80 @@ function feedOf(name: string, source: string, options: AddOptions): FeedEntry {
   }
 }
 
-async function updateOne(feeds: IntelFeeds, feed: FeedEntry): Promise<void> {
-  const { feed: updated, isChanged, problems } = await theirs(() => feeds.update(feed, Date.now()))
+/** Fetches a list; what it did not say before. */
+async function updateOne(feeds: IntelFeeds, feed: FeedEntry): Promise<readonly Indicator[]> {
+  const { feed: updated, isChanged, fresh, problems } = await theirs(() => feeds.update(feed, Date.now()))
   for (const problem of problems.slice(0, 5)) process.stderr.write(`borescope: ${feed.name}: ${printable(problem)}\n`)
   if (problems.length > 5)
     process.stderr.write(`borescope: ${feed.name}: and ${number((updated.leftOut ?? problems.length) - 5)} more\n`)
   await print(`${feed.name}: ${counted(updated.indicators ?? 0, 'indicator')}${isChanged ? '' : ', nothing new'}`)
+  return fresh
+}
+
+function retroOption(): Option {
+  return new Option(
+    '--retro-days <days>',
+    'search so many days of stored events for what is new; 0: none (default: intel.retroDays)',
+  ).argParser(parseDays)
+}
+
+/** Looks for what is new on a list in the events that are stored, and stores what is found. */
+async function huntFor(
+  context: Context,
+  feeds: IntelFeeds,
+  { name, isAllowList }: FeedEntry,
+  fresh: readonly Indicator[],
+  retroDays = context.config.intel.retroDays,
+): Promise<void> {
+  const { store, sensor } = context.config
+  // Without a store there is no past.
+  const hasPast = store.kind !== 'embedded' || existsSync(store.path)
+  if (isAllowList || fresh.length === 0 || retroDays === 0 || !hasPast) return
+  const nowMs = Date.now()
+  const events = await context.openStore()
+  let result: Hunt
+  try {
+    const indicators = feeds.openOnly(name, fresh)
+    const observer = { name: sensor.name, version: VERSION }
+    result = await hunt(events, indicators, context.rules().set, observer, nowMs - retroDays * DAY_MS, nowMs)
+  } finally {
+    await events.close()
+  }
+  await print(huntLine(name, fresh.length, result))
+  if (result.documents.length > 0) await keep(context, result.documents)
+}
+
+const DAY_MS = 86_400_000
+
+function huntLine(name: string, indicators: number, { events, findings, alerts, known, leftOut }: Hunt): string {
+  const more = [
+    ...(known > 0 ? [`${number(known)} known already`] : []),
+    ...(leftOut > 0 ? [`${counted(leftOut, 'event')} left out: too many findings`] : []),
+  ]
+  const rest = more.length === 0 ? '' : ` (${more.join(', ')})`
+  return `${name}: ${counted(indicators, 'new indicator')} in ${counted(events, 'event')} of before: ${counted(findings, 'finding')}, ${counted(alerts, 'alert')}${rest}`
+}
+
+/** What could not be stored can be found again. */
+async function keep(context: Context, documents: readonly EventDocument[]): Promise<void> {
+  const store = await context.createStore()
+  try {
+    const { later, rejected } = await store.write(documents)
+    if (later.length + rejected.length === 0) return
+    process.stderr.write(
+      `borescope: ${counted(later.length + rejected.length, 'event')} could not be stored; 'borescope intel retro' finds it again\n`,
+    )
+    process.exitCode = EXIT.UNDELIVERED
+  } finally {
+    await store.close()
+  }
+}
+
+function parseDays(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 3650))
+    throw new InvalidArgumentError('expected days, from 0 to 3650')
+  return value
 }
 
 function parsePercent(text: string): number {

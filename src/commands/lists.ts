@@ -1,4 +1,4 @@
-/** `borescope tunnels`, `sessions`, `users`, `alerts`: the four tables that one asks for first. */
+/** `borescope tunnels`, `sessions`, `users`, `alerts`, `incidents`: the tables that one asks for first. */
 import { type Command, Option } from 'commander'
 import { LEVELS } from '../alert-config.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
@@ -6,6 +6,7 @@ import { parseQuery } from '../store/kql.ts'
 import type { EventStore } from '../store/stores.ts'
 import type { Context } from './context.ts'
 import { parseCount } from './formats.ts'
+import { INCIDENT_COLUMNS } from './incident-columns.ts'
 import { ALERT_COLUMNS, ownUid, TUNNEL_COLUMNS } from './summary.ts'
 import { bytes, type Column, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
@@ -14,6 +15,10 @@ interface ListOptions {
   readonly until?: string
   readonly limit: number
   readonly json?: boolean
+}
+
+interface LevelOptions extends ListOptions {
+  readonly level?: (typeof LEVELS)[number]
 }
 
 export function registerLists(program: Command, context: () => Context): void {
@@ -43,11 +48,14 @@ export function registerLists(program: Command, context: () => Context): void {
   list('tunnels', 'every tunnel: who opened it to whom, what it carried, how it ended', tunnels)
   list('sessions', 'every session: which user, which addresses, how much, how it ended', sessions)
   list('users', 'every user: where from, by which method, log-ins and failures', users)
-  list(
-    'alerts',
-    'every alert, newest first',
-    (store, filter, options: ListOptions & { level?: (typeof LEVELS)[number] }) => alerts(store, filter, options),
+  list('alerts', 'every alert, newest first', (store, filter, options: LevelOptions) =>
+    alerts(store, filter, options),
   ).addOption(new Option('--level <level>', 'alerts of this level and above').choices(LEVELS))
+  list(
+    'incidents',
+    'every incident: the alerts of one story as one, with its risk, newest first',
+    (store, filter, options: LevelOptions) => incidents(store, filter, options),
+  ).addOption(new Option('--level <level>', 'incidents of this level and above').choices(LEVELS))
 }
 
 /** Tunnels of L2TP, control connections of PPTP, and pairs of IPsec associations. */
@@ -203,19 +211,49 @@ export async function users(store: EventStore, filter: string, options: ListOpti
   process.stderr.write(`${counted(sorted.length, 'user')}\n`)
 }
 
-export async function alerts(
-  store: EventStore,
-  filter: string,
-  options: ListOptions & { level?: (typeof LEVELS)[number] },
-): Promise<void> {
-  const levels =
-    options.level === undefined ? '' : ` and rule.level: (${LEVELS.slice(LEVELS.indexOf(options.level)).join(' or ')})`
+export async function alerts(store: EventStore, filter: string, options: LevelOptions): Promise<void> {
+  const levels = options.level === undefined ? '' : ` and rule.level: (${levelsFrom(options.level)})`
   const rows = await find(store, `event.kind: alert${levels}`, filter, options)
   const columns: Column<EventDocument>[] = [
     { title: 'id', value: (event) => event['event.id'].slice(0, ID_DIGITS_SHOWN) },
     ...ALERT_COLUMNS,
   ]
   await show(rows, columns, options, 'alert')
+}
+
+/** Every incident once, as the newest event about it tells it; what became a part of another one is told with that. */
+export async function incidents(store: EventStore, filter: string, options: LevelOptions): Promise<void> {
+  const levels = options.level === undefined ? '' : ` and incident.level: (${levelsFrom(options.level)})`
+  let ids: Set<unknown> | null = null
+  if (filter.trim() !== '') {
+    const search = { kql: narrowed('incident.id: *', filter) }
+    ids = new Set((await store.aggregate(search, { by: ['incident.id'], limit: THINGS_MAX })).map(({ key }) => key[0]))
+  }
+  const newest = new Map<string, EventDocument>()
+  let shown = 0
+  const kql = `event.action: (${INCIDENT_TOLD.join(' or ')})${levels}`
+  for await (const event of store.search({ kql, ...timeOf(options), sort: NEWEST_FIRST })) {
+    const id = event['incident.id'] ?? ''
+    if (ids !== null && !ids.has(id)) continue
+    const known = newest.get(id)
+    if (known === undefined && shown > options.limit) break
+    if (known === undefined || isLater(event, known)) newest.set(id, event)
+    if (known === undefined && event['incident.part_of'] === undefined) shown++
+  }
+  const rows = [...newest.values()].filter((event) => event['incident.part_of'] === undefined)
+  await show(rows, INCIDENT_COLUMNS, options, 'incident')
+}
+
+const INCIDENT_TOLD = ['incident.opened', 'incident.updated', 'incident.closed']
+
+/** Of events of one microsecond, the one that follows the other. */
+export function isLater(event: EventDocument, other: EventDocument): boolean {
+  const order = (of: EventDocument) => INCIDENT_TOLD.indexOf(of['event.action'])
+  return event['@timestamp'] === other['@timestamp'] && order(event) > order(other)
+}
+
+function levelsFrom(level: (typeof LEVELS)[number]): string {
+  return LEVELS.slice(LEVELS.indexOf(level)).join(' or ')
 }
 
 /** Newest first, and one more than the limit, if there is one: it tells that there are more. */

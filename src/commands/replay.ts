@@ -331,6 +331,18 @@ function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[],
       ...notified,
       sinks: Object.fromEntries(notified.sinks.map(({ name, counts }) => [name, totalsOf(counts)])),
     },
+    incidents: summary.incidents.map((incident) => ({
+      id: incident['incident.id'],
+      start: incident['event.start'],
+      end: incident['event.end'],
+      level: incident['incident.level'],
+      risk: incident['event.risk_score'],
+      title: incident['incident.title'],
+      entities: incident['incident.entities'],
+      tactics: incident['threat.tactic.name'] ?? [],
+      alerts: incident['incident.alerts'],
+      events: incident['incident.events'],
+    })),
     alertCount: summary.alertCount,
     alerts: summary.alerts.map((alert) => ({
       id: alert['event.id'],
@@ -353,15 +365,13 @@ function ending(context: Context, sinks: readonly Sink[], summary: Summary, noti
     paint('dim', line),
   )
   if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
-  const alert = summary.gravest
+  const id = summary.incidents[0]?.['incident.id']
   const next = [
+    ['borescope incidents', 'what happened, the alerts of one story as one'],
     ['borescope alerts', 'what fired, newest first'],
     ['borescope users', 'who logged in, from where, and who failed to'],
     ['borescope tunnels', 'every tunnel'],
-    [
-      alert === undefined ? 'borescope show TUNNEL' : `borescope show ${alert['event.id']}`,
-      'the whole story of one of them',
-    ],
+    [id === undefined ? 'borescope show TUNNEL' : `borescope show ${id}`, 'the whole story of one of them'],
     [`borescope query 'event.action: ppp.* and user.name: *'`, 'anything else'],
   ]
   const wide = Math.max(...next.map(([command]) => command.length))

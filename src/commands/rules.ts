@@ -6,6 +6,7 @@ import { type Context, EXIT } from './context.ts'
 import { registerRulesBacktest } from './rules-backtest.ts'
 import { chosenRules, problemText } from './rules-common.ts'
 import { registerRulesCoverage } from './rules-coverage.ts'
+import { registerRulesExport } from './rules-export.ts'
 import { registerRulesLint } from './rules-lint.ts'
 import { registerRulesTest } from './rules-test.ts'
 import { counted, paintLevel, print, table } from './terminal.ts'
@@ -13,7 +14,7 @@ import { counted, paintLevel, print, table } from './terminal.ts'
 export function registerRules(program: Command, context: () => Context): void {
   const rules = program
     .command('rules')
-    .summary('the Sigma rules: list, check, lint, test and backtest them')
+    .summary('the Sigma rules: list, check, lint, test, backtest and export them')
     .description('The Sigma rules that turn events into alerts.')
 
   rules
@@ -79,4 +80,5 @@ export function registerRules(program: Command, context: () => Context): void {
   registerRulesTest(rules, context)
   registerRulesBacktest(rules, context)
   registerRulesCoverage(rules, context)
+  registerRulesExport(rules, context)
 }

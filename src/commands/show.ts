@@ -1,9 +1,11 @@
-/** `borescope show ID`: the whole story of a tunnel, a session, a flow or an alert, as a timeline. */
+/** `borescope show ID`: the whole story of a tunnel, a session, a flow, an alert or an incident, as a timeline. */
 import type { Command } from 'commander'
 import { type EventDocument, nest } from '../events/fields.ts'
 import type { EventStore } from '../store/stores.ts'
 import { type Context, UsageError } from './context.ts'
 import { parseCount } from './formats.ts'
+import { incidentText } from './incident-text.ts'
+import { isLater } from './lists.ts'
 import { techniques } from './summary.ts'
 import { counted, duration, number, paint, paintLevel, print, printable, when } from './terminal.ts'
 
@@ -15,11 +17,11 @@ interface ShowOptions {
 export function registerShow(program: Command, context: () => Context): void {
   program
     .command('show')
-    .summary('the whole story of a tunnel, session, flow or alert, as a timeline')
+    .summary('the whole story of a tunnel, session, flow, alert or incident, as a timeline')
     .description('Tells everything that is stored about one thing, in the order of time.')
     .argument(
       '<id>',
-      'a tunnel (t-…), session (s-…), flow (f-…), PPTP call (c-…), PPPoE session (o-…), or the id of an alert or event; a unique beginning will do',
+      'a tunnel (t-…), session (s-…), flow (f-…), PPTP call (c-…), PPPoE session (o-…), incident (n-…), or the id of an alert or event; a unique beginning will do',
     )
     .option('-n, --limit <number>', 'events at most', parseCount, 500)
     .option('--json', 'the events as one JSON array')
@@ -36,7 +38,7 @@ export function registerShow(program: Command, context: () => Context): void {
 export async function show(store: EventStore, id: string, options: ShowOptions): Promise<void> {
   const { subject, events } = await story(store, id, options.limit)
   if (options.json) return print(JSON.stringify([...(subject === null ? [] : [subject]), ...events].map(nest), null, 2))
-  if (subject !== null) await print(`${subject['event.kind'] === 'alert' ? alertText(subject) : eventText(subject)}\n`)
+  if (subject !== null) await print(`${subjectText(subject)}\n`)
   if (events.length > 0) await print(timeline(events))
   process.stderr.write(
     `${counted(events.length, 'event')}${events.length === options.limit ? '; --limit shows more' : ''}\n`,
@@ -50,7 +52,7 @@ const AROUND_MAX = 64
 const EVIDENCE_MAX = 500
 
 interface Story {
-  /** The alert or event that was asked for; null if a tunnel, session or flow was. */
+  /** The alert, incident or event that was asked for; null if a tunnel, session or flow was. */
   readonly subject: EventDocument | null
   readonly events: readonly EventDocument[]
 }
@@ -58,6 +60,7 @@ interface Story {
 async function story(store: EventStore, id: string, limit: number): Promise<Story> {
   if (!/^[\w-]+$/.test(id))
     throw new UsageError(`${id} is no id: copy one from 'borescope tunnels', 'sessions' or 'alerts'`)
+  if (id.startsWith('n-')) return incidentStory(store, id, limit)
   if (/^[a-z]-/.test(id)) {
     const groups = await store.aggregate(
       { kql: `borescope.lineage: ${id}*` },
@@ -71,6 +74,18 @@ async function story(store: EventStore, id: string, limit: number): Promise<Stor
   const subject = await store.get(id)
   if (subject === null) throw new UsageError(`no event has the id ${id}, or several begin with it`)
   return { subject, events: await related(store, subject, limit) }
+}
+
+/** An incident as it was told last, its alerts and those of its parts, and how it grew. */
+async function incidentStory(store: EventStore, id: string, limit: number): Promise<Story> {
+  const told = await collect(store, `event.action: incident.* and incident.id: ${id}*`, limit)
+  const ids = [...new Set(told.map((event) => event['incident.id'] ?? ''))]
+  if (ids.length === 0) throw new UsageError(`nothing is stored about ${id}`)
+  if (ids.length > 1) throw new UsageError(`${id} is the beginning of several: ${ids.slice(0, 5).join(', ')}`)
+  const subject = told.reduce((last, event) => (isLater(last, event) ? last : event))
+  const all = [...ids, ...(subject['incident.parts'] ?? [])]
+  const events = await collect(store, `incident.id: (${all.join(' or ')})`, limit + 1)
+  return { subject, events: events.filter((event) => event['event.id'] !== subject['event.id']).slice(0, limit) }
 }
 
 /** What happened to the things that others are part of, by the first letter of their ids. */
@@ -131,6 +146,11 @@ async function collect(store: EventStore, kql: string, limit: number): Promise<E
   return events
 }
 
+function subjectText(subject: EventDocument): string {
+  if (subject['incident.state'] !== undefined) return incidentText(subject)
+  return subject['event.kind'] === 'alert' ? alertText(subject) : eventText(subject)
+}
+
 function alertText(alert: EventDocument): string {
   const level = alert['rule.level'] ?? ''
   const lines = [
@@ -142,6 +162,7 @@ function alertText(alert: EventDocument): string {
       ? ''
       : ` within ${duration(alert['event.duration'])}`
   lines.push(`when    ${when(alert['@timestamp'], true)}`, `events  ${number(alert['alert.events'] ?? 1)}${span}`)
+  if (alert['incident.id'] !== undefined) lines.push(`story   incident ${alert['incident.id']}`)
   const names = [...(alert['threat.technique.name'] ?? []), ...(alert['threat.technique.subtechnique.name'] ?? [])]
   if (names.length > 0) lines.push(`ATT&CK  ${techniques(alert)}  ${names.join(', ')}`)
   if (alert['rule.description'] !== undefined) lines.push('', alert['rule.description'].trim())

@@ -1,5 +1,6 @@
 /** What a replay found, for a person: collected from the events as they pass, bounded, and told at the end. */
 import type { EventDocument } from '../events/fields.ts'
+import { INCIDENT_COLUMNS } from './incident-columns.ts'
 import { bytes, counted, duration, number, paint, paintLevel, table, when } from './terminal.ts'
 
 /** Rows shown of each table. */
@@ -28,6 +29,8 @@ export interface SummaryTotals {
 
 export class Summary {
   readonly alerts: EventDocument[] = []
+  /** As they were told last: at the end all are closed, unless the reading was stopped. */
+  readonly #incidents = new Map<string, EventDocument>()
   readonly #tunnels: EventDocument[] = []
   readonly #users = new Map<string, User>()
   readonly #actions = new Map<string, number>()
@@ -72,12 +75,30 @@ export class Summary {
         this.#ipsec.opened += event['capture.opened'] ?? 0
         this.#ipsec.lost += event['capture.lost'] ?? 0
         break
+      case 'incident.opened':
+      case 'incident.updated':
+      case 'incident.closed':
+        this.#keepIncident(event)
+        break
       case 'alert.raised':
         this.alertCount++
         this.severityMax = Math.max(this.severityMax, event['event.severity'] ?? 0)
         this.#keepAlert(event)
         break
     }
+  }
+
+  /** What became a part of another one is told with that. */
+  #keepIncident(event: EventDocument): void {
+    const id = event['incident.id'] ?? ''
+    if (event['incident.part_of'] !== undefined) this.#incidents.delete(id)
+    else if (this.#incidents.size < KEPT || this.#incidents.has(id)) this.#incidents.set(id, event)
+  }
+
+  /** The gravest first. */
+  get incidents(): EventDocument[] {
+    const risk = (event: EventDocument) => event['event.risk_score'] ?? 0
+    return [...this.#incidents.values()].sort((a, b) => risk(b) - risk(a))
   }
 
   /** When there are too many, one that is less severe makes room. */
@@ -89,11 +110,6 @@ export class Summary {
     const severity = event['event.severity'] ?? 0
     const at = this.alerts.findIndex((kept) => (kept['event.severity'] ?? 0) < severity)
     if (at !== -1) this.alerts[at] = event
-  }
-
-  /** The first of the gravest alerts. */
-  get gravest(): EventDocument | undefined {
-    return this.#alertsBySeverity()[0]
   }
 
   #alertsBySeverity(): EventDocument[] {
@@ -126,6 +142,7 @@ export class Summary {
       this.#userText(),
       this.#trafficText(),
       this.#findingText(),
+      this.#incidentText(),
       this.#alertText(),
     )
     return parts.filter((part) => part !== '').join('\n\n')
@@ -224,6 +241,13 @@ export class Summary {
       { title: 'finding', value: ([name]: [string, number]) => name },
     ]
     return `${paint('bold', 'Findings')}\n${table(columns, rows.slice(0, SHOWN), '  ')}${more(rows.length, "borescope query 'event.action: protocol.anomaly' --by anomaly.name")}`
+  }
+
+  #incidentText(): string {
+    const rows = this.incidents
+    if (rows.length === 0) return ''
+    const shown = table(INCIDENT_COLUMNS, rows.slice(0, SHOWN), '  ')
+    return `${paint('bold', 'Incidents')}  ${number(rows.length)}\n${shown}${more(rows.length, 'borescope incidents')}`
   }
 
   #alertText(): string {

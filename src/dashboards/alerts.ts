@@ -91,6 +91,21 @@ const ENTITIES = visualization(
   ],
 )
 
+/** As they were told last: an incident that goes on has its figures of the time when it became graver. */
+const INCIDENTS = visualization(
+  'table',
+  'alerts-incidents',
+  'Incidents',
+  'event.dataset: borescope.incidents and not incident.part_of: *',
+  [top('incident.id', 'Incident', 50), top('incident.title', 'What', 1), top('incident.level', 'Level', 1)],
+  [
+    { of: 'max', field: 'event.risk_score', label: 'Risk' },
+    { of: 'max', field: 'incident.alerts', label: 'Alerts' },
+    { of: 'max', field: 'incident.events', label: 'Events' },
+    LAST,
+  ],
+)
+
 const SOURCES = visualization(
   'horizontal_bar',
   'alerts-sources',
@@ -124,6 +139,7 @@ export const ALERT_BOARD: Dashboard = {
   description: 'Alerts by level, rule, entity and time, with the tactics and techniques of MITRE ATT&CK.',
   rows: [
     row(8, NUMBERS),
+    row(16, INCIDENTS),
     row(14, ALERT_LEVELS, TACTICS_OVER_TIME),
     row(16, TACTICS, TECHNIQUES, SUBTECHNIQUES),
     row(16, RULES, ENTITIES),

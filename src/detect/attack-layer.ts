@@ -41,7 +41,7 @@ interface LayerMetadata {
 
 export interface AttackLayer {
   readonly name: string
-  readonly versions: { readonly attack?: string; readonly navigator: string; readonly layer: '4.5' }
+  readonly versions: { readonly attack: string; readonly navigator: string; readonly layer: '4.5' }
   readonly domain: 'enterprise-attack'
   readonly description: string
   readonly sorting: 3
@@ -120,10 +120,7 @@ export function attackLayer(uses: Iterable<TechniqueUse>, options: LayerOptions)
   return {
     name,
     versions: {
-      // Successors are of a later version than the table: then the Navigator is left to take its newest.
-      ...(techniques.every(({ techniqueID }) => techniqueName(techniqueID) !== undefined)
-        ? { attack: TABLE_VERSION }
-        : {}),
+      attack: TABLE_VERSION,
       navigator: NAVIGATOR,
       layer: '4.5',
     },

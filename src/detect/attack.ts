@@ -13,15 +13,12 @@ export interface AttackData {
 
 const DATA: AttackData = table
 
-/** Successors of revoked techniques exist, even where the table was made before they were named. */
-const SUCCESSORS: ReadonlySet<string> = new Set(Object.values(DATA.revoked))
-
 /** The major version of ATT&CK whose techniques the table names. */
 export const TABLE_VERSION = /v(\d+)/.exec(DATA.version)![1]
 
 /** True for a technique or sub-technique that may be used: `T1110`, `T1110.001`. */
 export function isTechnique(id: string): boolean {
-  return Object.hasOwn(DATA.techniques, id) || SUCCESSORS.has(id)
+  return Object.hasOwn(DATA.techniques, id)
 }
 
 /** Undefined if the table has no name for it. */
@@ -49,6 +46,36 @@ export function tactic(shortName: string): { readonly id: string; readonly name:
   return Object.hasOwn(DATA.tactics, shortName) ? DATA.tactics[shortName] : undefined
 }
 
+/**
+ * The tactics in the order of an attack, as the matrix has them. Their ids have no order: Defense Impairment came with version 19.
+ */
+const KILL_CHAIN = [
+  'reconnaissance',
+  'resource-development',
+  'initial-access',
+  'execution',
+  'persistence',
+  'privilege-escalation',
+  'stealth',
+  'defense-impairment',
+  'credential-access',
+  'discovery',
+  'lateral-movement',
+  'collection',
+  'command-and-control',
+  'exfiltration',
+  'impact',
+]
+
+/** Where a tactic, by its id, stands in the order of an attack, from 0; unknown ones come last. */
+export function tacticRank(id: string): number {
+  const rank = KILL_CHAIN.indexOf(tacticShortName(id) ?? '')
+  return rank === -1 ? KILL_CHAIN.length : rank
+}
+
+/** Version 19 gave TA0005 another name, under which older rules have their tags. */
+const FORMER_NAMES: Readonly<Record<string, string>> = { 'defense-evasion': 'stealth' }
+
 /** The short name of a tactic by its id: `TA0006` is `credential-access`. */
 export function tacticShortName(id: string): string | undefined {
   return Object.keys(DATA.tactics).find((name) => DATA.tactics[name].id === id)
@@ -63,5 +90,6 @@ export function attackTag(
   if (/^t\d{4}(\.\d{3})?$/i.test(rest)) return { kind: 'technique', id: rest.toUpperCase() }
   // Groups and software: ATT&CK has them, the table does not.
   if (/^[gs]\d{4}$/i.test(rest)) return { kind: 'other', id: rest.toUpperCase() }
-  return { kind: 'tactic', id: rest.replaceAll('_', '-') }
+  const shortName = rest.replaceAll('_', '-')
+  return { kind: 'tactic', id: FORMER_NAMES[shortName] ?? shortName }
 }

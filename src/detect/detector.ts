@@ -6,7 +6,25 @@ import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { attackTag, tactic, techniqueName, techniqueTactics, techniqueUrl } from './attack.ts'
-import { DISCRIMINATOR, DOCUMENT_STATE, DOCUMENTS, lineageOf, type Summary, sharedOf, sourceOf } from './documents.ts'
+import {
+  DISCRIMINATOR,
+  DOCUMENT_STATE,
+  DOCUMENTS,
+  framesOf,
+  lineageOf,
+  type Summary,
+  sharedOf,
+  sourceOf,
+} from './documents.ts'
+import type { AlertRule } from './incident.ts'
+import {
+  INCIDENT,
+  INCIDENT_DEFAULTS,
+  type IncidentCounters,
+  type IncidentOptions,
+  Incidents,
+  type Strand,
+} from './incidents.ts'
 import { alertPolicy, categoryOf, type RuleSet } from './rules.ts'
 import type { CorrelatorCounters, Firing } from './sigma/correlate.ts'
 import { SigmaEngine, type SourceRules } from './sigma/engine.ts'
@@ -19,6 +37,8 @@ export interface DetectorOptions {
   readonly groupsMax: number
   /** Entities, over all rules, whose alerts are being suppressed. */
   readonly entitiesMax: number
+  /** How alerts become incidents. */
+  readonly incidents?: IncidentOptions
   /** Told when what an alert stands for is over, with its running total. */
   readonly ended?: (incident: EndedIncident) => void
 }
@@ -38,12 +58,19 @@ export interface DetectorCounters extends CorrelatorCounters {
   suppressed: number
   /** Suppressed entities given up because there were too many. */
   forgotten: number
+  readonly incidents: IncidentCounters
 }
 
 type AlertFields = RaisedEvent<'alert.raised'>['fields']
 
-/** What of an alert is the same every time. */
-type RuleFields = Pick<AlertFields, 'rule.id' | 'rule.name' | 'rule.level' | 'event.severity'> & Partial<AlertFields>
+type AlertRuleFields = Pick<AlertFields, 'rule.id' | 'rule.name' | 'rule.level' | 'event.severity'> &
+  Partial<AlertFields>
+
+/** What of an alert is the same every time: for the alert, and for its incident. */
+interface RuleFields {
+  readonly alert: AlertRuleFields
+  readonly incident: AlertRule
+}
 
 interface PlainRule {
   readonly rule: SigmaRule
@@ -64,6 +91,17 @@ interface Suppression {
   events: number
   evidence: string[]
   summary: Summary | undefined
+  /** Where its matches are counted, and how many wait for the next alert to be. */
+  strand: Strand | null
+  uncounted: number
+}
+
+/** A finding of a correlation that goes on. */
+interface Course {
+  readonly strand: Strand
+  readonly rule: string
+  /** Events that its incident has counted. */
+  counted: number
 }
 
 /** A document of what a detector remembers is no larger. */
@@ -71,6 +109,7 @@ const STATE_BYTES_MAX = 256 * 1024 * 1024
 const WRITER = 'borescope.detector'
 const SUPPRESSION = 'suppression'
 const CLOCK = 'clock'
+const COURSE = 'course'
 
 /** Of an alert: severity as ECS events carry it, and the risk score, which is the same number. */
 const SEVERITIES: Readonly<Record<SigmaLevel, number>> = {
@@ -81,7 +120,8 @@ const SEVERITIES: Readonly<Record<SigmaLevel, number>> = {
   critical: 99,
 }
 const DEFAULT_LEVEL: SigmaLevel = 'medium'
-const ALERTS = 'borescope.alerts'
+/** Datasets of what is raised here: a rule cannot feed itself. */
+const OWN: ReadonlySet<string> = new Set(['borescope.alerts', 'borescope.incidents'])
 /** How often, by the clock of the packets, suppressions that are over are looked for. */
 const SWEEP_US = 60 * SECOND_US
 
@@ -93,8 +133,12 @@ export class Detector {
   readonly #plain = new Map<SigmaRule, PlainRule>()
   readonly #fields = new Map<SigmaHeader, RuleFields>()
   readonly #sources = new Map<string, SourceRules<EventDocument>>()
+  readonly #incidents: Incidents
+  /** By correlation and group. */
+  readonly #courses = new Map<string, Course>()
   /** By rule and entity, least recently matched first. */
   readonly #suppressions = new Map<string, Suppression>()
+  #nowUs = Number.NEGATIVE_INFINITY
   #sweepUs = Number.NEGATIVE_INFINITY
   #alerts = 0
   #suppressed = 0
@@ -104,6 +148,7 @@ export class Detector {
     this.#emit = emit
     this.#ended = options.ended
     this.#entitiesMax = options.entitiesMax
+    this.#incidents = new Incidents(emit, options.incidents ?? INCIDENT_DEFAULTS)
     this.#engine = new SigmaEngine(
       set,
       DOCUMENTS,
@@ -111,6 +156,7 @@ export class Detector {
         matched: (rule, document) => this.#matched(this.#plain.get(rule)!, document),
         fired: (firing) => this.#fired(firing),
         ended: ({ correlation, group, events, firstUs, lastUs }) => {
+          this.#endCourse(courseKey(this.#fields.get(correlation)!, group), events, lastUs)
           options.ended?.({ rule: correlation, entity: entityOf(group), events, firstUs, lastUs })
         },
       },
@@ -123,10 +169,10 @@ export class Detector {
     for (const correlation of set.correlations) this.#fields.set(correlation, ruleFields(correlation))
   }
 
-  /** An event from the bus. Alerts are not looked at: a rule cannot feed itself. */
+  /** An event from the bus. Alerts and incidents are not looked at. */
   readonly observe = (document: EventDocument): void => {
     const dataset = document['event.dataset'] ?? ''
-    if (dataset === ALERTS) return
+    if (OWN.has(dataset)) return
     let source = this.#sources.get(dataset)
     if (source === undefined) {
       source = this.#engine.source(sourceOf(dataset))
@@ -137,6 +183,7 @@ export class Detector {
 
   /** Lets time pass, by the clock of the packets. */
   expire(nowUs: number): void {
+    this.#nowUs = Math.max(this.#nowUs, nowUs)
     this.#engine.expire(nowUs)
     if (nowUs < this.#sweepUs + SWEEP_US) return
     this.#sweepUs = nowUs
@@ -145,6 +192,7 @@ export class Detector {
       this.#suppressions.delete(key)
       this.#endSuppression(suppression)
     }
+    this.#incidents.expire(nowUs)
   }
 
   /** Ends every incident: no more events will come. */
@@ -152,6 +200,7 @@ export class Detector {
     this.#engine.end()
     for (const suppression of this.#suppressions.values()) this.#endSuppression(suppression)
     this.#suppressions.clear()
+    this.#incidents.end(this.#nowUs)
   }
 
   /**
@@ -163,10 +212,16 @@ export class Detector {
   }
 
   *#entries(): Generator<StateEntry> {
-    yield { kind: CLOCK, sweepUs: Number.isFinite(this.#sweepUs) ? this.#sweepUs : null }
-    for (const [key, { rule, summary, ...rest }] of [...this.#suppressions].reverse()) {
+    const saved = (timeUs: number) => (Number.isFinite(timeUs) ? timeUs : null)
+    yield { kind: CLOCK, nowUs: saved(this.#nowUs), sweepUs: saved(this.#sweepUs) }
+    yield* this.#incidents.save()
+    for (const [key, { strand, rule, counted }] of this.#courses) {
+      yield { kind: COURSE, key, rule, counted, incident: strand.incident.id }
+    }
+    for (const [key, { rule, summary, strand, ...rest }] of [...this.#suppressions].reverse()) {
       const saved = summary === undefined ? null : DOCUMENT_STATE.saveSummary(summary)
-      yield { kind: SUPPRESSION, rule: rule.id, key, summary: saved, ...rest }
+      const incident = strand?.incident.id ?? null
+      yield { kind: SUPPRESSION, rule: rule.id, key, summary: saved, incident, ...rest }
     }
     yield* this.#engine.save(DOCUMENT_STATE)
   }
@@ -174,19 +229,24 @@ export class Detector {
   /** Takes up what `save` wrote; for a detector that has seen no event. Throws StateError if it is not whole. */
   restore(text: string, bytesMax = STATE_BYTES_MAX): Restored {
     const groups: StateEntry[] = []
-    const suppressions: StateEntry[] = []
+    const byKind: Record<string, StateEntry[]> = { [SUPPRESSION]: [], [INCIDENT]: [], [COURSE]: [] }
     for (const entry of readState(text, WRITER, bytesMax)) {
-      if (entry.kind === SUPPRESSION) suppressions.push(entry)
-      else if (entry.kind !== CLOCK) groups.push(entry)
-      else if (typeof entry['sweepUs'] === 'number') this.#sweepUs = entry['sweepUs']
+      if (entry.kind === CLOCK) {
+        const { nowUs, sweepUs } = entry
+        if (typeof nowUs === 'number') this.#nowUs = nowUs
+        if (typeof sweepUs === 'number') this.#sweepUs = sweepUs
+      } else (byKind[entry.kind] ?? groups).push(entry)
     }
     const result = this.#engine.restore(groups, DOCUMENT_STATE)
+    for (const entry of byKind[INCIDENT].reverse()) result[this.#incidents.restore(entry) ? 'restored' : 'outdated']++
+    for (const entry of byKind[COURSE]) result[this.#restoreCourse(entry) ? 'restored' : 'outdated']++
     const byId = new Map([...this.#plain.keys()].map((rule) => [rule.id, rule]))
-    for (const entry of suppressions.reverse()) {
+    for (const entry of byKind[SUPPRESSION].reverse()) {
       const suppression = loadSuppression(entry, byId)
       if (suppression === null) result.outdated++
       else {
         this.#makeRoom()
+        suppression.strand = this.#incidents.strand(entry['incident'], suppression.rule.id ?? suppression.rule.title)
         this.#suppressions.set(String(entry['key']), suppression)
         result.restored++
       }
@@ -204,13 +264,33 @@ export class Detector {
       alerts: this.#alerts,
       suppressed: this.#suppressed,
       forgotten: this.#forgotten,
+      incidents: this.#incidents.counters,
     }
+  }
+
+  #restoreCourse({ key, rule, counted, incident }: StateEntry): boolean {
+    if (typeof key !== 'string' || typeof rule !== 'string' || typeof counted !== 'number') return false
+    const strand = this.#incidents.strand(incident, rule)
+    if (strand === null) return false
+    this.#incidents.hold(strand)
+    this.#courses.set(key, { strand, rule, counted })
+    return true
+  }
+
+  /** What a correlation found after its alert is told now. */
+  #endCourse(key: string, events: number, lastUs: number): void {
+    const course = this.#courses.get(key)
+    if (course === undefined) return
+    this.#courses.delete(key)
+    if (events > course.counted) this.#incidents.count(course.strand, lastUs, events - course.counted)
+    this.#incidents.release(course.strand)
   }
 
   #matched(plain: PlainRule, document: EventDocument): void {
     const timeUs = DOCUMENTS.timeUs(document)
     const values = plain.entity.map((read) => read(document) ?? '')
-    const key = `${plain.fields['rule.id']}${JSON.stringify(values)}`
+    // Inside sessions many have the same address: who carries it tells them apart.
+    const key = `${plain.fields.incident.id}${JSON.stringify(values)}${document['outer.source.ip'] ?? ''}`
     const current = this.#suppressions.get(key) ?? startSuppression(plain.rule, entityOf(values), timeUs)
     if (current.total > 0) this.#suppressions.delete(key)
     else this.#makeRoom()
@@ -223,9 +303,10 @@ export class Detector {
     current.summary = DOCUMENTS.fold(current.summary, document)
     if (timeUs < current.untilUs) {
       this.#suppressed++
+      if (current.strand === null || !this.#incidents.count(current.strand, timeUs, 1)) current.uncounted++
       return
     }
-    this.#raise(plain.fields, current.entity, timeUs, {
+    current.strand = this.#raise(plain.fields, current.entity, timeUs, current.uncounted + 1, {
       events: current.events,
       distinct: null,
       firstUs: Math.min(current.firstUs, timeUs),
@@ -235,6 +316,7 @@ export class Detector {
     })
     current.untilUs = timeUs + plain.suppressUs
     current.events = 0
+    current.uncounted = 0
     current.evidence = []
     current.summary = undefined
   }
@@ -251,36 +333,51 @@ export class Detector {
 
   #fired(firing: Firing<EventDocument, Summary>): void {
     const fields = this.#fields.get(firing.correlation)!
-    this.#raise(fields, entityOf(firing.group), DOCUMENTS.timeUs(firing.event), firing)
+    const { events } = firing
+    const strand = this.#raise(fields, entityOf(firing.group), DOCUMENTS.timeUs(firing.event), events, firing)
+    this.#incidents.hold(strand)
+    this.#courses.set(courseKey(fields, firing.group), { strand, rule: fields.incident.id, counted: events })
   }
 
   #raise(
     rule: RuleFields,
     entity: string,
     timeUs: number,
+    uncounted: number,
     what: Pick<Firing<EventDocument, Summary>, 'events' | 'distinct' | 'firstUs' | 'lastUs' | 'evidence' | 'summary'>,
-  ): void {
+  ): Strand {
     this.#alerts++
     const { events, distinct, firstUs, lastUs, evidence, summary } = what
     const lineage = lineageOf(summary)
+    const frames = framesOf(summary)
+    const about = { rule: rule.incident, entity, timeUs, firstUs, events: uncounted, evidence, summary }
+    const strand = this.#incidents.join(about)
     this.#emit({
       name: 'alert.raised',
       timeUs,
-      message: `${rule['rule.name']}: ${entity} (${events === 1 ? '1 event' : `${events} events`})`,
+      message: `${rule.incident.name}: ${entity} (${events === 1 ? '1 event' : `${events} events`})`,
       fields: {
-        ...rule,
+        ...rule.alert,
         ...sharedOf(summary),
         'alert.entity': entity,
         'alert.events': events,
         'alert.evidence': evidence,
         'alert.values': distinct ?? undefined,
+        'alert.frames': list(frames),
+        'incident.id': strand.incident.id,
         'event.start': isoMicroseconds(firstUs),
         'event.end': isoMicroseconds(lastUs),
         'event.duration': (lastUs - firstUs) * 1000,
         'borescope.lineage': list(lineage),
       },
     })
+    this.#incidents.tell(strand, timeUs)
+    return strand
   }
+}
+
+function courseKey({ incident }: RuleFields, group: readonly string[]): string {
+  return `${incident.id}${JSON.stringify(group)}`
 }
 
 function startSuppression(rule: SigmaRule, entity: string, timeUs: number): Suppression {
@@ -295,25 +392,28 @@ function startSuppression(rule: SigmaRule, entity: string, timeUs: number): Supp
     events: 0,
     evidence: [],
     summary: undefined,
+    strand: null,
+    uncounted: 0,
   }
 }
 
 /** Null if the rule is gone, or the entry is none. */
 function loadSuppression(entry: StateEntry, rules: ReadonlyMap<unknown, SigmaRule>): Suppression | null {
   const rule = rules.get(entry['rule'])
-  const { entity, beganUs, lastUs, total, untilUs, firstUs, events, evidence } = entry
+  const { entity, beganUs, lastUs, total, untilUs, firstUs, events, evidence, uncounted } = entry
   const isRight =
     typeof entity === 'string' &&
-    [beganUs, lastUs, total, untilUs, firstUs, events].every((value) => typeof value === 'number') &&
+    [beganUs, lastUs, total, untilUs, firstUs, events, uncounted].every((value) => typeof value === 'number') &&
     Array.isArray(evidence) &&
     evidence.length <= EVIDENCE_MAX &&
     evidence.every((id) => typeof id === 'string')
   if (rule === undefined || !isRight) return null
-  const numbers = { beganUs, lastUs, total, untilUs, firstUs, events } as Record<
-    'beganUs' | 'lastUs' | 'total' | 'untilUs' | 'firstUs' | 'events',
+  const numbers = { beganUs, lastUs, total, untilUs, firstUs, events, uncounted } as Record<
+    'beganUs' | 'lastUs' | 'total' | 'untilUs' | 'firstUs' | 'events' | 'uncounted',
     number
   >
-  return { rule, entity, evidence, summary: DOCUMENT_STATE.loadSummary(entry['summary']) ?? undefined, ...numbers }
+  const summary = DOCUMENT_STATE.loadSummary(entry['summary']) ?? undefined
+  return { rule, entity, evidence, summary, strand: null, ...numbers }
 }
 
 /** What has no value for any of its fields is about everything there is. */
@@ -323,8 +423,13 @@ function entityOf(values: readonly unknown[]): string {
 
 function ruleFields(rule: SigmaHeader): RuleFields {
   const level = rule.level ?? DEFAULT_LEVEL
-  return {
-    'rule.id': rule.id ?? rule.title,
+  const id = rule.id ?? rule.title
+  const threat = threatFields(rule.tags)
+  const techniques = [...(threat['threat.technique.id'] ?? []), ...(threat['threat.technique.subtechnique.id'] ?? [])]
+  const tactics = threat['threat.tactic.id'] ?? []
+  const incident = { id, name: rule.title, level, severity: SEVERITIES[level], tactics, techniques }
+  const alert: AlertRuleFields = {
+    'rule.id': id,
     'rule.name': rule.title,
     'rule.level': level,
     'rule.description': rule.description?.trim(),
@@ -332,8 +437,9 @@ function ruleFields(rule: SigmaHeader): RuleFields {
     'rule.category': categoryOf(rule),
     'event.severity': SEVERITIES[level],
     'event.risk_score': SEVERITIES[level],
-    ...threatFields(rule.tags),
+    ...threat,
   }
+  return { alert, incident }
 }
 
 /** A sub-technique brings its technique; tactics are those of the tags, or of the techniques if no tag names one. */

@@ -35,15 +35,26 @@ const SHARED_FIELDS = [
 ] as const satisfies readonly FieldName[]
 
 const LINEAGE_MAX = 50
+const FRAMES_MAX = 20
+
+/** Of a packet that an event came from. */
+interface Place {
+  readonly capture: string
+  readonly number: number
+  readonly offset: number
+}
 
 /**
- * Of several events: the shared fields on which all of them agree, and everything that they belong to. That of one event is made
- * once and never changes, however many groups it begins: its lineage is the event's own. Only what stands for several is changed.
+ * Of several events: the shared fields on which all of them agree, everything that they belong to, and their first packets. That of
+ * one event is made once and never changes, however many groups it begins: its lineage is the event's own. Only what stands for
+ * several is changed.
  */
 export interface Summary {
   /** In the order of `SHARED_FIELDS`; undefined where they differ or have none. */
   readonly values: unknown[]
   readonly lineage: readonly string[] | Set<string>
+  /** Restored ones are texts already. */
+  readonly frames: (Place | string)[]
 }
 
 /** What of a summary an alert takes over. */
@@ -55,11 +66,19 @@ export function lineageOf({ lineage }: Summary): readonly string[] {
   return [...new Set(lineage)].slice(0, LINEAGE_MAX)
 }
 
+/** `CAPTURE#NUMBER@OFFSET` of the packets. */
+export function framesOf({ frames }: Summary): readonly string[] {
+  const texts = frames.map((frame) =>
+    typeof frame === 'string' ? frame : `${frame.capture}#${frame.number}@${frame.offset}`,
+  )
+  return [...new Set(texts)]
+}
+
 /** Every rule and correlation that an event concerns asks for these. */
 let readDocument: EventDocument | null = null
 let readUs = 0
 let summarized: EventDocument | null = null
-let summary: Summary = { values: [], lineage: [] }
+let summary: Summary = { values: [], lineage: [], frames: [] }
 
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   field(name) {
@@ -88,13 +107,16 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
       }
       return summary
     }
+    const isOwned = before.lineage instanceof Set
     const lineage = before.lineage instanceof Set ? before.lineage : new Set(lineageOf(before))
-    const values = lineage === before.lineage ? before.values : before.values.slice()
+    const values = isOwned ? before.values : before.values.slice()
+    const frames = isOwned ? before.frames : before.frames.slice()
     for (let i = 0; i < values.length; i++) {
       if (values[i] !== undefined && values[i] !== document[SHARED_FIELDS[i]]) values[i] = undefined
     }
     addLineage(lineage, document)
-    return lineage === before.lineage ? before : { values, lineage }
+    addFrame(frames, document)
+    return isOwned ? before : { values, lineage, frames }
   },
 }
 
@@ -105,11 +127,15 @@ export const DOCUMENT_STATE: StateCodec<EventDocument, Summary> = {
     isRecord(value) && typeof value['event.id'] === 'string' && typeof value['@timestamp'] === 'string'
       ? (value as unknown as EventDocument)
       : null,
-  saveSummary: (saved) => ({ shared: sharedOf(saved), lineage: lineageOf(saved) }),
+  saveSummary: (saved) => ({ shared: sharedOf(saved), lineage: lineageOf(saved), frames: framesOf(saved) }),
   loadSummary(value) {
     if (!isRecord(value) || !isRecord(value['shared']) || !Array.isArray(value['lineage'])) return null
-    const { shared, lineage } = value
-    return { values: SHARED_FIELDS.map((name) => shared[name]), lineage: lineage.slice(0, LINEAGE_MAX).map(String) }
+    const { shared, lineage, frames } = value
+    return {
+      values: SHARED_FIELDS.map((name) => shared[name]),
+      lineage: lineage.slice(0, LINEAGE_MAX).map(String),
+      frames: Array.isArray(frames) ? frames.slice(0, FRAMES_MAX).map(String) : [],
+    }
   },
 }
 
@@ -120,7 +146,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 function summaryOf(document: EventDocument): Summary {
   const values: unknown[] = []
   for (let i = 0; i < SHARED_FIELDS.length; i++) values.push(document[SHARED_FIELDS[i]])
-  return { values, lineage: document['borescope.lineage'] ?? [] }
+  const frames: Place[] = []
+  addFrame(frames, document)
+  return { values, lineage: document['borescope.lineage'] ?? [], frames }
 }
 
 function addLineage(lineage: Set<string>, document: EventDocument): void {
@@ -128,6 +156,16 @@ function addLineage(lineage: Set<string>, document: EventDocument): void {
     if (lineage.size >= LINEAGE_MAX) return
     lineage.add(id)
   }
+}
+
+function addFrame(frames: (Place | string)[], document: EventDocument): void {
+  const number = document['borescope.frame.number']
+  if (number === undefined || frames.length >= FRAMES_MAX) return
+  frames.push({
+    capture: document['borescope.capture'] ?? '',
+    number,
+    offset: document['borescope.frame.offset'] ?? 0,
+  })
 }
 
 /** `borescope.l2tp` is the service `l2tp`. */

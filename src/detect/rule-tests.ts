@@ -282,6 +282,8 @@ const GROUPS_MAX = 100_000
 /** A detector that tells its alerts, and nobody else. */
 export function detectorOf(set: RuleSet, raised: (alert: EventDocument) => void): Detector {
   const bus = new EventBus({ name: 'borescope', version: 'trial' })
-  bus.subscribe(raised)
+  bus.subscribe((document) => {
+    if (document['event.action'] === 'alert.raised') raised(document)
+  })
   return new Detector(set, bus.emit, { groupsMax: GROUPS_MAX, entitiesMax: GROUPS_MAX })
 }

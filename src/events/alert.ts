@@ -6,6 +6,7 @@ export const ALERT_FIELDS = {
   'alert.events': own('long', 'How many events led to the alert.'),
   'alert.values': own('long', 'How many distinct values led to the alert (value counts).'),
   'alert.evidence': own('keyword[]', 'Ids of events that led to the alert (the first ones, bounded).'),
+  'alert.frames': own('keyword[]', 'Packets behind the alert, as `CAPTURE#NUMBER@OFFSET` (the first ones, bounded).'),
   'alert.notification.kind': own(
     'keyword',
     '`first` of its group, `repeat`, `summary` (the group ended with something untold), or `test`.',
@@ -46,6 +47,8 @@ const MAY = [
   'event.duration',
   'event.reason',
   'alert.values',
+  'alert.frames',
+  'incident.id',
   'threat.framework',
   'threat.tactic.id',
   'threat.tactic.name',

@@ -3,7 +3,7 @@
  */
 import { isoMicroseconds } from '../base/time.ts'
 import { CATALOGUE, type EventName, type RaisedEvent } from './catalogue.ts'
-import { eventId, eventIdOf } from './event-id.ts'
+import { eventId } from './event-id.ts'
 import type { EventDocument } from './fields.ts'
 
 /** The ECS release whose names the catalogue uses. */
@@ -93,7 +93,8 @@ export function documentOf(
   observer: Observer,
   sequence?: number,
 ): EventDocument {
-  const { dataset, kind, category, type, addresses, hosts } = SHARED[event.name]
+  const shared = SHARED[event.name]
+  const { dataset, kind, category, type } = shared
   const document = event.fields as Record<string, unknown>
   document['@timestamp'] = isoMicroseconds(event.timeUs)
   document['event.id'] = idOf(event, document as Partial<EventDocument>)
@@ -110,7 +111,7 @@ export function documentOf(
   document['observer.version'] = observer.version
   document['ecs.version'] = ECS_VERSION
   if (sequence !== undefined) document['event.sequence'] = sequence
-  relate(document, addresses, hosts)
+  relate(document, shared)
   if (origin !== null) {
     document['borescope.capture'] = origin.capture
     document['borescope.frame.number'] = origin.number
@@ -119,8 +120,8 @@ export function documentOf(
   return document as EventDocument
 }
 
-function idOf({ name, timeUs, message, identity, digest }: RaisedEvent, fields: Partial<EventDocument>): string {
-  if (digest !== undefined) return eventIdOf(timeUs, digest)
+function idOf({ name, timeUs, message, identity, id }: RaisedEvent, fields: Partial<EventDocument>): string {
+  if (id !== undefined) return id
   if (identity !== undefined) return eventId(timeUs, identity)
   const hosts = `${fields['source.ip']} ${fields['source.port']} ${fields['destination.ip']} ${fields['destination.port']}`
   const lineage = fields['borescope.lineage']?.join(' ')
@@ -134,6 +135,7 @@ const ADDRESSES = [
   'outer.destination.ip',
   'ppp.client.ip',
   'ppp.server.ip',
+  'incident.addresses',
 ]
 const HOSTS = [
   'l2tp.initiator.host_name',
@@ -144,6 +146,8 @@ const HOSTS = [
   'url.domain',
 ]
 
+const USERS = ['user.name', 'incident.users']
+
 /** What all events of a name have in common; and of the related fields those that they may carry: to ask for all of them takes longer than the rest. */
 interface Shared {
   readonly dataset: string
@@ -152,6 +156,7 @@ interface Shared {
   readonly type: readonly string[]
   readonly addresses: readonly string[]
   readonly hosts: readonly string[]
+  readonly users: readonly string[]
 }
 
 const SHARED: Readonly<Record<string, Shared>> = Object.fromEntries(
@@ -167,21 +172,19 @@ const SHARED: Readonly<Record<string, Shared>> = Object.fromEntries(
         type,
         addresses: ADDRESSES.filter(isCarried),
         hosts: HOSTS.filter(isCarried),
+        users: USERS.filter(isCarried),
       },
     ]
   }),
 )
 
-function relate(
-  document: Record<string, unknown>,
-  addressFields: readonly string[],
-  hostFields: readonly string[],
-): void {
-  const addresses = valuesOf(document, addressFields)
-  const hosts = valuesOf(document, hostFields)
-  if (addresses !== null) document['related.ip'] = addresses
-  if (hosts !== null) document['related.hosts'] = hosts
-  if (document['user.name']) document['related.user'] = [document['user.name']]
+function relate(document: Record<string, unknown>, { addresses, hosts, users }: Shared): void {
+  const ips = valuesOf(document, addresses)
+  const names = valuesOf(document, hosts)
+  const people = valuesOf(document, users)
+  if (ips !== null) document['related.ip'] = ips
+  if (names !== null) document['related.hosts'] = names
+  if (people !== null) document['related.user'] = people
 }
 
 /** The different values of some fields, in their order. Gathered here first: an array that grows takes four times the room. */
@@ -191,13 +194,16 @@ function valuesOf(document: Record<string, unknown>, names: readonly string[]): 
   let count = 0
   for (const name of names) {
     const value = document[name]
-    if (value === undefined || value === '' || isGathered(value, count)) continue
-    gathered[count++] = value
+    if (Array.isArray(value)) for (const each of value) count = gather(each, count)
+    else count = gather(value, count)
   }
   return count === 0 ? null : gathered.slice(0, count)
 }
 
-function isGathered(value: unknown, count: number): boolean {
-  for (let i = 0; i < count; i++) if (gathered[i] === value) return true
-  return false
+/** How many are gathered then. */
+function gather(value: unknown, count: number): number {
+  if (value === undefined || value === '') return count
+  for (let i = 0; i < count; i++) if (gathered[i] === value) return count
+  gathered[count] = value
+  return count + 1
 }

@@ -14,6 +14,8 @@ import { ESP_EVENTS } from './esp.ts'
 import { ESP_TRAFFIC_EVENTS } from './esp-traffic.ts'
 import { FLOW_EVENTS } from './flow.ts'
 import { IKE_EVENTS } from './ike.ts'
+import { INCIDENT_EVENTS } from './incident.ts'
+import { INTEL_EVENTS } from './intel.ts'
 import { L2TP_EVENTS } from './l2tp.ts'
 import { PPP_EVENTS } from './ppp.ts'
 import { PPPOE_EVENTS } from './pppoe.ts'
@@ -39,6 +41,8 @@ export const CATALOGUE = {
   ...ESP_TRAFFIC_EVENTS,
   ...SENSOR_EVENTS,
   ...ALERT_EVENTS,
+  ...INCIDENT_EVENTS,
+  ...INTEL_EVENTS,
   ...BASELINE_EVENTS,
 } as const satisfies Record<string, EventDeclaration>
 
@@ -55,8 +59,8 @@ export type RaisedEvent<N extends EventName = EventName> = {
     readonly message: string
     /** What only this event has in its second, if name, time, sentence, hosts and lineage do not tell it from all others. */
     readonly identity?: string
-    /** A hash of that, 12 hexadecimal digits, if whoever raises the event has one. */
-    readonly digest?: string
+    /** The whole id (see `eventIdOf`), if whoever raises the event has a hash of its own for it. */
+    readonly id?: string
     /** An object of this event alone: it becomes the document. */
     readonly fields: { readonly [F in Always<E>]: FieldValue<F> } & {
       readonly [F in Exclude<May<E>, Always<E>>]?: FieldValue<F> | undefined

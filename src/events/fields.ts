@@ -16,6 +16,8 @@ import { ESP_FIELDS } from './esp.ts'
 import { ESP_TRAFFIC_FIELDS } from './esp-traffic.ts'
 import { FLOW_FIELDS } from './flow.ts'
 import { IKE_FIELDS } from './ike.ts'
+import { INCIDENT_FIELDS } from './incident.ts'
+import { INTEL_FIELDS } from './intel.ts'
 import { L2TP_FIELDS } from './l2tp.ts'
 import { PPP_FIELDS } from './ppp.ts'
 import { PPPOE_FIELDS } from './pppoe.ts'
@@ -37,6 +39,8 @@ export const FIELDS = {
   ...ESP_TRAFFIC_FIELDS,
   ...SENSOR_FIELDS,
   ...ALERT_FIELDS,
+  ...INCIDENT_FIELDS,
+  ...INTEL_FIELDS,
   ...BASELINE_FIELDS,
   ...ENRICHMENT_FIELDS,
 } as const satisfies Record<string, FieldDeclaration>

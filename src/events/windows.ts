@@ -239,7 +239,7 @@ export const WINDOWS_EVENTS = {
     may: [...INNER_FLOW_MAY, ...USER, 'smb.pipe', 'dcerpc.authentication.level', 'event.reason'],
   },
   'dcerpc.called': {
-    says: 'An operation was called over DCE/RPC inside a session: the first time in this flow or pipe.',
+    says: 'An operation was called over DCE/RPC inside a session: the first time in this flow or pipe, authentications to Netlogon each time.',
     dataset: 'dcerpc',
     kind: 'event',
     category: ['network'],

@@ -1,4 +1,4 @@
-/** Three classes of events: alerts overtake the others, and flows are the first to go when there is no room. */
+/** Three classes of events: alerts and incidents overtake the others, and flows are the first to go when there is no room. */
 import type { EventDocument } from '../events/fields.ts'
 
 /** By falling importance. */
@@ -7,8 +7,9 @@ export const LANES = ['alerts', 'events', 'flows'] as const
 export type Lane = (typeof LANES)[number]
 
 export function laneOf(document: EventDocument): Lane {
-  if (document['event.kind'] === 'alert') return 'alerts'
-  return document['event.dataset'] === 'borescope.flow' ? 'flows' : 'events'
+  const dataset = document['event.dataset']
+  if (document['event.kind'] === 'alert' || dataset === 'borescope.incidents') return 'alerts'
+  return dataset === 'borescope.flow' ? 'flows' : 'events'
 }
 
 /** First in, first out, without moving what waits. */

@@ -68,6 +68,7 @@ export function factsOf(document: EventDocument): Fact[] {
   add('Tunnel', textOf(document, 'l2tp.tunnel.uid'))
   add('Session', textOf(document, 'l2tp.session.uid'))
   add('Sensor', textOf(document, 'observer.name'))
+  add('Incident', textOf(document, 'incident.id'))
   add('Alert id', document['alert.notification.ids']?.[0] ?? document['event.id'])
   add('Read on', linkOf(document))
   return facts

@@ -1,6 +1,6 @@
 /**
  * DCE/RPC inside flows, on TCP connections and in the pipes of SMB: which interfaces a client binds to, and which operations it
- * calls, each told the first time that it happens in the flow or pipe, with how it went.
+ * calls, each told the first time that it happens in the flow or pipe, with how it went; authentications are told each time.
  */
 import {
   DCERPC,
@@ -24,6 +24,11 @@ const CALLS_MAX = 64
 /** Different operations of one flow or pipe that are told. */
 const TOLD_MAX = 256
 const ENDPOINTS_MAX = 8
+const NETLOGON = '12345678-1234-abcd-ef00-01234567cffb'
+/** NetrServerAuthenticate2 and 3: how often one tries says more than that one does (CVE-2020-1472). */
+const COUNTED: ReadonlySet<string> = new Set([`${NETLOGON} 15`, `${NETLOGON} 26`])
+/** Calls of each of these in one flow or pipe that are told. */
+const COUNTED_MAX = 64
 const FEATURES = 'feature negotiation'
 /** Faults that mean that the login was not accepted: access denied, and a failure of the security package. */
 const LOGIN_FAULTS: ReadonlySet<number> = new Set([5, 0x721])
@@ -58,6 +63,7 @@ export class RpcTalk implements RecordTalk {
   readonly #contexts = new BoundedMap<number, DcerpcContext>(CONTEXTS_MAX)
   readonly #calls = new BoundedMap<number, Call>(CALLS_MAX)
   readonly #told = new Set<string>()
+  #counted = 0
   /** Octets of a fragment, in each direction, that come in later pieces of the pipe. */
   readonly #skip: [number, number] = [0, 0]
 
@@ -204,7 +210,9 @@ export class RpcTalk implements RecordTalk {
   #tellCall(call: Call, outcome: 'success' | 'failure' | 'unknown', error: string | undefined): void {
     const { uuid, operation, version, level } = call
     const key = `${uuid} ${operation} ${outcome}`
-    if (this.#told.has(key) || this.#told.size >= TOLD_MAX) return
+    if (COUNTED.has(`${uuid} ${operation}`)) {
+      if (this.#counted++ >= COUNTED_MAX) return
+    } else if (this.#told.has(key) || this.#told.size >= TOLD_MAX) return
     this.#told.add(key)
     const name = interfaceName(uuid)
     const called = operationName(uuid, operation)

@@ -11,6 +11,7 @@ import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
+import { eventIdOf } from '../events/event-id.ts'
 import { IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip.ts'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.ts'
 import type { Carrier, CarrierIdentity, Carriers } from './carrier.ts'
@@ -376,7 +377,7 @@ export class InnerFlowTracker {
       name: 'flow.closed',
       timeUs,
       // A flow ends once: what names it names its event.
-      digest: ends.digest.slice(20, 32),
+      id: eventIdOf(timeUs, ends.digest.slice(20, 32)),
       message: hasPorts
         ? `${transport} ${source}:${sourcePort} → ${destination}:${destinationPort}, ${reason}`
         : `${transport} ${source} → ${destination}, ${reason}`,

@@ -175,7 +175,7 @@ describe('replay', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(events.at(-1).event.action).toBe('capture.analysed')
+    expect(events.filter(({ event }) => event.action === 'capture.analysed')).toHaveLength(1)
     expect(events.every((event) => typeof event.event.id === 'string' && event.ecs.version)).toBe(true)
   })
 
@@ -275,6 +275,31 @@ describe('what is stored', () => {
     expect((await borescope(['tunnels', filter])).stderr).toBe('1 tunnel\n')
     expect((await borescope(['tunnels', '--limit', '26'])).stderr).toBe('26 tunnels\n')
     expect((await borescope(['tunnels', '--limit', '25'])).stderr).toBe('25 tunnels; --limit shows more\n')
+  })
+
+  test('incidents: a brute force is one, with a count and a story', async () => {
+    const listed = JSON.parse((await borescope(['incidents', '--level', 'high', '--json'])).stdout)
+    expect(listed).toHaveLength(1)
+    const [{ incident, event }] = listed
+    expect(incident).toMatchObject({ level: 'critical', state: 'closed' })
+    expect(incident.title).toContain('VPN login succeeded after password guessing')
+    expect(event.risk_score).toBeGreaterThan(99)
+    const { stdout } = await borescope(['incidents'])
+    expect(stdout).toMatch(new RegExp(`critical +99 .*${incident.id}`))
+    // Any event of it may be the one that matches: here an alert.
+    const own = await borescope(['incidents', 'rule.name: "Password guessing against one VPN account"', '--json'])
+    expect(JSON.parse(own.stdout).map((row: (typeof listed)[0]) => row.incident.id)).toEqual([incident.id])
+    expect((await borescope(['incidents', 'user.name: nobody'])).stderr).toBe('0 incidents\n')
+    const { stdout: story } = await borescope(['show', incident.id.slice(0, 8)])
+    expect(story).toMatch(/^CRITICAL {2}VPN login succeeded after password guessing and \d other rules\n/)
+    expect(story).toContain('high Password guessing against one VPN account: 10.99.0.66, alice (1 alert, 24 events)')
+    expect(story).toMatch(/packets +l2tp-bruteforce-mschapv2\.pcap: \d+, \d+/)
+    expect(story).toMatch(/alert\.raised +Password guessing against one VPN account/)
+    const [alert] = JSON.parse((await borescope(['alerts', '--level', 'critical', '--json'])).stdout)
+    expect(alert.incident.id).toBe(incident.id)
+    expect(alert.alert.frames[0]).toMatch(/^l2tp-bruteforce-mschapv2\.pcap#\d+@\d+$/)
+    expect((await borescope(['show', alert.event.id])).stdout).toContain(`incident ${incident.id}`)
+    expect((await borescope(['show', 'n-000000000000'])).code).toBe(2)
   })
 
   test('query in each format', async () => {
@@ -419,6 +444,33 @@ describe('what is stored', () => {
   })
 })
 
+describe('a list of indicators', () => {
+  test('is looked for in what is stored when it is added or changes, and tells what it finds once', async () => {
+    const list = join(scratch, 'indicators.txt')
+    const lists = { BORESCOPE_INTEL__PATH: join(scratch, 'retro-intel'), BORESCOPE_INTEL__RETRO_DAYS: '3650' }
+    writeFileSync(list, '192.0.2.99\n')
+    const added = await borescope(['intel', 'add', 'mine', list], undefined, lists)
+    expect(added.stdout).toMatch(/mine: 1 new indicator in [\d,]+ events of before: 0 findings, 0 alerts\n/)
+    writeFileSync(list, '192.0.2.99\n10.99.0.66\n')
+    const changed = await borescope(['intel', 'update'], undefined, lists)
+    expect(changed.stdout).toMatch(/mine: 1 new indicator in .*: [1-9]\d* findings?, [1-9]\d* alerts?\n/)
+    const query = ['query', 'event.action: indicator.recognised', '--count']
+    const { stdout: count } = await borescope(query)
+    expect(Number(count)).toBeGreaterThan(0)
+    const alerts = await borescope(['alerts', 'rule.name: "Indicator found in what happened before"', '--json'])
+    expect(JSON.parse(alerts.stdout).length).toBeGreaterThan(0)
+    // Nothing new, or the same anew: nothing is told twice.
+    expect((await borescope(['intel', 'update'], undefined, lists)).stdout).not.toContain('of before')
+    await borescope(['intel', 'remove', 'mine'], undefined, lists)
+    const again = await borescope(['intel', 'add', 'mine', list], undefined, lists)
+    expect(again.stdout).toMatch(/0 findings, 0 alerts \([1-9]\d* known already\)/)
+    expect((await borescope(query)).stdout).toBe(count)
+    await borescope(['intel', 'remove', 'mine'], undefined, lists)
+    const none = await borescope(['intel', 'add', 'mine', list, '--retro-days', '0'], undefined, lists)
+    expect(none.stdout).not.toContain('of before')
+  })
+})
+
 describe('the rest', () => {
   test('rules check finds the shipped rules right, and a wrong one wrong', async () => {
     expect((await borescope(['rules', 'check'])).code).toBe(0)
@@ -488,7 +540,8 @@ describe('the rest', () => {
       ['alice', 'e-'],
       ['bob', undefined],
     ])
-    expect(events.at(-1).capture).toMatchObject({ ipsec: 56, opened: 56, lost: 0 })
+    const analysed = events.find(({ event }: { event: { action: string } }) => event.action === 'capture.analysed')
+    expect(analysed.capture).toMatchObject({ ipsec: 56, opened: 56, lost: 0 })
 
     const stored = { ...environment, BORESCOPE_STORE__PATH: 'esp.db' }
     await borescope(['replay', '--quiet', capture], undefined, stored)

@@ -33,6 +33,31 @@ function changed(file: string, from: string | RegExp, to: string): string {
   return path
 }
 
+describe('rules export', () => {
+  test('writes rules for Kibana, questions in ES|QL, and Sigma; what is left out is told with its reason', () => {
+    const kibana = borescope('rules', 'export', '-o', 'kibana.ndjson')
+    const lines = readFileSync(join(scratch, 'kibana.ndjson'), 'utf8').trimEnd().split('\n')
+    expect(kibana.stderr).toContain(`${lines.length} rules exported, 5 rules left out\n`)
+    expect(kibana.stderr).toMatch(
+      /^left out: SSH login succeeded .*: it counts what .* finds, which is a correlation itself$/m,
+    )
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('rule_id')
+    const esql = borescope('rules', 'export', '--format', 'esql', join(ROOT, 'rules/login/password-guessing.yml'))
+    expect(esql.stdout).toMatch(
+      /^\/\/ Password guessing against one VPN account \([0-9a-f-]{36}\), ES\|QL\nFROM logs-borescope/,
+    )
+    expect(esql.stderr).toBe('1 rule exported, 0 rules left out\n')
+    const sigma = borescope('rules', 'export', '--format', 'sigma', '-o', 'all.yml')
+    expect(sigma.code).toBe(0)
+    const check = borescope('rules', 'check', 'all.yml')
+    expect({ code: check.code, stdout: check.stdout.split('\n').at(-2) }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+ rules fine, 0 problems$/),
+    })
+    expect(borescope('rules', 'export', '--strict', '-o', 'x').code).toBe(1)
+  })
+})
+
 describe('rules test', () => {
   test('puts every shipped rule to its tests: each fires, and each is silent', () => {
     const { code, stdout, stderr } = borescope('rules', 'test', '--complete', '--json')

@@ -51,3 +51,29 @@ test('PPTP and PPPoE have a line each where there are any', () => {
   expect(summary.text(totals)).toContain('1 control connection, 2 calls, 1 failed\n')
   expect(summary.text(totals)).toContain('1 session, 0 failed')
 })
+
+test('incidents have a table, the gravest first, without those that became a part of others', () => {
+  const incident = (id: string, risk: number, more: Partial<EventDocument> = {}): EventDocument => ({
+    '@timestamp': '2026-01-01T00:00:00.000000Z',
+    'event.id': `${id} ${risk}`,
+    'event.action': 'incident.closed',
+    'event.risk_score': risk,
+    'incident.id': id,
+    'incident.title': `title of ${id}`,
+    'incident.level': 'high',
+    ...more,
+  })
+  const summary = new Summary()
+  const totals = { captures: 1, packets: 9, bytes: 900, duplicates: 0, trafficNs: 1e9, seconds: 1 }
+  expect(summary.text(totals)).not.toContain('Incidents')
+  summary.observe(incident('n-1', 21, { 'event.action': 'incident.opened' }))
+  summary.observe(incident('n-2', 73, { 'event.action': 'incident.opened' }))
+  summary.observe(incident('n-1', 47))
+  summary.observe(incident('n-3', 99, { 'event.action': 'incident.opened' }))
+  summary.observe(incident('n-3', 99, { 'incident.part_of': 'n-2' }))
+  expect(summary.incidents.map((event) => [event['incident.id'], event['event.risk_score']])).toEqual([
+    ['n-2', 73],
+    ['n-1', 47],
+  ])
+  expect(summary.text(totals)).toMatch(/Incidents {2}2\n[\s\S]*title of n-2[\s\S]*title of n-1/)
+})

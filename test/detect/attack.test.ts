@@ -5,6 +5,7 @@ import {
   attackTag,
   isTechnique,
   tactic,
+  tacticRank,
   techniqueName,
   techniqueSuccessor,
   techniqueTactics,
@@ -30,6 +31,32 @@ describe('the ATT&CK table', () => {
     expect(techniqueSuccessor('T1110')).toBeUndefined()
   })
 
+  it('has the tactics and techniques of version 19', () => {
+    expect(tactic('stealth')).toEqual({ id: 'TA0005', name: 'Stealth' })
+    expect(tactic('defense-impairment')).toEqual({ id: 'TA0112', name: 'Defense Impairment' })
+    expect(tactic('defense-evasion')).toBeUndefined()
+    expect(techniqueTactics('T1685.005')).toEqual(['defense-impairment'])
+    expect(techniqueName('T1685.005')).toBe('Clear Windows Event Logs')
+    expect(techniqueTactics('T1600')).toEqual(['defense-impairment'])
+    expect(techniqueTactics('T1211')).toEqual(['stealth'])
+  })
+
+  it('has a name and tactics for every successor of a revoked technique', () => {
+    const successors = Object.values(DATA.revoked)
+    expect(successors.length).toBeGreaterThan(10)
+    for (const id of successors) expect(techniqueTactics(id), id).not.toEqual([])
+  })
+
+  it('orders every tactic as an attack goes', () => {
+    const ids = Object.values(DATA.tactics).map(({ id }) => id)
+    const ordered = ids.toSorted((a, b) => tacticRank(a) - tacticRank(b))
+    expect(new Set(ids.map(tacticRank)).size).toBe(15)
+    expect(ordered.slice(0, 3)).toEqual(['TA0043', 'TA0042', 'TA0001'])
+    expect(ordered.slice(-3)).toEqual(['TA0011', 'TA0010', 'TA0040'])
+    expect(tacticRank('TA0112')).toBe(tacticRank('TA0005') + 1)
+    expect(tacticRank('TA9999')).toBe(15)
+  })
+
   it('knows nothing of what does not exist', () => {
     for (const id of ['T9999', 'toString', '__proto__']) {
       expect(isTechnique(id)).toBe(false)
@@ -51,6 +78,7 @@ describe('the ATT&CK table', () => {
     ['attack.t1110.001', { kind: 'technique', id: 'T1110.001' }],
     ['attack.credential-access', { kind: 'tactic', id: 'credential-access' }],
     ['attack.credential_access', { kind: 'tactic', id: 'credential-access' }],
+    ['attack.defense-evasion', { kind: 'tactic', id: 'stealth' }],
     ['attack.g0016', { kind: 'other', id: 'G0016' }],
     ['cve.2026-1', undefined],
   ])('reads the tag %s', (tag, expected) => {

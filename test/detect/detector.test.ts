@@ -47,12 +47,14 @@ function start(text: string, entitiesMax = 100) {
   expect(problems).toEqual([])
   const bus = new EventBus({ name: 'test', version: '0' })
   const alerts: EventDocument[] = []
+  const incidents: EventDocument[] = []
   const ended: EndedIncident[] = []
   const options = { groupsMax: 100, entitiesMax, ended: (incident: EndedIncident) => ended.push(incident) }
   const detector = new Detector({ ...set, problems }, bus.emit, options)
   bus.subscribe(detector.observe)
   bus.subscribe((document) => {
     if (document['event.action'] === 'alert.raised') alerts.push(document)
+    if (document['event.action'].startsWith('incident.')) incidents.push(document)
   })
   const anomaly = (second: number, source = '192.0.2.1', name = 'l2tp.avp_length') =>
     bus.emit({
@@ -89,7 +91,7 @@ function start(text: string, entitiesMax = 100) {
         'user.name': user,
       },
     })
-  return { detector, alerts, ended, anomaly, failure }
+  return { detector, alerts, incidents, ended, anomaly, failure }
 }
 
 describe('a rule', () => {
@@ -171,6 +173,24 @@ describe('a rule', () => {
     expect(alerts.map((alert) => alert['alert.entity'])).toEqual(['l2tp.avp_length', 'l2tp.version'])
   })
 
+  it('tells clients apart that have the same address inside their sessions', () => {
+    const { alerts, detector } = start(PLAIN)
+    const inside = (second: number, outer: string): EventDocument => ({
+      '@timestamp': isoMicroseconds(START_US + second * 1_000_000),
+      'event.id': `${second}`,
+      'event.action': 'protocol.anomaly',
+      'event.dataset': 'borescope.protocol',
+      'anomaly.name': 'l2tp.avp_length',
+      'source.ip': '192.168.1.10',
+      'destination.ip': '10.20.0.5',
+      'outer.source.ip': outer,
+    })
+    for (const [second, outer] of ['192.0.2.1', '192.0.2.2', '192.0.2.1'].entries())
+      detector.observe(inside(second, outer))
+    expect(alerts.map((alert) => alert['outer.source.ip'])).toEqual(['192.0.2.1', '192.0.2.2'])
+    expect(new Set(alerts.map((alert) => alert['incident.id'])).size).toBe(2)
+  })
+
   it('tells the running total when a suppression is over, and forgets it', () => {
     const { anomaly, detector, ended } = start(PLAIN)
     for (let second = 0; second < 5; second++) anomaly(second)
@@ -234,6 +254,39 @@ describe('a correlation', () => {
   })
 })
 
+describe('incidents', () => {
+  it('make one story of rules and correlations, with what no alert was raised for', () => {
+    const { alerts, incidents, anomaly, failure, detector } = start(
+      `${PLAIN}borescope: { suppress: 10m }\n---\n${CORRELATION}`,
+    )
+    for (let second = 0; second < 300; second++) {
+      anomaly(second)
+      failure(second, `user${second % 7}`)
+      detector.expire(START_US + second * 1_000_000)
+    }
+    detector.end()
+    expect(alerts).toHaveLength(2)
+    expect(new Set([...alerts, ...incidents].map((event) => event['incident.id'])).size).toBe(1)
+    expect(incidents.map((event) => event['event.action'])).toEqual([
+      'incident.opened',
+      'incident.updated',
+      'incident.closed',
+    ])
+    expect(incidents[2]['incident.story']).toEqual([
+      '2026-01-01T00:00:00Z high Password guessing: 192.0.2.1 (1 alert, 300 events)',
+      '2026-01-01T00:00:00Z medium Broken packet: 192.0.2.1, 198.51.100.1 (1 alert, 300 events)',
+    ])
+    expect(incidents[2]['incident.events']).toBe(600)
+    expect(detector.counters.incidents).toEqual({ opened: 1, closed: 1, merged: 0, forgotten: 0 })
+  })
+
+  it('follow the alert that they belong to', () => {
+    const { incidents, alerts, anomaly } = start(PLAIN)
+    anomaly(1)
+    expect(Number(incidents[0]['event.sequence'])).toBeGreaterThan(Number(alerts[0]['event.sequence']))
+  })
+})
+
 describe('what a detector remembers', () => {
   const text = `${PLAIN}borescope: { suppress: 3m }\n---\n${CORRELATION}`
   type Story = readonly ((detector: ReturnType<typeof start>) => void)[]
@@ -253,7 +306,9 @@ describe('what a detector remembers', () => {
   it('lets the alerts of a stream that was cut at any event be those of one piece', () => {
     const whole = start(text)
     for (const step of story) step(whole)
+    whole.detector.end()
     expect(whole.alerts.length).toBeGreaterThan(10)
+    expect(whole.incidents.length).toBeGreaterThan(3)
     for (let cut = 0; cut <= story.length; cut++) {
       const before = start(text)
       for (const step of story.slice(0, cut)) step(before)
@@ -261,6 +316,9 @@ describe('what a detector remembers', () => {
       const after = start(text)
       expect(after.detector.restore(state).outdated + leftOut).toBe(0)
       for (const step of story.slice(cut)) step(after)
+      after.detector.end()
+      const told = plain([...before.incidents, ...after.incidents])
+      expect(told, `incidents, cut before event ${cut}`).toEqual(plain(whole.incidents))
       expect(plain([...before.alerts, ...after.alerts]), `cut before event ${cut}`).toEqual(plain(whole.alerts))
     }
   })

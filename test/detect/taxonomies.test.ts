@@ -22,7 +22,9 @@ function alertsOf(text: string, events: readonly EventDocument[]): number {
   expect(problems).toEqual([])
   const bus = new EventBus({ name: 'test', version: '0' })
   let alerts = 0
-  bus.subscribe(() => alerts++)
+  bus.subscribe((document) => {
+    if (document['event.action'] === 'alert.raised') alerts++
+  })
   const detector = new Detector({ ...set, problems }, bus.emit, { groupsMax: 10, entitiesMax: 10 })
   for (const document of events) detector.observe(document)
   return alerts

@@ -81,25 +81,31 @@ def match(rules, events):
 
 def convert(rules):
     import yaml
-    from sigma.backends.elasticsearch import ESQLBackend, LuceneBackend
+    from sigma.backends.elasticsearch import EqlBackend, ESQLBackend, LuceneBackend
 
     documents = [document for text in rules for document in yaml.safe_load_all(text)]
     counts = {"rules": 0, "correlations": 0, "errors": []}
-    for Backend in (LuceneBackend, ESQLBackend):
+    for Backend in (LuceneBackend, ESQLBackend, EqlBackend):
         collection = SigmaCollection.from_dicts(documents)
         counts["errors"] += [f"{error}" for error in collection.errors]
         backend = Backend()
         correlations = [rule for rule in collection.rules if isinstance(rule, SigmaCorrelationRule)]
         plain = [rule for rule in collection.rules if not isinstance(rule, SigmaCorrelationRule)]
+        ordered = [rule for rule in correlations if rule.type.name == "TEMPORAL_ORDERED"]
         if Backend is ESQLBackend:
             counts["rules"], counts["correlations"] = len(plain), len(correlations)
-        else:
+            # Of these EQL makes sequences.
+            correlations = [rule for rule in correlations if rule not in ordered]
+        elif Backend is LuceneBackend:
             correlations = []  # Lucene queries look at one event
 
         def attempt(rule, conversion):
             try:
                 conversion(rule)
             except Exception as error:
+                # EQL is asked for sequences alone; what they are made of is tried, and fails with them.
+                if Backend is EqlBackend and rule not in ordered:
+                    return
                 text = str(error).split(" in rule ")[0]
                 counts["errors"].append(f"{rule.title}: {Backend.__name__}: {type(error).__name__}: {text}")
 

@@ -312,8 +312,18 @@ describe.skipIf(!present)('pySigma', () => {
     const converted = ask({ task: 'convert', rules }) as { rules: number; correlations: number; errors: string[] }
     expect(converted.rules).toBeGreaterThan(50)
     expect(converted.correlations).toBeGreaterThan(30)
-    // The backend's own limits.
-    const known = /ESQLBackend: NotImplementedError: Correlation type '(temporal_ordered|value_sum)' is not supported/
-    expect(converted.errors.filter((error) => !known.test(error))).toEqual([])
+    // Lucene or ES|QL for rules, ES|QL for correlations, EQL for those in which order counts. Sums the backend knows in none of
+    // them; `borescope rules export` writes them in ES|QL.
+    const sums = [
+      'Very large upload inside an encrypted tunnel',
+      'Very large upload from one VPN session',
+      'Large transfer by FTP, SSH or mail from one VPN session',
+    ]
+    expect(converted.errors).toEqual(
+      sums.map(
+        (title) =>
+          `${title}: ESQLBackend: NotImplementedError: Correlation type 'value_sum' is not supported by backend.`,
+      ),
+    )
   })
 })

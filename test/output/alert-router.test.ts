@@ -54,6 +54,22 @@ describe('routes', () => {
   })
 })
 
+describe('a group by incident', () => {
+  test('is one notification of all its alerts, whatever their rules are about', () => {
+    const calm: CalmOptions = { ...AT_ONCE, group: { by: ['incident.id'], waitUs: 60e6, repeatUs: 300e6 } }
+    const of = (incident: string, rule: string, at: number) => alert({ rule, at, fields: { 'incident.id': incident } })
+    const alerts = [of('n-1', 'Scan', 0), of('n-1', 'Guessing', 10), of('n-2', 'Scan', 20), of('n-1', 'Login', 30)]
+    const told = notificationsOf(alerts, calm).map((event) => [
+      event['incident.id'],
+      event['alert.notification.alerts'],
+    ])
+    expect(told.sort()).toEqual([
+      ['n-1', 3],
+      ['n-2', 1],
+    ])
+  })
+})
+
 describe('an alert by itself', () => {
   test('is told as it is', () => {
     const document = alert({ events: 7 })

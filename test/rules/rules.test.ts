@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { isTechnique } from '../../src/detect/attack.ts'
+import { attackTag, isTechnique, techniqueTactics } from '../../src/detect/attack.ts'
 import { lintRules } from '../../src/detect/lint.ts'
 import { carriedBy, loadRuleTests } from '../../src/detect/rule-tests.ts'
 import { raisesAlerts } from '../../src/detect/rules.ts'
@@ -67,6 +67,17 @@ describe('the shipped rules', () => {
         ).toBe(true)
     },
   )
+
+  it('tag only tactics that one of their techniques serves', () => {
+    const wrong = ALL.flatMap(({ file, tags }) => {
+      const parsed = tags.map(attackTag).filter((tag) => tag !== undefined)
+      const served = new Set(
+        parsed.filter(({ kind }) => kind === 'technique').flatMap(({ id }) => techniqueTactics(id)),
+      )
+      return parsed.filter(({ kind, id }) => kind === 'tactic' && !served.has(id)).map(({ id }) => `${file}: ${id}`)
+    })
+    expect(wrong).toEqual([])
+  })
 
   it('have nothing that a linter could find', () => {
     expect(lintRules(RULES)).toEqual([])

@@ -61,6 +61,8 @@ export function assertDeclared(document: EventDocument): void {
 export class TestSensor {
   readonly sensor: Sensor
   readonly events: EventDocument[]
+  /** What it has seen: with `pcapFile` a capture. */
+  readonly packets: { readonly timeUs: number; readonly bytes: Uint8Array }[] = []
   #number = 0
 
   constructor(options: SensorOptions = {}) {
@@ -78,6 +80,7 @@ export class TestSensor {
     frame.originalLength = bytes.length
     frame.linkType = LINKTYPE_ETHERNET
     frame.number = ++this.#number
+    this.packets.push({ timeUs, bytes })
     this.sensor.observe()
   }
 

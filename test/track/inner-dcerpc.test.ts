@@ -193,3 +193,20 @@ test('what stops being DCE/RPC is told once', () => {
   connection.say('client', new Uint8Array(40).fill(0x99)).say('client', new Uint8Array(40).fill(0x99))
   expect(talk.findings).toEqual(['dcerpc.header'])
 })
+
+test('authentications to Netlogon are told each time, up to a bound, and other calls once', () => {
+  const talk = new Talk()
+  const connection = talk.tcp(49_664)
+  connection.say('client', bind([{ interface: '12345678-1234-abcd-ef00-01234567cffb' }]))
+  connection.say('server', bindAck([[0, 0]]))
+  for (let i = 0; i < 100; i++) {
+    for (const operation of [4, 26]) {
+      const callId = 2 * i + (operation === 4 ? 2 : 3)
+      connection.say('client', request(operation, new Uint8Array(40), { callId }))
+      connection.say('server', response(new Uint8Array(8), { callId }))
+    }
+  }
+  const names = talk.told('dcerpc.called').map((event) => event['dcerpc.operation.name'])
+  expect(names.filter((name) => name === 'NetrServerReqChallenge')).toHaveLength(1)
+  expect(names.filter((name) => name === 'NetrServerAuthenticate3')).toHaveLength(64)
+})
