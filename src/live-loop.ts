@@ -212,8 +212,9 @@ export class LiveLoop {
 
   #learnPorts(): void {
     const { learnedPorts } = this.#sensor
-    if (learnedPorts.length === this.#portsLearned) return
-    this.#portsLearned = learnedPorts.length
+    const count = learnedPorts.udp.length + learnedPorts.tcp.length
+    if (count === this.#portsLearned) return
+    this.#portsLearned = count
     for (const { source } of this.#lanes) source.learn(learnedPorts)
   }
 

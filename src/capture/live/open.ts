@@ -1,6 +1,9 @@
 /** The ways to watch an interface, and which one is taken. */
 import { LiveError, type LiveOptions, type LiveSource } from '../live.ts'
+import { Assembler } from './bpf.ts'
+import { familyFilter } from './family-filter.ts'
 import { loadLibc } from './libc.ts'
+import { compileExpression, loadLibpcap } from './libpcap.ts'
 import { openPacketSocket, type SocketFilter } from './packet-socket.ts'
 import { Poller } from './poller.ts'
 
@@ -13,7 +16,17 @@ export async function openLive(name: string, options: LiveOptions): Promise<Live
   }
   const libc = await loadLibc()
   poller ??= new Poller(libc)
-  return openPacketSocket(libc, poller, name, options, EVERYTHING)
+  return openPacketSocket(libc, poller, name, options, await filterOf(name, options))
 }
 
-const EVERYTHING: SocketFilter = { program: () => null }
+async function filterOf(name: string, options: LiveOptions): Promise<SocketFilter> {
+  const { filter, l2tpPorts, snapLength } = options
+  if (filter === null) {
+    return {
+      program: (isEthernet, { udp, tcp }) => familyFilter(isEthernet, { udp: [...l2tpPorts, ...udp], tcp }, snapLength),
+    }
+  }
+  if (filter.trim() === '') return { program: () => new Assembler().keep(snapLength).assemble() }
+  const libpcap = await loadLibpcap()
+  return { program: (isEthernet) => compileExpression(libpcap, name, isEthernet, filter, snapLength) }
+}
