@@ -5,6 +5,7 @@ import type { Alerting } from '../alerting.ts'
 import { saveBaselines } from '../baseline-file.ts'
 import { LIVE_BACKENDS, type LiveOptions, type LiveSource } from '../capture/live.ts'
 import { openLive } from '../capture/live/open.ts'
+import { dropPrivileges } from '../capture/live/privileges.ts'
 import { Deliveries } from '../deliveries.ts'
 import { LiveLoop } from '../live-loop.ts'
 import { Sensor } from '../sensor.ts'
@@ -80,6 +81,7 @@ async function watch(context: Context, interfaces: readonly string[], options: W
   const sources = await openAll(context, interfaces, options)
   let signal: 'SIGINT' | 'SIGTERM' | null = null
   try {
+    await dropPrivileges(options.user ?? context.config.capture.live.user)
     const watching = new Watching(context, sources, options)
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.once(name, () => {
@@ -87,6 +89,7 @@ async function watch(context: Context, interfaces: readonly string[], options: W
         watching.stop()
       })
     }
+    if (!options.quiet) warn(`watching ${interfaces.join(', ')}`)
     await watching.run()
     const { sinks, notified, summary } = watching
     const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])

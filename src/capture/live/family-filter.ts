@@ -158,3 +158,20 @@ function eitherPort(code: Assembler, base: number, ports: readonly number[]): bo
   }
   return true
 }
+
+/**
+ * About the same in the language of libpcap, for a way to capture that takes nothing else and whose filter cannot be changed
+ * later: so with all of UDP.
+ */
+export function familyExpression(): string {
+  const any = (of: readonly number[], says: (value: number) => string) => of.map(says).join(' or ')
+  const own = [
+    'udp',
+    any(TCP_PORTS, (port) => `tcp port ${port}`),
+    any([PROTOCOL.GRE, ...WHOLE_PROTOCOLS], (protocol) => `ip proto ${protocol} or ip6 proto ${protocol}`),
+    any([PROTOCOL.FRAGMENT, ...IPV6_EXTENSIONS], (protocol) => `ip6[6] = ${protocol}`),
+    any([...ETHERTYPE.PPPOE, ...ETHERTYPE.MPLS], (type) => `ether proto ${type}`),
+  ].join(' or ')
+  // What follows the word vlan is looked for behind the tag.
+  return `${own} or (vlan and (${own} or (vlan and (${own}))))`
+}

@@ -2,20 +2,18 @@
 import type { LibraryHandle } from 'koffi'
 import { LiveError } from '../live.ts'
 import { INSTRUCTION_BYTES } from './bpf.ts'
-import { loadKoffi, type Pointer } from './libc.ts'
-
-type Koffi = typeof import('koffi')
+import { type Koffi, loadKoffi, type Pointer } from './libc.ts'
 
 /** What it is called on Debian, elsewhere on Linux, on macOS and on the BSDs. */
 const NAMES = ['libpcap.so.0.8', 'libpcap.so.1', 'libpcap.so', 'libpcap.A.dylib', 'libpcap.dylib', 'libpcap.so.8']
 const ERROR_BYTES = 256
-const NETMASK_UNKNOWN = 0xffff_ffff
+export const NETMASK_UNKNOWN = 0xffff_ffff
 /** The DLT_ numbers of Ethernet and of bare IP; the latter differs between systems. */
 const DLT_ETHERNET = 1
 const DLT_RAW = process.platform === 'openbsd' ? 14 : 12
 
 /** struct bpf_program, with an address for its instructions. */
-interface Program {
+export interface Program {
   bf_len: number
   bf_insns: Pointer | null
 }

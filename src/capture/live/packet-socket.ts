@@ -7,7 +7,7 @@
 import { type LearnedPorts, type LiveCounters, LiveError, type LiveOptions, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
 import { INSTRUCTION_BYTES } from './bpf.ts'
-import { ARPHRD, InterfaceQuery, interfaceNames, isLittleEndian, missedByInterface } from './interfaces.ts'
+import { ARPHRD, InterfaceQuery, isLittleEndian, missedByInterface, noInterface } from './interfaces.ts'
 import { FILTER_PROGRAM_BYTES, type Libc, type Pointer } from './libc.ts'
 import type { Poller } from './poller.ts'
 import { Ring } from './ring.ts'
@@ -82,12 +82,6 @@ export function openPacketSocket(
   }
 }
 
-export function noInterface(name: string): LiveError {
-  const names = interfaceNames()
-  const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`
-  return new LiveError('no_interface', `there is no interface ${name}${known}`)
-}
-
 function makeSocket(libc: Libc, type: number, name: string): number {
   // Protocol 0: nothing comes before the ring and the filter are in place.
   const socket = libc.socket(AF_PACKET, type | SOCK_CLOEXEC, 0)
@@ -100,7 +94,7 @@ function makeSocket(libc: Libc, type: number, name: string): number {
     )
   }
   if (code === EAFNOSUPPORT) {
-    throw new LiveError('unsupported', 'this kernel has no packet sockets (CONFIG_PACKET): use --backend libpcap')
+    throw new LiveError('unsupported', 'this kernel has no packet sockets (CONFIG_PACKET)')
   }
   throw new LiveError('failed', `no packet socket for ${name} (errno ${code})`)
 }
