@@ -252,13 +252,14 @@ export async function openSinks(
   deliveries: Deliveries,
   options: Pick<ReplayOptions, 'out' | 'store'>,
   sinks: Sink[],
+  grows = false,
 ): Promise<void> {
-  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
+  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries, grows))
   if (options.store) sinks.push(await storeSink(context, deliveries))
 }
 
-function ndjsonSink(path: string, deliveries: Deliveries): Sink {
-  const writer = new NdjsonWriter(path)
+function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): Sink {
+  const writer = new NdjsonWriter(path, grows)
   return {
     delivery: deliveries.openFile(path, writer),
     isStore: false,
