@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { actions, essence, eventsIn, timesOf } from '../support/live-events.ts'
 import { LiveNetwork, skipsCapture } from '../support/live-network.ts'
 import { pcapFile } from '../support/pcap.ts'
 import * as craft from '../support/craft.ts'
@@ -15,11 +16,6 @@ const MSCHAP_PACKETS = 303
 
 const isSkipped = skipsCapture('test/live/watch.test.ts')
 
-interface Nested {
-  readonly [name: string]: Nested & string & number & string[]
-}
-type Told = Nested
-
 let network: LiveNetwork
 beforeEach(({ skip }) => {
   if (isSkipped) skip()
@@ -30,55 +26,8 @@ afterEach(async () => {
   if (!isSkipped) await network.close()
 })
 
-function eventsIn(path: string): Told[] {
-  const text = readFileSync(path, 'utf8')
-  return text === ''
-    ? []
-    : text
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Told)
-}
-
-const actions = (events: readonly Told[]) => events.map(({ event }) => String(event['action']))
 const counted = (stdout: string) =>
   JSON.parse(stdout) as { interfaces: Record<string, number>[]; packets: number; duplicates: number }
-
-const UNTOLD = new Set(['sensor.interface.up', 'sensor.interface.down', 'capture.analysed'])
-/** Every socket stamps a packet by itself, a microsecond apart: what follows from times is left out. */
-const TIMED = /^(@timestamp|observer|capture|offset|start|end|duration|created|.*_ms|.*seconds|mean|deviation)$/
-
-/** What of the events does not depend on who looked, nor on when he stopped looking. Ids are counted in the order of their coming. */
-function essence(events: readonly Told[]): unknown[] {
-  const ids = new Map<string, string>()
-  const nameOf = (text: string) => {
-    if (!ids.has(text)) ids.set(text, `id ${ids.size}`)
-    return ids.get(text)
-  }
-  const stable = (value: unknown): unknown => {
-    if (typeof value === 'string')
-      return value.replace(/\b([a-z]+-[0-9a-f]{12}|[0-9a-f]{20})\b/g, (id) => nameOf(id) ?? '')
-    if (Array.isArray(value)) return value.map(stable)
-    if (typeof value !== 'object' || value === null) return value
-    const kept = Object.entries(value).filter(([name]) => !TIMED.test(name))
-    return Object.fromEntries(kept.map(([name, inner]) => [name, stable(inner)]))
-  }
-  return events.filter(({ event }) => !UNTOLD.has(String(event['action']))).map(stable)
-}
-
-/** When it was seen of each packet that caused an event, in microseconds. */
-function timesOf(events: readonly Told[]): Map<number, number> {
-  const times = new Map<number, number>()
-  for (const event of events) {
-    const number = event['borescope']?.['frame']?.['number']
-    if (number !== undefined) times.set(Number(number), microsecondsOf(String(event['@timestamp'])))
-  }
-  return times
-}
-
-function microsecondsOf(time: string): number {
-  return Date.parse(time) * 1000 + Number(time.slice(23, 26))
-}
 
 describe('what comes through the interface', () => {
   const hasTcpdump = spawnSync('tcpdump', ['--version']).status === 0
@@ -86,11 +35,8 @@ describe('what comes through the interface', () => {
 
   test.skipIf(!hasTcpdump).each([
     ['l2tp-mschapv2', []],
-    ['l2tp-inner-attack', []],
     ['ipsec-psk-main', ['--vlan', '5']],
     ['pptp', ['--vlan', '5,6']],
-    ['l2tp-pppoe-lac', []],
-    ['l2tpv3-static', ['--vlan', '7']],
   ])('is what tcpdump records at the same time: %s %o', async (name, options) => {
     const recorded = join(network.scratch, 'recorded.pcap')
     const tcpdump = network.start('tcpdump', '-i', 'a1', '-n', '-s', '0', '-B', '16384', '-U', '-w', recorded)

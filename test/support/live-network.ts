@@ -10,6 +10,12 @@ import { join, resolve } from 'node:path'
 const ROOT = resolve(import.meta.dirname, '../..')
 const SENDER = join(import.meta.dirname, 'packet-sender.ts')
 
+/** Every sensor of the tests starts with what the first one has compiled, and writes its events at once. */
+const QUICK = {
+  NODE_COMPILE_CACHE: join(tmpdir(), `borescope-live-compiled-${process.getuid?.()}`),
+  BORESCOPE_DELIVERY__BATCH_SECONDS: '0.05',
+}
+
 /** Why no test here can capture, or null if they can. */
 export function whyNoCapture(): string | null {
   if (process.platform !== 'linux') return 'network namespaces exist on Linux only'
@@ -119,7 +125,7 @@ export class LiveNetwork {
   startWith(environment: NodeJS.ProcessEnv, command: string, ...args: string[]): Running {
     const running = new Running('ip', ['netns', 'exec', this.name, command, ...args], {
       cwd: this.scratch,
-      env: { PATH: process.env['PATH'], HOME: this.scratch, BORESCOPE_DELIVERY__BATCH_SECONDS: '0.05', ...environment },
+      env: { ...QUICK, PATH: process.env['PATH'], HOME: this.scratch, ...environment },
     })
     this.#running.push(running)
     return running
