@@ -3,11 +3,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import type { Alerting } from '../alerting.ts'
 import { saveBaselines } from '../baseline-file.ts'
-import { LIVE_BACKENDS, type LiveOptions, type LiveSource } from '../capture/live.ts'
+import { BUFFER_BYTES, LIVE_BACKENDS, type LiveOptions, type LiveSource, SNAP_LENGTH } from '../capture/live.ts'
 import { openLive } from '../capture/live/open.ts'
 import { dropPrivileges } from '../capture/live/privileges.ts'
 import { Deliveries } from '../deliveries.ts'
 import { LiveLoop } from '../live-loop.ts'
+import type { AlertRouter } from '../output/alert-router.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
 import { createBaselines, readBaselines } from './baseline.ts'
@@ -50,7 +51,7 @@ export function registerWatch(program: Command, context: () => Context): void {
       '--filter <expression>',
       "packets to take, as tcpdump writes it; '' is all (default: the protocols of the family)",
     )
-    .addOption(new Option('--snaplen <bytes>', 'bytes kept of a packet').argParser(parseCount))
+    .addOption(new Option('--snaplen <bytes>', 'bytes kept of a packet').argParser(parseSnapLength))
     .addOption(
       new Option('--buffer <size>', 'what the kernel may hold of one interface, as in 64M').argParser(parseSize),
     )
@@ -149,6 +150,7 @@ class Watching {
   readonly #deliveries: Deliveries
   readonly #progress: Progress
   readonly #startedMs = performance.now()
+  #router: AlertRouter | null = null
   #seconds = 0
 
   constructor(context: Context, sources: readonly LiveSource[], options: WatchOptions) {
@@ -163,7 +165,7 @@ class Watching {
     this.#deliveries = new Deliveries(context.config.delivery, 'borescope watch', warn)
     this.#progress = new Progress(options.quiet !== true && options.out !== '-')
     this.#loop = new LiveLoop(this.#sensor, sources, {
-      tick: () => this.#tick(),
+      tick: (nowUs) => this.#tick(nowUs),
       pause: () => this.#deliveries.drain(),
       ...(options.packets === undefined ? {} : { packetsMax: options.packets }),
     })
@@ -190,17 +192,17 @@ class Watching {
       if (options.notify) alerting = openAlerting(this.#context, deliveries)
       await openSinks(this.#context, deliveries, options, this.sinks, true)
       for (const { delivery } of this.sinks) bus.subscribe(delivery.push)
-      const router = alerting?.router()
-      if (router !== undefined) bus.subscribe(router.observe)
+      this.#router = alerting?.router() ?? null
+      if (this.#router !== null) bus.subscribe(this.#router.observe)
       await this.#loop.run()
-      router?.end()
+      this.#router?.end()
       await deliveries.flush()
       await deliveries.close()
       for (const sink of this.sinks) await sink.finish()
       if (baselines !== null) saveBaselines(config.baseline.path, baselines)
-      if (alerting !== null && router !== undefined) {
+      if (alerting !== null && this.#router !== null) {
         const told = alerting.deliveries.map(({ name, delivery }) => ({ name, counts: delivery.counts }))
-        this.notified = { ...router.counters, sinks: told }
+        this.notified = { ...this.#router.counters, sinks: told }
       }
     } catch (error) {
       await deliveries.close()
@@ -213,7 +215,8 @@ class Watching {
     this.#seconds = (performance.now() - this.#startedMs) / 1000
   }
 
-  #tick(): void {
+  #tick(nowUs: number): void {
+    this.#router?.advance(nowUs)
     const seconds = (performance.now() - this.#startedMs) / 1000
     this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.summary.alertCount)
     if (this.#options.duration !== undefined && seconds >= this.#options.duration) this.stop()
@@ -302,12 +305,18 @@ function parseSeconds(text: string): number {
   return seconds
 }
 
+function parseSnapLength(text: string): number {
+  const length = parseCount(text)
+  if (length >= SNAP_LENGTH.min && length <= SNAP_LENGTH.max) return length
+  throw new InvalidArgumentError(`expected a number from ${SNAP_LENGTH.min} to ${SNAP_LENGTH.max}.`)
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
 /** `64M`, `1g`, or bytes. */
 function parseSize(text: string): number {
   const [, figures, unit] = /^(\d+)([kmg]?)(?:i?b)?$/i.exec(text) ?? []
   const size = Number(figures) * (UNITS[unit?.toLowerCase() ?? ''] ?? Number.NaN)
-  if (!(size >= 1024 ** 2)) throw new InvalidArgumentError('expected a size from 1M, such as 64M.')
-  return size
+  if (size >= BUFFER_BYTES.min && size <= BUFFER_BYTES.max) return size
+  throw new InvalidArgumentError('expected a size from 1M to 1G, such as 64M.')
 }
