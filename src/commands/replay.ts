@@ -222,14 +222,14 @@ async function runTimeline(
 }
 
 /** What became of the alerts that people were to be told of. */
-interface Notified {
+export interface Notified {
   heldBack: number
   duplicates: number
   unrouted: number
   readonly sinks: { readonly name: string; readonly counts: DeliveryCounts }[]
 }
 
-function openAlerting(context: Context, deliveries: Deliveries): Alerting {
+export function openAlerting(context: Context, deliveries: Deliveries): Alerting {
   if (Object.keys(context.config.alerts.sinks).length === 0) {
     throw new UsageError('--notify has nobody to tell: no sinks are configured (alerts.sinks)')
   }
@@ -237,7 +237,7 @@ function openAlerting(context: Context, deliveries: Deliveries): Alerting {
 }
 
 /** Where events go. */
-interface Sink {
+export interface Sink {
   readonly delivery: Delivery
   readonly isStore: boolean
   /** What stands at the end of the summary. */
@@ -247,18 +247,19 @@ interface Sink {
   abort(): Promise<void>
 }
 
-async function openSinks(
+export async function openSinks(
   context: Context,
   deliveries: Deliveries,
   options: Pick<ReplayOptions, 'out' | 'store'>,
   sinks: Sink[],
+  grows = false,
 ): Promise<void> {
-  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
+  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries, grows))
   if (options.store) sinks.push(await storeSink(context, deliveries))
 }
 
-function ndjsonSink(path: string, deliveries: Deliveries): Sink {
-  const writer = new NdjsonWriter(path)
+function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): Sink {
+  const writer = new NdjsonWriter(path, grows)
   return {
     delivery: deliveries.openFile(path, writer),
     isStore: false,
@@ -313,11 +314,16 @@ function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in')
 }
 
 /** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
-function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
+export function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
   return deliveries.reduce((sum, { counts }) => sum + counts.spooled + droppedIn(counts), 0)
 }
 
-function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[], notified: Notified | null): object {
+export function asJson(
+  totals: SummaryTotals,
+  summary: Summary,
+  sinks: readonly Sink[],
+  notified: Notified | null,
+): object {
   const store = sinks.find(({ isStore }) => isStore)?.delivery.counts
   return {
     captures: totals.captures,
@@ -360,7 +366,7 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
+export function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
   const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
     paint('dim', line),
   )

@@ -20,6 +20,8 @@ export interface User {
 
 export interface SummaryTotals {
   readonly captures: number
+  /** What was listened to, if not captures. */
+  readonly of?: string
   readonly packets: number
   readonly bytes: number
   readonly duplicates: number
@@ -127,11 +129,15 @@ export class Summary {
 
   text(totals: SummaryTotals): string {
     const rate = totals.seconds > 0 ? `, ${number(Math.round(totals.packets / totals.seconds))} packets/s` : ''
+    const spent =
+      totals.of === undefined
+        ? `analysed in ${totals.seconds.toFixed(2)} s`
+        : `watched for ${duration(totals.seconds * 1e9)}`
     const parts = [
       paint(
         'bold',
-        `${counted(totals.captures, 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
-      ) + paint('dim', ` (analysed in ${totals.seconds.toFixed(2)} s${rate})`),
+        `${counted(totals.captures, totals.of ?? 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
+      ) + paint('dim', ` (${spent}${rate})`),
     ]
     if (totals.duplicates > 0) parts.push(paint('dim', `${counted(totals.duplicates, 'duplicate packet')} left out`))
     parts.push(
