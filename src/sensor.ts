@@ -35,6 +35,15 @@ export interface PathCounts {
   flawed: number
 }
 
+/** Keeps packets as evidence. */
+export interface Recorder {
+  /**
+   * The packet in the frame, after everybody has followed it: the verdict is that of the packet as it was captured, and the
+   * trail of the frame says what it is part of. Allocates nothing, and never waits.
+   */
+  record(frame: Frame, verdict: Verdict, trackers: Trackers): void
+}
+
 /** A capture that could not be read to its end. */
 interface Damage {
   readonly capture: string
@@ -64,6 +73,7 @@ export class Sensor {
   }
   readonly trackers: Trackers
   readonly detector: Detector | null
+  recorder: Recorder | null = null
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
@@ -169,6 +179,7 @@ export class Sensor {
       this.trackers.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
+    frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
     if (mayBeCopied && this.#isDuplicate(verdict)) {
@@ -177,6 +188,7 @@ export class Sensor {
     }
     if (frame.link.pppoeAt !== -1 && verdict !== 'pppoe') this.trackers.pppoe.count(frame)
     this.#follow(verdict)
+    this.recorder?.record(frame, verdict, this.trackers)
   }
 
   /** Gives the packet to whoever follows its protocol; what IPsec carried comes here again, as a packet of its own. */
