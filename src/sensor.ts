@@ -145,6 +145,11 @@ export class Sensor {
     this.#neighbours = new Neighbours(emit, track.neighboursMax)
   }
 
+  /** The time that events have: that of the packets; 0 before the first one. */
+  get nowUs(): number {
+    return this.counts.packets === 0 ? 0 : this.#clock.nowUs
+  }
+
   /** From the first packet to the last, in nanoseconds. */
   get trafficNs(): number {
     return this.counts.packets === 0 ? 0 : Math.max(0, Math.round((this.#clock.nowUs - this.#clock.firstUs) * 1000))
@@ -283,7 +288,7 @@ export class Sensor {
   *#ending(faults: readonly Damage[]): Generator<void> {
     const { bus, counts } = this
     const hasPackets = counts.packets > 0
-    const nowUs = hasPackets ? this.#clock.nowUs : 0
+    const { nowUs } = this
     bus.origin = null
     for (const { capture, fault } of faults) {
       bus.emit({

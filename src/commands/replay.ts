@@ -11,6 +11,7 @@ import type { Emit } from '../events/catalogue.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
+import { Recording, type RecordingCounters } from '../recording.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
 import { createBaselines, readBaselines } from './baseline.ts'
@@ -29,6 +30,7 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly baseline?: boolean
+  readonly evidence?: string | true
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -47,6 +49,10 @@ export function registerReplay(program: Command, context: () => Context): void {
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
     .option('--no-store', 'do not write to the store')
+    .option(
+      '--evidence [folder]',
+      'keep the packets as evidence, there or where the configuration says (see extract --help)',
+    )
     .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(
       new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
@@ -116,13 +122,15 @@ export interface Analysis {
   readonly notified: Notified | null
   /** What is wrong with captures that could not be read to their end. */
   readonly damaged: readonly string[]
+  /** What became of the packets as evidence; null if none were to be kept. */
+  readonly evidence: RecordingCounters | null
 }
 
 /** The work itself: captures through sensors into sinks. */
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'evidence'>,
 ): Promise<Analysis> {
   const { set } = context.rules()
   if (set.problems.some(({ severity }) => severity === 'error')) {
@@ -137,6 +145,7 @@ export async function analyse(
   const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
   const sinks: Sink[] = []
   let alerting: Alerting | null = null
+  let recording: Recording | null = null
   const notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
@@ -145,6 +154,7 @@ export async function analyse(
   const damaged: string[] = []
   try {
     if (options.notify) alerting = openAlerting(context, deliveries)
+    recording = openRecording(context, options)
     await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
@@ -160,7 +170,10 @@ export async function analyse(
       // Of each timeline for itself: the next one may lie a year before.
       const router = alerting?.router()
       if (router !== undefined) sensor.bus.subscribe(router.observe)
-      await runTimeline(sensor, source, deliveries, progress)
+      recording?.attach(sensor)
+      await runTimeline(sensor, source, deliveries, recording, progress)
+      await recording?.flush()
+      recording?.report(sensor.bus.emit, sensor.nowUs)
       router?.end()
       for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
       totals.packets += sensor.counts.packets
@@ -181,10 +194,12 @@ export async function analyse(
     throw error
   } finally {
     await alerting?.close()
+    await recording?.close()
   }
   totals.seconds = (performance.now() - startedMs) / 1000
   for (const { name, delivery } of alerting?.deliveries ?? []) notified.sinks.push({ name, counts: delivery.counts })
-  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged }
+  const evidence = recording === null ? null : recording.counters
+  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged, evidence }
 }
 
 /** The captures that can be opened; of the others it is told why they cannot. */
@@ -205,6 +220,7 @@ async function runTimeline(
   sensor: Sensor,
   source: MergedSource,
   deliveries: Deliveries,
+  recording: Recording | null,
   progress: Progress,
 ): Promise<void> {
   const { length } = source.sources
@@ -213,12 +229,22 @@ async function runTimeline(
     await sensor.run(source, async () => {
       progress.advance(source.progress.bytesRead, sensor.counts.packets)
       await deliveries.drain()
+      await recording?.drain()
       return interruption.signal !== null
     })
   } finally {
     await source.close()
     progress.end()
   }
+}
+
+/** Null if no packets are to be kept. */
+function openRecording({ config }: Context, { evidence }: Pick<ReplayOptions, 'evidence'>): Recording | null {
+  if (evidence === undefined && !config.evidence.enabled) return null
+  const folder = typeof evidence === 'string' ? { path: evidence } : {}
+  const recording = Recording.open({ ...config.evidence, ...folder }, VERSION)
+  for (const { file, message } of recording.recovery.problems) warn(`${printable(file)} ${message}`)
+  return recording
 }
 
 /** What became of the alerts that people were to be told of. */
