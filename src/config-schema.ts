@@ -1,7 +1,7 @@
 /** Every key of the configuration: its type, its bounds, its default, and what it is for. */
 import { z } from 'zod'
 import { ALERTS } from './alert-config.ts'
-import { ALERT_SCOPES } from './evidence/alerted.ts'
+import { ALERT_LEVELS, ALERT_SCOPES } from './evidence/alerted.ts'
 import { SNAPS } from './evidence/snap.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
 
@@ -408,6 +408,7 @@ export const SCHEMA = z.strictObject({
             .describe(
               'What is kept whole once it raised an alert: all of the `tunnel`, only the `session`, or `none`. Of an alert without either: the packets of its source address.',
             ),
+          alertLevel: z.enum(ALERT_LEVELS).default('medium').describe('Alerts below this level change nothing.'),
         })
         .prefault({}),
       alertedMax: count(10_000, 'Tunnels and sessions of which everything is kept at one time.', 10_000_000),

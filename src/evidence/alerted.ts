@@ -9,6 +9,10 @@ import type { Path } from './paths.ts'
 export const ALERT_SCOPES = ['tunnel', 'session', 'none'] as const
 export type AlertScope = (typeof ALERT_SCOPES)[number]
 
+/** Sigma's levels, as `rule.level` has them. */
+export const ALERT_LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const
+export type AlertLevel = (typeof ALERT_LEVELS)[number]
+
 /** First letters of ids: what a tunnel is, in each protocol, and what a session is. */
 const TUNNELS: ReadonlySet<string> = new Set(['t', 'p', 'e', 'o'])
 const SESSIONS: ReadonlySet<string> = new Set(['s', 'c', 'o'])
@@ -20,6 +24,7 @@ const WANTED: Readonly<Record<AlertScope, readonly ReadonlySet<string>[]>> = {
 
 export class Alerted {
   readonly #scope: AlertScope
+  readonly #levels: ReadonlySet<string>
   readonly #capacity: number
   readonly #uids = new Set<string>()
   readonly #peers = new Set<number>()
@@ -28,14 +33,17 @@ export class Alerted {
   /** Things that had to make room for others. */
   forgotten = 0
 
-  constructor(scope: AlertScope, capacity: number) {
+  /** Alerts below the level change nothing. */
+  constructor(scope: AlertScope, level: AlertLevel, capacity: number) {
     this.#scope = scope
+    this.#levels = new Set(ALERT_LEVELS.slice(ALERT_LEVELS.indexOf(level)))
     this.#capacity = capacity
   }
 
   /** A subscriber of the bus: takes alerts, passes over everything else. */
   readonly observe = (document: EventDocument): void => {
     if (document['event.kind'] !== 'alert' || this.#scope === 'none') return
+    if (!this.#levels.has(document['rule.level'] ?? 'medium')) return
     const lineage = document['borescope.lineage'] ?? []
     for (const wanted of WANTED[this.#scope]) {
       const uids = lineage.filter((uid) => wanted.has(uid[0]))

@@ -104,7 +104,7 @@ export class Paths {
     trackers.mark(frame, marks)
     const hash = hashOf(trail)
     const last = this.#last
-    const isPiece = outer !== null && outer.isFragment
+    const isPiece = outer?.isFragment
     if (last !== null && !isPiece && last.isOf(hash, marks, trail)) return last
     const isUnknown = hash === NOTHING && marks.protection === null && trail.discovery === ''
     if (isUnknown) return this.#unknown(frame, verdict, outer)

@@ -13,10 +13,11 @@ import type { Frame } from '../dissect/frame.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
-import { Alerted, type AlertScope } from './alerted.ts'
+import { Alerted, type AlertLevel, type AlertScope } from './alerted.ts'
 import { interfaceDescription, packetBlockLength, sectionHeader, writePacket } from './blocks.ts'
-import { Path, Paths } from './paths.ts'
-import { type Filler, SharedChunk } from './queue.ts'
+import { OuterHeader } from './outer-header.ts'
+import { type Path, Paths } from './paths.ts'
+import type { Filler, SharedChunk } from './queue.ts'
 import { CLASS, type PacketClass, type Snap, Snapper } from './snap.ts'
 import type { Thing } from './things.ts'
 
@@ -26,6 +27,7 @@ export interface RecorderOptions {
   readonly encrypted: Snap
   readonly other: Snap
   readonly alerts: AlertScope
+  readonly alertLevel: AlertLevel
   readonly alertedMax: number
   /** How long data is held for an alert to come. */
   readonly beforeUs: number
@@ -93,6 +95,7 @@ export class EvidenceRecorder {
   readonly #filler: Filler
   readonly #alerted: Alerted
   readonly #snapper = new Snapper()
+  readonly #outer = new OuterHeader()
   readonly #snaps: readonly Snap[]
   readonly #ring: RecentPackets<Path> | null
   readonly #header: Buffer
@@ -117,7 +120,7 @@ export class EvidenceRecorder {
   constructor(filler: Filler, options: RecorderOptions) {
     this.#filler = filler
     this.#options = options
-    this.#alerted = new Alerted(options.alerts, options.alertedMax)
+    this.#alerted = new Alerted(options.alerts, options.alertLevel, options.alertedMax)
     this.#snaps = ['whole', options.data, options.encrypted, options.other]
     const isHeld = options.beforeUs > 0 && options.alerts !== 'none' && this.#snaps.includes('headers')
     this.#ring = isHeld ? new RecentPackets<Path>(options.ringBytes, NO_PATH) : null
@@ -141,8 +144,8 @@ export class EvidenceRecorder {
 
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void {
     const { counters } = this
-    const outer = this.#outerOf(frame)
-    const isPiece = outer !== null && outer.isFragment
+    const outer = this.#outer.of(frame)
+    const isPiece = outer?.isFragment
     const packetClass = isPiece ? CLASS.CONTROL : this.#snapper.classOf(frame, verdict)
     const snap = this.#snaps[packetClass]
     this.#release(frame)
@@ -154,14 +157,6 @@ export class EvidenceRecorder {
     const path = this.#paths.of(frame, verdict, trackers, outer)
     if (snap === 'whole') this.#write(frame, frame.end, this.#originOf(frame), path, packetClass === CLASS.CONTROL)
     else this.#hold(frame, packetClass, outer, path)
-  }
-
-  /** The outermost IP header, which the frame may have left for one further inside. */
-  #outerOf(frame: Frame): IpView | null {
-    const { ip, link, bytes, depth } = frame
-    if (depth === 0 && ip.bytes === bytes && ip.headerStart === link.payloadStart && ip.addressLength > 0) return ip
-    this.#snapper.findOuter(frame)
-    return this.#snapper.hasOuter ? this.#snapper.outer : null
   }
 
   #hold(frame: Frame, packetClass: PacketClass, outer: IpView | null, path: Path): void {

@@ -65,6 +65,7 @@ export interface Directory {
   readonly chunks: readonly ChunkPlace[]
   readonly interfaces: readonly Interface[]
   readonly later: readonly LaterEntry[]
+  readonly pathCount: number
   path(number: number): PathPlace
   /** Of each path of a thing its number. */
   pathsOf(thing: Thing): readonly number[]
@@ -325,6 +326,7 @@ export function decodeDirectory(header: IndexHeader, bytes: Buffer): Directory |
     chunks: readChunks(chunks),
     interfaces: JSON.parse(interfaces.toString('utf8')) as Interface[],
     later: readLater(new Words(later)),
+    pathCount: rows.length / PATH_WORDS,
     path: (number) => readPath(rows, keys, number * PATH_WORDS),
     pathsOf(thing) {
       const found = lowerBound(sortedThings, thing)

@@ -1,7 +1,7 @@
 /** How much of a packet is kept: what class it is of, and where the headers end. */
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
-import { IP_PROTOCOL, IpView } from '../wire/ip.ts'
+import { IP_PROTOCOL, type IpView } from '../wire/ip.ts'
 
 /** `other` is none of the sensor's protocols. What is broken, and pieces of datagrams, count as control: they are few, and telling. */
 export const CLASS = { CONTROL: 0, DATA: 1, ENCRYPTED: 2, OTHER: 3 } as const
@@ -21,9 +21,6 @@ const TCP_HEADER_BYTES = 20
 
 /** Looks at frames, one after another: `classOf`, then `headersEnd` of the same frame. */
 export class Snapper {
-  /** The outermost IP header of the frame; valid if `hasOuter`. */
-  readonly outer = new IpView()
-  hasOuter = false
   #verdict: Verdict = 'foreign'
 
   classOf(frame: Frame, verdict: Verdict): PacketClass {
@@ -50,13 +47,6 @@ export class Snapper {
       default:
         return CLASS.CONTROL
     }
-  }
-
-  /** Finds the outermost IP header, which the frame may have left for one further inside. */
-  findOuter(frame: Frame): void {
-    const { link, bytes } = frame
-    const isIp = link.etherType === 0x0800 || link.etherType === 0x86dd
-    this.hasOuter = isIp && this.outer.decode(bytes, link.payloadStart, link.payloadEnd) === null
   }
 
   /** Where in `frame.bytes` the headers end, that of the inner TCP or UDP included. `outer` is the outermost IP header. */
