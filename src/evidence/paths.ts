@@ -9,6 +9,7 @@
 import { hashWindow, mixPair } from '../base/hash.ts'
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
+import { Trail } from '../dissect/trail.ts'
 import { Marks, type Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
 import { type Thing, thingOf, thingOfSpi } from './things.ts'
@@ -36,7 +37,7 @@ export class Path {
   readonly spi: number
   readonly discovery: string
 
-  constructor(hash: number, marks: Marks, frame: Frame, uids: readonly string[]) {
+  constructor(hash: number, marks: Marks, { spi, discovery }: Trail, uids: readonly string[]) {
     this.hash = hash
     this.flow = marks.flow
     this.carrier = marks.carrier
@@ -46,13 +47,13 @@ export class Path {
     this.association = marks.association
     this.connection = marks.connection
     this.protection = marks.protection
-    this.spi = frame.trail.spi
-    this.discovery = frame.trail.discovery
+    this.spi = spi
+    this.discovery = discovery
     this.uids = uids
     this.things = thingsOf(uids, this.spi)
   }
 
-  isOf(hash: number, marks: Marks, { spi, discovery }: Frame['trail']): boolean {
+  isOf(hash: number, marks: Marks, { spi, discovery }: Trail): boolean {
     return (
       this.hash === hash &&
       this.flow === marks.flow &&
@@ -89,6 +90,8 @@ export class Paths {
   #size = 0
   #last: Path | null = null
   #waiting = new Map<number, Path>()
+  /** Of all packets that are part of nothing. */
+  readonly #keyless = new Path(NOTHING, new Marks(), new Trail(), [])
 
   /** `onJoined` is told what was found out about a path later. */
   constructor(capacity: number, onJoined: (path: Path, things: readonly Thing[]) => void) {
@@ -121,7 +124,7 @@ export class Paths {
   }
 
   #add(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null, hash: number): Path {
-    const path = new Path(hash, this.#marks, frame, trackers.uidsOf(frame))
+    const path = new Path(hash, this.#marks, frame.trail, trackers.uidsOf(frame))
     if (this.#size >= this.#capacity) this.#forgetAll()
     else if (this.#size * 2 >= this.#slots.length) this.#grow()
     this.#insert(path)
@@ -135,14 +138,16 @@ export class Paths {
 
   #unknown(frame: Frame, verdict: Verdict, outer: IpView | null): Path {
     const key = keyOf(frame, verdict, outer)
+    if (key === KEYLESS) return this.#keyless
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) return waiting
-    const path = new Path(NOTHING, this.#marks, frame, [])
+    const path = new Path(NOTHING, this.#marks, frame.trail, [])
     this.#wait(key, path)
     return path
   }
 
   #wait(key: number, path: Path): void {
+    if (key === KEYLESS) return
     if (this.#waiting.size >= WAITING_MAX) this.#waiting.clear()
     this.#waiting.set(key, path)
   }
@@ -179,7 +184,7 @@ export class Paths {
   }
 }
 
-function hashOf(trail: Frame['trail']): number {
+function hashOf(trail: Trail): number {
   const { flow, carrier, tunnel, tunnelV3, exchange, association, connection } = trail
   const a = mixPair(flow, carrier)
   const b = mixPair(association, exchange)
@@ -192,21 +197,22 @@ function hashOf(trail: Frame['trail']): number {
 /** The hash of an empty trail. */
 const NOTHING = mixPair(mixPair(mixPair(-1, -1), mixPair(-1, -1)), 0)
 
-/** What packets have in common that will be understood together: the datagram, the SPI, or the number of the tunnel or session. */
+/** No key: packets that have nothing in common. */
+const KEYLESS = 0
+
+/** What packets have in common that will be understood together: the datagram, the SPI, the tunnel or the session, the connection. */
 function keyOf(frame: Frame, verdict: Verdict, outer: IpView | null): number {
-  if (outer === null) return mixPair(VERDICT_KEYS[verdict] ?? 0, 0)
+  if (outer === null) return KEYLESS
   const { bytes, sourceAt, destinationAt, addressLength } = outer
+  const from = hashWindow(bytes, sourceAt, sourceAt + addressLength)
   const to = hashWindow(bytes, destinationAt, destinationAt + addressLength)
-  if (outer.isFragment) {
-    const from = hashWindow(bytes, sourceAt, sourceAt + addressLength)
-    return mixPair(mixPair(from, to), mixPair(outer.id, outer.protocol))
-  }
+  if (outer.isFragment) return mixPair(mixPair(from, to), mixPair(outer.id, outer.protocol))
   if (frame.trail.spi !== 0) return mixPair(to, frame.trail.spi)
   if (verdict === 'l2tp') return mixPair(mixPair(to, frame.destinationPort), frame.l2tp.tunnelId)
   if (verdict === 'l2tpv3') return mixPair(mixPair(to, frame.destinationPort), frame.l2tpv3.sessionId | 0)
   if (verdict === 'gre') return mixPair(to, frame.gre.callId)
-  return mixPair(VERDICT_KEYS[verdict] ?? 0, 0)
+  if (verdict !== 'pptp' && verdict !== 'ike_tcp') return KEYLESS
+  const { sourcePort, destinationPort } = frame.tcp
+  // The same in both directions.
+  return mixPair(mixPair(from, sourcePort) ^ mixPair(to, destinationPort), verdict.length)
 }
-
-/** Packets of these kinds that belong to nothing share a path each, and never get things. */
-const VERDICT_KEYS: Partial<Record<Verdict, number>> = { foreign: 1, flawed: 2, fragment: 3, ike: 4, natt: 5, pppoe: 6 }
