@@ -66,11 +66,14 @@ export class Alerted {
   }
 
   hasPath(path: Path): boolean {
-    if (path.alertAge !== this.age) {
-      path.alertAge = this.age
-      path.isAlerted = this.#uids.size > 0 && path.uids.some((uid) => this.#uids.has(uid))
-    }
+    if (path.alertAge !== this.age) this.#look(path)
     return path.isAlerted
+  }
+
+  // By itself: what holds a closure allocates at every call.
+  #look(path: Path): void {
+    path.alertAge = this.age
+    path.isAlerted = path.uids.some((uid) => this.#uids.has(uid))
   }
 
   /** `source` and `destination` are hashes of addresses. */

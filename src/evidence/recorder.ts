@@ -113,9 +113,6 @@ export class EvidenceRecorder {
   #origins: Origin[] = []
   #origin: Origin | null = null
   #looks = 0
-  // Of the packet that is being looked at.
-  #source = 0
-  #destination = 0
 
   constructor(filler: Filler, options: RecorderOptions) {
     this.#filler = filler
@@ -162,19 +159,19 @@ export class EvidenceRecorder {
   #hold(frame: Frame, packetClass: PacketClass, outer: IpView | null, path: Path): void {
     const ring = this.#ring
     const headersEnd = this.#snapper.headersEnd(frame, packetClass, outer)
-    this.#source = outer === null ? 0 : hashWindow(outer.bytes, outer.sourceAt, outer.sourceAt + outer.addressLength)
-    this.#destination =
+    const source = outer === null ? 0 : hashWindow(outer.bytes, outer.sourceAt, outer.sourceAt + outer.addressLength)
+    const destination =
       outer === null ? 0 : hashWindow(outer.bytes, outer.destinationAt, outer.destinationAt + outer.addressLength)
     const origin = this.#originOf(frame)
     const length = frame.end - frame.start
     while (ring !== null && ring.size > 0 && !ring.hasRoom(length)) this.#releaseOldest(ring, true)
     if (ring === null || !ring.hasRoom(length)) {
-      const isAlerted = this.#isAlerted(path, this.#source, this.#destination)
+      const isAlerted = this.#isAlerted(path, source, destination)
       this.#writeCut(frame, headersEnd, isAlerted, origin, path)
       return
     }
     this.counters.held++
-    ring.push(frame, headersEnd - frame.start, origin.key, this.#source, this.#destination, path)
+    ring.push(frame, headersEnd - frame.start, origin.key, source, destination, path)
   }
 
   #isAlerted(path: Path, source: number, destination: number): boolean {
@@ -322,13 +319,16 @@ export class EvidenceRecorder {
 
   /** Where a packet was captured. */
   #originOf(frame: Frame): Origin {
-    const { capture, linkType, interfaceId } = frame
     const known = this.#origin
-    if (known !== null && isFrom(known, frame)) return known
+    return known !== null && isFrom(known, frame) ? known : this.#findOrigin(frame)
+  }
+
+  #findOrigin(frame: Frame): Origin {
     let origin = this.#origins.find((candidate) => isFrom(candidate, frame))
     if (origin === undefined) {
       // So many are an attack on the table, or a mistake: they share the last row.
       if (this.#origins.length === INTERFACES_MAX) return this.#origins[INTERFACES_MAX - 1]
+      const { capture, linkType, interfaceId } = frame
       origin = { capture, linkType, interfaceId, key: this.#origins.length, segment: 0, number: 0 }
       this.#origins.push(origin)
     }
