@@ -126,7 +126,7 @@ export class Recording {
     return this.#recorder.drain()
   }
 
-  /** What is held in memory is on its way to the disk. */
+  /** What is held in memory is on the disk, or counted as lost. */
   flush(): Promise<void> {
     return this.#recorder.flush()
   }

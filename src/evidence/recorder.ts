@@ -357,7 +357,7 @@ export class EvidenceRecorder {
     while (this.#filler.free * 2 < capacity) await this.#filler.written(WAIT_MS)
   }
 
-  /** Everything that is held goes to the writer. Whoever can wait loses nothing. */
+  /** Resolves when everything that is held has been written, or counted as lost. Whoever can wait loses nothing. */
   async flush(): Promise<void> {
     const ring = this.#ring
     while (ring !== null && ring.size > 0) {
@@ -367,6 +367,7 @@ export class EvidenceRecorder {
     }
     await this.drain()
     if (this.#chunk !== null) this.#publish(this.#chunk)
+    while (this.#filler.free < this.#filler.capacity) await this.#filler.written(WAIT_MS)
   }
 }
 
