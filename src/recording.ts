@@ -1,5 +1,4 @@
 /** Keeping packets as evidence, put together: the folder, the thread that writes, the recorder, and what is told of losses. */
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Config } from './config-schema.ts'
 import type { Emit } from './events/catalogue.ts'
@@ -35,7 +34,7 @@ export class Recording {
   readonly recovery: Recovery
   readonly #recorder: EvidenceRecorder
   readonly #filler: Filler
-  readonly #worker: Worker
+  readonly #exited: Promise<unknown>
   readonly #claim: Claim
   readonly #told: Record<Drop, number> = { 'queue_full.data': 0, 'queue_full.control': 0, disk: 0 }
   #isRecoveryTold = false
@@ -45,7 +44,6 @@ export class Recording {
   private constructor(claim: Claim, recovery: Recovery, worker: Worker, filler: Filler, recorder: EvidenceRecorder) {
     this.#claim = claim
     this.recovery = recovery
-    this.#worker = worker
     this.#filler = filler
     this.#recorder = recorder
     worker.on('message', (problem: string) => {
@@ -53,7 +51,9 @@ export class Recording {
     })
     worker.on('error', (error) => {
       this.problem = error.message
+      filler.abandon()
     })
+    this.#exited = new Promise((resolve) => worker.once('exit', resolve))
   }
 
   /**
@@ -109,9 +109,11 @@ export class Recording {
     const { counters } = this.#recorder
     const written = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.#filler.counters[i]]))
     const all = { ...counters, ...(written as unknown as WriterCounters) }
-    const { droppedData, droppedControl, lostPackets } = all
+    const { droppedData, droppedControl } = all
+    const lostPackets = all.lostPackets + this.#filler.lost
     return {
       ...all,
+      lostPackets,
       dropped: { 'queue_full.data': droppedData, 'queue_full.control': droppedControl, disk: lostPackets },
     }
   }
@@ -172,10 +174,9 @@ export class Recording {
 
   /** Everything is written, the last segment is closed, and the folder is free for others. */
   async close(): Promise<void> {
-    const exited = once(this.#worker, 'exit')
     await this.#recorder.flush()
     this.#filler.stop()
-    await exited
+    await this.#exited
     this.#claim.release()
   }
 }

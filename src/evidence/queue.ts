@@ -129,6 +129,9 @@ class QueueEnd {
 /** The packet path's end. */
 export class Filler extends QueueEnd {
   #filled = 0
+  #isAbandoned = false
+  /** Packets that were handed over when there was no writer any more. */
+  lost = 0
 
   /** Chunks that may be filled, the one that is being filled among them. */
   get free(): number {
@@ -146,9 +149,23 @@ export class Filler extends QueueEnd {
 
   /** Hands the current chunk over. */
   publish(): void {
+    if (this.#isAbandoned) {
+      this.lost += this.current.packets
+      return
+    }
     this.#filled = (this.#filled + 1) | 0
     Atomics.store(this.control, CONTROL.FILLED, this.#filled)
     this.#signal()
+  }
+
+  /** The writer is gone: what it had left, and all that follows, is lost. */
+  abandon(): void {
+    const written = Atomics.load(this.control, CONTROL.WRITTEN)
+    for (let i = written; i !== this.#filled; i = (i + 1) | 0)
+      this.lost += this.chunks[(i >>> 0) % this.chunks.length].packets
+    Atomics.store(this.control, CONTROL.WRITTEN, this.#filled)
+    Atomics.notify(this.control, CONTROL.WRITTEN)
+    this.#isAbandoned = true
   }
 
   stop(): void {
