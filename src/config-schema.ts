@@ -356,7 +356,7 @@ export const SCHEMA = z.strictObject({
       enabled: z
         .boolean()
         .default(false)
-        .describe('Whether packets are kept as evidence. `replay --evidence` keeps them without this.'),
+        .describe('Whether packets are kept as evidence. `replay --evidence FOLDER` keeps them without this.'),
       path: z
         .string()
         .min(1)

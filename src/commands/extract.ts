@@ -12,7 +12,7 @@ import {
   signed,
   verifyManifest,
 } from '../evidence/manifest.ts'
-import type { EvidenceProblem } from '../evidence/problem.ts'
+import { EvidenceError, type EvidenceProblem } from '../evidence/problem.ts'
 import { EvidenceReader } from '../evidence/reader.ts'
 import { writeWhole } from '../evidence/segment-file.ts'
 import { type Extraction, extractFromCaptures, extractFromStore, type Taken, type Window } from '../extraction.ts'
@@ -50,7 +50,7 @@ export function registerExtract(program: Command, context: () => Context): void 
     .command('extract')
     .summary('the packets of a tunnel, session, user, flow, alert …, as a capture with a manifest')
     .description(
-      'Writes the packets of one thing from the kept evidence (see evidence in the configuration, and replay --evidence),\nor from captures, as a pcapng file. With a manifest: what is in it, from where, what is missing; it can be signed.',
+      'Writes the packets of one thing from the kept evidence (evidence in the configuration, or replay --evidence),\nor from captures, as a pcapng file. With a manifest: what is in it, from where, what is missing; it can be signed.',
     )
     .argument(
       '[id]',
@@ -166,6 +166,7 @@ async function fromStore(
     encryptionKeyFile === '' ? null : readKey(encryptionKeyFile),
   )
   try {
+    refuseClosedStore(reader)
     const subject = await subjectIn(context, reader, id, options.user)
     const taken = await extractFromStore(reader, subject, extraction, writer)
     const { segments, problems } = reader
@@ -179,6 +180,12 @@ async function fromStore(
   } finally {
     reader.close()
   }
+}
+
+/** Nothing of it can be read: the key is the user's to mend. */
+function refuseClosedStore({ segments, problems }: EvidenceReader): void {
+  const problem = problems.find(({ name }) => name === 'evidence.key_missing' || name === 'evidence.key_wrong')
+  if (problem !== undefined && segments.length === 0) throw new EvidenceError(`${problem.file} ${problem.message}`)
 }
 
 async function subjectIn(

@@ -30,7 +30,7 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly baseline?: boolean
-  readonly evidence?: string | true
+  readonly evidence?: string
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -49,10 +49,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
     .option('--no-store', 'do not write to the store')
-    .option(
-      '--evidence [folder]',
-      'keep the packets as evidence, there or where the configuration says (see extract --help)',
-    )
+    .option('--evidence <folder>', 'keep the packets as evidence in this folder (see extract --help)')
     .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(
       new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
@@ -83,7 +80,7 @@ async function replay(context: Context, captures: readonly string[], options: Re
     })
   }
   const analysis = await analyse(context, paths.captures, options)
-  const { totals, summary, sinks, notified, damaged } = analysis
+  const { totals, summary, sinks, notified, damaged, evidence } = analysis
   const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
   for (const line of damaged) process.stderr.write(`borescope: ${printable(line)}\n`)
   if (missing > 0) {
@@ -91,9 +88,9 @@ async function replay(context: Context, captures: readonly string[], options: Re
       `borescope: ${counted(missing, 'event')} could not be delivered: see 'borescope status', then 'borescope spool send'\n`,
     )
   }
-  if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks, notified)))
+  if (options.json) await print(JSON.stringify({ ...asJson(totals, summary, sinks, notified), evidence }))
   else if (!options.quiet && options.out !== '-')
-    await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified)}`)
+    await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified, evidence)}`)
   // What lies in a folder beside the captures is no input; what was named is.
   if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
@@ -241,7 +238,7 @@ async function runTimeline(
 /** Null if no packets are to be kept. */
 function openRecording({ config }: Context, { evidence }: Pick<ReplayOptions, 'evidence'>): Recording | null {
   if (evidence === undefined && !config.evidence.enabled) return null
-  const folder = typeof evidence === 'string' ? { path: evidence } : {}
+  const folder = evidence === undefined ? {} : { path: evidence }
   const recording = Recording.open({ ...config.evidence, ...folder }, VERSION)
   for (const { file, message } of recording.recovery.problems) warn(`${printable(file)} ${message}`)
   return recording
@@ -328,6 +325,16 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
   return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
 }
 
+function evidenceSays({ packets, cut, bytes: written, dropped }: RecordingCounters): string {
+  const lost = Object.entries(dropped).filter(([, count]) => count > 0)
+  const parts = [
+    `${counted(packets, 'packet')} kept (${bytes(written)})`,
+    ...(cut > 0 ? [`${number(cut)} of them without the end of their payload`] : []),
+    ...lost.map(([reason, count]) => `${number(count)} lost (${reason})`),
+  ]
+  return `Evidence: ${parts.join(', ')}`
+}
+
 function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in'): string {
   const { stored, duplicates, quarantined, spooled } = counts
   const parts = [`${number(stored)} ${verb} ${where}`]
@@ -374,10 +381,16 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
-  const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
-    paint('dim', line),
-  )
+function ending(
+  context: Context,
+  sinks: readonly Sink[],
+  summary: Summary,
+  notified: Notified | null,
+  evidence: RecordingCounters | null,
+): string {
+  const said = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)]
+  if (evidence !== null) said.push(evidenceSays(evidence))
+  const lines = said.map((line) => paint('dim', line))
   if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
   const alert = summary.gravest
   const next = [

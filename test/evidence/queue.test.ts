@@ -21,7 +21,12 @@ test('chunks go round and round, each as it was filled', () => {
     }
     while (drained < filled) {
       const chunk = drainer.next(0, () => {})
-      expect([chunk?.segment, chunk?.packets, chunk?.firstUs, chunk?.lastUs]).toEqual([drained, drained % 90, drained, drained])
+      expect([chunk?.segment, chunk?.packets, chunk?.firstUs, chunk?.lastUs]).toEqual([
+        drained,
+        drained % 90,
+        drained,
+        drained,
+      ])
       expect(new Set(chunk?.payload)).toEqual(new Set([drained & 255]))
       expect(new Set(chunk?.paths)).toEqual(new Set([drained]))
       expect(new Set(chunk?.entries)).toEqual(new Set([drained + 1]))
