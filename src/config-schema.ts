@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { ALERTS } from './alert-config.ts'
 import { BUFFER_BYTES, LIVE_BACKENDS, SNAP_LENGTH } from './capture/live.ts'
+import { ALERT_LEVELS, ALERT_SCOPES } from './evidence/alerted.ts'
+import { SNAPS } from './evidence/snap.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
 import { SECRET, SECRET_OR_EMPTY, type Secret } from './secret-config.ts'
 
@@ -422,6 +424,90 @@ export const SCHEMA = z.strictObject({
         'How long a replay waits for a destination that fails, before it goes on into the spool, or ends.',
       ),
       healthSeconds: seconds(60, 'How often the state of every delivery is written into a cluster as an event.'),
+    })
+    .prefault({}),
+  evidence: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(false)
+        .describe('Whether packets are kept as evidence. `replay --evidence FOLDER` keeps them without this.'),
+      path: z
+        .string()
+        .min(1)
+        .default('.borescope/evidence')
+        .describe(
+          'The folder of the kept packets, relative to the working directory. One process at a time writes there.',
+        ),
+      maxBytes: count(10_000_000_000, 'When all segments take more than this, the oldest go.', 1e15),
+      maxAgeDays: z
+        .number()
+        .positive()
+        .max(36_500)
+        .default(30)
+        .describe('Segments that were closed longer ago go, by the clock of the machine.'),
+      segmentBytes: z
+        .int()
+        .min(65_536)
+        .max(2_000_000_000)
+        .default(67_108_864)
+        .describe('A segment is closed when it holds so much (before compression).'),
+      segmentSeconds: seconds(3600, 'Or when it is so old.'),
+      flushSeconds: seconds(
+        1,
+        'Packets go to the disk after this at the latest: kill -9 loses no more, but for what is held.',
+      ),
+      compress: z.boolean().default(false).describe('Whether segments are compressed with Zstandard.'),
+      encryptionKeyFile: z
+        .string()
+        .default('')
+        .describe(
+          'A file with 32 bytes as 64 hexadecimal digits or base64, mode 0600: segments are encrypted with AES-256-GCM. Empty: they are not.',
+        ),
+      snap: z
+        .strictObject({
+          data: z
+            .enum(SNAPS)
+            .default('headers')
+            .describe(
+              'What is kept of data in tunnels: `whole`, `headers` (through the inner TCP or UDP header) or `none`. Control messages are kept whole.',
+            ),
+          encrypted: z
+            .enum(SNAPS)
+            .default('headers')
+            .describe('The same of ESP and AH. What keys are to open later must be kept `whole`.'),
+          other: z.enum(SNAPS).default('none').describe('The same of packets that belong to none of the protocols.'),
+          alerts: z
+            .enum(ALERT_SCOPES)
+            .default('tunnel')
+            .describe(
+              'What is kept whole once it raised an alert: all of the `tunnel`, only the `session`, or `none`. Of an alert without either: the packets of its source address.',
+            ),
+          alertLevel: z.enum(ALERT_LEVELS).default('medium').describe('Alerts below this level change nothing.'),
+        })
+        .prefault({}),
+      alertedMax: count(10_000, 'Tunnels and sessions of which everything is kept at one time.', 10_000_000),
+      beforeSeconds: z
+        .number()
+        .min(0)
+        .max(600)
+        .default(10)
+        .describe(
+          'How long data is held whole in memory for an alert to come. Kill -9 loses what is held; 0: nothing is.',
+        ),
+      ringBytes: z
+        .int()
+        .min(1_048_576)
+        .max(8_000_000_000)
+        .default(67_108_864)
+        .describe('The memory for that. When it is full the oldest go sooner.'),
+      queueBytes: z
+        .int()
+        .min(2_097_152)
+        .max(2_000_000_000)
+        .default(16_777_216)
+        .describe('What may wait in memory for the disk; beyond it data is dropped first, then control.'),
+      pathsMax: count(262_144, 'Sets of things (tunnel, session, flow …) whose packets are being indexed.', 16_000_000),
     })
     .prefault({}),
   dashboards: z

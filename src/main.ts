@@ -10,6 +10,7 @@ import { Context, EXIT, UsageError } from './commands/context.ts'
 import { registerDashboards } from './commands/dashboards.ts'
 import { registerDissect } from './commands/dissect.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerExtract } from './commands/extract.ts'
 import { registerFields } from './commands/fields.ts'
 import { registerIntel } from './commands/intel.ts'
 import { registerLists } from './commands/lists.ts'
@@ -23,6 +24,7 @@ import { registerStatus } from './commands/status.ts'
 import { printable } from './commands/terminal.ts'
 import { registerWatch } from './commands/watch.ts'
 import { ConfigError } from './config.ts'
+import { EvidenceError } from './evidence/problem.ts'
 import { DashboardsError } from './dashboards/import.ts'
 import { FolderInUseError } from './deliveries.ts'
 import { QueryError } from './store/query-error.ts'
@@ -81,6 +83,7 @@ registerDissect(program, context)
 registerQuery(program, context)
 registerLists(program, context)
 registerShow(program, context)
+registerExtract(program, context)
 registerRules(program, context)
 registerBaseline(program, context)
 registerIntel(program, context)
@@ -118,6 +121,7 @@ function explain(error: unknown): number {
     error instanceof FolderInUseError ||
     error instanceof QueryError ||
     error instanceof DashboardsError ||
+    error instanceof EvidenceError ||
     error instanceof StoreError
   if (isTheirs) {
     process.stderr.write(`borescope: ${error.message}\n`)

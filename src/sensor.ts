@@ -36,6 +36,15 @@ export interface PathCounts {
   flawed: number
 }
 
+/** Keeps packets as evidence. */
+export interface Recorder {
+  /**
+   * The packet in the frame, after everybody has followed it: the verdict is that of the packet as it was captured, and the
+   * trail of the frame says what it is part of. Allocates nothing, and never waits.
+   */
+  record(frame: Frame, verdict: Verdict, trackers: Trackers): void
+}
+
 /** A capture that could not be read to its end. */
 interface Damage {
   readonly capture: string
@@ -65,6 +74,7 @@ export class Sensor {
   }
   readonly trackers: Trackers
   readonly detector: Detector | null
+  recorder: Recorder | null = null
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
@@ -147,6 +157,11 @@ export class Sensor {
     this.#neighbours = new Neighbours(emit, track.neighboursMax)
   }
 
+  /** The time that events have: that of the packets; 0 before the first one. */
+  get nowUs(): number {
+    return this.counts.packets === 0 ? 0 : this.#clock.nowUs
+  }
+
   /** From the first packet to the last, in nanoseconds. */
   get trafficNs(): number {
     return this.counts.packets === 0 ? 0 : Math.max(0, Math.round((this.#clock.nowUs - this.#clock.firstUs) * 1000))
@@ -175,11 +190,6 @@ export class Sensor {
     for (const _ of this.#ending(faults)) if (++ended % ENDED_AT_ONCE === 0) await pause()
   }
 
-  /** The time that events have; NaN before the first packet. */
-  get nowUs(): number {
-    return this.#clock.nowUs
-  }
-
   /** UDP and TCP ports beside the configured ones on which L2TP and IKE were found to be spoken. */
   get learnedPorts(): { readonly udp: readonly number[]; readonly tcp: readonly number[] } {
     return this.#dissector.learned
@@ -206,6 +216,7 @@ export class Sensor {
       this.detector?.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
+    frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
     if (mayBeCopied && this.#isDuplicate(verdict)) {
@@ -214,6 +225,7 @@ export class Sensor {
     }
     if (frame.link.pppoeAt !== -1 && verdict !== 'pppoe') this.trackers.pppoe.count(frame)
     this.#follow(verdict)
+    this.recorder?.record(frame, verdict, this.trackers)
   }
 
   /** Gives the packet to whoever follows its protocol; what IPsec carried comes here again, as a packet of its own. */
@@ -308,7 +320,7 @@ export class Sensor {
   *#ending(faults: readonly Damage[]): Generator<void> {
     const { bus, counts } = this
     const hasPackets = counts.packets > 0
-    const nowUs = hasPackets ? this.#clock.nowUs : 0
+    const { nowUs } = this
     bus.origin = null
     for (const { capture, fault } of faults) {
       bus.emit({

@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   capture: ['base'],
   dissect: ['base', 'wire', 'events'],
   track: ['base', 'wire', 'events', 'dissect'],
+  evidence: ['base', 'wire', 'events', 'capture', 'dissect', 'track'],
   enrich: ['base', 'events'],
   detect: ['base', 'events'],
   store: ['base', 'events'],

@@ -11,6 +11,7 @@ import type { Emit } from '../events/catalogue.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
+import { Recording, type RecordingCounters } from '../recording.ts'
 import { Sensor } from '../sensor.ts'
 import { VERSION } from '../version.ts'
 import { createBaselines, readBaselines } from './baseline.ts'
@@ -29,6 +30,7 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly baseline?: boolean
+  readonly evidence?: string
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -47,6 +49,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     .argument('<captures...>', 'files, folders, or - for stdin')
     .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
     .option('--no-store', 'do not write to the store')
+    .option('--evidence <folder>', 'keep the packets as evidence in this folder (see extract --help)')
     .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(
       new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
@@ -77,7 +80,7 @@ async function replay(context: Context, captures: readonly string[], options: Re
     })
   }
   const analysis = await analyse(context, paths.captures, options)
-  const { totals, summary, sinks, notified, damaged } = analysis
+  const { totals, summary, sinks, notified, damaged, evidence } = analysis
   const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
   for (const line of damaged) process.stderr.write(`borescope: ${printable(line)}\n`)
   if (missing > 0) {
@@ -85,9 +88,9 @@ async function replay(context: Context, captures: readonly string[], options: Re
       `borescope: ${counted(missing, 'event')} could not be delivered: see 'borescope status', then 'borescope spool send'\n`,
     )
   }
-  if (options.json) await print(JSON.stringify(asJson(totals, summary, sinks, notified)))
+  if (options.json) await print(JSON.stringify({ ...asJson(totals, summary, sinks, notified), evidence }))
   else if (!options.quiet && options.out !== '-')
-    await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified)}`)
+    await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified, evidence)}`)
   // What lies in a folder beside the captures is no input; what was named is.
   if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
@@ -116,13 +119,15 @@ export interface Analysis {
   readonly notified: Notified | null
   /** What is wrong with captures that could not be read to their end. */
   readonly damaged: readonly string[]
+  /** What became of the packets as evidence; null if none were to be kept. */
+  readonly evidence: RecordingCounters | null
 }
 
 /** The work itself: captures through sensors into sinks. */
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'evidence'>,
 ): Promise<Analysis> {
   const { set } = context.rules()
   if (set.problems.some(({ severity }) => severity === 'error')) {
@@ -137,6 +142,7 @@ export async function analyse(
   const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
   const sinks: Sink[] = []
   let alerting: Alerting | null = null
+  let recording: Recording | null = null
   const notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
   const summary = new Summary()
   const progress = new Progress(options.quiet !== true && options.out !== '-')
@@ -145,6 +151,7 @@ export async function analyse(
   const damaged: string[] = []
   try {
     if (options.notify) alerting = openAlerting(context, deliveries)
+    recording = openRecording(context, options)
     await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
@@ -160,7 +167,10 @@ export async function analyse(
       // Of each timeline for itself: the next one may lie a year before.
       const router = alerting?.router()
       if (router !== undefined) sensor.bus.subscribe(router.observe)
-      await runTimeline(sensor, source, deliveries, progress)
+      recording?.attach(sensor)
+      await runTimeline(sensor, source, deliveries, recording, progress)
+      await recording?.flush()
+      recording?.report(sensor.bus.emit, sensor.nowUs)
       router?.end()
       for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
       totals.packets += sensor.counts.packets
@@ -181,10 +191,12 @@ export async function analyse(
     throw error
   } finally {
     await alerting?.close()
+    await recording?.close()
   }
   totals.seconds = (performance.now() - startedMs) / 1000
   for (const { name, delivery } of alerting?.deliveries ?? []) notified.sinks.push({ name, counts: delivery.counts })
-  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged }
+  const evidence = recording === null ? null : recording.counters
+  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged, evidence }
 }
 
 /** The captures that can be opened; of the others it is told why they cannot. */
@@ -205,6 +217,7 @@ async function runTimeline(
   sensor: Sensor,
   source: MergedSource,
   deliveries: Deliveries,
+  recording: Recording | null,
   progress: Progress,
 ): Promise<void> {
   const { length } = source.sources
@@ -213,12 +226,22 @@ async function runTimeline(
     await sensor.run(source, async () => {
       progress.advance(source.progress.bytesRead, sensor.counts.packets)
       await deliveries.drain()
+      await recording?.drain()
       return interruption.signal !== null
     })
   } finally {
     await source.close()
     progress.end()
   }
+}
+
+/** Null if no packets are to be kept. */
+function openRecording({ config }: Context, { evidence }: Pick<ReplayOptions, 'evidence'>): Recording | null {
+  if (evidence === undefined && !config.evidence.enabled) return null
+  const folder = evidence === undefined ? {} : { path: evidence }
+  const recording = Recording.open({ ...config.evidence, ...folder }, VERSION)
+  for (const { file, message } of recording.recovery.problems) warn(`${printable(file)} ${message}`)
+  return recording
 }
 
 /** What became of the alerts that people were to be told of. */
@@ -303,6 +326,16 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
   return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
 }
 
+function evidenceSays({ packets, cut, bytes: written, dropped }: RecordingCounters): string {
+  const lost = Object.entries(dropped).filter(([, count]) => count > 0)
+  const parts = [
+    `${counted(packets, 'packet')} kept (${bytes(written)})`,
+    ...(cut > 0 ? [`${number(cut)} of them without the end of their payload`] : []),
+    ...lost.map(([reason, count]) => `${number(count)} lost (${reason})`),
+  ]
+  return `Evidence: ${parts.join(', ')}`
+}
+
 function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in'): string {
   const { stored, duplicates, quarantined, spooled } = counts
   const parts = [`${number(stored)} ${verb} ${where}`]
@@ -366,10 +399,16 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-export function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
-  const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
-    paint('dim', line),
-  )
+export function ending(
+  context: Context,
+  sinks: readonly Sink[],
+  summary: Summary,
+  notified: Notified | null,
+  evidence: RecordingCounters | null,
+): string {
+  const said = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)]
+  if (evidence !== null) said.push(evidenceSays(evidence))
+  const lines = said.map((line) => paint('dim', line))
   if (!sinks.some(({ isStore }) => isStore)) return lines.join('\n')
   const id = summary.incidents[0]?.['incident.id']
   const next = [

@@ -248,7 +248,7 @@ class Watching {
     const parts = [
       this.summary.text(this.#totals),
       table(INTERFACE_COLUMNS, this.#sources),
-      ending(this.#context, this.sinks, this.summary, this.notified),
+      ending(this.#context, this.sinks, this.summary, this.notified, null),
     ]
     return parts.join('\n\n')
   }

@@ -13,6 +13,7 @@ import { PppView } from '../wire/ppp.ts'
 import { PppoeView } from '../wire/pppoe.ts'
 import { TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
+import { Trail } from './trail.ts'
 
 /** IPsec around a packet, as whoever is inside sees it: the same object for all packets of one pair of associations. */
 export interface Protection {
@@ -73,4 +74,7 @@ export class Frame {
   /** An IP packet inside a tunnel whose header was read: in PPP, or taken out of another packet. */
   hasInner = false
   readonly inner = new IpView()
+
+  // What the trackers fill in.
+  readonly trail = new Trail()
 }

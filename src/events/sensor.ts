@@ -44,6 +44,9 @@ export const SENSOR_FIELDS = {
   'delivery.drop_reasons': own('keyword[]', 'Why: for example `spool_full.flows`.'),
   'delivery.retries': own('long', 'Requests and events that were put off.'),
   'delivery.spool_bytes': own('long', 'Size of the spool on disk.'),
+  'evidence.packets': own('long', 'Packets that are not kept as evidence, since the last event for that reason.'),
+  'evidence.drop_reason': own('keyword', 'Why: `queue_full.data`, `queue_full.control` or `disk`.'),
+  'evidence.file': own('keyword', 'A file of the evidence.'),
 } as const satisfies Record<string, FieldDeclaration>
 
 export const SENSOR_EVENTS = {
@@ -169,6 +172,24 @@ export const SENSOR_EVENTS = {
     category: ['host'],
     type: ['info'],
     always: ['observer.ingress.interface.name'],
+    may: [],
+  },
+  'evidence.dropped': {
+    says: 'Packets could not be kept as evidence.',
+    dataset: 'sensor',
+    kind: 'event',
+    category: ['file'],
+    type: ['error'],
+    always: ['evidence.drop_reason', 'evidence.packets', 'event.reason'],
+    may: [],
+  },
+  'evidence.damaged': {
+    says: 'A file of the evidence was cut short by a crash, or is damaged. What lies before that was kept.',
+    dataset: 'sensor',
+    kind: 'event',
+    category: ['file'],
+    type: ['error'],
+    always: ['anomaly.name', 'evidence.file', 'capture.fault.offset', 'event.reason'],
     may: [],
   },
   'sensor.health.reported': {

@@ -346,7 +346,7 @@ function readable({ reading, opened }: EspAssociation): string | undefined {
 }
 
 /** From the IKE SA that made this very association to the association itself. */
-function lineageOf({ uid, parent }: EspAssociation, { protection }: EspTunnel): readonly string[] {
+export function lineageOf({ uid, parent }: EspAssociation, { protection }: EspTunnel): readonly string[] {
   const { lineage, ikeUid } = protection
   if (parent === null || parent.uid === ikeUid) return [...lineage, uid]
   return [parent.uid, ...lineage.filter((id) => id !== ikeUid), uid]

@@ -33,7 +33,7 @@ import {
   NONE,
   READING,
 } from './esp-association.ts'
-import { EspEvents } from './esp-events.ts'
+import { EspEvents, lineageOf } from './esp-events.ts'
 import { EspNames } from './esp-names.ts'
 import { EspPairs, roleOf } from './esp-pairs.ts'
 import { EspScans, isScan } from './esp-scans.ts'
@@ -234,6 +234,17 @@ export class EspTracker implements CarrierOwner {
     }
   }
 
+  /** What events call an association; empty while nobody believes in it. */
+  uidOf(index: number): string {
+    return this.#associations.at(index).uid
+  }
+
+  /** From the IKE SA that made it to the association itself; without it if nobody believes in it yet. */
+  lineageOf(index: number): readonly string[] {
+    const association = this.#associations.at(index)
+    return association.tunnel === NONE ? [] : lineageOf(association, this.#tunnelOf(association))
+  }
+
   // --- carriers
 
   at(index: number): Carrier {
@@ -310,6 +321,7 @@ export class EspTracker implements CarrierOwner {
   }
 
   #observeKnown(frame: Frame, association: EspAssociation, sequence: number): Outcome {
+    this.#mark(frame, association)
     this.#count(frame, association)
     if (association.reading === READING.KEYS) return this.#observeKeyed(frame, association, sequence)
     const arrival = this.#windows.take(association.index, sequence)
@@ -336,6 +348,11 @@ export class EspTracker implements CarrierOwner {
     if (!isOpened || arrival === ARRIVAL.AGAIN || arrival === ARRIVAL.BELOW) return OUTCOME.DONE
     const { bytes, contentStart, contentEnd, nextHeader } = association.openers[0]
     return this.#enter(frame, association, nextHeader, bytes, contentStart, contentEnd)
+  }
+
+  #mark({ trail }: Frame, { index, spi }: EspAssociation): void {
+    trail.association = index
+    trail.spi = spi | 0
   }
 
   #count(frame: Frame, { index, tunnel, role, carriage }: EspAssociation): void {
@@ -502,6 +519,7 @@ export class EspTracker implements CarrierOwner {
     }
     const association = this.#associations.at(index)
     association.reset(spi, carriage, source, destination, timeUs)
+    this.#mark(frame, association)
     association.firstSequence = sequence
     association.addresses = addresses
     association.vlan = vlanOf(frame)

@@ -51,8 +51,11 @@ export class FlowTable {
   /** Lists of the flows of one carrier. */
   next = new Int32Array(FIRST_ROWS)
   previous = new Int32Array(FIRST_ROWS)
+  /** Of each row a number that is new whenever the row is. */
+  serials = new Int32Array(FIRST_ROWS)
   #rows = FIRST_ROWS
   #used = 0
+  #serial = 0
   readonly #free: number[] = []
   /** Of each slot the row and 8 bits of the hash, which spare a look at most rows that are not the right one. Half of the slots stay empty. */
   #index = new Int32Array(FIRST_ROWS * 2).fill(NONE)
@@ -95,6 +98,7 @@ export class FlowTable {
     const flow = this.#free.pop() ?? this.#used++
     if (flow >= this.#rows) this.#growRows()
     this.size++
+    this.serials[flow] = ++this.#serial
     const at = flow * ROW
     const { words } = this
     words.fill(0, at + LEAD_WORDS, at + LEAD_WORDS + ROW)
@@ -153,6 +157,7 @@ export class FlowTable {
     this.doubles = new Float64Array(buffer)
     this.next = doubled(this.next)
     this.previous = doubled(this.previous)
+    this.serials = doubled(this.serials)
   }
 }
 

@@ -132,6 +132,11 @@ export class IkeTracker {
     return this.#peers
   }
 
+  /** What events call the exchange at an index of the trail. */
+  uidOf(index: number): string {
+    return this.#exchanges.at(index).uid
+  }
+
   /** A datagram to or from UDP port 500 or 4500. ESP and keepalives, which are most of it, leave at once. */
   observe(frame: Frame): void {
     const { udp } = frame
@@ -238,6 +243,7 @@ export class IkeTracker {
 
   #follow(arrival: Arrival, view: IkeView, exchange: Exchange): void {
     const { frame } = arrival
+    frame.trail.exchange = exchange.index
     const isBegun = exchange.uid !== ''
     if (!isBegun) exchange.uid = uidOf(exchange)
     const role = roleOf(arrival, view, exchange)

@@ -150,7 +150,20 @@ export class InnerFlowTracker {
       }
     }
     const flow = this.#flowOf(frame, carrier, sender, protocol, sourcePort, destinationPort, tcpFlags, 0)
-    if (flow !== NONE) this.#count(flow, frame, tcpFlags)
+    if (flow === NONE) return
+    frame.trail.carrier = carrier
+    frame.trail.flow = flow
+    this.#count(flow, frame, tcpFlags)
+  }
+
+  /** Tells the flows apart that one row holds one after another. */
+  serialOf(flow: number): number {
+    return this.#table.serials[flow]
+  }
+
+  /** What events call a flow. Of a row that is in use. */
+  uidOf(flow: number): string {
+    return this.#endsOf(flow, 0).uid
   }
 
   expire(nowUs: number): void {
@@ -174,7 +187,10 @@ export class InnerFlowTracker {
     const isEcho = inner.protocol === IP_PROTOCOL.ICMP ? type === 8 || type === 0 : type === 128 || type === 129
     const port = isEcho && captured >= 6 ? u16(inner.bytes, at + 4) : (type << 8) | code
     const flow = this.#flowOf(frame, carrier, sender, inner.protocol, port, port, 0, (type << 8) | code)
-    if (flow !== NONE) this.#count(flow, frame, 0)
+    if (flow === NONE) return
+    frame.trail.carrier = carrier
+    frame.trail.flow = flow
+    this.#count(flow, frame, 0)
   }
 
   #flowOf(

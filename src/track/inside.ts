@@ -23,6 +23,7 @@ export class Inside {
 
   /** What the packet in the frame has inside, sent by a role of its carrier. */
   observe(frame: Frame, carrier: Carrier, sender: Role): void {
+    frame.trail.carrier = carrier.key
     if (frame.hasInner || (frame.hasPpp && this.links.observe(frame, carrier, sender)))
       this.flows.observe(frame, carrier.key, sender)
   }

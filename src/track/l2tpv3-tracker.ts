@@ -292,8 +292,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   // --- what the tunnel tracker tells
 
-  control(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
-    this.sessions.control(tunnel, sender, message)
+  control(tunnel: Tunnel, sender: Role, message: ControlMessage): number {
+    return this.sessions.control(tunnel, sender, message)
   }
 
   tunnelOpened(tunnel: Tunnel): void {

@@ -216,6 +216,7 @@ export class PppoeTracker implements CarrierOwner {
       return null
     }
     const session = this.#sessions.at(index)
+    frame.trail.carrier = session.key
     const receiver = (1 - sender) as Role
     session.reset(sessionId, timeUs)
     const [source, destination] = stationsOf(frame)
@@ -320,6 +321,7 @@ export class PppoeTracker implements CarrierOwner {
         const found = this.#find(frame, record.sessionId)
         if (found === -1) return
         const sender = (1 - (found & 1)) as Role
+        frame.trail.carrier = this.#sessions.at(found >> 1).key
         const who = sender === HOST ? 'client' : 'server'
         this.#close(this.#sessions.at(found >> 1), timeUs, who, `terminated by the ${who}${errorWords(record)}`, record)
       }
@@ -332,6 +334,7 @@ export class PppoeTracker implements CarrierOwner {
     const key = `${host} ${frame.link.vlanId}`
     const known = this.#attempts.get(key)
     if (known !== undefined) {
+      frame.trail.discovery = known.uid
       known.lastUs = timeUs
       return known
     }
@@ -350,6 +353,7 @@ export class PppoeTracker implements CarrierOwner {
       lastUs: timeUs,
     }
     this.#attempts.set(key, attempt)
+    frame.trail.discovery = attempt.uid
     return attempt
   }
 
@@ -360,6 +364,7 @@ export class PppoeTracker implements CarrierOwner {
     this.#meet(frame, source, details)
     const attempt = this.#attempts.get(`${destination} ${frame.link.vlanId}`)
     if (attempt === undefined) return
+    frame.trail.discovery = attempt.uid
     attempt.lastUs = frame.timeUs
     attempt.details.offers++
     if (attempt.state !== 'discovering') return
@@ -395,6 +400,7 @@ export class PppoeTracker implements CarrierOwner {
     const error = errorFields(record)
     if (sessionId === 0 || error['pppoe.error.name'] !== undefined) {
       if (attempt === undefined) return
+      frame.trail.discovery = attempt.uid
       this.#attempts.delete(key)
       attempt.concentrator = source
       this.#fail(attempt, timeUs, 'server', `refused${errorWords(record)}`, record)

@@ -168,6 +168,7 @@ export class PptpCallTracker implements CarrierOwner {
     }
     const call = this.#open(frame, connection, sender)
     if (call === null) return
+    frame.trail.carrier = call.key
     call.kind = message.controlType === PPTP.OUTGOING_CALL_REQUEST ? 'outgoing' : 'incoming'
     call.asker = sender
     call.request = message
@@ -243,12 +244,15 @@ export class PptpCallTracker implements CarrierOwner {
   }
 
   /** The call whose id `role` assigned. `sender` is the role that sent the packet in the frame. */
-  #callOf({ ip }: Frame, sender: Role, role: Role, callId: number): PptpCall | null {
+  #callOf({ ip, trail }: Frame, sender: Role, role: Role, callId: number): PptpCall | null {
     const [own, other] = role === sender ? [ip.sourceAt, ip.destinationAt] : [ip.destinationAt, ip.sourceAt]
     const receiver = this.#endpoints.find(ip.bytes, own, ip.addressLength, callId)
     const host = this.#endpoints.find(ip.bytes, other, ip.addressLength, 0)
     const found = receiver === NO_ENDPOINT || host === NO_ENDPOINT ? -1 : this.#byReceiver.find(receiver, host)
-    return found === -1 ? null : this.#calls.at(found >> 1)
+    if (found === -1) return null
+    const call = this.#calls.at(found >> 1)
+    trail.carrier = call.key
+    return call
   }
 
   // --- by their packets

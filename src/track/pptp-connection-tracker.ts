@@ -60,11 +60,16 @@ export class PptpConnectionTracker {
     return this.#connections.size
   }
 
+  at(index: number): PptpConnection {
+    return this.#connections.at(index)
+  }
+
   /** A segment on the port of the control connection. */
   observe(frame: Frame): void {
     const { tcp, timeUs } = frame
     const connection = this.#connectionOf(frame)
     if (connection === null) return
+    frame.trail.connection = connection.index
     const sender = this.#senderOf(connection, frame)
     if (connection.state !== 'closed') connection.lastUs = timeUs
     const { bytes, payloadStart, payloadEnd } = tcp

@@ -153,6 +153,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (this.#meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame, frame.hasPpp))
       return
     const sender = (1 - (found & 1)) as Role
+    frame.trail.carrier = keyOf(this.#number, index)
     this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     // Not by way of the record, which most packets do without.
@@ -171,6 +172,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** Counts a data message, and goes on with what the frame says is inside. */
   carry(session: Session, sender: Role, frame: Frame): void {
     const { ip } = frame
+    frame.trail.carrier = session.key
     this.#meter.count(session.index, sender, ip.wireEnd - ip.headerStart, frame)
     this.#inside.observe(frame, session, sender)
   }
@@ -200,18 +202,22 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   // --- control messages of an open tunnel
 
-  control(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
+  control(tunnel: Tunnel, sender: Role, message: ControlMessage): number {
     const { name } = message
     if (!isSessionMessage(name)) {
       if (name === 'unknown') this.#tunnels.report('l2tp.control.unexpected', tunnel, message, 'message', name)
-      return
+      return -1
     }
     const index = this.#sessionOf(tunnel, sender, name, message)
-    if (index !== NO_SESSION) this.#advance(this.#sessions.at(index), tunnel, sender, name, message)
-    else if (name === 'ICRQ' || name === 'OCRQ') this.#request(tunnel, sender, name, message)
-    else if (!tunnel.isBehind) this.#tunnels.report('l2tp.control.unknown', tunnel, message, 'session_unknown', name)
+    if (index !== NO_SESSION) {
+      this.#advance(this.#sessions.at(index), tunnel, sender, name, message)
+      return keyOf(this.#number, index)
+    }
+    if (name === 'ICRQ' || name === 'OCRQ') return this.#request(tunnel, sender, name, message)?.key ?? -1
+    if (!tunnel.isBehind) this.#tunnels.report('l2tp.control.unknown', tunnel, message, 'session_unknown', name)
     else if (name !== 'CDN' && !message.isLate)
-      this.#adopt(tunnel, sender, message.sessionId, message.timeUs, name, message)
+      return this.#adopt(tunnel, sender, message.sessionId, message.timeUs, name, message)?.key ?? -1
+    return -1
   }
 
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
@@ -244,10 +250,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return NO_SESSION
   }
 
-  #request(tunnel: Tunnel, sender: Role, name: 'ICRQ' | 'OCRQ', message: ControlMessage): void {
+  #request(tunnel: Tunnel, sender: Role, name: 'ICRQ' | 'OCRQ', message: ControlMessage): Session | null {
     const { control, timeUs } = message
     const session = this.#open(tunnel, timeUs)
-    if (session === null) return
+    if (session === null) return null
     session.kind = name === 'ICRQ' ? 'incoming' : 'outgoing'
     session.asker = sender
     session.call = callFacts(control, null)
@@ -262,6 +268,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       message: `${name} in the tunnel ${this.#tunnels.events.names(tunnel)}`,
       fields: this.describe(session, tunnel),
     })
+    return session
   }
 
   #advance(session: Session, tunnel: Tunnel, sender: Role, name: SessionMessage, message: ControlMessage): void {

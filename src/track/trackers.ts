@@ -4,7 +4,7 @@
  */
 import { Endpoints } from '../base/endpoints.ts'
 import type { EspKeyring } from '../dissect/esp-keyring.ts'
-import type { Frame } from '../dissect/frame.ts'
+import type { Frame, Protection } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
@@ -35,6 +35,21 @@ export interface TrackLimits
     PptpCallLimits,
     PppoeLimits {}
 
+/**
+ * What the packet in a frame is part of, for comparison only: the numbers of its trail name other things later, these marks do
+ * not. Reused from packet to packet.
+ */
+export class Marks {
+  flow = 0
+  carrier = ''
+  tunnel = ''
+  tunnelV3 = ''
+  exchange = ''
+  association = ''
+  connection = ''
+  protection: Protection | null = null
+}
+
 export class Trackers {
   readonly anomalies: Anomalies
   readonly tunnels: TunnelTracker
@@ -47,6 +62,7 @@ export class Trackers {
   readonly pptpCalls: PptpCallTracker
   readonly pppoe: PppoeTracker
   readonly ikeStreams: IkeStreams
+  readonly #carriers = new Carriers()
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. */
   constructor(
@@ -62,7 +78,7 @@ export class Trackers {
     this.anomalies = new Anomalies(emit, limits)
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
-    const carriers = new Carriers()
+    const carriers = this.#carriers
     this.flows = new InnerFlowTracker(carriers, emit, limits)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
@@ -99,6 +115,41 @@ export class Trackers {
     const found = this.tunnels.find(frame)
     if (found === -1 || l2tp.isControl) this.tunnels.observeControl(frame, found)
     else this.sessions.observeData(frame, found)
+  }
+
+  /** Allocates nothing. */
+  mark({ trail, protection }: Frame, marks: Marks): void {
+    const { flow, carrier, tunnel, tunnelV3, exchange, association, connection } = trail
+    marks.flow = flow === -1 ? 0 : this.flows.serialOf(flow)
+    marks.carrier = carrier === -1 ? '' : this.#carriers.at(carrier).uid
+    marks.tunnel = tunnel === -1 ? '' : this.tunnels.at(tunnel).uid
+    marks.tunnelV3 = tunnelV3 === -1 ? '' : this.v3.tunnels.at(tunnelV3).uid
+    marks.exchange = exchange === -1 ? '' : this.ike.uidOf(exchange)
+    marks.association = association === -1 ? '' : this.esp.uidOf(association)
+    marks.connection = connection === -1 ? '' : this.pptpConnections.at(connection).uid
+    marks.protection = protection
+  }
+
+  /** The ids of everything that the packet in the frame is part of, as events have them: outermost first, each once. */
+  uidsOf({ trail, protection }: Frame): string[] {
+    const { flow, carrier, tunnel, tunnelV3, exchange, association, connection, discovery } = trail
+    const uids = new Set<string>()
+    const add = (lineage: readonly string[]) => {
+      for (const uid of lineage) if (uid !== '') uids.add(uid)
+    }
+    if (exchange !== -1) add([this.ike.uidOf(exchange)])
+    if (association !== -1) add(this.esp.lineageOf(association))
+    if (protection !== null) add(protection.lineage)
+    if (tunnel !== -1) add(this.tunnels.at(tunnel).lineage)
+    if (tunnelV3 !== -1) add(this.v3.tunnels.at(tunnelV3).lineage)
+    if (connection !== -1) add(this.pptpConnections.at(connection).lineage)
+    if (carrier !== -1) {
+      const found = this.#carriers.at(carrier)
+      add(found.owner.identify(found)['borescope.lineage'])
+    }
+    if (flow !== -1) add([this.flows.uidOf(flow)])
+    add([discovery])
+    return [...uids]
   }
 
   /** Time has come to `nowUs`: what fell silent ends. Cheap when the second has not changed. */

@@ -59,7 +59,8 @@ export interface TunnelLimits {
 
 /** The session tracker, as tunnels need it. */
 export interface TunnelSessions {
-  control(tunnel: Tunnel, sender: Role, message: ControlMessage): void
+  /** The key of the session that the message is about; -1 if it is about none. */
+  control(tunnel: Tunnel, sender: Role, message: ControlMessage): number
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
   /** Of version 3: it is open from now on, for data between its ends. */
   tunnelOpened?(tunnel: Tunnel): void
@@ -166,6 +167,7 @@ export class TunnelTracker {
     if (receiver === -1) return -1
     const found = this.#byReceiver.find(receiver, l2tp.tunnelId)
     if (found === -1) return -1
+    frame.trail.tunnel = found >> 1
     this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
   }
@@ -175,7 +177,9 @@ export class TunnelTracker {
     const { ip } = frame
     const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, frame.destinationPort)
     const found = receiver === -1 ? -1 : this.#byReceiver.find(receiver, this.#dialect.header(frame).tunnelId)
-    if (found !== -1) this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
+    if (found === -1) return -1
+    this.#mark(frame, found >> 1)
+    this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
   }
 
@@ -272,7 +276,10 @@ export class TunnelTracker {
     if (arrival === 'conflict') return
     this.#avps.report(frame, tunnel, description)
     message.isLate = arrival === 'late'
-    if (arrival === 'next' || arrival === 'late') this.#act(tunnel, sender, message)
+    if (arrival === 'next' || arrival === 'late') {
+      const carrier = this.#act(tunnel, sender, message)
+      if (carrier !== -1) frame.trail.carrier = carrier
+    }
     this.#release(tunnel, sender, frame)
   }
 
@@ -304,19 +311,21 @@ export class TunnelTracker {
     }
   }
 
-  #act(tunnel: Tunnel, sender: Role, message: ControlMessage): void {
+  /** The key of the session that the message was about; -1 if it was about none. */
+  #act(tunnel: Tunnel, sender: Role, message: ControlMessage): number {
     const { name } = message
     // The other end may not have heard of the StopCCN, or may still repeat what it sent before.
-    if (tunnel.state === 'closed' && tunnel.stoppedBy === 1 - sender) return
+    if (tunnel.state === 'closed' && tunnel.stoppedBy === 1 - sender) return -1
     if (isTunnelMessage(name)) {
       this.#advance(tunnel, sender, name, message)
-      return
+      return -1
     }
     // The handshake must have been completed out of sight.
     if (tunnel.state === 'answered' && tunnel.isBehind) this.#establish(tunnel, message.timeUs)
-    if (tunnel.state === 'established') this.#sessions?.control(tunnel, sender, message)
-    else if (!message.isLate)
+    if (tunnel.state === 'established') return this.#sessions?.control(tunnel, sender, message) ?? -1
+    if (!message.isLate)
       this.report('l2tp.control.unexpected', tunnel, message, name === 'unknown' ? 'message' : 'state', name)
+    return -1
   }
 
   #advance(tunnel: Tunnel, sender: Role, name: TunnelMessage, message: ControlMessage): void {
@@ -791,7 +800,13 @@ export class TunnelTracker {
     tunnel.lacking = -1
   }
 
+  #mark({ trail }: Frame, index: number): void {
+    if (this.#dialect.version === 3) trail.tunnelV3 = index
+    else trail.tunnel = index
+  }
+
   #count(tunnel: Tunnel, sender: Role, frame: Frame): void {
+    this.#mark(frame, tunnel.index)
     this.#meter.count(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart, frame)
   }
 

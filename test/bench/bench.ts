@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
+import { evidenceLines, measureEvidence } from './evidence.ts'
 import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
@@ -21,7 +22,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '200000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster', 'live'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'evidence', 'cluster', 'live'] },
   },
 })
 
@@ -53,6 +54,11 @@ try {
     const store = measureStore(sizes)
     figures['store'] = store
     tables.push(storeLines(store))
+  }
+  if (values.only.includes('evidence')) {
+    const evidence = measureEvidence(Number(values.packets), Number(values.rounds), scratch, tell)
+    figures['evidence'] = evidence
+    tables.push(evidenceLines(evidence))
   }
   if (values.only.includes('cluster')) {
     for (const kind of ['opensearch3', 'elasticsearch'] as const) {

@@ -1,0 +1,72 @@
+/** The figures of keeping evidence for `npm run bench`: what it costs a replay, and how soon a tunnel is taken out again. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExtractResult, ReplayResult } from './evidence-case.ts'
+import { cachedMix } from './generate.ts'
+import { median } from './median.ts'
+import { runCase } from './run.ts'
+
+const WAYS = ['headers', 'whole', 'compressed'] as const
+
+export interface EvidenceFigures {
+  readonly packetsPerSecond: number
+  /** Of the speed without keeping anything, by what is kept of data; medians of alternating runs. */
+  readonly ways: Readonly<Record<string, { ratio: number; megabytesPerSecond: number; bytes: number; dropped: number }>>
+  /** Out of the largest of those stores. */
+  readonly extract: ExtractResult
+}
+
+export function measureEvidence(
+  packets: number,
+  rounds: number,
+  scratch: string,
+  tell: (what: string) => void,
+): EvidenceFigures {
+  const mix = cachedMix({ packets })
+  const folder = join(scratch, 'evidence')
+  const run = (how: string): ReplayResult => {
+    rmSync(folder, { recursive: true, force: true })
+    return runCase<ReplayResult>('evidence-case.ts', ['replay', mix, folder, how])
+  }
+  const bare: number[] = []
+  const runs = new Map<string, { ratio: number; rate: number; result: ReplayResult }[]>()
+  for (let round = 0; round < rounds; round++) {
+    for (const how of WAYS) {
+      tell(`evidence: ${how}, round ${round + 1}`)
+      const without = run('none')
+      const result = run(how)
+      bare.push(without.packets / without.seconds)
+      const figures = { ratio: without.seconds / result.seconds, rate: result.bytes / result.seconds / 1e6, result }
+      runs.set(how, [...(runs.get(how) ?? []), figures])
+    }
+  }
+  const ways = Object.fromEntries(
+    [...runs].map(([how, figures]) => [
+      how,
+      {
+        ratio: median(figures.map(({ ratio }) => ratio)),
+        megabytesPerSecond: median(figures.map(({ rate }) => rate)),
+        bytes: figures[0].result.bytes,
+        dropped: Math.max(...figures.map(({ result }) => result.dropped)),
+      },
+    ]),
+  )
+  tell('evidence: extraction')
+  run('whole')
+  const extract = runCase<ExtractResult>('evidence-case.ts', ['extract', folder])
+  rmSync(folder, { recursive: true })
+  return { packetsPerSecond: Math.round(median(bare)), ways, extract }
+}
+
+/** The figures as lines for people. */
+export function evidenceLines({ packetsPerSecond, ways, extract }: EvidenceFigures): string[] {
+  const { storePackets, storeBytes, milliseconds, packets, bytesRead } = extract
+  return [
+    `evidence: the sensor alone ${packetsPerSecond.toLocaleString('en')} packets/s; while it keeps`,
+    ...Object.entries(ways).map(
+      ([how, { ratio, megabytesPerSecond, bytes, dropped }]) =>
+        `  ${how.padEnd(12)}${(ratio * 100).toFixed(0).padStart(4)} %  ${megabytesPerSecond.toFixed(0).padStart(5)} MB/s written, ${(bytes / 1e6).toFixed(0)} MB, ${dropped} packets dropped`,
+    ),
+    `  a tunnel out of ${storePackets.toLocaleString('en')} packets (${(storeBytes / 1e6).toFixed(0)} MB): ${milliseconds.toFixed(0)} ms for ${packets.toLocaleString('en')} packets, ${(bytesRead / 1e6).toFixed(1)} MB read`,
+  ]
+}
