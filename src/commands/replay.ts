@@ -1,24 +1,18 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
 import { type Command, Option } from 'commander'
-import { saveBaselines } from '../baseline-file.ts'
 import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
-import { Alerting } from '../alerting.ts'
-import type { Emit } from '../events/catalogue.ts'
-import { Deliveries } from '../deliveries.ts'
-import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
-import { NdjsonWriter } from '../output/ndjson.ts'
-import { Sensor } from '../sensor.ts'
-import { VERSION } from '../version.ts'
-import { createBaselines, readBaselines } from './baseline.ts'
+import type { Deliveries } from '../deliveries.ts'
+import { deliverySays, type EventSink } from '../event-sinks.ts'
+import { type DeliveryCounts, droppedIn } from '../output/delivery.ts'
+import { type Notified, Pipeline } from '../pipeline.ts'
+import type { Sensor } from '../sensor.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
-import { STORE } from './destinations.ts'
-import { openEnrichers } from './enrichment.ts'
-import { Summary, type SummaryTotals } from './summary.ts'
-import { bytes, counted, number, paint, print, printable, warn } from './terminal.ts'
+import type { Summary, SummaryTotals } from './summary.ts'
+import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
 interface ReplayOptions {
   readonly out?: string
@@ -111,7 +105,7 @@ async function expand(captures: readonly string[], options: ReplayOptions): Prom
 export interface Analysis {
   readonly totals: SummaryTotals
   readonly summary: Summary
-  readonly sinks: readonly Sink[]
+  readonly sinks: readonly EventSink[]
   /** Null if nobody was to be told. */
   readonly notified: Notified | null
   /** What is wrong with captures that could not be read to their end. */
@@ -124,45 +118,20 @@ export async function analyse(
   paths: readonly string[],
   options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline'>,
 ): Promise<Analysis> {
-  const { set } = context.rules()
-  if (set.problems.some(({ severity }) => severity === 'error')) {
-    process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
-  }
-  const espKeys = context.espKeys()
-  const enrichers = openEnrichers(context.config)
-  // The habits outlive the sensors of the captures: what deviates goes to the one at work.
-  let emit: Emit = () => {}
-  const baselines = options.baseline ? createBaselines(context.config, (event) => emit(event)) : null
-  if (baselines !== null) readBaselines(context.config.baseline.path, baselines)
-  const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
-  const sinks: Sink[] = []
-  let alerting: Alerting | null = null
-  const notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
-  const summary = new Summary()
+  const startedMs = performance.now()
+  const pipeline = await Pipeline.open(context, { ...options, command: 'borescope replay' })
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
-  const startedMs = performance.now()
   const damaged: string[] = []
   try {
-    if (options.notify) alerting = openAlerting(context, deliveries)
-    await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
       const sources = await openAll(group, damaged)
       if (sources.length === 0) continue
       const source = mergeByTime(sources)
-      const sensor = new Sensor(context.config, VERSION, set, espKeys)
-      emit = sensor.bus.emit
-      for (const enricher of enrichers) sensor.bus.enrich(enricher)
-      if (baselines !== null) sensor.bus.subscribe(baselines.observe)
-      sensor.bus.subscribe(summary.observe)
-      for (const { delivery } of sinks) sensor.bus.subscribe(delivery.push)
-      // Of each timeline for itself: the next one may lie a year before.
-      const router = alerting?.router()
-      if (router !== undefined) sensor.bus.subscribe(router.observe)
-      await runTimeline(sensor, source, deliveries, progress)
-      router?.end()
-      for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
+      const sensor = pipeline.sensor()
+      await runTimeline(sensor, source, pipeline.deliveries, progress)
+      pipeline.endTimeline()
       totals.packets += sensor.counts.packets
       totals.bytes += sensor.counts.bytes
       totals.duplicates += sensor.counts.duplicates
@@ -171,20 +140,14 @@ export async function analyse(
         damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
       }
     }
-    await deliveries.flush()
-    await deliveries.close()
-    for (const sink of sinks) await sink.finish()
-    if (baselines !== null) saveBaselines(context.config.baseline.path, baselines)
   } catch (error) {
-    await deliveries.close()
-    for (const sink of sinks) await sink.abort()
+    await pipeline.abort()
     throw error
-  } finally {
-    await alerting?.close()
   }
+  await pipeline.finish()
   totals.seconds = (performance.now() - startedMs) / 1000
-  for (const { name, delivery } of alerting?.deliveries ?? []) notified.sinks.push({ name, counts: delivery.counts })
-  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged }
+  const { summary, sinks, notified } = pipeline
+  return { totals, summary, sinks, notified, damaged }
 }
 
 /** The captures that can be opened; of the others it is told why they cannot. */
@@ -221,72 +184,6 @@ async function runTimeline(
   }
 }
 
-/** What became of the alerts that people were to be told of. */
-interface Notified {
-  heldBack: number
-  duplicates: number
-  unrouted: number
-  readonly sinks: { readonly name: string; readonly counts: DeliveryCounts }[]
-}
-
-function openAlerting(context: Context, deliveries: Deliveries): Alerting {
-  if (Object.keys(context.config.alerts.sinks).length === 0) {
-    throw new UsageError('--notify has nobody to tell: no sinks are configured (alerts.sinks)')
-  }
-  return new Alerting(context.config, deliveries, process.env)
-}
-
-/** Where events go. */
-interface Sink {
-  readonly delivery: Delivery
-  readonly isStore: boolean
-  /** What stands at the end of the summary. */
-  readonly says: () => string
-  /** Everything is delivered, or lies in the spool. */
-  finish(): Promise<void>
-  abort(): Promise<void>
-}
-
-async function openSinks(
-  context: Context,
-  deliveries: Deliveries,
-  options: Pick<ReplayOptions, 'out' | 'store'>,
-  sinks: Sink[],
-): Promise<void> {
-  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
-  if (options.store) sinks.push(await storeSink(context, deliveries))
-}
-
-function ndjsonSink(path: string, deliveries: Deliveries): Sink {
-  const writer = new NdjsonWriter(path)
-  return {
-    delivery: deliveries.openFile(path, writer),
-    isStore: false,
-    says: () => `Events written to ${path}`,
-    finish: () => writer.close(),
-    abort: () => writer.abort(),
-  }
-}
-
-async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
-  const store = await context.createStore()
-  const delivery = deliveries.open(STORE, store, context.storeKind)
-  // Where one sensor writes one file, `borescope status` says the same.
-  if (context.storeKind === 'remote') {
-    deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
-  }
-  return {
-    delivery,
-    isStore: true,
-    says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
-    async finish() {
-      await store.prune(context.retention)
-      await store.close()
-    },
-    abort: () => store.close(),
-  }
-}
-
 function notificationLines({ config }: Context, summary: Summary, notified: Notified | null): string[] {
   if (notified === null) {
     const isForgotten = summary.alertCount > 0 && Object.keys(config.alerts.sinks).length > 0
@@ -302,22 +199,17 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
   return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
 }
 
-function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in'): string {
-  const { stored, duplicates, quarantined, spooled } = counts
-  const parts = [`${number(stored)} ${verb} ${where}`]
-  if (duplicates > 0) parts.push(`${number(duplicates)} were there already`)
-  if (quarantined > 0) parts.push(`${number(quarantined)} refused (see 'borescope quarantine list')`)
-  if (spooled > 0) parts.push(`${number(spooled)} wait in the spool (sent by the next run, or 'borescope spool send')`)
-  for (const [reason, count] of Object.entries(counts.dropped)) parts.push(`${number(count)} lost (${reason})`)
-  return parts.join(', ')
-}
-
 /** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
 function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
   return deliveries.reduce((sum, { counts }) => sum + counts.spooled + droppedIn(counts), 0)
 }
 
-function asJson(totals: SummaryTotals, summary: Summary, sinks: readonly Sink[], notified: Notified | null): object {
+function asJson(
+  totals: SummaryTotals,
+  summary: Summary,
+  sinks: readonly EventSink[],
+  notified: Notified | null,
+): object {
   const store = sinks.find(({ isStore }) => isStore)?.delivery.counts
   return {
     captures: totals.captures,
@@ -348,7 +240,7 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-function ending(context: Context, sinks: readonly Sink[], summary: Summary, notified: Notified | null): string {
+function ending(context: Context, sinks: readonly EventSink[], summary: Summary, notified: Notified | null): string {
   const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
     paint('dim', line),
   )
