@@ -263,6 +263,20 @@ export class Sensor {
       : this.#duplicates.isDuplicate(frame.ip, frame)
   }
 
+  /** The time that events have: of the latest packet that is believed; NaN before the first. */
+  get nowUs(): number {
+    return this.#clock.nowUs
+  }
+
+  /**
+   * The end of the process, not of what it watches: what `trackers.save` does not hold is told, the rest stays open for the sensor
+   * that takes it up. Yields where a slow side may catch up.
+   */
+  *suspend(): Generator<void> {
+    this.bus.origin = null
+    if (this.counts.packets > 0) yield* this.trackers.suspend(this.#clock.nowUs)
+  }
+
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
   finish(faults: readonly Damage[] = []): void {
     for (const _ of this.#ending(faults));

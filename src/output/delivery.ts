@@ -174,6 +174,8 @@ export class Delivery {
   #isFlushing = false
   #isClosed = false
   readonly #rate = new RateMeter()
+  /** Who waits for the documents with a lower number than `before`, of which so many are in memory. */
+  #settling: { readonly before: number; left: number; readonly resolve: () => void }[] = []
   /** Everyone who waits for something to change. */
   #waiters: (() => void)[] = []
 
@@ -247,6 +249,16 @@ export class Delivery {
     }
   }
 
+  /**
+   * Resolves when everything that was pushed so far has left the memory: it is delivered, refused, lost, or on disk. What is
+   * pushed later is not waited for. Never rejects; of a destination that stands still it may take as long as that does.
+   */
+  settled(): Promise<void> {
+    const left = this.#queued + this.#inFlight
+    if (left === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#settling.push({ before: this.#numbers, left, resolve }))
+  }
+
   /** Stops at once; what is left goes into the spool. The destination stays open: it belongs to whoever opened it. */
   async close(): Promise<void> {
     if (this.#isClosed) return
@@ -257,6 +269,7 @@ export class Delivery {
     this.#returnPostponed()
     for (const lane of LANES) this.#leaveBehind(lane)
     this.#spool?.close()
+    for (const { resolve } of this.#settling) resolve()
     this.#notify()
   }
 
@@ -512,7 +525,13 @@ export class Delivery {
     this.#return(items)
   }
 
+  /** They have left the memory for good. */
   #acknowledge(items: readonly Item[]): void {
+    for (const wait of this.#settling) {
+      for (const { number } of items) if (number < wait.before) wait.left--
+      if (wait.left === 0) wait.resolve()
+    }
+    if (this.#settling.length > 0) this.#settling = this.#settling.filter(({ left }) => left > 0)
     const tickets = items.flatMap(({ ticket }) => (ticket === null ? [] : [ticket]))
     if (tickets.length > 0) this.#spool?.acknowledge(tickets)
   }
