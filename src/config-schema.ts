@@ -1,6 +1,7 @@
 /** Every key of the configuration: its type, its bounds, its default, and what it is for. */
 import { z } from 'zod'
 import { ALERTS } from './alert-config.ts'
+import { LIVE_BACKENDS } from './capture/live.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
@@ -74,6 +75,51 @@ export const SCHEMA = z.strictObject({
       fragmentsMax: count(1024, 'IP datagrams under reassembly at one time.', 65_536),
       fragmentPiecesMax: count(64, 'Pieces of one IP datagram.', 8192),
       fragmentTimeoutSeconds: seconds(30, 'How long fragments wait for the others.'),
+      live: z
+        .strictObject({
+          backend: z
+            .enum(LIVE_BACKENDS)
+            .default('auto')
+            .describe(
+              'How `watch` gets packets: `ring` (Linux), `libpcap` or `cap` where they are installed; `auto` is the ring on Linux, else libpcap.',
+            ),
+          filter: z
+            .string()
+            .nullable()
+            .default(null)
+            .describe(
+              'Which packets the kernel hands over, in the language of tcpdump; null: the protocols of the family; empty: all.',
+            ),
+          snapLength: z.int().min(96).max(262_144).default(65_535).describe('Bytes kept of a packet.'),
+          bufferBytes: z
+            .int()
+            .min(1_048_576)
+            .max(4_294_967_296)
+            .default(67_108_864)
+            .describe('What the kernel may hold for one interface while the sensor is busy.'),
+          blockBytes: z
+            .literal([65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152, 4_194_304])
+            .default(262_144)
+            .describe('The ring is handed over in blocks of this size. A packet must fit into one.'),
+          blockTimeoutMs: z
+            .int()
+            .min(1)
+            .max(1000)
+            .default(10)
+            .describe('A block that is not full is handed over after so many milliseconds.'),
+          promiscuous: z.boolean().default(true).describe('Whether frames for other stations are taken too.'),
+          outgoing: z.boolean().default(true).describe('Whether packets that this host sends are seen.'),
+          timestamps: z
+            .enum(['kernel', 'hardware'])
+            .default('kernel')
+            .describe('Whose time stamps packets have. Those of the hardware must have been turned on (hwstamp_ctl).'),
+          user: z
+            .string()
+            .default('')
+            .describe('The user that `watch` becomes once its interfaces are open, if it runs as root.'),
+        })
+        .prefault({})
+        .describe('How interfaces are watched; the keys are those of `capture.live`.'),
     })
     .prefault({}),
   track: z

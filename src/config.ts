@@ -361,13 +361,18 @@ export function maskSecrets(config: Config): Config {
 
 /** Every key with its default and its meaning, for the reference. */
 export function describeConfig(): { key: string; fallback: unknown; says: string }[] {
-  const rows: { key: string; fallback: unknown; says: string }[] = []
-  const root = z.toJSONSchema(SCHEMA, { io: 'input' }) as {
-    properties: Record<string, { properties: Record<string, { default: unknown; description: string }> }>
-  }
-  for (const [section, { properties }] of Object.entries(root.properties)) {
-    for (const [name, { default: fallback, description }] of Object.entries(properties))
-      rows.push({ key: `${section}.${name}`, fallback, says: description })
-  }
-  return rows
+  const root = z.toJSONSchema(SCHEMA, { io: 'input' }) as unknown as DescribedKeys
+  return Object.entries(root.properties).flatMap(([section, { properties }]) => keysOf(section, properties ?? {}))
+}
+
+interface DescribedKeys {
+  readonly properties: Readonly<Record<string, Partial<DescribedKeys> & { default: unknown; description: string }>>
+}
+
+/** A section within a section is told by its keys. */
+function keysOf(section: string, properties: DescribedKeys['properties']): ReturnType<typeof describeConfig> {
+  return Object.entries(properties).flatMap(([name, { default: fallback, description, properties: own }]) => {
+    const key = `${section}.${name}`
+    return own === undefined ? [{ key, fallback, says: description }] : keysOf(key, own)
+  })
 }

@@ -1,5 +1,6 @@
 /** The command line: argv → command, and what an error is worth. */
 import { Command, CommanderError } from 'commander'
+import { LiveError } from './capture/live.ts'
 import { CaptureError } from './capture/sources.ts'
 import { registerBaseline } from './commands/baseline.ts'
 import { registerAttack } from './commands/attack.ts'
@@ -20,6 +21,7 @@ import { registerShow } from './commands/show.ts'
 import { registerSpool } from './commands/spool.ts'
 import { registerStatus } from './commands/status.ts'
 import { printable } from './commands/terminal.ts'
+import { registerWatch } from './commands/watch.ts'
 import { ConfigError } from './config.ts'
 import { DashboardsError } from './dashboards/import.ts'
 import { FolderInUseError } from './deliveries.ts'
@@ -62,6 +64,7 @@ Exit codes:
 
 Examples:
   borescope replay capture.pcap            analyse a capture
+  borescope watch eth1                     analyse an interface as packets come
   borescope users                          who logged in
   borescope query 'user.name: alice'       every event about alice`,
   )
@@ -73,6 +76,7 @@ function context(): Context {
 }
 
 registerReplay(program, context)
+registerWatch(program, context)
 registerDissect(program, context)
 registerQuery(program, context)
 registerLists(program, context)
@@ -104,7 +108,7 @@ try {
 
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.FINE : EXIT.USAGE
-  if (error instanceof CaptureError) {
+  if (error instanceof CaptureError || error instanceof LiveError) {
     process.stderr.write(`borescope: ${printable(error.message)}\n`)
     return EXIT.INPUT
   }

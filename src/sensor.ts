@@ -155,8 +155,33 @@ export class Sensor {
       if ((await pause()) === true) break
     }
     const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))
+    await this.end(pause, faults)
+  }
+
+  /** Ends the timeline as `finish` does, and lets the slow side catch up from time to time. */
+  async end(pause: () => unknown, faults: readonly Damage[] = []): Promise<void> {
     let ended = 0
     for (const _ of this.#ending(faults)) if (++ended % ENDED_AT_ONCE === 0) await pause()
+  }
+
+  /** The time that events have; NaN before the first packet. */
+  get nowUs(): number {
+    return this.#clock.nowUs
+  }
+
+  /** UDP ports beside the configured ones on which L2TP was found to be spoken. */
+  get learnedPorts(): readonly number[] {
+    return this.#dissector.learnedPorts
+  }
+
+  /** Time goes on, whether packets come or not: what fell silent ends. Nothing happens before the first packet. */
+  advance(nowUs: number): void {
+    if (this.counts.packets === 0) return
+    if (this.#clock.tick({ timeUs: nowUs })) {
+      this.bus.origin = null
+      this.trackers.expire(this.#clock.nowUs)
+    }
+    this.detector?.expire(this.#clock.nowUs)
   }
 
   /** The packet in the frame. Nothing here allocates unless there is something to tell. */
@@ -261,11 +286,6 @@ export class Sensor {
     return verdict === 'pppoe' && !frame.hasInner
       ? this.#duplicates.isSameFrame(frame.link, frame.pppoe, frame)
       : this.#duplicates.isDuplicate(frame.ip, frame)
-  }
-
-  /** The time that events have: of the latest packet that is believed; NaN before the first. */
-  get nowUs(): number {
-    return this.#clock.nowUs
   }
 
   /**

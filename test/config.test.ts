@@ -54,8 +54,8 @@ describe('defaults', () => {
     const rows = describeConfig()
     expect(rows.length).toBeGreaterThan(20)
     for (const { key, fallback, says } of rows) {
-      const [section, name] = key.split('.')
-      expect((config as unknown as Record<string, Record<string, unknown>>)[section][name]).toEqual(fallback)
+      const value = key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown>)[name], config)
+      expect(value).toEqual(fallback)
       expect(says).toMatch(/\.$/)
     }
   })

@@ -1,6 +1,6 @@
 /** Several captures as one, in the order of time: the two directions of a tap, or the files of a rotated capture. */
 import { NO_BYTES } from '../base/bytes.ts'
-import type { CaptureFault, Packet } from './packet.ts'
+import { type CaptureFault, copyPacket, type Packet } from './packet.ts'
 import type { Source } from './sources.ts'
 
 export interface MergedSource {
@@ -86,7 +86,7 @@ class Merge implements MergedSource {
     if (this.#empty.length > 0 || this.#heap.length === 0) return false
 
     const first = this.#heap[0]
-    copy(first.packet, packet)
+    copyPacket(first.packet, packet)
     this.current = first.source
     this.#isTaken = true
     return true
@@ -178,19 +178,6 @@ function isBefore(a: Lane, b: Lane): boolean {
   if (a.packet.timeUs !== b.packet.timeUs) return a.packet.timeUs < b.packet.timeUs
   if (a.packet.timeNs !== b.packet.timeNs) return a.packet.timeNs < b.packet.timeNs
   return a.order < b.order
-}
-
-function copy(from: Packet, to: Packet): void {
-  to.bytes = from.bytes
-  to.start = from.start
-  to.end = from.end
-  to.timeUs = from.timeUs
-  to.timeNs = from.timeNs
-  to.originalLength = from.originalLength
-  to.linkType = from.linkType
-  to.interfaceId = from.interfaceId
-  to.number = from.number
-  to.offset = from.offset
 }
 
 function faultsOf(sources: readonly Source[]): MergedSource['faults'] {

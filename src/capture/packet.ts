@@ -22,6 +22,20 @@ export interface Packet {
   offset: number
 }
 
+/** Makes `to` what `from` is; both then share the window. */
+export function copyPacket(from: Packet, to: Packet): void {
+  to.bytes = from.bytes
+  to.start = from.start
+  to.end = from.end
+  to.timeUs = from.timeUs
+  to.timeNs = from.timeNs
+  to.originalLength = from.originalLength
+  to.linkType = from.linkType
+  to.interfaceId = from.interfaceId
+  to.number = from.number
+  to.offset = from.offset
+}
+
 /** Why a capture could not be read to its end. */
 export type CaptureFlaw =
   | 'capture.truncated'

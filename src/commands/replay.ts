@@ -200,11 +200,11 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
 }
 
 /** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
-function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
+export function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
   return deliveries.reduce((sum, { counts }) => sum + counts.spooled + droppedIn(counts), 0)
 }
 
-function asJson(
+export function asJson(
   totals: SummaryTotals,
   summary: Summary,
   sinks: readonly EventSink[],
@@ -240,7 +240,12 @@ function totalsOf(counts: DeliveryCounts) {
   return { resumed, stored, duplicates, quarantined, spooled, dropped }
 }
 
-function ending(context: Context, sinks: readonly EventSink[], summary: Summary, notified: Notified | null): string {
+export function ending(
+  context: Context,
+  sinks: readonly EventSink[],
+  summary: Summary,
+  notified: Notified | null,
+): string {
   const lines = [...sinks.map((sink) => sink.says()), ...notificationLines(context, summary, notified)].map((line) =>
     paint('dim', line),
   )

@@ -19,6 +19,8 @@ export interface User {
 
 export interface SummaryTotals {
   readonly captures: number
+  /** What was listened to, if not captures. */
+  readonly of?: string
   readonly packets: number
   readonly bytes: number
   readonly duplicates: number
@@ -114,7 +116,7 @@ export class Summary {
     const parts = [
       paint(
         'bold',
-        `${counted(totals.captures, 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
+        `${counted(totals.captures, totals.of ?? 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
       ) + paint('dim', ` (analysed in ${totals.seconds.toFixed(2)} s${rate})`),
     ]
     if (totals.duplicates > 0) parts.push(paint('dim', `${counted(totals.duplicates, 'duplicate packet')} left out`))

@@ -58,6 +58,8 @@ export class Dissector {
   readonly #defragmenter: Defragmenter
   /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
   readonly #l2tpPorts = new Uint8Array(65536)
+  /** The ports that were learned, in that order. */
+  readonly learnedPorts: number[] = []
   /** TCP ports on which IKE is, or may be, spoken. */
   readonly #ikeTcpPorts = new Uint8Array(65536)
   /** By address and port: those on which connections began with the prefix, beside port 4500. */
@@ -74,7 +76,9 @@ export class Dissector {
    * of IKE are never learned: one forged answer from there would hide what is really spoken on them.
    */
   learnPort(port: number): void {
-    if (port !== IKE_PORT && port !== NATT_PORT && this.#l2tpPorts[port] === 0) this.#l2tpPorts[port] = LEARNED
+    if (port === IKE_PORT || port === NATT_PORT || this.#l2tpPorts[port] !== 0) return
+    this.#l2tpPorts[port] = LEARNED
+    this.learnedPorts.push(port)
   }
 
   dissect(frame: Frame): Verdict {

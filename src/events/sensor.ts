@@ -1,6 +1,6 @@
 /** What was found wrong or merely recognised, and the sensor itself: fields and events. */
 import { OUTER_MAY } from './common.ts'
-import { type EventShape, type FieldDeclaration, own } from './declaration.ts'
+import { ecs, type EventShape, type FieldDeclaration, own } from './declaration.ts'
 
 export const SENSOR_FIELDS = {
   'anomaly.name': own('keyword', 'The flaw or finding, for example `l2tp.avp_length`.'),
@@ -9,6 +9,13 @@ export const SENSOR_FIELDS = {
   'anomaly.suppressed': own('long', 'Findings of this name and source left out since the last one that was reported.'),
   'sensor.table': own('keyword', 'The table, cache or queue that reached its bound.'),
   'sensor.capacity': own('long', 'The bound, from the configuration.'),
+  'observer.ingress.interface.name': ecs('keyword', 'The interface that is being watched.'),
+  'sensor.loss.kernel': own('long', 'Packets for which the kernel had no room in the ring of the interface.'),
+  'sensor.loss.interface': own('long', 'Packets that the interface or its driver missed.'),
+  'sensor.loss.own': own('long', 'Packets that reached the sensor and were lost in it.'),
+  'sensor.loss.packets': own('long', 'Packets that came through in the same time.'),
+  'sensor.ring.freezes': own('long', 'Times that the ring was full.'),
+  'sensor.ring.fill': own('float', 'The most of the ring that was waiting to be read, from 0 to 1.'),
   'capture.packets': own('long', 'Packets read.'),
   'capture.bytes': own('long', 'Bytes read, as captured.'),
   'capture.duplicates': own('long', 'Packets left out because the capture holds them twice (SPAN copies).'),
@@ -128,6 +135,41 @@ export const SENSOR_EVENTS = {
       'capture.opened',
       'capture.lost',
     ],
+  },
+  'sensor.loss': {
+    says: 'Packets of a watched interface were lost: told every ten seconds in which any were.',
+    dataset: 'sensor',
+    kind: 'event',
+    category: ['host'],
+    type: ['error'],
+    always: [
+      'observer.ingress.interface.name',
+      'sensor.loss.kernel',
+      'sensor.loss.interface',
+      'sensor.loss.own',
+      'sensor.loss.packets',
+      'sensor.ring.freezes',
+      'sensor.ring.fill',
+    ],
+    may: [],
+  },
+  'sensor.interface.down': {
+    says: 'A watched interface has no link, was set down, or is gone. It is watched again as soon as it is back.',
+    dataset: 'sensor',
+    kind: 'event',
+    category: ['host'],
+    type: ['info'],
+    always: ['observer.ingress.interface.name'],
+    may: [],
+  },
+  'sensor.interface.up': {
+    says: 'A watched interface that was down is up again.',
+    dataset: 'sensor',
+    kind: 'event',
+    category: ['host'],
+    type: ['info'],
+    always: ['observer.ingress.interface.name'],
+    may: [],
   },
   'sensor.health.reported': {
     says: 'What became of the events for one destination, by the clock of the machine: once a minute and at the end, in a cluster only.',

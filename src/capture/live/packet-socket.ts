@@ -1,0 +1,309 @@
+/**
+ * Packets of a Linux interface from the receive ring of an AF_PACKET socket (packet(7)).
+ *
+ * The socket receives nothing before it is bound, and then only what passes its filter. It needs CAP_NET_RAW when it is made
+ * and never again: an interface that was gone is bound anew without.
+ */
+import type { LiveCounters, LiveOptions, LiveSource } from '../live.ts'
+import { LiveError } from '../live.ts'
+import type { Packet } from '../packet.ts'
+import { ARPHRD, InterfaceQuery, interfaceNames, isLittleEndian, missedByInterface } from './interfaces.ts'
+import { FILTER_PROGRAM_BYTES, type Libc, type Pointer } from './libc.ts'
+import type { Poller } from './poller.ts'
+import { Ring } from './ring.ts'
+
+const AF_PACKET = 17
+const SOCK = { DGRAM: 2, RAW: 3 } as const
+const SOCK_CLOEXEC = 0o2_000_000
+const ETH_P_ALL = 3
+
+const SOL_SOCKET = 1
+const SO_ERROR = 4
+const SO_ATTACH_FILTER = 26
+const SOL_PACKET = 263
+/** Of SOL_PACKET. */
+const PACKET = {
+  ADD_MEMBERSHIP: 1,
+  RX_RING: 5,
+  STATISTICS: 6,
+  VERSION: 10,
+  TIMESTAMP: 17,
+  IGNORE_OUTGOING: 23,
+} as const
+const TPACKET_V3 = 2
+const PACKET_MR_PROMISC = 1
+const SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6
+/** What struct tpacket_req3 calls a frame decides nothing in this version; it must divide the block. */
+const FRAME_BYTES = 2048
+
+const EPERM = 1
+const EACCES = 13
+const ENOMEM = 12
+const EAFNOSUPPORT = 97
+
+const LINKTYPE_ETHERNET = 1
+const LINKTYPE_RAW = 101
+
+/** How often, at the most, the interface is looked at while no packet comes. */
+const LOOK_MS = 200
+/** A block may be handed over one tick of the kernel late. */
+const LATENESS_MS = 15
+
+/** What the filter of a socket is made of. */
+export interface SocketFilter {
+  /** Instructions, as struct sock_filter in the byte order of the machine; null for every packet. */
+  program(isEthernet: boolean, ports: readonly number[]): Uint8Array | null
+}
+
+/** Opens the ring of an interface. Throws a `LiveError`. */
+export function openPacketSocket(
+  libc: Libc,
+  poller: Poller,
+  name: string,
+  options: LiveOptions,
+  filter: SocketFilter,
+): LiveSource {
+  const raw = makeSocket(libc, SOCK.RAW, name)
+  const query = new InterfaceQuery(libc, raw, name)
+  const type = query.hardwareType()
+  if (type === null) {
+    libc.close(raw)
+    throw noInterface(name)
+  }
+  const isEthernet = type === ARPHRD.ETHERNET || type === ARPHRD.LOOPBACK
+  // Link headers of other kinds are of no interest, and differ even within a kind: the kernel takes them off.
+  const socket = isEthernet ? raw : makeSocket(libc, SOCK.DGRAM, name)
+  if (!isEthernet) libc.close(raw)
+  try {
+    return new PacketSocket(libc, poller, name, socket, isEthernet, options, filter)
+  } catch (error) {
+    libc.close(socket)
+    throw error
+  }
+}
+
+export function noInterface(name: string): LiveError {
+  const names = interfaceNames()
+  const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`
+  return new LiveError('no_interface', `there is no interface ${name}${known}`)
+}
+
+function makeSocket(libc: Libc, type: number, name: string): number {
+  // Protocol 0: nothing comes before the ring and the filter are in place.
+  const socket = libc.socket(AF_PACKET, type | SOCK_CLOEXEC, 0)
+  if (socket !== -1) return socket
+  const code = libc.errno()
+  if (code === EPERM || code === EACCES) {
+    throw new LiveError(
+      'not_permitted',
+      `${name} may not be watched: that takes the capability CAP_NET_RAW. Run as root (then --user gives it up again), or give it to this Node.js alone: sudo setcap cap_net_raw+ep ${process.execPath}`,
+    )
+  }
+  if (code === EAFNOSUPPORT) {
+    throw new LiveError('unsupported', 'this kernel has no packet sockets (CONFIG_PACKET): use --backend libpcap')
+  }
+  throw new LiveError('failed', `no packet socket for ${name} (errno ${code})`)
+}
+
+class PacketSocket implements LiveSource {
+  readonly name: string
+  readonly latencyMs: number
+  state: 'up' | 'down' = 'down'
+  readonly #libc: Libc
+  readonly #poller: Poller
+  readonly #socket: number
+  readonly #query: InterfaceQuery
+  readonly #options: LiveOptions
+  readonly #filter: SocketFilter
+  readonly #isEthernet: boolean
+  readonly #ringBytes: number
+  readonly #address: Pointer
+  readonly #ring: Ring
+  #memory: ArrayBuffer
+  #index = -1
+  #lookedMs = Number.NEGATIVE_INFINITY
+  #isClosed = false
+  readonly #missedBefore: number
+  readonly #counted = { received: 0, kernelDrops: 0, freezes: 0, rebinds: 0, ringFillHighest: 0 }
+  readonly #value = new Uint8Array(12)
+  readonly #valueLength = new Uint32Array(1)
+
+  constructor(
+    libc: Libc,
+    poller: Poller,
+    name: string,
+    socket: number,
+    isEthernet: boolean,
+    options: LiveOptions,
+    filter: SocketFilter,
+  ) {
+    this.name = name
+    this.latencyMs = options.blockTimeoutMs + LATENESS_MS
+    this.#libc = libc
+    this.#poller = poller
+    this.#socket = socket
+    this.#isEthernet = isEthernet
+    this.#options = options
+    this.#filter = filter
+    this.#query = new InterfaceQuery(libc, socket, name)
+    this.#missedBefore = missedByInterface(name)
+    const isLoopback = this.#query.flags()?.isLoopback ?? false
+    this.#set(PACKET.VERSION, TPACKET_V3, 'rings of version 3')
+    if (options.timestamps === 'hardware') this.#set(PACKET.TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE, 'time stamps')
+    // On a loopback every packet goes out and comes in again.
+    const isIgnoring = isLoopback || !options.outgoing
+    // Kernels before 4.20 do not know how: then the ring leaves them out.
+    const skipsOutgoing = isIgnoring && this.#trySet(PACKET.IGNORE_OUTGOING, 1) !== 0
+    this.#attach([])
+    const { blockBytes } = options
+    const blocks = Math.max(2, Math.floor(options.bufferBytes / blockBytes))
+    this.#ringBytes = blocks * blockBytes
+    this.#makeRing(blocks)
+    const mapped = libc.map(socket, this.#ringBytes)
+    if (mapped === null) throw this.#refused('mapping the ring')
+    this.#address = mapped.address
+    this.#memory = mapped.memory
+    this.#ring = new Ring(this.#memory, blockBytes, isEthernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW, skipsOutgoing)
+    try {
+      this.#bind(this.#query.index())
+      if (this.#index === -1) throw noInterface(name)
+    } catch (error) {
+      this.#unmap()
+      throw error
+    }
+    this.#look()
+    poller.add(socket)
+  }
+
+  next(packet: Packet): boolean {
+    return !this.#isClosed && this.#ring.next(packet)
+  }
+
+  async wait(timeoutMs: number): Promise<void> {
+    if (this.#isClosed || this.#ring.isReady) return
+    await this.#poller.wait(timeoutMs)
+    if (!this.#isClosed && performance.now() - this.#lookedMs >= LOOK_MS) this.#look()
+  }
+
+  get counters(): LiveCounters {
+    const ring = this.#ring
+    const counted = this.#counted
+    let ringFill = 0
+    if (!this.#isClosed) {
+      this.#readStatistics()
+      ringFill = ring.readyBlocks / ring.blockCount
+      counted.ringFillHighest = Math.max(counted.ringFillHighest, ringFill)
+    }
+    return {
+      ...counted,
+      packets: ring.packets,
+      bytes: ring.bytesSeen,
+      truncated: ring.truncated,
+      ownDrops: ring.flawed,
+      interfaceDrops: Math.max(0, missedByInterface(this.name) - this.#missedBefore),
+      ringFill,
+    }
+  }
+
+  learn(ports: readonly number[]): void {
+    if (!this.#isClosed) this.#attach(ports)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#readStatistics()
+    this.#isClosed = true
+    this.#poller.delete(this.#socket)
+    this.#unmap()
+    this.#libc.close(this.#socket)
+  }
+
+  /** Whoever still holds a window of the ring must find it empty, and not memory that is gone. */
+  #unmap(): void {
+    this.#memory = this.#memory.transfer(0)
+    this.#libc.unmap(this.#address, this.#ringBytes)
+  }
+
+  /** Takes the counts since the last reading: the kernel starts again from nothing. */
+  #readStatistics(): void {
+    this.#valueLength[0] = 12
+    if (this.#libc.getsockopt(this.#socket, SOL_PACKET, PACKET.STATISTICS, this.#value, this.#valueLength) !== 0) return
+    const view = new DataView(this.#value.buffer)
+    this.#counted.received += view.getUint32(0, isLittleEndian)
+    this.#counted.kernelDrops += view.getUint32(4, isLittleEndian)
+    this.#counted.freezes += view.getUint32(8, isLittleEndian)
+  }
+
+  /** Whether the interface is there; one that was gone and is back under its name is bound anew. */
+  #look(): void {
+    this.#lookedMs = performance.now()
+    this.#valueLength[0] = 4
+    // An interface that went down leaves an error on its socket, and poll would return at once until it is taken.
+    this.#libc.getsockopt(this.#socket, SOL_SOCKET, SO_ERROR, this.#value, this.#valueLength)
+    const index = this.#query.index()
+    if (index === null) this.#index = -1
+    else if (index !== this.#index) {
+      this.#bind(index)
+      this.#counted.rebinds++
+    }
+    const isRunning = this.#index !== -1 && (this.#query.flags()?.isRunning ?? false)
+    this.state = isRunning ? 'up' : 'down'
+  }
+
+  /** Binds to an interface by its number, and opens its ears. What fails because it has just gone is tried again at the next look. */
+  #bind(index: number | null): void {
+    this.#index = -1
+    if (index === null) return
+    const address = new Uint8Array(20)
+    const view = new DataView(address.buffer)
+    view.setUint16(0, AF_PACKET, isLittleEndian)
+    view.setUint16(2, ETH_P_ALL)
+    view.setInt32(4, index, isLittleEndian)
+    if (this.#libc.bind(this.#socket, address, address.length) !== 0) return
+    this.#index = index
+    if (!this.#options.promiscuous) return
+    const membership = new Uint8Array(16)
+    const request = new DataView(membership.buffer)
+    request.setInt32(0, index, isLittleEndian)
+    request.setUint16(4, PACKET_MR_PROMISC, isLittleEndian)
+    this.#libc.setsockopt(this.#socket, SOL_PACKET, PACKET.ADD_MEMBERSHIP, membership, membership.length)
+  }
+
+  #makeRing(blocks: number): void {
+    const { blockBytes, blockTimeoutMs } = this.#options
+    const request = new Uint8Array(28)
+    const view = new DataView(request.buffer)
+    const fields = [blockBytes, blocks, FRAME_BYTES, (blockBytes / FRAME_BYTES) * blocks, blockTimeoutMs, 0, 0]
+    for (const [at, value] of fields.entries()) view.setUint32(at * 4, value, isLittleEndian)
+    if (this.#libc.setsockopt(this.#socket, SOL_PACKET, PACKET.RX_RING, request, request.length) === 0) return
+    if (this.#libc.errno() === ENOMEM) {
+      throw new LiveError(
+        'failed',
+        `the kernel has no ${blocks * blockBytes} bytes for the ring of ${this.name}: make --buffer smaller`,
+      )
+    }
+    throw this.#refused('a ring')
+  }
+
+  #attach(ports: readonly number[]): void {
+    const filter = this.#filter.program(this.#isEthernet, ports)
+    if (filter === null) return
+    const program = { len: filter.length / 8, filter }
+    const failed =
+      this.#libc.attachFilter(this.#socket, SOL_SOCKET, SO_ATTACH_FILTER, program, FILTER_PROGRAM_BYTES) !== 0
+    if (failed) throw this.#refused('its filter')
+  }
+
+  #set(option: number, value: number, what: string): void {
+    if (this.#trySet(option, value) !== 0) throw this.#refused(what)
+  }
+
+  #trySet(option: number, value: number): number {
+    const view = new Uint8Array(Int32Array.of(value).buffer)
+    return this.#libc.setsockopt(this.#socket, SOL_PACKET, option, view, view.length)
+  }
+
+  #refused(what: string): LiveError {
+    return new LiveError('failed', `the kernel refused ${what} for ${this.name} (errno ${this.#libc.errno()})`)
+  }
+}

@@ -1,0 +1,275 @@
+/** `borescope watch`: interfaces in, events out, until it is told to stop. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { LEVELS, SEVERITIES } from '../alert-config.ts'
+import { LIVE_BACKENDS, type LiveOptions, type LiveSource } from '../capture/live.ts'
+import { openLive } from '../capture/live/open.ts'
+import { LiveLoop } from '../live-loop.ts'
+import { Pipeline } from '../pipeline.ts'
+import type { Sensor } from '../sensor.ts'
+import { type Context, EXIT, UsageError } from './context.ts'
+import { parseCount } from './formats.ts'
+import { asJson, ending, undelivered } from './replay.ts'
+import { bytes, counted, number, print, table, warn } from './terminal.ts'
+
+interface WatchOptions {
+  readonly out?: string
+  readonly store: boolean
+  readonly failOn?: (typeof LEVELS)[number]
+  readonly notify?: boolean
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly baseline?: boolean
+  readonly filter?: string
+  readonly snaplen?: number
+  readonly buffer?: number
+  readonly promiscuous: boolean
+  readonly outgoing: boolean
+  readonly backend?: LiveOptions['backend']
+  readonly timestamps?: LiveOptions['timestamps']
+  readonly user?: string
+  readonly duration?: number
+  readonly packets?: number
+}
+
+export function registerWatch(program: Command, context: () => Context): void {
+  program
+    .command('watch')
+    .summary('analyse interfaces as packets come, until stopped')
+    .description(
+      'Watches network interfaces: those at a SPAN port or tap, or of this host. Events go to the store as they happen.\nSeveral interfaces are one timeline: the two directions of a tap, for example. Ctrl-C ends it in good order.',
+    )
+    .argument('<interfaces...>', 'for example eth1')
+    .option(
+      '--filter <expression>',
+      "packets to take, as tcpdump writes it; '' is all (default: the protocols of the family)",
+    )
+    .addOption(new Option('--snaplen <bytes>', 'bytes kept of a packet').argParser(parseCount))
+    .addOption(
+      new Option('--buffer <size>', 'what the kernel may hold of one interface, as in 64M').argParser(parseSize),
+    )
+    .option('--no-promiscuous', 'leave out frames for other stations')
+    .option('--no-outgoing', 'leave out packets that this host sends')
+    .addOption(new Option('--backend <backend>', 'how packets are got').choices(LIVE_BACKENDS))
+    .addOption(new Option('--timestamps <clock>', 'whose time stamps packets have').choices(['kernel', 'hardware']))
+    .option('--user <name>', 'become this user once the interfaces are open')
+    .addOption(new Option('--duration <seconds>', 'stop after so long').argParser(parseSeconds))
+    .addOption(new Option('--packets <count>', 'stop after so many packets').argParser(parseCount))
+    .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
+    .option('--no-store', 'do not write to the store')
+    .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
+    .addOption(
+      new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
+    )
+    .option('--notify', 'tell people of alerts through the sinks of the configuration; without this nobody is told')
+    .option('--json', 'the summary as one JSON object')
+    .option('-q, --quiet', 'neither progress nor summary')
+    .action(async (interfaces: string[], options: WatchOptions) => {
+      process.exitCode = await watch(context(), interfaces, options)
+    })
+}
+
+async function watch(context: Context, interfaces: readonly string[], options: WatchOptions): Promise<number> {
+  const twice = interfaces.find((name, at) => interfaces.indexOf(name) !== at)
+  if (twice !== undefined) throw new UsageError(`${twice} is named twice`)
+  const sources = await openAll(context, interfaces, options)
+  let signal: 'SIGINT' | 'SIGTERM' | null = null
+  try {
+    const pipeline = await Pipeline.open(context, { ...options, command: 'borescope watch' })
+    const watching = new Watching(context, sources, options, pipeline)
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => {
+        signal = name
+        watching.stop()
+      })
+    }
+    await watching.run()
+    const { sinks, notified, summary } = pipeline
+    const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
+    if (missing > 0) warn(`${counted(missing, 'event')} could not be delivered: see 'borescope status'`)
+    if (options.json) await print(JSON.stringify(watching.asJson()))
+    else if (!options.quiet && options.out !== '-') await print(watching.text())
+    if (signal !== null) return signal === 'SIGINT' ? 130 : 143
+    if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
+    return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
+  } finally {
+    for (const source of sources) source.close()
+  }
+}
+
+async function openAll(
+  { config }: Context,
+  interfaces: readonly string[],
+  options: WatchOptions,
+): Promise<LiveSource[]> {
+  const { live, l2tpPorts } = config.capture
+  const sources: LiveSource[] = []
+  try {
+    for (const name of interfaces) {
+      const source = await openLive(name, {
+        ...live,
+        l2tpPorts,
+        backend: options.backend ?? live.backend,
+        filter: options.filter ?? live.filter,
+        snapLength: options.snaplen ?? live.snapLength,
+        bufferBytes: options.buffer ?? live.bufferBytes,
+        promiscuous: options.promiscuous && live.promiscuous,
+        outgoing: options.outgoing && live.outgoing,
+        timestamps: options.timestamps ?? live.timestamps,
+      })
+      sources.push(source)
+    }
+  } catch (error) {
+    for (const source of sources) source.close()
+    throw error
+  }
+  return sources
+}
+
+/** One run of the command: its sensor, where events go, and what is shown. */
+class Watching {
+  readonly pipeline: Pipeline
+  readonly #context: Context
+  readonly #sources: readonly LiveSource[]
+  readonly #options: WatchOptions
+  readonly #sensor: Sensor
+  readonly #loop: LiveLoop
+  readonly #progress: Progress
+  readonly #startedMs = performance.now()
+  #seconds = 0
+
+  constructor(context: Context, sources: readonly LiveSource[], options: WatchOptions, pipeline: Pipeline) {
+    this.#context = context
+    this.#sources = sources
+    this.#options = options
+    this.pipeline = pipeline
+    this.#sensor = pipeline.sensor()
+    this.#progress = new Progress(options.quiet !== true && options.out !== '-')
+    this.#loop = new LiveLoop(this.#sensor, sources, {
+      tick: () => this.#tick(),
+      pause: () => pipeline.deliveries.drain(),
+      ...(options.packets === undefined ? {} : { packetsMax: options.packets }),
+    })
+  }
+
+  stop(): void {
+    this.#loop.stop()
+  }
+
+  async run(): Promise<void> {
+    const { pipeline } = this
+    try {
+      await this.#loop.run()
+      pipeline.endTimeline()
+    } catch (error) {
+      await pipeline.abort()
+      throw error
+    } finally {
+      this.#progress.end()
+    }
+    await pipeline.finish()
+    this.#seconds = (performance.now() - this.#startedMs) / 1000
+  }
+
+  #tick(): void {
+    const seconds = (performance.now() - this.#startedMs) / 1000
+    this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.pipeline.summary.alertCount)
+    if (this.#options.duration !== undefined && seconds >= this.#options.duration) this.stop()
+  }
+
+  get #totals() {
+    const { counts, trafficNs } = this.#sensor
+    const { packets, duplicates } = counts
+    return {
+      captures: this.#sources.length,
+      of: 'interface',
+      packets,
+      bytes: counts.bytes,
+      duplicates,
+      trafficNs,
+      seconds: this.#seconds,
+    }
+  }
+
+  asJson(): object {
+    const interfaces = this.#sources.map(({ name, state, counters }) => ({ name, state, ...counters }))
+    const { captures: _, ...rest } = asJson(
+      this.#totals,
+      this.pipeline.summary,
+      this.pipeline.sinks,
+      this.pipeline.notified,
+    ) as {
+      captures: number
+    }
+    return { interfaces, ...rest }
+  }
+
+  text(): string {
+    const parts = [
+      this.pipeline.summary.text(this.#totals),
+      table(INTERFACE_COLUMNS, this.#sources),
+      ending(this.#context, this.pipeline.sinks, this.pipeline.summary, this.pipeline.notified),
+    ]
+    return parts.join('\n\n')
+  }
+}
+
+const INTERFACE_COLUMNS = [
+  { title: 'interface', value: ({ name }: LiveSource) => name },
+  { title: 'packets', value: ({ counters }: LiveSource) => number(counters.packets), right: true },
+  { title: 'bytes', value: ({ counters }: LiveSource) => bytes(counters.bytes), right: true },
+  { title: 'lost by the kernel', value: ({ counters }: LiveSource) => number(counters.kernelDrops), right: true },
+  { title: 'by the interface', value: ({ counters }: LiveSource) => number(counters.interfaceDrops), right: true },
+  { title: 'by the sensor', value: ({ counters }: LiveSource) => number(counters.ownDrops), right: true },
+  {
+    title: 'ring filled at most',
+    value: ({ counters }: LiveSource) => `${Math.ceil(counters.ringFillHighest * 100)} %`,
+    right: true,
+  },
+]
+
+/** One line on a terminal, written over about once a second. */
+class Progress {
+  readonly #isShown: boolean
+  #shownAt = 0
+  #packets = 0
+
+  constructor(isWanted: boolean) {
+    this.#isShown = isWanted && process.stderr.isTTY
+  }
+
+  show(seconds: number, packets: number, sources: readonly LiveSource[], alerts: number): void {
+    if (!this.#isShown || seconds - this.#shownAt < 1) return
+    const rate = Math.round((packets - this.#packets) / (seconds - this.#shownAt))
+    this.#shownAt = seconds
+    this.#packets = packets
+    const lost = sources.reduce((sum, { counters }) => sum + counters.kernelDrops + counters.ownDrops, 0)
+    const down = sources.filter(({ state }) => state === 'down').map(({ name }) => `${name} is down`)
+    const parts = [
+      `${number(packets)} packets, ${number(rate)}/s`,
+      ...(lost > 0 ? [`${number(lost)} lost`] : []),
+      counted(alerts, 'alert'),
+      ...down,
+    ]
+    process.stderr.write(`\r\x1b[K${Math.floor(seconds)} s | ${parts.join(' | ')}`)
+  }
+
+  end(): void {
+    if (this.#isShown) process.stderr.write('\r\x1b[K')
+  }
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() === '' || !(seconds > 0)) throw new InvalidArgumentError('expected seconds, more than 0.')
+  return seconds
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** `64M`, `1g`, or bytes. */
+function parseSize(text: string): number {
+  const [, figures, unit] = /^(\d+)([kmg]?)(?:i?b)?$/i.exec(text) ?? []
+  const size = Number(figures) * (UNITS[unit?.toLowerCase() ?? ''] ?? Number.NaN)
+  if (!(size >= 1024 ** 2)) throw new InvalidArgumentError('expected a size from 1M, such as 64M.')
+  return size
+}

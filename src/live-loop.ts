@@ -1,0 +1,276 @@
+/**
+ * Watched interfaces → sensor, until stopped: the packet loop of `watch`.
+ *
+ * It works in slices of a few milliseconds, so that timers, signals and deliveries have their turn. With several interfaces
+ * the packets go in the order of their time stamps: a packet waits for those of quieter interfaces that the kernel may still
+ * be holding.
+ */
+import type { LiveCounters, LiveSource } from './capture/live.ts'
+import { copyPacket, type Packet } from './capture/packet.ts'
+import { SECOND_US } from './base/time.ts'
+import { Frame } from './dissect/frame.ts'
+import type { Sensor } from './sensor.ts'
+
+export interface LiveHooks {
+  /**
+   * Called about ten times a second, between packets, also when nothing comes; `nowUs` is the time that events have (packet
+   * time, moved on by the wall clock when it is quiet).
+   */
+  tick?(nowUs: number): void
+  /** Awaited between slices of packets: there the slow side may hold the packet path back. */
+  pause?(): Promise<void>
+  /** The loop stops by itself after so many packets. */
+  readonly packetsMax?: number
+}
+
+/** A slice ends after this, looked at every so many packets. */
+const SLICE_MS = 4
+const SLICE_LOOK_PACKETS = 64
+const TICK_MS = 100
+const LOSS_MS = 10_000
+/** What had come in by the time of `stop` is waited for no longer than this. */
+const DRAIN_MS = 5000
+/** A time stamp further ahead of the wall clock than this is of another clock, and says nothing about order. */
+const STRANGE_US = SECOND_US
+
+/** Milliseconds that only go forward, and microseconds since 1970. A test brings its own. */
+export interface LiveClock {
+  monotonicMs(): number
+  wallUs(): number
+}
+
+const CLOCK: LiveClock = {
+  monotonicMs: () => performance.now(),
+  wallUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000),
+}
+
+export class LiveLoop {
+  readonly #sensor: Sensor
+  readonly #hooks: LiveHooks
+  readonly #clock: LiveClock
+  readonly #lanes: readonly Lane[]
+  /** What a packet may be behind those of another interface, in milliseconds. */
+  readonly #horizonMs: number
+  #isStopping = false
+  #isEnding = false
+  /** The time of the last packet, and when it was taken. */
+  #lastUs = Number.NaN
+  #lastMs = 0
+  #isQuiet = true
+  #tickedMs = Number.NEGATIVE_INFINITY
+  #lossesToldMs = 0
+  #portsLearned = 0
+
+  constructor(sensor: Sensor, sources: readonly LiveSource[], hooks: LiveHooks, clock: LiveClock = CLOCK) {
+    this.#sensor = sensor
+    this.#hooks = hooks
+    this.#clock = clock
+    this.#lanes = sources.map((source) => new Lane(source, sources.length === 1 ? sensor.frame : new Frame()))
+    this.#horizonMs = Math.max(0, ...sources.map(({ latencyMs }) => latencyMs))
+  }
+
+  /** Until `stop`; then what has come in by then is taken, and the timeline ends. */
+  async run(): Promise<void> {
+    this.#lossesToldMs = this.#clock.monotonicMs()
+    while (!this.#isStopping) await this.#turn()
+    await this.#drain()
+    this.#tick()
+    this.#tellLosses()
+    await this.#sensor.end(async () => this.#hooks.pause?.())
+  }
+
+  stop(): void {
+    this.#isStopping = true
+  }
+
+  async #turn(): Promise<void> {
+    const isMore = this.#slice()
+    if (this.#clock.monotonicMs() - this.#tickedMs >= TICK_MS) this.#tick()
+    await this.#hooks.pause?.()
+    if (isMore) await new Promise<void>((resolve) => setImmediate(resolve))
+    else await this.#wait()
+  }
+
+  /** Until any interface has packets, but not beyond the next tick; a packet that is held back has its time, too. */
+  async #wait(): Promise<void> {
+    const untilTickMs = Math.max(1, this.#tickedMs + TICK_MS - this.#clock.monotonicMs())
+    const isHolding = this.#lanes.some(({ isFull }) => isFull)
+    const timeoutMs = Math.ceil(isHolding ? Math.min(untilTickMs, this.#horizonMs) : untilTickMs)
+    if (!isHolding) await Promise.race(this.#lanes.map(({ source }) => source.wait(timeoutMs)))
+    else await new Promise<void>((resolve) => setTimeout(resolve, Math.min(timeoutMs, HOLD_MS)))
+  }
+
+  /** Some packets. True if there are more of them right now. */
+  #slice(): boolean {
+    const { counts } = this.#sensor
+    const packetsMax = this.#hooks.packetsMax ?? Number.POSITIVE_INFINITY
+    const startedMs = this.#clock.monotonicMs()
+    const before = counts.packets
+    let isMore = true
+    while (isMore && this.#take()) {
+      if (counts.packets >= packetsMax) {
+        this.#isStopping = true
+        this.#isEnding = true
+        break
+      }
+      if ((counts.packets & (SLICE_LOOK_PACKETS - 1)) === 0) {
+        isMore = this.#clock.monotonicMs() - startedMs < SLICE_MS
+        if (!isMore) break
+      }
+    }
+    this.#isQuiet = isMore && !this.#lanes.some(({ isFull }) => isFull)
+    if (counts.packets > before) {
+      this.#lastUs = this.#sensor.frame.timeUs
+      this.#lastMs = this.#clock.monotonicMs()
+    }
+    return !isMore
+  }
+
+  /** The next packet through the sensor; false if there is none whose turn it is. */
+  #take(): boolean {
+    const { frame } = this.#sensor
+    if (this.#lanes.length === 1) {
+      const { source } = this.#lanes[0]
+      if (!source.next(frame)) return false
+      frame.capture = source.name
+    } else {
+      const lane = this.#earliest()
+      if (lane === null) return false
+      copyPacket(lane.packet, frame)
+      frame.capture = lane.source.name
+      lane.isFull = false
+    }
+    this.#sensor.observe()
+    return true
+  }
+
+  /** The lane with the earliest packet, if no interface may still bring an earlier one. */
+  #earliest(): Lane | null {
+    let first: Lane | null = null
+    let isAnyEmpty = false
+    for (const lane of this.#lanes) {
+      if (!lane.isFull) lane.isFull = lane.source.next(lane.packet)
+      if (!lane.isFull) isAnyEmpty = true
+      else if (first === null || isBefore(lane.packet, first.packet)) first = lane
+    }
+    if (first === null || !isAnyEmpty || this.#isEnding) return first
+    const aheadUs = first.packet.timeUs - this.#clock.wallUs()
+    return aheadUs > STRANGE_US || aheadUs < -this.#horizonMs * 1000 ? first : null
+  }
+
+  /** Takes what came in before `stop`, also what the kernel has not handed over yet. */
+  async #drain(): Promise<void> {
+    if (this.#isEnding) return
+    const deadlineMs = this.#clock.monotonicMs() + DRAIN_MS
+    await new Promise<void>((resolve) => setTimeout(resolve, this.#horizonMs))
+    const stopUs = this.#clock.wallUs()
+    this.#isEnding = true
+    while (this.#slice() && this.#clock.monotonicMs() < deadlineMs && !(this.#lastUs > stopUs)) {
+      await this.#hooks.pause?.()
+    }
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs()
+    this.#tickedMs = nowMs
+    const nowUs = this.#nowUs()
+    this.#sensor.advance(nowUs)
+    for (const lane of this.#lanes) this.#lookAt(lane, nowUs)
+    this.#learnPorts()
+    if (nowMs - this.#lossesToldMs >= LOSS_MS) this.#tellLosses()
+    this.#hooks.tick?.(nowUs)
+  }
+
+  /** Packet time; when it is quiet, as much later as has passed since. */
+  #nowUs(): number {
+    if (Number.isNaN(this.#lastUs)) return this.#clock.wallUs()
+    if (!this.#isQuiet) return this.#lastUs
+    return this.#lastUs + Math.floor((this.#clock.monotonicMs() - this.#lastMs) * 1000)
+  }
+
+  #lookAt(lane: Lane, nowUs: number): void {
+    const { source } = lane
+    const { rebinds } = source.counters
+    const isUp = source.state === 'up'
+    // One that vanished and came back between two looks was gone all the same.
+    const isOther = rebinds > lane.rebinds
+    if (lane.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', source, nowUs)
+    if (isUp && (!lane.wasUp || isOther)) this.#tellInterface('sensor.interface.up', source, nowUs)
+    lane.wasUp = isUp
+    lane.rebinds = rebinds
+  }
+
+  #tellInterface(name: 'sensor.interface.down' | 'sensor.interface.up', source: LiveSource, timeUs: number): void {
+    this.#sensor.bus.origin = null
+    this.#sensor.bus.emit({
+      name,
+      timeUs,
+      message: name === 'sensor.interface.down' ? `${source.name} is down or gone` : `${source.name} is up`,
+      fields: { 'observer.ingress.interface.name': source.name },
+    })
+  }
+
+  #learnPorts(): void {
+    const { learnedPorts } = this.#sensor
+    if (learnedPorts.length === this.#portsLearned) return
+    this.#portsLearned = learnedPorts.length
+    for (const { source } of this.#lanes) source.learn(learnedPorts)
+  }
+
+  #tellLosses(): void {
+    this.#lossesToldMs = this.#clock.monotonicMs()
+    const timeUs = this.#nowUs()
+    this.#sensor.bus.origin = null
+    for (const lane of this.#lanes) this.#tellLoss(lane, timeUs)
+  }
+
+  #tellLoss(lane: Lane, timeUs: number): void {
+    const now = lane.source.counters
+    const before = lane.told
+    lane.told = now
+    const kernel = now.kernelDrops - before.kernelDrops
+    const missed = now.interfaceDrops - before.interfaceDrops
+    const own = now.ownDrops - before.ownDrops
+    if (kernel + missed + own === 0) return
+    const { name } = lane.source
+    this.#sensor.bus.emit({
+      name: 'sensor.loss',
+      timeUs,
+      message: `${name} lost ${kernel + missed + own} packets: ${kernel} for want of room in the ring, ${missed} in the interface, ${own} in the sensor`,
+      fields: {
+        'observer.ingress.interface.name': name,
+        'sensor.loss.kernel': kernel,
+        'sensor.loss.interface': missed,
+        'sensor.loss.own': own,
+        'sensor.loss.packets': now.packets - before.packets,
+        'sensor.ring.freezes': now.freezes - before.freezes,
+        'sensor.ring.fill': Number(now.ringFillHighest.toFixed(3)),
+      },
+    })
+  }
+}
+
+/** How long a held packet waits until its turn is looked at again. */
+const HOLD_MS = 5
+
+class Lane {
+  readonly source: LiveSource
+  readonly packet: Packet
+  /** Whether the packet waits for its turn. */
+  isFull = false
+  wasUp: boolean
+  rebinds = 0
+  /** The counters at the last time that losses were told. */
+  told: LiveCounters
+
+  constructor(source: LiveSource, packet: Packet) {
+    this.source = source
+    this.packet = packet
+    this.wasUp = true
+    this.told = source.counters
+  }
+}
+
+function isBefore(a: Packet, b: Packet): boolean {
+  return a.timeUs < b.timeUs || (a.timeUs === b.timeUs && a.timeNs < b.timeNs)
+}
