@@ -10,6 +10,7 @@ import type { CaptureFault } from './capture/packet.ts'
 import type { Config } from './config-schema.ts'
 import { Detector } from './detect/detector.ts'
 import type { RuleSet } from './detect/rules.ts'
+import type { Restored } from './detect/sigma/state.ts'
 import { Defragmenter } from './dissect/defragment.ts'
 import { Dissector, type Verdict } from './dissect/dissector.ts'
 import { Duplicates } from './dissect/duplicates.ts'
@@ -63,7 +64,10 @@ export class Sensor {
     flawed: 0,
   }
   readonly trackers: Trackers
-  readonly detector: Detector | null
+  /** Null if nothing is to be detected. */
+  detector: Detector | null
+  readonly #config: Config
+  readonly #keyring: EspKeyring
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
@@ -71,11 +75,12 @@ export class Sensor {
 
   /** Without rules nothing is detected: events only. */
   constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
+    this.#config = config
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    const { groupsMax, entitiesMax } = config.detect
-    this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
-    if (this.detector !== null) this.bus.subscribe(this.detector.observe)
+    this.detector = rules === null ? null : this.#detectorOf(rules)
+    if (this.detector !== null) this.bus.subscribe((document) => this.detector?.observe(document))
+    this.#keyring = new EspKeyring(espKeys)
     const { track, capture } = config
     const secrets = config.secrets.l2tp.map((secret) => new TextEncoder().encode(secret))
     this.trackers = new Trackers(
@@ -111,7 +116,7 @@ export class Sensor {
         sourcesMax: track.anomalySourcesMax,
       },
       secrets,
-      new EspKeyring(espKeys),
+      this.#keyring,
       config.secrets.ppp,
       // The ports of what IPsec hides are not those of the network.
       (port) => {
@@ -133,6 +138,28 @@ export class Sensor {
     this.#dissector = new Dissector(defragmenter, capture.l2tpPorts)
     this.#duplicates = new Duplicates(capture.duplicateWindowMs * 1000)
     this.#neighbours = new Neighbours(emit, track.neighboursMax)
+  }
+
+  /**
+   * Other rules from now on. What the old ones remember of rules that are the same goes on; says how much was taken over, and how
+   * much belonged to rules that are gone or say something else.
+   */
+  replaceRules(rules: RuleSet): Restored {
+    const next = this.#detectorOf(rules)
+    const kept = this.detector === null ? { restored: 0, outdated: 0 } : next.restore(this.detector.save().text)
+    this.detector = next
+    return kept
+  }
+
+  /** Other keys for ESP from now on. */
+  replaceEspKeys(entries: readonly EspKeyEntry[]): void {
+    this.#keyring.replace(entries)
+    this.trackers.esp.keysChanged()
+  }
+
+  #detectorOf(rules: RuleSet): Detector {
+    const { groupsMax, entitiesMax } = this.#config.detect
+    return new Detector(rules, this.bus.emit, { groupsMax, entitiesMax })
   }
 
   /** From the first packet to the last, in nanoseconds. */

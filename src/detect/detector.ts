@@ -67,7 +67,8 @@ interface Suppression {
 
 /** A document of what a detector remembers is no larger. */
 const STATE_BYTES_MAX = 256 * 1024 * 1024
-const WRITER = 'borescope.detector'
+/** Whose state it is, in the document that holds it. */
+export const DETECTOR_STATE = 'borescope.detector'
 const SUPPRESSION = 'suppression'
 const CLOCK = 'clock'
 
@@ -158,10 +159,11 @@ export class Detector {
    * it larger than `bytesMax` is left out, the least recent first, and counted.
    */
   save(bytesMax = STATE_BYTES_MAX): { readonly text: string; readonly leftOut: number } {
-    return writeState(this.#entries(), WRITER, bytesMax)
+    return writeState(this.entries(), DETECTOR_STATE, bytesMax)
   }
 
-  *#entries(): Generator<StateEntry> {
+  /** What `save` writes; entries may be taken one after the other while events go on. */
+  *entries(): Generator<StateEntry> {
     yield { kind: CLOCK, sweepUs: Number.isFinite(this.#sweepUs) ? this.#sweepUs : null }
     for (const [key, { rule, summary, ...rest }] of [...this.#suppressions].reverse()) {
       const saved = summary === undefined ? null : DOCUMENT_STATE.saveSummary(summary)
@@ -172,9 +174,14 @@ export class Detector {
 
   /** Takes up what `save` wrote; for a detector that has seen no event. Throws StateError if it is not whole. */
   restore(text: string, bytesMax = STATE_BYTES_MAX): Restored {
+    return this.restoreEntries(readState(text, DETECTOR_STATE, bytesMax))
+  }
+
+  /** The same with the entries of a document that was read and found whole. */
+  restoreEntries(entries: Iterable<StateEntry>): Restored {
     const groups: StateEntry[] = []
     const suppressions: StateEntry[] = []
-    for (const entry of readState(text, WRITER, bytesMax)) {
+    for (const entry of entries) {
       if (entry.kind === SUPPRESSION) suppressions.push(entry)
       else if (entry.kind !== CLOCK) groups.push(entry)
       else if (typeof entry['sweepUs'] === 'number') this.#sweepUs = entry['sweepUs']

@@ -283,6 +283,21 @@ export class EspTracker implements CarrierOwner {
     return { pairs: this.#pairs.size, leftOut }
   }
 
+  /** Other keys are there: associations of which nothing was opened are tried with them. */
+  keysChanged(): void {
+    for (const index of this.#associations.used()) {
+      const association = this.#associations.at(index)
+      const { source, destination, carriage, reading, opened } = association
+      const isKeyed = reading === READING.KEYS
+      if (carriage === CARRIAGE.AH || reading === READING.NOT_ENCRYPTED || (isKeyed && opened > 0)) continue
+      if (isKeyed) association.reading = READING.OPAQUE
+      association.refused = 0
+      association.isRefusalTold = false
+      const [from, to] = [this.#endpoints.bytes(source), this.#endpoints.bytes(destination)]
+      this.#supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+    }
+  }
+
   #resumePair(saved: SavedPair, nowUs: number): EspTunnel | null {
     const [initiator, responder] = saved.endpoints.map(([address, port]) => {
       const bytes = Buffer.from(address, 'hex')
