@@ -433,9 +433,9 @@ export const SCHEMA = z.strictObject({
     .strictObject({
       statePath: z
         .string()
-        .default('.borescope/state')
+        .default('')
         .describe(
-          'The folder in which `watch` keeps what it remembers over a restart, relative to the working directory. Empty: nothing is kept.',
+          'The folder in which `watch` keeps what it remembers over a restart, relative to the working directory. Empty: nothing is kept, and what is open ends with it.',
         ),
       stateSeconds: seconds(60, 'How often that is written; soon after an alert in any case.'),
       stateBytesMax: count(268_435_456, 'The most that one file of it may hold; what matters least is left out.', 1e10),

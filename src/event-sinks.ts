@@ -12,6 +12,8 @@ export interface EventSink {
   readonly isStore: boolean
   /** What stands at the end of the summary. */
   readonly says: () => string
+  /** From time to time while it goes on: what is too old or too much goes. */
+  maintain(): Promise<unknown>
   /** Everything is delivered, or lies in the spool. */
   finish(): Promise<void>
   abort(): Promise<void>
@@ -23,6 +25,7 @@ export function ndjsonSink(path: string, deliveries: Deliveries): EventSink {
     delivery: deliveries.openFile(path, writer),
     isStore: false,
     says: () => `Events written to ${path}`,
+    maintain: async () => {},
     finish: () => writer.close(),
     abort: () => writer.abort(),
   }
@@ -39,6 +42,7 @@ export async function storeSink(context: Context, deliveries: Deliveries): Promi
     delivery,
     isStore: true,
     says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
+    maintain: () => store.prune(context.retention),
     async finish() {
       await store.prune(context.retention)
       await store.close()

@@ -4,20 +4,18 @@
  *
  *     sensor.bus ─► enrichers ─► detector, baselines, summary, deliveries, alert router
  */
+import { Alerting, type PreparedAlerting, prepareAlerting } from './alerting.ts'
 import { saveBaselines } from './baseline-file.ts'
-import { Alerting } from './alerting.ts'
 import { createBaselines, readBaselines } from './commands/baseline.ts'
 import { type Context, UsageError } from './commands/context.ts'
-import { openEnrichers } from './commands/enrichment.ts'
 import { Summary } from './commands/summary.ts'
 import { warn } from './commands/terminal.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
-import type { RuleSet } from './detect/rules.ts'
-import type { EspKeyEntry } from './dissect/esp-keyring.ts'
-import type { Enricher } from './enrich/enrichers.ts'
+import type { Restored } from './detect/sigma/state.ts'
 import type { Emit } from './events/catalogue.ts'
 import { type EventSink, ndjsonSink, storeSink } from './event-sinks.ts'
+import { type Knowledge, loadKnowledge } from './knowledge.ts'
 import type { AlertRouter } from './output/alert-router.ts'
 import type { DeliveryCounts } from './output/delivery.ts'
 import { Sensor } from './sensor.ts'
@@ -33,6 +31,9 @@ export interface PipelineOptions {
   readonly notify?: boolean | undefined
   /** Whether habits are learned. */
   readonly baseline?: boolean | undefined
+  /** Whether what makes the events cannot wait for those who take them. */
+  readonly isLive?: boolean
+  readonly warn?: (message: string) => void
 }
 
 /** What became of the alerts that people were to be told of. */
@@ -43,6 +44,13 @@ export interface Notified {
   readonly sinks: { readonly name: string; readonly counts: DeliveryCounts }[]
 }
 
+/** Everything of a configuration that may take the place of another one while the sensor runs, loaded and checked. */
+export interface Replacement {
+  readonly knowledge: Knowledge
+  /** Null if nobody is told of alerts. */
+  readonly alerting: PreparedAlerting | null
+}
+
 export class Pipeline {
   readonly summary = new Summary()
   readonly deliveries: Deliveries
@@ -50,27 +58,24 @@ export class Pipeline {
   /** Null unless habits are learned. */
   readonly baselines: Baselines | null
   readonly #context: Context
-  readonly #rules: RuleSet
-  readonly #espKeys: readonly EspKeyEntry[]
-  readonly #enrichers: readonly Enricher[]
   readonly #notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
+  #knowledge: Knowledge
   #alerting: Alerting | null = null
   #router: AlertRouter | null = null
+  #sensor: Sensor | null = null
   /** The habits outlive the sensors of the timelines: what deviates goes to the one at work. */
   #emit: Emit = () => {}
 
   private constructor(context: Context, options: PipelineOptions) {
+    const tell = options.warn ?? warn
     this.#context = context
-    const { set } = context.rules()
-    if (set.problems.some(({ severity }) => severity === 'error')) {
-      warn("some rules are not used because they are wrong: see 'borescope rules check'")
+    this.#knowledge = loadKnowledge(context)
+    if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
+      tell("some rules are not used because they are wrong: see 'borescope rules check'")
     }
-    this.#rules = set
-    this.#espKeys = context.espKeys()
-    this.#enrichers = openEnrichers(context.config)
     this.baselines = options.baseline ? createBaselines(context.config, (event) => this.#emit(event)) : null
     if (this.baselines !== null) readBaselines(context.config.baseline.path, this.baselines)
-    this.deliveries = new Deliveries(context.config.delivery, options.command, warn)
+    this.deliveries = new Deliveries(context.config.delivery, options.command, tell, options.isLive)
   }
 
   /**
@@ -89,26 +94,65 @@ export class Pipeline {
     return pipeline
   }
 
-  async #open(options: PipelineOptions): Promise<void> {
+  async #open({ notify, out, store }: PipelineOptions): Promise<void> {
     const { deliveries, sinks } = this
-    if (options.notify) this.#alerting = openAlerting(this.#context, deliveries)
-    if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries))
-    if (options.store) sinks.push(await storeSink(this.#context, deliveries))
+    const alerting = notify ? prepared(this.#context) : null
+    if (alerting !== null) this.#alerting = new Alerting(alerting, deliveries)
+    if (out !== undefined) sinks.push(ndjsonSink(out, deliveries))
+    if (store) sinks.push(await storeSink(this.#context, deliveries))
   }
 
   /** A sensor for the next timeline, with everything behind it. */
   sensor(): Sensor {
-    const sensor = new Sensor(this.#context.config, VERSION, this.#rules, this.#espKeys)
+    const { rules, espKeys } = this.#knowledge
+    const sensor = new Sensor(this.#context.config, VERSION, rules, espKeys)
     const { bus } = sensor
+    this.#sensor = sensor
     this.#emit = bus.emit
-    for (const enricher of this.#enrichers) bus.enrich(enricher)
+    bus.enrich((document) => {
+      for (const enrich of this.#knowledge.enrichers) enrich(document)
+    })
     if (this.baselines !== null) bus.subscribe(this.baselines.observe)
     bus.subscribe(this.summary.observe)
     for (const { delivery } of this.sinks) bus.subscribe(delivery.push)
     // Of each timeline for itself: the next one may lie a year before.
     this.#router = this.#alerting?.router() ?? null
-    if (this.#router !== null) bus.subscribe(this.#router.observe)
+    if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
     return sensor
+  }
+
+  /** Null if nobody is told of alerts, or no timeline is under way. */
+  get router(): AlertRouter | null {
+    return this.#router
+  }
+
+  get knowledge(): Knowledge {
+    return this.#knowledge
+  }
+
+  /**
+   * What another configuration brings, loaded and checked; nothing changes yet.
+   *
+   * @throws {UsageError | ConfigError} what is wrong with it, in lines that say where
+   */
+  prepare(context: Context): Replacement {
+    const knowledge = loadKnowledge(context)
+    const wrong = knowledge.rules.problems.filter(({ severity }) => severity === 'error')
+    if (wrong.length > 0) {
+      throw new UsageError(wrong.map(({ file, line, message }) => `${file}:${line}: ${message}`).join('\n'))
+    }
+    return { knowledge, alerting: this.#alerting === null ? null : prepared(context) }
+  }
+
+  /** Puts it in the place of what there was, between two packets. Says what became of what the rules remember. */
+  replace({ knowledge, alerting }: Replacement): { readonly kept: Restored; readonly ready: Promise<void> } {
+    const kept = this.#sensor?.replaceRules(knowledge.rules) ?? { restored: 0, outdated: 0 }
+    this.#sensor?.replaceEspKeys(knowledge.espKeys)
+    this.#knowledge = knowledge
+    if (alerting === null || this.#alerting === null || this.#router === null) return { kept, ready: Promise.resolve() }
+    const { router, ready } = this.#alerting.replace(alerting, this.#router)
+    this.#router = router
+    return { kept, ready }
   }
 
   /** The sensor has ended its timeline: alerts that were gathered go out. */
@@ -119,18 +163,25 @@ export class Pipeline {
     this.#router = null
   }
 
-  /** Delivers what there is, and closes everything. Rejects with the error of a destination for which there is no hope. */
-  async finish(): Promise<void> {
+  /**
+   * Delivers what there is, for `deadlineMs` at most, and closes everything. Rejects with the error of a destination for which
+   * there is no hope.
+   */
+  async finish(deadlineMs = Number.POSITIVE_INFINITY): Promise<void> {
     try {
-      await this.deliveries.flush()
+      await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
       for (const sink of this.sinks) await sink.finish()
-      if (this.baselines !== null) saveBaselines(this.#context.config.baseline.path, this.baselines)
+      this.saveBaselines()
     } catch (error) {
       await this.abort()
       throw error
     }
     await this.#alerting?.close()
+  }
+
+  saveBaselines(): void {
+    if (this.baselines !== null) saveBaselines(this.#context.config.baseline.path, this.baselines)
   }
 
   /** After an error: what is left goes into the spools. */
@@ -151,9 +202,9 @@ export class Pipeline {
   }
 }
 
-function openAlerting(context: Context, deliveries: Deliveries): Alerting {
-  if (Object.keys(context.config.alerts.sinks).length === 0) {
+function prepared({ config }: Context): PreparedAlerting {
+  if (Object.keys(config.alerts.sinks).length === 0) {
     throw new UsageError('--notify has nobody to tell: no sinks are configured (alerts.sinks)')
   }
-  return new Alerting(context.config, deliveries, process.env)
+  return prepareAlerting(config, process.env)
 }

@@ -148,7 +148,10 @@ export class SavedState {
     return { name: part.name, text }
   }
 
-  async #commit(prepared: readonly Prepared[], { entries, leftOut }: { entries: number; leftOut: number }): Promise<void> {
+  async #commit(
+    prepared: readonly Prepared[],
+    { entries, leftOut }: { entries: number; leftOut: number },
+  ): Promise<void> {
     const { folder, warn } = this.#options
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })

@@ -162,6 +162,24 @@ export class Sensor {
     return new Detector(rules, this.bus.emit, { groupsMax, entitiesMax })
   }
 
+  /** How full the tables of things that are followed are. */
+  get tables(): readonly { readonly name: string; readonly size: number; readonly capacity: number }[] {
+    const { tunnels, v3, sessions, flows, ike, esp, pptpConnections, pptpCalls, pppoe } = this.trackers
+    const { track } = this.#config
+    return [
+      { name: 'tunnels', size: tunnels.size, capacity: track.tunnelsMax },
+      { name: 'tunnels_v3', size: v3.tunnels.size, capacity: track.tunnelsMax },
+      { name: 'sessions', size: sessions.size, capacity: track.sessionsMax },
+      { name: 'sessions_v3', size: v3.sessions.size, capacity: track.sessionsMax },
+      { name: 'flows', size: flows.size, capacity: track.flowsMax },
+      { name: 'ike_exchanges', size: ike.size, capacity: track.ikeExchangesMax },
+      { name: 'esp_associations', size: esp.size, capacity: track.espAssociationsMax },
+      { name: 'pptp_connections', size: pptpConnections.size, capacity: track.pptpConnectionsMax },
+      { name: 'pptp_calls', size: pptpCalls.size, capacity: track.pptpCallsMax },
+      { name: 'pppoe_sessions', size: pppoe.size, capacity: track.pppoeSessionsMax },
+    ]
+  }
+
   /** From the first packet to the last, in nanoseconds. */
   get trafficNs(): number {
     return this.counts.packets === 0 ? 0 : Math.max(0, Math.round((this.#clock.nowUs - this.#clock.firstUs) * 1000))

@@ -114,6 +114,12 @@ export class AlertRouter {
     this.#setDeadline()
   }
 
+  /** The sensor stops for a while: what was gathered goes out now, and what is remembered stays. */
+  sendGathered(): void {
+    for (const route of this.#routes) route.sendGathered(this.#nowUs)
+    this.#setDeadline()
+  }
+
   /** What is being gathered, held back and remembered, as plain values; the most important first. */
   *save(): Generator<RouterEntry> {
     yield { kind: 'clock', nowUs: Number.isFinite(this.#nowUs) ? this.#nowUs : null }
@@ -235,6 +241,10 @@ class RouteState {
     if (group.gathered === null) this.#open(group, alert, nowUs)
     group.gathered?.add(alert, group.isThrottled)
     if (group.isThrottled) this.#counters.heldBack++
+  }
+
+  sendGathered(nowUs: number): void {
+    for (const group of this.#groups.values()) this.send(group, nowUs, false)
   }
 
   end(nowUs: number): void {

@@ -40,6 +40,8 @@ export interface DeliveryOptions {
   readonly patienceMs: number
   /** When a destination that fails is given up, and the delivery with it. */
   readonly giveUpMs: number
+  /** Whether one that says there is no hope is tried again all the same: somebody may mend it while a service runs. */
+  readonly isStubborn?: boolean
   readonly spool: Spool | null
   readonly quarantine: Quarantine | null
   /** For the jitter: from 0 to less than 1. */
@@ -458,7 +460,7 @@ export class Delivery {
     if (retry === 'smaller') return this.#halve(items, error)
     this.#putBack(items)
     this.#retries++
-    if (retry === 'never') this.#fail(error)
+    if (retry === 'never' && this.#options.isStubborn !== true) this.#fail(error)
     else this.#backOff(error, afterMs)
   }
 
