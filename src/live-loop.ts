@@ -5,6 +5,7 @@
  * the packets go in the order of their time stamps: a packet waits for those of quieter interfaces that the kernel may still
  * be holding.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { LiveCounters, LiveSource } from './capture/live.ts'
 import { copyPacket, type Packet } from './capture/packet.ts'
 import { SECOND_US } from './base/time.ts'
@@ -35,15 +36,20 @@ const DRAIN_MS = 5000
 /** A time stamp further ahead of the wall clock than this is of another clock, and says nothing about order. */
 const STRANGE_US = SECOND_US
 
+/** How long a held packet waits until its turn is looked at again. */
+const HOLD_MS = 5
+
 /** Milliseconds that only go forward, and microseconds since 1970. A test brings its own. */
 export interface LiveClock {
   monotonicMs(): number
   wallUs(): number
+  sleep(milliseconds: number): Promise<void>
 }
 
 const CLOCK: LiveClock = {
   monotonicMs: () => performance.now(),
-  wallUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000),
+  wallUs: () => Date.now() * 1000,
+  sleep: (milliseconds) => delay(milliseconds),
 }
 
 export class LiveLoop {
@@ -88,6 +94,7 @@ export class LiveLoop {
 
   async #turn(): Promise<void> {
     const isMore = this.#slice()
+    if (this.#isStopping) return
     if (this.#clock.monotonicMs() - this.#tickedMs >= TICK_MS) this.#tick()
     await this.#hooks.pause?.()
     if (isMore) await new Promise<void>((resolve) => setImmediate(resolve))
@@ -96,37 +103,34 @@ export class LiveLoop {
 
   /** Until any interface has packets, but not beyond the next tick; a packet that is held back has its time, too. */
   async #wait(): Promise<void> {
-    const untilTickMs = Math.max(1, this.#tickedMs + TICK_MS - this.#clock.monotonicMs())
-    const isHolding = this.#lanes.some(({ isFull }) => isFull)
-    const timeoutMs = Math.ceil(isHolding ? Math.min(untilTickMs, this.#horizonMs) : untilTickMs)
-    if (!isHolding) await Promise.race(this.#lanes.map(({ source }) => source.wait(timeoutMs)))
-    else await new Promise<void>((resolve) => setTimeout(resolve, Math.min(timeoutMs, HOLD_MS)))
+    const untilTickMs = Math.max(1, Math.ceil(this.#tickedMs + TICK_MS - this.#clock.monotonicMs()))
+    // Waiting would let go of the packet that is held.
+    if (this.#lanes.some(({ isFull }) => isFull)) await this.#clock.sleep(Math.min(untilTickMs, HOLD_MS))
+    else await Promise.race(this.#lanes.map(({ source }) => source.wait(untilTickMs)))
   }
 
-  /** Some packets. True if there are more of them right now. */
+  /** Some packets, for as long as a slice may take. True if it ended before they did. */
   #slice(): boolean {
     const { counts } = this.#sensor
     const packetsMax = this.#hooks.packetsMax ?? Number.POSITIVE_INFINITY
     const startedMs = this.#clock.monotonicMs()
     const before = counts.packets
-    let isMore = true
-    while (isMore && this.#take()) {
+    let isCutShort = false
+    while (!isCutShort && this.#take()) {
       if (counts.packets >= packetsMax) {
         this.#isStopping = true
         this.#isEnding = true
-        break
-      }
-      if ((counts.packets & (SLICE_LOOK_PACKETS - 1)) === 0) {
-        isMore = this.#clock.monotonicMs() - startedMs < SLICE_MS
-        if (!isMore) break
+        isCutShort = true
+      } else if (counts.packets % SLICE_LOOK_PACKETS === 0) {
+        isCutShort = this.#clock.monotonicMs() - startedMs >= SLICE_MS
       }
     }
-    this.#isQuiet = isMore && !this.#lanes.some(({ isFull }) => isFull)
+    this.#isQuiet = !isCutShort && !this.#lanes.some(({ isFull }) => isFull)
     if (counts.packets > before) {
       this.#lastUs = this.#sensor.frame.timeUs
       this.#lastMs = this.#clock.monotonicMs()
     }
-    return !isMore
+    return isCutShort
   }
 
   /** The next packet through the sensor; false if there is none whose turn it is. */
@@ -165,8 +169,8 @@ export class LiveLoop {
   async #drain(): Promise<void> {
     if (this.#isEnding) return
     const deadlineMs = this.#clock.monotonicMs() + DRAIN_MS
-    await new Promise<void>((resolve) => setTimeout(resolve, this.#horizonMs))
     const stopUs = this.#clock.wallUs()
+    await this.#clock.sleep(this.#horizonMs)
     this.#isEnding = true
     while (this.#slice() && this.#clock.monotonicMs() < deadlineMs && !(this.#lastUs > stopUs)) {
       await this.#hooks.pause?.()
@@ -215,8 +219,9 @@ export class LiveLoop {
 
   #learnPorts(): void {
     const { learnedPorts } = this.#sensor
-    if (learnedPorts.length === this.#portsLearned) return
-    this.#portsLearned = learnedPorts.length
+    const count = learnedPorts.udp.length + learnedPorts.tcp.length
+    if (count === this.#portsLearned) return
+    this.#portsLearned = count
     for (const { source } of this.#lanes) source.learn(learnedPorts)
   }
 
@@ -252,9 +257,6 @@ export class LiveLoop {
     })
   }
 }
-
-/** How long a held packet waits until its turn is looked at again. */
-const HOLD_MS = 5
 
 class Lane {
   readonly source: LiveSource

@@ -155,12 +155,13 @@ export class Pipeline {
     return { kept, ready }
   }
 
-  /** The sensor has ended its timeline: alerts that were gathered go out. */
-  endTimeline(): void {
-    this.#router?.end()
+  /** The sensor has ended its timeline, or stops in the middle of it: alerts that were gathered go out. */
+  endTimeline(isOver = true): void {
+    if (isOver) this.#router?.end()
+    else this.#router?.sendGathered()
     for (const name of ['heldBack', 'duplicates', 'unrouted'] as const)
       this.#notified[name] += this.#router?.counters[name] ?? 0
-    this.#router = null
+    if (isOver) this.#router = null
   }
 
   /**

@@ -25,8 +25,6 @@ import { stateParts } from './state-parts.ts'
 
 export interface SensorServiceOptions {
   readonly context: Context
-  /** As on the command line: where a reload reads. */
-  readonly configPath: string | undefined
   readonly pipeline: Pipeline
   readonly sensor: Sensor
   readonly sources: readonly LiveSource[]
@@ -157,7 +155,7 @@ export class SensorService {
     }
     let ended = 0
     for (const _ of sensor.suspend()) if (++ended % ENDED_AT_ONCE === 0) await breathe()
-    pipeline.router?.sendGathered()
+    pipeline.endTimeline(false)
   }
 
   /** After `end`: delivers within the time that is given, and keeps what is remembered. */
@@ -202,10 +200,10 @@ export class SensorService {
   }
 
   async #reloadOnce(): Promise<void> {
-    const { configPath, pipeline, log, notifier } = this.#options
+    const { context: running, pipeline, log, notifier } = this.#options
     notifier.reloading(Math.round(Number(process.hrtime.bigint() / 1000n)))
     try {
-      const context = new Context(configPath)
+      const context = new Context(running.configPath)
       const replacement = pipeline.prepare(context)
       const restart = keysForRestart(this.#config, context.config)
       const { kept, ready } = pipeline.replace(replacement)

@@ -214,9 +214,9 @@ export class Sensor {
     return this.#clock.nowUs
   }
 
-  /** UDP ports beside the configured ones on which L2TP was found to be spoken. */
-  get learnedPorts(): readonly number[] {
-    return this.#dissector.learnedPorts
+  /** UDP and TCP ports beside the configured ones on which L2TP and IKE were found to be spoken. */
+  get learnedPorts(): { readonly udp: readonly number[]; readonly tcp: readonly number[] } {
+    return this.#dissector.learned
   }
 
   /** Time goes on, whether packets come or not: what fell silent ends. Nothing happens before the first packet. */

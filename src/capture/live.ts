@@ -25,6 +25,12 @@ export interface LiveCounters {
   readonly rebinds: number
 }
 
+/** Ports on which L2TP (UDP) and IKE (TCP) were found to be spoken, beside those that are configured. */
+export interface LearnedPorts {
+  readonly udp: readonly number[]
+  readonly tcp: readonly number[]
+}
+
 /** An interface that is being watched. */
 export interface LiveSource {
   /** The interface, e.g. eth0. */
@@ -42,10 +48,11 @@ export interface LiveSource {
   /** The longest that a packet which has arrived may be kept from `next`, in milliseconds. */
   readonly latencyMs: number
   /**
-   * UDP ports on which L2TP was learned to be spoken, for a filter that knows protocols by their ports. Costs no packet.
-   * All that were ever learned, not only the new ones.
+   * Widens a filter that knows protocols by their ports. No packet is lost by it.
+   *
+   * @param ports all that were ever learned, not only the new ones
    */
-  learn(ports: readonly number[]): void
+  learn(ports: LearnedPorts): void
   close(): void
 }
 

@@ -3,13 +3,18 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import { LIVE_BACKENDS, type LiveOptions, type LiveSource } from '../capture/live.ts'
 import { openLive } from '../capture/live/open.ts'
+import { dropPrivileges } from '../capture/live/privileges.ts'
 import { LiveLoop } from '../live-loop.ts'
+import { openNotifySocket } from '../notify-socket.ts'
 import { Pipeline } from '../pipeline.ts'
 import type { Sensor } from '../sensor.ts'
+import { SensorService } from '../sensor-service.ts'
+import { ServiceLog } from '../service/log.ts'
+import { Notifier } from '../service/notify.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { parseCount } from './formats.ts'
 import { asJson, ending, undelivered } from './replay.ts'
-import { bytes, counted, number, print, table, warn } from './terminal.ts'
+import { bytes, counted, number, print, table } from './terminal.ts'
 
 interface WatchOptions {
   readonly out?: string
@@ -71,28 +76,71 @@ export function registerWatch(program: Command, context: () => Context): void {
 async function watch(context: Context, interfaces: readonly string[], options: WatchOptions): Promise<number> {
   const twice = interfaces.find((name, at) => interfaces.indexOf(name) !== at)
   if (twice !== undefined) throw new UsageError(`${twice} is named twice`)
+  const log = logOf(context)
   const sources = await openAll(context, interfaces, options)
-  let signal: 'SIGINT' | 'SIGTERM' | null = null
   try {
-    const pipeline = await Pipeline.open(context, { ...options, command: 'borescope watch' })
-    const watching = new Watching(context, sources, options, pipeline)
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => {
-        signal = name
-        watching.stop()
+    await dropPrivileges(options.user ?? context.config.capture.live.user)
+    const notifier = await notifierOf(log)
+    const pipeline = await Pipeline.open(context, {
+      ...options,
+      command: 'borescope watch',
+      isLive: true,
+      warn: log.warn,
+    })
+    const watching = new Watching(context, sources, options, pipeline, log, notifier)
+    const release = handleSignals(watching)
+    try {
+      await watching.run(() => {
+        if (!options.quiet) log.info(`watching ${interfaces.join(', ')}`)
       })
+    } finally {
+      release()
     }
-    await watching.run()
     const { sinks, notified, summary } = pipeline
     const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
-    if (missing > 0) warn(`${counted(missing, 'event')} could not be delivered: see 'borescope status'`)
+    if (missing > 0) log.warn(`${counted(missing, 'event')} could not be delivered: see 'borescope status'`)
     if (options.json) await print(JSON.stringify(watching.asJson()))
     else if (!options.quiet && options.out !== '-') await print(watching.text())
-    if (signal !== null) return signal === 'SIGINT' ? 130 : 143
     if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
     return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
   } finally {
     for (const source of sources) source.close()
+  }
+}
+
+/** SIGINT and SIGTERM end it in good order, a second one at once. SIGHUP reads the configuration again, or says that the terminal is gone. */
+function handleSignals(watching: Watching): () => void {
+  const stop = () => watching.stop()
+  const hangUp = () => (process.stdin.isTTY ? watching.stop() : void watching.reload())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, stop)
+  process.on('SIGHUP', hangUp)
+  return () => {
+    process.off('SIGHUP', hangUp)
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
+  }
+}
+
+function logOf({ config }: Context): ServiceLog {
+  const { logLevel, logFormat, logsPerMinute } = config.service
+  return new ServiceLog({
+    level: logLevel,
+    format: logFormat,
+    perMinute: logsPerMinute,
+    name: config.sensor.name,
+    isTerminal: process.stderr.isTTY === true,
+    write: (line) => process.stderr.write(line),
+  })
+}
+
+async function notifierOf(log: ServiceLog): Promise<Notifier> {
+  const path = process.env['NOTIFY_SOCKET']
+  const watchdogUs = Notifier.watchdogUs(process.env)
+  if (path === undefined || path === '') return new Notifier({ send: null, watchdogUs, warn: log.warn })
+  try {
+    return new Notifier({ send: await openNotifySocket(path), watchdogUs, warn: log.warn })
+  } catch (error) {
+    log.warn(`the service manager is told nothing: ${(error as Error).message}`)
+    return new Notifier({ send: null, watchdogUs, warn: log.warn })
   }
 }
 
@@ -133,20 +181,29 @@ class Watching {
   readonly #options: WatchOptions
   readonly #sensor: Sensor
   readonly #loop: LiveLoop
+  readonly #service: SensorService
   readonly #progress: Progress
   readonly #startedMs = performance.now()
   #seconds = 0
 
-  constructor(context: Context, sources: readonly LiveSource[], options: WatchOptions, pipeline: Pipeline) {
+  constructor(
+    context: Context,
+    sources: readonly LiveSource[],
+    options: WatchOptions,
+    pipeline: Pipeline,
+    log: ServiceLog,
+    notifier: Notifier,
+  ) {
     this.#context = context
     this.#sources = sources
     this.#options = options
     this.pipeline = pipeline
     this.#sensor = pipeline.sensor()
     this.#progress = new Progress(options.quiet !== true && options.out !== '-')
+    this.#service = new SensorService({ context, pipeline, sensor: this.#sensor, sources, log, notifier })
     this.#loop = new LiveLoop(this.#sensor, sources, {
-      tick: () => this.#tick(),
-      pause: () => pipeline.deliveries.drain(),
+      tick: (nowUs) => this.#tick(nowUs),
+      end: () => this.#service.end(),
       ...(options.packets === undefined ? {} : { packetsMax: options.packets }),
     })
   }
@@ -155,22 +212,29 @@ class Watching {
     this.#loop.stop()
   }
 
-  async run(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#service.reload()
+  }
+
+  /** `started` is called when packets are about to be taken. */
+  async run(started: () => void): Promise<void> {
     const { pipeline } = this
     try {
+      await this.#service.start()
+      started()
       await this.#loop.run()
-      pipeline.endTimeline()
     } catch (error) {
       await pipeline.abort()
       throw error
     } finally {
       this.#progress.end()
     }
-    await pipeline.finish()
+    await this.#service.finish()
     this.#seconds = (performance.now() - this.#startedMs) / 1000
   }
 
-  #tick(): void {
+  #tick(nowUs: number): void {
+    this.#service.tick(nowUs)
     const seconds = (performance.now() - this.#startedMs) / 1000
     this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.pipeline.summary.alertCount)
     if (this.#options.duration !== undefined && seconds >= this.#options.duration) this.stop()

@@ -58,8 +58,8 @@ export class Dissector {
   readonly #defragmenter: Defragmenter
   /** `CONFIGURED` or `LEARNED` for a port on which L2TP is spoken. */
   readonly #l2tpPorts = new Uint8Array(65536)
-  /** The ports that were learned, in that order. */
-  readonly learnedPorts: number[] = []
+  /** The ports that were learned, in that order: for L2TP, and for IKE over TCP. */
+  readonly learned: { readonly udp: number[]; readonly tcp: number[] } = { udp: [], tcp: [] }
   /** TCP ports on which IKE is, or may be, spoken. */
   readonly #ikeTcpPorts = new Uint8Array(65536)
   /** By address and port: those on which connections began with the prefix, beside port 4500. */
@@ -78,7 +78,7 @@ export class Dissector {
   learnPort(port: number): void {
     if (port === IKE_PORT || port === NATT_PORT || this.#l2tpPorts[port] !== 0) return
     this.#l2tpPorts[port] = LEARNED
-    this.learnedPorts.push(port)
+    this.learned.udp.push(port)
   }
 
   dissect(frame: Frame): Verdict {
@@ -184,8 +184,14 @@ export class Dissector {
     const start = at + (bytes[at + 12] >> 4) * 4
     if (payloadEnd - start < IKE_TCP_PREFIX_LENGTH || !isIkeTcpPrefix(bytes, start, payloadEnd)) return false
     const server = hashWindow(ip.bytes, ip.destinationAt, ip.destinationAt + ip.addressLength)
-    if (this.#ikeServers.insert(server, destination, 1)) this.#ikeTcpPorts[destination] = LEARNED
+    if (this.#ikeServers.insert(server, destination, 1)) this.#learnIkeTcp(destination)
     return true
+  }
+
+  #learnIkeTcp(port: number): void {
+    if (this.#ikeTcpPorts[port] === LEARNED) return
+    this.#ikeTcpPorts[port] = LEARNED
+    this.learned.tcp.push(port)
   }
 
   /** A port that is spoken on by one server is none of the others' business: it may be that of all the web. */

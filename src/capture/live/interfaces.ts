@@ -1,5 +1,7 @@
 /** What the kernel says of an interface, asked through a socket: so it is that of the socket's network namespace. */
 import { readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { LiveError } from '../live.ts'
 import type { Libc } from './libc.ts'
 
 /** struct ifreq: a name of 16 bytes, then what is asked for. */
@@ -59,13 +61,19 @@ export class InterfaceQuery {
 
 export const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** The names of all interfaces, for a message. */
-export function interfaceNames(): string[] {
+export function noInterface(name: string): LiveError {
+  const names = interfaceNames()
+  const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`
+  return new LiveError('no_interface', `there is no interface ${name}${known}`)
+}
+
+function interfaceNames(): string[] {
   try {
     const lines = readFileSync('/proc/net/dev', 'utf8').split('\n').slice(2)
     return lines.map((line) => line.split(':', 1)[0].trim()).filter((name) => name !== '')
   } catch {
-    return []
+    // Not Linux: only those that have an address are known.
+    return Object.keys(networkInterfaces())
   }
 }
 

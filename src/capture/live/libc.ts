@@ -5,7 +5,7 @@
 import type { LibraryHandle } from 'koffi'
 import { LiveError } from '../live.ts'
 
-type Koffi = typeof import('koffi')
+export type Koffi = typeof import('koffi')
 /** An address, as koffi hands it around. */
 export type Pointer = bigint
 

@@ -1,19 +1,68 @@
 /** The ways to watch an interface, and which one is taken. */
 import { LiveError, type LiveOptions, type LiveSource } from '../live.ts'
+import { Assembler } from './bpf.ts'
+import { openCap } from './cap-source.ts'
+import { familyExpression, familyFilter } from './family-filter.ts'
 import { loadLibc } from './libc.ts'
+import { compileExpression, loadLibpcap } from './libpcap.ts'
+import { openLibpcap } from './libpcap-source.ts'
 import { openPacketSocket, type SocketFilter } from './packet-socket.ts'
 import { Poller } from './poller.ts'
 
+/** All interfaces of the process are waited for together. */
 let poller: Poller | null = null
 
 /** Opens an interface. Throws a `LiveError` that says what to do. */
 export async function openLive(name: string, options: LiveOptions): Promise<LiveSource> {
-  if (process.platform !== 'linux') {
-    throw new LiveError('unsupported', `the ring of packet sockets exists on Linux only: use --backend libpcap`)
+  const isLinux = process.platform === 'linux'
+  switch (options.backend) {
+    case 'auto':
+      return isLinux ? openRing(name, options) : openThroughLibpcap(name, options)
+    case 'ring':
+      if (isLinux) return openRing(name, options)
+      throw new LiveError('unsupported', 'the ring of packet sockets exists on Linux only: use --backend libpcap')
+    case 'libpcap':
+      return openThroughLibpcap(name, options)
+    case 'cap':
+      return openCap(name, options, options.filter ?? familyExpression())
   }
-  const libc = await loadLibc()
-  poller ??= new Poller(libc)
-  return openPacketSocket(libc, poller, name, options, EVERYTHING)
 }
 
-const EVERYTHING: SocketFilter = { program: () => null }
+async function openRing(name: string, options: LiveOptions): Promise<LiveSource> {
+  const libc = await loadLibc()
+  poller ??= new Poller(libc)
+  return openPacketSocket(libc, poller, name, options, await socketFilter(name, options))
+}
+
+async function socketFilter(name: string, options: LiveOptions): Promise<SocketFilter> {
+  const { filter, snapLength } = options
+  if (filter === null) return { program: (isEthernet, learned) => family(options, isEthernet, learned) }
+  if (filter.trim() === '') return { program: () => new Assembler().keep(snapLength).assemble() }
+  const libpcap = await loadLibpcap()
+  let compiled: Uint8Array | null = null
+  return {
+    // Once, while the process may still open the interface: it has been asked where tags are.
+    program(isEthernet) {
+      compiled ??= compileExpression(libpcap, name, isEthernet, filter, snapLength)
+      return compiled
+    },
+  }
+}
+
+async function openThroughLibpcap(name: string, options: LiveOptions): Promise<LiveSource> {
+  const libpcap = await loadLibpcap()
+  poller ??= new Poller(await loadLibc())
+  return openLibpcap(libpcap, poller, name, options, {
+    expression: options.filter,
+    // Of other link headers the sensor knows more than the filter.
+    program: (begin, learned) => (begin === null ? null : family(options, begin === 'ethernet', learned)),
+  })
+}
+
+function family(
+  { l2tpPorts, snapLength }: LiveOptions,
+  isEthernet: boolean,
+  { udp, tcp }: { readonly udp: readonly number[]; readonly tcp: readonly number[] },
+): Uint8Array {
+  return familyFilter(isEthernet, { udp: [...l2tpPorts, ...udp], tcp }, snapLength)
+}

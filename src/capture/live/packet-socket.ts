@@ -4,10 +4,10 @@
  * The socket receives nothing before it is bound, and then only what passes its filter. It needs CAP_NET_RAW when it is made
  * and never again: an interface that was gone is bound anew without.
  */
-import type { LiveCounters, LiveOptions, LiveSource } from '../live.ts'
-import { LiveError } from '../live.ts'
+import { type LearnedPorts, type LiveCounters, LiveError, type LiveOptions, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
-import { ARPHRD, InterfaceQuery, interfaceNames, isLittleEndian, missedByInterface } from './interfaces.ts'
+import { INSTRUCTION_BYTES } from './bpf.ts'
+import { ARPHRD, InterfaceQuery, isLittleEndian, missedByInterface, noInterface } from './interfaces.ts'
 import { FILTER_PROGRAM_BYTES, type Libc, type Pointer } from './libc.ts'
 import type { Poller } from './poller.ts'
 import { Ring } from './ring.ts'
@@ -51,8 +51,8 @@ const LATENESS_MS = 15
 
 /** What the filter of a socket is made of. */
 export interface SocketFilter {
-  /** Instructions, as struct sock_filter in the byte order of the machine; null for every packet. */
-  program(isEthernet: boolean, ports: readonly number[]): Uint8Array | null
+  /** Instructions, as struct sock_filter in the byte order of the machine. */
+  program(isEthernet: boolean, learned: LearnedPorts): Uint8Array
 }
 
 /** Opens the ring of an interface. Throws a `LiveError`. */
@@ -82,12 +82,6 @@ export function openPacketSocket(
   }
 }
 
-export function noInterface(name: string): LiveError {
-  const names = interfaceNames()
-  const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`
-  return new LiveError('no_interface', `there is no interface ${name}${known}`)
-}
-
 function makeSocket(libc: Libc, type: number, name: string): number {
   // Protocol 0: nothing comes before the ring and the filter are in place.
   const socket = libc.socket(AF_PACKET, type | SOCK_CLOEXEC, 0)
@@ -100,7 +94,7 @@ function makeSocket(libc: Libc, type: number, name: string): number {
     )
   }
   if (code === EAFNOSUPPORT) {
-    throw new LiveError('unsupported', 'this kernel has no packet sockets (CONFIG_PACKET): use --backend libpcap')
+    throw new LiveError('unsupported', 'this kernel has no packet sockets (CONFIG_PACKET)')
   }
   throw new LiveError('failed', `no packet socket for ${name} (errno ${code})`)
 }
@@ -154,7 +148,7 @@ class PacketSocket implements LiveSource {
     const isIgnoring = isLoopback || !options.outgoing
     // Kernels before 4.20 do not know how: then the ring leaves them out.
     const skipsOutgoing = isIgnoring && this.#trySet(PACKET.IGNORE_OUTGOING, 1) !== 0
-    this.#attach([])
+    this.#attach({ udp: [], tcp: [] })
     const { blockBytes } = options
     const blocks = Math.max(2, Math.floor(options.bufferBytes / blockBytes))
     this.#ringBytes = blocks * blockBytes
@@ -205,7 +199,7 @@ class PacketSocket implements LiveSource {
     }
   }
 
-  learn(ports: readonly number[]): void {
+  learn(ports: LearnedPorts): void {
     if (!this.#isClosed) this.#attach(ports)
   }
 
@@ -285,10 +279,9 @@ class PacketSocket implements LiveSource {
     throw this.#refused('a ring')
   }
 
-  #attach(ports: readonly number[]): void {
-    const filter = this.#filter.program(this.#isEthernet, ports)
-    if (filter === null) return
-    const program = { len: filter.length / 8, filter }
+  #attach(learned: LearnedPorts): void {
+    const filter = this.#filter.program(this.#isEthernet, learned)
+    const program = { len: filter.length / INSTRUCTION_BYTES, filter }
     const failed =
       this.#libc.attachFilter(this.#socket, SOL_SOCKET, SO_ATTACH_FILTER, program, FILTER_PROGRAM_BYTES) !== 0
     if (failed) throw this.#refused('its filter')
