@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Config } from './config-schema.ts'
 import type { Observer } from './events/bus.ts'
 import { Claim, claimFolder, type Owner } from './output/claim.ts'
-import { Delivery, type DeliveryOptions } from './output/delivery.ts'
+import { Delivery, type DeliveryOptions, type DestinationStatus } from './output/delivery.ts'
 import type { Destination } from './output/destination.ts'
 import { healthEvents } from './output/health.ts'
 import { Quarantine } from './output/quarantine.ts'
@@ -147,6 +147,11 @@ export class Deliveries {
     this.#claim = null
   }
 
+  /** What became of the events of each delivery. */
+  get destinations(): DestinationStatus[] {
+    return this.#deliveries.map((delivery) => delivery.status())
+  }
+
   report(ended = false): StatusReport {
     return {
       version: 1,
@@ -155,7 +160,7 @@ export class Deliveries {
       started: this.#started,
       updated: new Date().toISOString(),
       ended,
-      destinations: this.#deliveries.map((delivery) => delivery.status()),
+      destinations: this.destinations,
       ...(this.describeSensor === null ? {} : { sensor: this.describeSensor() }),
     }
   }
@@ -185,7 +190,7 @@ export class Deliveries {
   #tellHealth(): void {
     if (this.#health === null) return
     const { to, observer } = this.#health
-    for (const document of healthEvents(this.report().destinations, observer, Date.now())) to.push(document)
+    for (const document of healthEvents(this.destinations, observer, Date.now())) to.push(document)
   }
 
   /** One after the other, and none for one that is not through; a disk that is slow delays nothing else. */

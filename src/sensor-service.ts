@@ -105,7 +105,7 @@ export class SensorService {
         anyName: service.allowRemote,
         stuck: () => this.#stuck(),
         troubles: () => this.#troubles(),
-        status: () => ({ ...this.#snapshot(), destinations: this.#options.pipeline.deliveries.report().destinations }),
+        status: () => ({ ...this.#snapshot(), destinations: this.#options.pipeline.deliveries.destinations }),
         metrics: () => this.#metrics(),
       })
       this.#options.log.info(`answers at http://${service.host}:${service.port}`, { port: service.port })
@@ -124,7 +124,7 @@ export class SensorService {
     if (nowMs - this.#lookedMs < SECOND_MS) return
     this.#lookedMs = nowMs
     this.#report.tick(nowMs)
-    this.#shedding.look(pipeline.deliveries.report().destinations, nowMs, nowUs)
+    this.#shedding.look(pipeline.deliveries.destinations, nowMs, nowUs)
     this.#state?.tick(nowMs)
     notifier.status(this.#line())
     log.tick()
@@ -266,7 +266,7 @@ export class SensorService {
     const stuck = this.#stuck()
     if (stuck !== null) troubles.push(stuck)
     for (const { name, state } of sources) if (state === 'down') troubles.push(`${name} is down`)
-    for (const { name, state, failingSince, lastError } of pipeline.deliveries.report().destinations) {
+    for (const { name, state, failingSince, lastError } of pipeline.deliveries.destinations) {
       const failsMs = failingSince === null ? 0 : Date.now() - Date.parse(failingSince)
       if (state === 'failed' || failsMs > FAILING_MS) {
         troubles.push(`${name} fails${failingSince === null ? '' : ` since ${failingSince}`}: ${lastError?.message}`)
@@ -281,7 +281,7 @@ export class SensorService {
   }
 
   async #metrics(): Promise<string> {
-    const { destinations } = this.#options.pipeline.deliveries.report()
+    const { destinations } = this.#options.pipeline.deliveries
     return `${await sensorMetrics(this.#snapshot())}\n${await prometheusText(destinations)}`
   }
 
