@@ -70,7 +70,7 @@ export class SensorReport {
   }
 
   snapshot(state: SensorSnapshot['state'], troubles: readonly string[]): SensorSnapshot {
-    const { counts, tables, nowUs, bus, detector } = this.#sensor
+    const { counts, tables, frame, bus, detector } = this.#sensor
     const { rss, heapUsed } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     const events: Record<string, number> = {}
@@ -84,7 +84,7 @@ export class SensorReport {
       uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
       packets: { ...counts },
       packetsPerSecond: Math.round(this.#rate()),
-      lastPacket: Number.isNaN(nowUs) ? null : isoMicroseconds(nowUs),
+      lastPacket: counts.packets === 0 ? null : isoMicroseconds(frame.timeUs),
       sources: this.#sources.map(({ name, state: link, counters }) => ({
         name,
         isUp: link === 'up',
