@@ -19,8 +19,9 @@ export interface EventSink {
   abort(): Promise<void>
 }
 
-export function ndjsonSink(path: string, deliveries: Deliveries): EventSink {
-  const writer = new NdjsonWriter(path)
+/** `grows`: what comes is appended as it comes. */
+export function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): EventSink {
+  const writer = new NdjsonWriter(path, grows)
   return {
     delivery: deliveries.openFile(path, writer),
     isStore: false,

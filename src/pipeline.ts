@@ -94,11 +94,11 @@ export class Pipeline {
     return pipeline
   }
 
-  async #open({ notify, out, store }: PipelineOptions): Promise<void> {
+  async #open({ notify, out, store, isLive = false }: PipelineOptions): Promise<void> {
     const { deliveries, sinks } = this
     const alerting = notify ? prepared(this.#context) : null
     if (alerting !== null) this.#alerting = new Alerting(alerting, deliveries)
-    if (out !== undefined) sinks.push(ndjsonSink(out, deliveries))
+    if (out !== undefined) sinks.push(ndjsonSink(out, deliveries, isLive))
     if (store) sinks.push(await storeSink(this.#context, deliveries))
   }
 

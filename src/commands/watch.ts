@@ -59,7 +59,10 @@ export function registerWatch(program: Command, context: () => Context): void {
     .option('--user <name>', 'become this user once the interfaces are open')
     .addOption(new Option('--duration <seconds>', 'stop after so long').argParser(parseSeconds))
     .addOption(new Option('--packets <count>', 'stop after so many packets').argParser(parseCount))
-    .option('-o, --out <file>', 'also write the events as NDJSON; - is stdout, and then there is no summary')
+    .option(
+      '-o, --out <file>',
+      'also append the events to it as NDJSON, as they happen; - is stdout, and then there is no summary',
+    )
     .option('--no-store', 'do not write to the store')
     .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(

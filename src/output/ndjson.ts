@@ -1,4 +1,4 @@
-/** Events as nested ECS documents, one JSON object a line: to a file that appears only when it is whole, or to stdout. */
+/** Events as nested ECS documents, one JSON object a line: to stdout, to a file that appears only when it is whole, or to one that grows. */
 import { once } from 'node:events'
 import { createWriteStream, realpathSync, statSync } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
@@ -13,16 +13,20 @@ export class NdjsonWriter {
   readonly #stream: Writable
   readonly #ended: Promise<void>
 
-  /** `-` is stdout. A file is written beside itself and renamed by `close`; a pipe or a device is written as it is. */
-  constructor(path: string) {
+  /**
+   * `-` is stdout. A file is written beside itself and renamed by `close`, unless it grows: then what comes is appended to
+   * it. A pipe or a device is written as it is.
+   */
+  constructor(path: string, grows = false) {
     const present = path === '-' ? undefined : statSync(path, { throwIfNoEntry: false })
     const isStream = path === '-' || (present !== undefined && !present.isFile() && !present.isDirectory())
     this.#path = present?.isFile() ? realpathSync(path) : path
-    this.#temporary = isStream ? null : `${this.#path}.${process.pid}.partial`
+    this.#temporary = isStream || grows ? null : `${this.#path}.${process.pid}.partial`
     const mode = present?.isFile() ? present.mode & 0o777 : 0o600
     if (present?.isDirectory())
       throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
-    this.#stream = path === '-' ? process.stdout : createWriteStream(this.#temporary ?? path, { mode })
+    const flags = grows ? 'a' : 'w'
+    this.#stream = path === '-' ? process.stdout : createWriteStream(this.#temporary ?? path, { mode, flags })
     // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.
     this.#ended = path === '-' ? Promise.resolve() : finished(this.#stream)
     this.#ended.catch(() => {})

@@ -3,7 +3,7 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
- * `--only detect`, `--only store` or `--only cluster` leaves the others out.
+ * `--only detect`, `--only store`, `--only cluster` or `--only live` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
+import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
 
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster', 'live'] },
   },
 })
 
@@ -60,6 +61,11 @@ try {
       figures[kind] = cluster
       tables.push(clusterLines(cluster))
     }
+  }
+  if (values.only.includes('live')) {
+    const live = await measureLive(Number(values.packets), Number(values.rounds), tell)
+    figures['live'] = typeof live === 'string' ? null : live
+    tables.push(liveLines(live))
   }
 } finally {
   rmSync(scratch, { recursive: true })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 /** What the benchmark makes once and keeps. */
 export const CACHE = join(tmpdir(), 'borescope-bench')
 
-const FLAGS = flagsOfTheSensor()
+export const FLAGS = flagsOfTheSensor()
 /** As the sensor's, and not the user's: the first round fills it, as the first start of the sensor does. */
 const COMPILE_CACHE = join(CACHE, 'compiled')
 

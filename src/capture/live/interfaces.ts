@@ -62,7 +62,7 @@ export class InterfaceQuery {
 export const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 export function noInterface(name: string): LiveError {
-  const names = interfaceNames()
+  const names = interfaceNames().sort()
   const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`
   return new LiveError('no_interface', `there is no interface ${name}${known}`)
 }

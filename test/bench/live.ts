@@ -1,0 +1,169 @@
+/**
+ * What capturing costs: a fast sender on one end of a cable, and on the other in turn the bare walk of the ring, the same
+ * through libpcap and cap, `borescope watch`, and tcpdump. It takes root.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { LiveNetwork, type Running, whyNoCapture } from '../support/live-network.ts'
+import { cachedMix } from './generate.ts'
+import { median } from './median.ts'
+import { FLAGS } from './run.ts'
+
+/** At the most: they lie in the sender's memory. */
+const PACKETS_MAX = 600_000
+/** Packets a second; 0 is as many as go. */
+const RATES = [100_000, 0] as const
+/** `utime` and `stime` of /proc/PID/stat are in these. */
+const TICKS_PER_SECOND = 100
+
+interface Listener {
+  readonly name: string
+  readonly says: string
+  readonly command: readonly string[]
+  /** What it says when it listens. */
+  readonly ready: string
+  readonly signal: NodeJS.Signals
+  readonly read: (stdout: string, stderr: string) => { packets: number; lost: number; delayMs?: number }
+}
+
+const script = (...args: string[]) => [process.execPath, ...FLAGS, join(import.meta.dirname, 'live-case.ts'), ...args]
+const own = (name: string, says: string, ...args: string[]): Listener => ({
+  name,
+  says,
+  command: script(...args),
+  ready: 'watching',
+  signal: 'SIGTERM',
+  read: (stdout) => JSON.parse(stdout),
+})
+
+const LISTENERS: readonly Listener[] = [
+  own('ring', 'bare walk of the ring', 'walk', 'ring', 'b1'),
+  own('libpcap', 'the same through libpcap', 'walk', 'libpcap', 'b1'),
+  own('cap', 'the same through cap', 'walk', 'cap', 'b1'),
+  own('watch', 'borescope watch --no-store: every tracker and all rules', 'watch', 'b1'),
+  {
+    name: 'tcpdump',
+    says: 'tcpdump -w /dev/null',
+    command: ['tcpdump', '-i', 'b1', '-n', '-B', '65536', '-w', '/dev/null'],
+    ready: 'listening',
+    signal: 'SIGINT',
+    read: (_, stderr) => ({
+      packets: Number(/^(\d+) packets? captured/m.exec(stderr)?.[1]),
+      lost: Number(/^(\d+) packets? dropped by kernel/m.exec(stderr)?.[1]),
+    }),
+  },
+]
+
+interface Result {
+  readonly sent: number
+  readonly sentPerSecond: number
+  readonly packets: number
+  readonly lost: number
+  readonly cpuNs: number
+  readonly delayMs?: number | undefined
+}
+
+export interface LiveFigure {
+  readonly says: string
+  readonly packetsPerSecond: number
+  readonly deliveredPercent: number
+  readonly lost: number
+  readonly cpuNsPerPacket: number
+  readonly delayMs?: number | undefined
+}
+
+/** By the rate, then by the listener; null for one that is not installed. The string says why nothing was measured. */
+export type LiveFigures = Readonly<Record<string, Readonly<Record<string, LiveFigure | null>>>> | string
+
+export async function measureLive(packets: number, rounds: number, tell: (what: string) => void): Promise<LiveFigures> {
+  const reason = whyNoCapture()
+  if (reason !== null) return reason
+  const mix = cachedMix({ packets: Math.min(packets, PACKETS_MAX) })
+  const network = new LiveNetwork('bench')
+  network.pair('b0', 'b1')
+  try {
+    const figures: Record<string, Record<string, LiveFigure | null>> = {}
+    for (const rate of RATES) {
+      const results = new Map<string, Result[]>(LISTENERS.map(({ name }) => [name, []]))
+      for (let round = 0; round < rounds; round++) {
+        for (const listener of LISTENERS) {
+          tell(`${rate || 'all'} packets/s, round ${round + 1} of ${rounds}: ${listener.name}`)
+          const result = await listen(network, listener, mix, rate)
+          if (result !== null) results.get(listener.name)?.push(result)
+        }
+      }
+      const at = rate === 0 ? 'at full speed' : `at ${rate} packets/s`
+      figures[at] = Object.fromEntries(
+        LISTENERS.map(({ name, says }) => [name, figureOf(says, results.get(name) ?? [])]),
+      )
+    }
+    return figures
+  } finally {
+    await network.close()
+  }
+}
+
+async function listen(network: LiveNetwork, listener: Listener, mix: string, rate: number): Promise<Result | null> {
+  const running = network.start(...(listener.command as [string, ...string[]]))
+  try {
+    await running.says(listener.ready)
+  } catch {
+    return null
+  }
+  // Whoever starts is still at it, and pages of the ring are touched for the first time.
+  await delay(2000)
+  const before = cpuNs(running)
+  const sent = JSON.parse(network.run(process.execPath, join(import.meta.dirname, 'blast.ts'), 'b0', mix, String(rate)))
+  await delay(500)
+  const spent = cpuNs(running) - before
+  const { stdout, stderr } = await running.stop(listener.signal)
+  const counts = listener.read(stdout, stderr)
+  return { sent: sent.packets, sentPerSecond: sent.packets / sent.seconds, cpuNs: spent, ...counts }
+}
+
+/** Of the process and all of its threads. */
+function cpuNs({ child }: Running): number {
+  const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+    .slice(11, 13)
+  return ((Number(user) + Number(system)) * 1e9) / TICKS_PER_SECOND
+}
+
+function figureOf(says: string, runs: readonly Result[]): LiveFigure | null {
+  if (runs.length === 0) return null
+  const delays = runs.flatMap(({ delayMs }) => (delayMs === undefined ? [] : [delayMs]))
+  return {
+    says,
+    packetsPerSecond: Math.round(median(runs.map(({ sentPerSecond }) => sentPerSecond))),
+    deliveredPercent: Number(median(runs.map(({ packets, sent }) => (packets / sent) * 100)).toFixed(1)),
+    lost: median(runs.map(({ lost }) => lost)),
+    cpuNsPerPacket: Math.round(median(runs.map(({ cpuNs, packets }) => cpuNs / packets))),
+    ...(delays.length === 0 ? {} : { delayMs: Number(median(delays).toFixed(1)) }),
+  }
+}
+
+export function liveLines(figures: LiveFigures): string[] {
+  if (typeof figures === 'string') return [`capturing was not measured: ${figures}`]
+  return Object.entries(figures).flatMap(([at, listeners]) => [
+    `${at.padEnd(24)}  ${'sent/s'.padStart(9)}  ${'delivered'.padStart(9)}  ${'lost'.padStart(8)}  CPU ns/packet  loop p99`,
+    ...Object.entries(listeners).map(([name, figure]) =>
+      figure === null ? `${name.padEnd(24)}  not installed` : line(name, figure),
+    ),
+  ])
+}
+
+function line(name: string, figure: LiveFigure): string {
+  const { packetsPerSecond, deliveredPercent, lost, cpuNsPerPacket, delayMs, says } = figure
+  const columns = [
+    name.padEnd(24),
+    packetsPerSecond.toLocaleString('en').padStart(9),
+    `${deliveredPercent} %`.padStart(9),
+    lost.toLocaleString('en').padStart(8),
+    String(cpuNsPerPacket).padStart(13),
+    (delayMs === undefined ? '' : `${delayMs} ms`).padStart(8),
+    says,
+  ]
+  return columns.join('  ')
+}
