@@ -96,6 +96,7 @@ export class Deliveries {
       name,
       ...localOptions(this.#config),
       ...(this.#isLive ? LIVE_OPTIONS : {}),
+      order: 'arrival',
       spool: null,
       quarantine: null,
       warn: this.#warn,
