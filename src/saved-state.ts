@@ -6,7 +6,8 @@
  * A state goes to its place only when the events from before it are at rest, delivered or spooled: else a crash could leave a sensor
  * that remembers an alert which nobody got. An alert may come twice after a crash, but none is lost.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readState, type Restored, type StateEntry, StateError, StateWriter } from './detect/sigma/state.ts'
 
@@ -30,6 +31,8 @@ export interface SavedStateOptions {
   /** Resolves when the events so far are at rest. */
   readonly settled: () => Promise<void>
   readonly warn: (message: string) => void
+  /** Entries are taken for so long before packets have their turn. What passes meanwhile is in some parts and not in others. */
+  readonly sliceMs?: number
 }
 
 export interface PartRestored extends Restored {
@@ -48,7 +51,6 @@ export interface SavedStateStatus {
   readonly failures: number
 }
 
-/** Entries are taken for so long before packets have their turn. */
 const SLICE_MS = 4
 /** Saving takes at most one part in so many of the time: a large state is written less often. */
 const SHARE = 20
@@ -116,7 +118,7 @@ export class SavedState {
   }
 
   async #save(nowMs: number): Promise<void> {
-    const { everyMs, settled, bytesMax } = this.#options
+    const { everyMs, settled, bytesMax, sliceMs: sliceMax = SLICE_MS } = this.#options
     const prepared: Prepared[] = []
     const counted = { entries: 0, leftOut: 0 }
     // What hastens it from now on is for the next time.
@@ -129,7 +131,7 @@ export class SavedState {
         writer.add(entry)
         counted.entries++
         const takenMs = performance.now() - sliceMs
-        if (takenMs < SLICE_MS) continue
+        if (takenMs < sliceMax) continue
         busyMs += takenMs
         await new Promise<void>((resolve) => setImmediate(resolve))
         sliceMs = performance.now()
@@ -155,7 +157,10 @@ export class SavedState {
     const { folder, warn } = this.#options
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      for (const { name, text } of prepared) await writeWhole(join(folder, `${name}.state`), text)
+      const paths = prepared.map(({ name }) => join(folder, `${name}.state`))
+      for (const [at, { text }] of prepared.entries()) await writeBeside(paths[at], text)
+      // All parts change places together: each knows what the others know.
+      for (const path of paths) renameSync(`${path}.partial`, path)
       if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
       this.#isBroken = false
       const bytes = prepared.reduce((sum, { text }) => sum + text.length, 0)
@@ -188,20 +193,13 @@ export class SavedState {
   }
 }
 
-/** Written beside itself, forced onto the disk and renamed: whole or not there. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.partial`
+/** Beside its place, and forced onto the disk: it is there whole once it is renamed. */
+async function writeBeside(path: string, text: string): Promise<void> {
+  const file = await open(`${path}.partial`, 'w', 0o600)
   try {
-    const file = await open(temporary, 'w', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }

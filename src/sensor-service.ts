@@ -32,6 +32,8 @@ export interface SensorServiceOptions {
   readonly notifier: Notifier
   /** Microseconds since the epoch. */
   readonly wallUs?: () => number
+  /** As `SavedState` takes it. */
+  readonly stateSliceMs?: number
 }
 
 const SECOND_MS = 1000
@@ -82,6 +84,7 @@ export class SensorService {
             bytesMax: service.stateBytesMax,
             settled: () => pipeline.deliveries.settled(),
             warn: log.warn,
+            ...(options.stateSliceMs === undefined ? {} : { sliceMs: options.stateSliceMs }),
           })
     sensor.bus.subscribe((document) => {
       this.#report.count(document)

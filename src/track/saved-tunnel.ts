@@ -34,6 +34,7 @@ export interface SavedTunnel {
   readonly version: 2 | 3
   readonly uid: string
   readonly state: TunnelState
+  readonly stateUs: number
   readonly verdict: TunnelVerdict | undefined
   readonly protection: SavedProtection
   readonly endpoints: readonly SavedEndpoint[]
@@ -55,7 +56,7 @@ export function saveTunnel(
 ): SavedTunnel {
   const plain = Object.fromEntries(TUNNEL_FIELDS.map((field) => [field, tunnel[field]]))
   return {
-    ...(plain as unknown as Pick<SavedTunnel, 'uid' | 'state' | 'verdict' | 'protection'>),
+    ...(plain as unknown as Pick<SavedTunnel, 'uid' | 'state' | 'stateUs' | 'verdict' | 'protection'>),
     version: tunnel.version,
     endpoints,
     ids: [tunnel.ids[0], tunnel.ids[1]],
@@ -80,7 +81,6 @@ export function loadTunnel(tunnel: Tunnel, saved: SavedTunnel, isLater: boolean)
     if (challenge !== undefined) tunnel.ends[role].challenge = Uint8Array.from(Buffer.from(challenge, 'hex'))
   }
   for (const [role, channel] of saved.channels.entries()) tunnel.channels[role].restore(channel, isLater)
-  tunnel.isResumedLater = isLater
 }
 
 /** What later events say of a call. The other attributes of its set-up are not kept. */

@@ -133,17 +133,20 @@ export class Trackers {
   restore(entries: Iterable<SavedEntry>, pause: Pause): { readonly restored: number; readonly leftOut: number } {
     const pairs: SavedPair[] = []
     const associations: SavedAssociation[] = []
-    let restored = 0
-    let leftOut = 0
+    const tunnels: SavedTunnel[] = []
     for (const { kind, saved } of entries) {
       if (kind === 'esp.pair') pairs.push((saved as { readonly pair: SavedPair }).pair)
       else if (kind === 'esp.association')
         associations.push((saved as { readonly association: SavedAssociation }).association)
-      else {
-        const { tunnels } = kind === 'l2tp' ? this : this.v3
-        if (tunnels.restore(saved as SavedTunnel, pause)) restored++
-        else leftOut++
-      }
+      else tunnels.push(saved as SavedTunnel)
+    }
+    let restored = 0
+    let leftOut = 0
+    // In the order in which their deadlines were set: what ends in one second ends in that order.
+    for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {
+      const tracker = tunnel.version === 2 ? this.tunnels : this.v3.tunnels
+      if (tracker.restore(tunnel, pause)) restored++
+      else leftOut++
     }
     const esp = this.esp.restore(pairs, associations, pause)
     return { restored: restored + esp.pairs, leftOut: leftOut + esp.leftOut }

@@ -259,6 +259,7 @@ export class TunnelTracker {
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
     tunnel.resumedUs = nowUs
+    tunnel.pausedUs = nowUs - savedUs
     this.#meter.open(index, nowUs)
     this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {
@@ -774,11 +775,13 @@ export class TunnelTracker {
   }
 
   /** A set-up must make progress, an open tunnel must carry something. */
-  #deadline({ index, state, stateUs, resumedUs }: Tunnel): number {
-    if (state === 'closed') return Math.max(stateUs, resumedUs) + LINGER_US
+  #deadline({ index, state, stateUs, resumedUs, pausedUs }: Tunnel): number {
     const isOpen = state === 'established'
     const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
-    return Math.max(sinceUs, resumedUs) + (isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs)
+    const { idleTimeoutUs, setupTimeoutUs } = this.#limits
+    const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
+    // Time in which nobody looked does not count.
+    return sinceUs + timeoutUs + (sinceUs < resumedUs ? pausedUs : 0)
   }
 
   /**

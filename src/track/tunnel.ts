@@ -103,10 +103,9 @@ export class Tunnel {
   /** While it is closed: the packets of both roles when its peers were last looked at, to see whether both go on. */
   readonly lingering: [number, number] = [0, 0]
   isLingering = false
-  /** When a restarted sensor took it up; nobody looked for a while before. */
+  /** When a restarted sensor took it up, and how long nobody had looked: something may have happened to it meanwhile. */
   resumedUs = Number.NEGATIVE_INFINITY
-  /** Something may have happened to it meanwhile. */
-  isResumedLater = false
+  pausedUs = 0
 
   constructor(index: number) {
     this.index = index
@@ -139,7 +138,7 @@ export class Tunnel {
     this.stoppedBy = -1
     this.isLingering = false
     this.resumedUs = Number.NEGATIVE_INFINITY
-    this.isResumedLater = false
+    this.pausedUs = 0
   }
 
   enter(state: TunnelState, timeUs: number): void {
@@ -149,9 +148,7 @@ export class Tunnel {
 
   /** The peers may know more than the capture showed. */
   get isBehind(): boolean {
-    return (
-      this.isAdopted || this.isResumedLater || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
-    )
+    return this.isAdopted || this.pausedUs > 0 || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
   }
 
   /** The ids of what it is part of, outermost first, and its own. */
