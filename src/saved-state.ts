@@ -71,7 +71,8 @@ export class SavedState {
   #isBroken = false
   #status: SavedStateStatus = { saved: null, bytes: 0, entries: 0, leftOut: 0, failures: 0 }
 
-  constructor(parts: readonly StatePart[], options: SavedStateOptions, nowMs = performance.now()) {
+  /** Times are milliseconds of a clock that only goes forward. */
+  constructor(parts: readonly StatePart[], options: SavedStateOptions, nowMs: number) {
     this.#parts = parts
     this.#options = options
     this.#dueMs = nowMs + options.everyMs
@@ -89,7 +90,7 @@ export class SavedState {
   }
 
   /** Begins to save, if it is time to. */
-  tick(nowMs = performance.now()): void {
+  tick(nowMs: number): void {
     if (this.#current !== null || nowMs < this.#dueMs || nowMs < this.#nextMs) return
     this.#current = this.#save(nowMs).finally(() => {
       this.#current = null
@@ -97,7 +98,7 @@ export class SavedState {
   }
 
   /** Something happened that a crash should not make forgotten: it is saved soon. */
-  hasten(nowMs = performance.now()): void {
+  hasten(nowMs: number): void {
     this.#dueMs = Math.min(this.#dueMs, nowMs + HASTE_MS)
   }
 
@@ -139,7 +140,7 @@ export class SavedState {
       prepared.push(this.#ended(part, writer, counted))
       busyMs += performance.now() - sliceMs
     }
-    this.#nextMs = performance.now() + busyMs * SHARE
+    this.#nextMs = nowMs + busyMs * (SHARE + 1)
     await settled()
     await this.#commit(prepared, counted)
   }

@@ -32,6 +32,8 @@ export interface SensorServiceOptions {
   readonly notifier: Notifier
   /** Microseconds since the epoch. */
   readonly wallUs?: () => number
+  /** Milliseconds that only go forward. */
+  readonly monotonicMs?: () => number
   /** As `SavedState` takes it. */
   readonly stateSliceMs?: number
 }
@@ -51,13 +53,14 @@ export class SensorService {
   readonly #report: SensorReport
   readonly #shedding: Shedding
   readonly #wallUs: () => number
+  readonly #monotonicMs: () => number
   /** Null if nothing is kept. */
   readonly #state: SavedState | null
   #endpoints: Endpoints | null = null
   #phase: 'starting' | 'watching' | 'stopping' = 'starting'
-  #tickedMs = performance.now()
+  #tickedMs: number
   #lookedMs = 0
-  #maintainedMs = performance.now()
+  #maintainedMs: number
   #reloading: Promise<void> | null = null
   #isReloadWanted = false
 
@@ -67,6 +70,9 @@ export class SensorService {
     this.#options = options
     this.#config = context.config
     this.#wallUs = options.wallUs ?? (() => Date.now() * 1000)
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
+    this.#tickedMs = this.#monotonicMs()
+    this.#maintainedMs = this.#tickedMs
     this.#report = new SensorReport(named.name, sensor, pipeline, sources)
     this.#shedding = new Shedding(sensor.bus.emit)
     const parts = () =>
@@ -78,17 +84,21 @@ export class SensorService {
     this.#state =
       service.statePath === ''
         ? null
-        : new SavedState(parts(), {
-            folder: service.statePath,
-            everyMs: service.stateSeconds * SECOND_MS,
-            bytesMax: service.stateBytesMax,
-            settled: () => pipeline.deliveries.settled(),
-            warn: log.warn,
-            ...(options.stateSliceMs === undefined ? {} : { sliceMs: options.stateSliceMs }),
-          })
+        : new SavedState(
+            parts(),
+            {
+              folder: service.statePath,
+              everyMs: service.stateSeconds * SECOND_MS,
+              bytesMax: service.stateBytesMax,
+              settled: () => pipeline.deliveries.settled(),
+              warn: log.warn,
+              ...(options.stateSliceMs === undefined ? {} : { sliceMs: options.stateSliceMs }),
+            },
+            this.#tickedMs,
+          )
     sensor.bus.subscribe((document) => {
       this.#report.count(document)
-      if (document['event.kind'] === 'alert') this.#state?.hasten()
+      if (document['event.kind'] === 'alert') this.#state?.hasten(this.#monotonicMs())
     })
     pipeline.deliveries.describeSensor = () => this.#snapshot()
   }
@@ -120,7 +130,7 @@ export class SensorService {
   /** About ten times a second, between packets; `nowUs` is the time that events have. */
   tick(nowUs: number): void {
     const { pipeline, log, notifier } = this.#options
-    const nowMs = performance.now()
+    const nowMs = this.#monotonicMs()
     this.#tickedMs = nowMs
     notifier.alive(nowMs)
     pipeline.router?.advance(nowUs)
@@ -257,7 +267,7 @@ export class SensorService {
   }
 
   #stuck(): string | null {
-    const silentMs = performance.now() - this.#tickedMs
+    const silentMs = this.#monotonicMs() - this.#tickedMs
     return this.#phase === 'watching' && silentMs > STUCK_MS
       ? `the packet loop stands still for ${Math.round(silentMs / SECOND_MS)} s`
       : null
