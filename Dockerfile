@@ -4,8 +4,9 @@
 FROM node:24.21.0-bookworm-slim AS packages
 WORKDIR /opt/borescope
 COPY package.json package-lock.json ./
-# Without the optional ones, which bring Node.js: it is here already.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# Without those that bring Node.js: it is here already.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && rm -rf node_modules/node-linux-* node_modules/.bin/node
 
 # What sets up a cluster for docker-compose.yml: certificates and users.
 FROM node:24.21.0-bookworm-slim AS setup

@@ -1,7 +1,7 @@
 /** Every key of the configuration: its type, its bounds, its default, and what it is for. */
 import { z } from 'zod'
 import { ALERTS } from './alert-config.ts'
-import { LIVE_BACKENDS } from './capture/live.ts'
+import { BUFFER_BYTES, LIVE_BACKENDS, SNAP_LENGTH } from './capture/live.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
 import { LOG_FORMATS, LOG_LEVELS } from './service/log-levels.ts'
 
@@ -105,11 +105,16 @@ export const SCHEMA = z.strictObject({
             .describe(
               'Which packets the kernel hands over, in the language of tcpdump; null: the protocols of the family; empty: all.',
             ),
-          snapLength: z.int().min(96).max(262_144).default(65_535).describe('Bytes kept of a packet.'),
+          snapLength: z
+            .int()
+            .min(SNAP_LENGTH.min)
+            .max(SNAP_LENGTH.max)
+            .default(65_535)
+            .describe('Bytes kept of a packet.'),
           bufferBytes: z
             .int()
-            .min(1_048_576)
-            .max(4_294_967_296)
+            .min(BUFFER_BYTES.min)
+            .max(BUFFER_BYTES.max)
             .default(67_108_864)
             .describe('What the kernel may hold for one interface while the sensor is busy.'),
           blockBytes: z

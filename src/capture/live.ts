@@ -93,3 +93,7 @@ export interface LiveOptions {
 
 export const LIVE_BACKENDS = ['auto', 'ring', 'libpcap', 'cap'] as const
 export type LiveBackend = (typeof LIVE_BACKENDS)[number]
+
+/** The bounds of those numbers. Places in a ring are counted in 31 bits. */
+export const BUFFER_BYTES = { min: 1_048_576, max: 1_073_741_824 } as const
+export const SNAP_LENGTH = { min: 96, max: 262_144 } as const

@@ -1,7 +1,7 @@
 /** `borescope watch`: interfaces in, events out, until it is told to stop. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
-import { LIVE_BACKENDS, type LiveOptions, type LiveSource } from '../capture/live.ts'
+import { BUFFER_BYTES, LIVE_BACKENDS, type LiveOptions, type LiveSource, SNAP_LENGTH } from '../capture/live.ts'
 import { openLive } from '../capture/live/open.ts'
 import { dropPrivileges } from '../capture/live/privileges.ts'
 import { LiveLoop } from '../live-loop.ts'
@@ -48,7 +48,7 @@ export function registerWatch(program: Command, context: () => Context): void {
       '--filter <expression>',
       "packets to take, as tcpdump writes it; '' is all (default: the protocols of the family)",
     )
-    .addOption(new Option('--snaplen <bytes>', 'bytes kept of a packet').argParser(parseCount))
+    .addOption(new Option('--snaplen <bytes>', 'bytes kept of a packet').argParser(parseSnapLength))
     .addOption(
       new Option('--buffer <size>', 'what the kernel may hold of one interface, as in 64M').argParser(parseSize),
     )
@@ -331,12 +331,18 @@ function parseSeconds(text: string): number {
   return seconds
 }
 
+function parseSnapLength(text: string): number {
+  const length = parseCount(text)
+  if (length >= SNAP_LENGTH.min && length <= SNAP_LENGTH.max) return length
+  throw new InvalidArgumentError(`expected a number from ${SNAP_LENGTH.min} to ${SNAP_LENGTH.max}.`)
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
 /** `64M`, `1g`, or bytes. */
 function parseSize(text: string): number {
   const [, figures, unit] = /^(\d+)([kmg]?)(?:i?b)?$/i.exec(text) ?? []
   const size = Number(figures) * (UNITS[unit?.toLowerCase() ?? ''] ?? Number.NaN)
-  if (!(size >= 1024 ** 2)) throw new InvalidArgumentError('expected a size from 1M, such as 64M.')
-  return size
+  if (size >= BUFFER_BYTES.min && size <= BUFFER_BYTES.max) return size
+  throw new InvalidArgumentError('expected a size from 1M to 1G, such as 64M.')
 }

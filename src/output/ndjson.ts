@@ -48,7 +48,11 @@ export class NdjsonWriter {
 
   /** Gives up: nothing is left behind. */
   async abort(): Promise<void> {
-    if (this.#stream !== process.stdout) this.#stream.destroy()
+    if (this.#stream !== process.stdout) {
+      this.#stream.destroy()
+      // A file that is only now being opened would come after it was deleted.
+      await this.#ended.catch(() => {})
+    }
     if (this.#temporary !== null) await unlink(this.#temporary).catch(() => {})
   }
 }

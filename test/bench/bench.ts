@@ -3,7 +3,8 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
- * `--only detect`, `--only store`, `--only cluster` or `--only live` leaves the others out.
+ * `--only detect`, `--only store`, `--only cluster` or `--only live` leaves the others out. `--only soak` lets a sensor
+ * watch for a while, which nothing else does: `--minutes N`, and `--rate N` packets a second.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,7 @@ import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
 import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
+import { measureSoak, soakLines } from './soak.ts'
 import { measureStore, storeLines } from './store.ts'
 
 const { values } = parseArgs({
@@ -21,6 +23,8 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
+    minutes: { type: 'string', default: '5' },
+    rate: { type: 'string', default: '10000' },
     only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster', 'live'] },
   },
 })
@@ -66,6 +70,12 @@ try {
     const live = await measureLive(Number(values.packets), Number(values.rounds), tell)
     figures['live'] = typeof live === 'string' ? null : live
     tables.push(liveLines(live))
+  }
+  if (values.only.includes('soak')) {
+    tell(`a sensor watches for ${values.minutes} minutes`)
+    const soak = measureSoak(Number(values.minutes), Number(values.rate), scratch)
+    figures['soak'] = soak
+    tables.push(soakLines(soak))
   }
 } finally {
   rmSync(scratch, { recursive: true })

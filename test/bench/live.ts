@@ -61,6 +61,9 @@ interface Result {
   readonly packets: number
   readonly lost: number
   readonly cpuNs: number
+  /** How long its main thread could have worked and had no processor. */
+  readonly starvedNs: number
+  readonly seconds: number
   readonly delayMs?: number | undefined
 }
 
@@ -70,6 +73,8 @@ export interface LiveFigure {
   readonly deliveredPercent: number
   readonly lost: number
   readonly cpuNsPerPacket: number
+  /** Of the time: on a machine that others use, whoever is starved loses packets and knows no better. */
+  readonly starvedPercent: number
   readonly delayMs?: number | undefined
 }
 
@@ -113,13 +118,18 @@ async function listen(network: LiveNetwork, listener: Listener, mix: string, rat
   }
   // Whoever starts is still at it, and pages of the ring are touched for the first time.
   await delay(2000)
-  const before = cpuNs(running)
+  const [before, starvedBefore] = [cpuNs(running), starvedNs(running)]
   const sent = JSON.parse(network.run(process.execPath, join(import.meta.dirname, 'blast.ts'), 'b0', mix, String(rate)))
   await delay(500)
-  const spent = cpuNs(running) - before
+  const [spent, starved] = [cpuNs(running) - before, starvedNs(running) - starvedBefore]
   const { stdout, stderr } = await running.stop(listener.signal)
   const counts = listener.read(stdout, stderr)
-  return { sent: sent.packets, sentPerSecond: sent.packets / sent.seconds, cpuNs: spent, ...counts }
+  const { packets, seconds } = sent
+  return { sent: packets, sentPerSecond: packets / seconds, seconds, cpuNs: spent, starvedNs: starved, ...counts }
+}
+
+function starvedNs({ child }: Running): number {
+  return Number(readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ')[1])
 }
 
 /** Of the process and all of its threads. */
@@ -140,6 +150,7 @@ function figureOf(says: string, runs: readonly Result[]): LiveFigure | null {
     deliveredPercent: Number(median(runs.map(({ packets, sent }) => (packets / sent) * 100)).toFixed(1)),
     lost: median(runs.map(({ lost }) => lost)),
     cpuNsPerPacket: Math.round(median(runs.map(({ cpuNs, packets }) => cpuNs / packets))),
+    starvedPercent: Math.round(median(runs.map((run) => run.starvedNs / 1e7 / run.seconds))),
     ...(delays.length === 0 ? {} : { delayMs: Number(median(delays).toFixed(1)) }),
   }
 }
@@ -147,7 +158,7 @@ function figureOf(says: string, runs: readonly Result[]): LiveFigure | null {
 export function liveLines(figures: LiveFigures): string[] {
   if (typeof figures === 'string') return [`capturing was not measured: ${figures}`]
   return Object.entries(figures).flatMap(([at, listeners]) => [
-    `${at.padEnd(24)}  ${'sent/s'.padStart(9)}  ${'delivered'.padStart(9)}  ${'lost'.padStart(8)}  CPU ns/packet  loop p99`,
+    `${at.padEnd(24)}  ${'sent/s'.padStart(9)}  ${'delivered'.padStart(9)}  ${'lost'.padStart(8)}  CPU ns/packet  starved  loop p99`,
     ...Object.entries(listeners).map(([name, figure]) =>
       figure === null ? `${name.padEnd(24)}  not installed` : line(name, figure),
     ),
@@ -155,13 +166,14 @@ export function liveLines(figures: LiveFigures): string[] {
 }
 
 function line(name: string, figure: LiveFigure): string {
-  const { packetsPerSecond, deliveredPercent, lost, cpuNsPerPacket, delayMs, says } = figure
+  const { packetsPerSecond, deliveredPercent, lost, cpuNsPerPacket, starvedPercent, delayMs, says } = figure
   const columns = [
     name.padEnd(24),
     packetsPerSecond.toLocaleString('en').padStart(9),
     `${deliveredPercent} %`.padStart(9),
     lost.toLocaleString('en').padStart(8),
     String(cpuNsPerPacket).padStart(13),
+    `${starvedPercent} %`.padStart(7),
     (delayMs === undefined ? '' : `${delayMs} ms`).padStart(8),
     says,
   ]

@@ -67,6 +67,7 @@ describe('help', () => {
     expect(code).toBe(0)
     for (const name of [
       'replay',
+      'watch',
       'dissect',
       'query',
       'tunnels',
@@ -103,7 +104,7 @@ describe('help', () => {
       'spool',
       'quarantine',
     ]
-    for (const name of [...names, 'baseline', 'intel', 'config', 'fields', 'doctor']) {
+    for (const name of [...names, 'watch', 'baseline', 'intel', 'config', 'fields', 'doctor']) {
       const { code, stdout } = await borescope([name, '--help'])
       expect(code, name).toBe(0)
       expect(stdout).toContain(`Usage: borescope ${name}`)

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openCapture } from '../../src/capture/sources.ts'
+import { Frame } from '../../src/dissect/frame.ts'
 import { actions, essence, eventsIn, timesOf } from '../support/live-events.ts'
 import { LiveNetwork, skipsCapture } from '../support/live-network.ts'
 import { pcapFile } from '../support/pcap.ts'
@@ -29,6 +31,16 @@ afterEach(async () => {
 const counted = (stdout: string) =>
   JSON.parse(stdout) as { interfaces: Record<string, number>[]; packets: number; duplicates: number }
 
+/** Of a recording that may still grow. */
+async function packetsIn(path: string): Promise<number> {
+  const source = await openCapture(path)
+  const packet = new Frame()
+  let count = 0
+  while (await source.fill()) while (source.next(packet)) count++
+  await source.close()
+  return count
+}
+
 describe('what comes through the interface', () => {
   const hasTcpdump = spawnSync('tcpdump', ['--version']).status === 0
   if (!hasTcpdump) process.stderr.write('\nSKIPPED tests of test/live/watch.test.ts: tcpdump is not installed\n\n')
@@ -43,7 +55,7 @@ describe('what comes through the interface', () => {
     await tcpdump.says('listening')
     const watching = await network.watch('a1', '--filter', '')
     const sent = network.send('a0', capture(name), ...options)
-    await vi.waitFor(() => expect(readFileSync(recorded).length).toBeGreaterThan(sent * 60), { timeout: 10_000 })
+    await vi.waitFor(async () => expect(await packetsIn(recorded)).toBe(sent), { timeout: 20_000, interval: 200 })
     const { stdout, stderr, code } = await watching.stop()
     await tcpdump.stop('SIGINT')
     expect(stderr).not.toMatch(/error/)
@@ -102,11 +114,15 @@ describe('what comes through the interface', () => {
   })
 
   test('twice, from a SPAN port that copies both ways, counts once', async () => {
+    // The sender may be held up between the two on a busy machine.
+    network.environment['BORESCOPE_CAPTURE__DUPLICATE_WINDOW_MS'] = '500'
     const watching = await network.watch('a1')
     network.send('a0', MSCHAP, '--times', '2')
     const { stdout } = await watching.stop()
     const { packets, duplicates } = counted(stdout)
-    expect(packets).toBe(duplicates * 2)
+    // A few of the capture's own packets are alike, too.
+    expect(duplicates).toBeGreaterThanOrEqual(packets / 2)
+    expect(duplicates).toBeLessThan(packets * 0.55)
     expect(actions(eventsIn(network.events)).filter((name) => name === 'l2tp.tunnel.opened').length).toBe(1)
   })
 

@@ -87,6 +87,8 @@ export class Running {
 export class LiveNetwork {
   readonly name: string
   readonly scratch = mkdtempSync(join(tmpdir(), 'borescope-live-'))
+  /** Of what is started. */
+  readonly environment: Record<string, string> = {}
   readonly #running: Running[] = []
 
   constructor(label: string) {
@@ -125,7 +127,7 @@ export class LiveNetwork {
   startWith(environment: NodeJS.ProcessEnv, command: string, ...args: string[]): Running {
     const running = new Running('ip', ['netns', 'exec', this.name, command, ...args], {
       cwd: this.scratch,
-      env: { ...QUICK, PATH: process.env['PATH'], HOME: this.scratch, ...environment },
+      env: { ...QUICK, PATH: process.env['PATH'], HOME: this.scratch, ...this.environment, ...environment },
     })
     this.#running.push(running)
     return running

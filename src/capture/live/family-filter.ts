@@ -33,8 +33,11 @@ const SNAP = 0xaaaa_0300
 /** More of either are let pass. */
 const TAGS_MAX = 3
 const LABELS_MAX = 4
-/** With more learned ports than this the filter takes all of UDP, or of TCP. */
-export const LEARNED_PORTS_MAX = 256
+/**
+ * With more learned ports than this the filter takes all of UDP, or of TCP. The kernel limits what a socket's filter may take
+ * (net.core.optmem_max, 20 kB for long): this keeps it below a quarter of that.
+ */
+export const LEARNED_PORTS_MAX = 64
 
 export interface FamilyPorts {
   /** On which L2TP is spoken, and on which IKE in TCP. */

@@ -210,7 +210,13 @@ class LibpcapSource implements LiveSource {
 
   learn(ports: LearnedPorts): void {
     this.#learned = ports
-    if (this.#open !== null && this.#filter.expression === null) this.#setFilter(this.#open.handle, this.#open.linkType)
+    if (this.#open === null || this.#filter.expression !== null) return
+    try {
+      this.#setFilter(this.#open.handle, this.#open.linkType)
+    } catch (error) {
+      // Without the memory for a larger filter the old one goes on.
+      if (!(error instanceof LiveError)) throw error
+    }
   }
 
   close(): void {

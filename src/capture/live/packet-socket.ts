@@ -200,7 +200,13 @@ class PacketSocket implements LiveSource {
   }
 
   learn(ports: LearnedPorts): void {
-    if (!this.#isClosed) this.#attach(ports)
+    if (this.#isClosed) return
+    try {
+      this.#attach(ports)
+    } catch (error) {
+      // Without the memory for a larger filter the old one goes on.
+      if (!(error instanceof LiveError)) throw error
+    }
   }
 
   close(): void {

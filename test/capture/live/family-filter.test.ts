@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { familyFilter, LEARNED_PORTS_MAX } from '../../../src/capture/live/family-filter.ts'
+import { familyExpression, familyFilter, LEARNED_PORTS_MAX } from '../../../src/capture/live/family-filter.ts'
 import { openCapture, type Source } from '../../../src/capture/sources.ts'
 import { Bench } from '../../dissect/support.ts'
 import { decodeProgram, parseProgram, runProgram } from '../../support/bpf.ts'
@@ -254,4 +254,17 @@ describe('on every capture there is', () => {
     expect(both).toBeGreaterThan(1000)
     expect(refused).toEqual([])
   })
+
+  test.skipIf(!hasTcpdump)(
+    'the expression for those that take no filter of ours lets all of that pass, too',
+    async () => {
+      const { stdout } = spawnSync('tcpdump', ['-ddd', '-y', 'EN10MB', familyExpression()], { encoding: 'utf8' })
+      const theirs = parseProgram(stdout)
+      const refused: string[] = []
+      await eachFrame((bytes, _, where) => {
+        if (runProgram(FILTER, bytes) > 0 && runProgram(theirs, bytes) === 0) refused.push(where)
+      })
+      expect(refused).toEqual([])
+    },
+  )
 })

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { Ring } from '../../../src/capture/live/ring.ts'
 import { Frame } from '../../../src/dissect/frame.ts'
 import { LinkView } from '../../../src/wire/link.ts'
+import { allocatedBy } from '../../support/allocation.ts'
 import * as craft from '../../support/craft.ts'
 import { type RingRecord, STATUS, TestRing } from '../../support/packet-ring.ts'
 import { Random } from '../../support/random.ts'
@@ -298,4 +299,21 @@ describe('a block that makes no sense', () => {
       expect(kernel.isKernels(block)).toBe(true)
     }
   })
+})
+
+test('a packet costs no heap', () => {
+  const big = new TestRing(16, 65_536)
+  const walked = new Ring(big.memory, 65_536, ETHERNET, false)
+  const status = new Int32Array(big.memory)
+  for (let block = 0; block < 16; block++) big.fill(Array.from({ length: 100 }, (_, i) => numbered(i, 400)))
+  const run = (rounds: number) => {
+    for (let round = 0; round < rounds; round++) {
+      for (let block = 0; block < 16; block++) status[(block * 65_536) / 4 + 2] = STATUS.user
+      while (walked.next(packet));
+    }
+  }
+  run(100)
+  const packets = 20 * 16 * 100
+  const portions = Array.from({ length: 9 }, () => allocatedBy(() => run(20))).sort((a, b) => a - b)
+  expect(portions[4] / packets).toBeLessThan(0.5)
 })
