@@ -185,34 +185,100 @@ function fieldNamed(name: string): FieldName {
   return SHORT_NAMES[name] ?? (name as FieldName)
 }
 
+/** Routes and sinks that were made and checked; nothing is connected yet. */
+export interface PreparedAlerting {
+  readonly routes: readonly Route[]
+  readonly sinks: ReadonlyMap<string, Sink>
+}
+
+/**
+ * What the configuration wants.
+ *
+ * @throws {ConfigError} if a secret or a certificate cannot be read
+ */
+export function prepareAlerting(config: Config, environment: Environment): PreparedAlerting {
+  const routes = alertRoutes(config)
+  const names = new Set(routes.flatMap(({ sinks }) => sinks))
+  return { routes, sinks: new Map([...names].map((name) => [name, openSink(config, name, environment)])) }
+}
+
+interface OpenedSink {
+  readonly sink: Sink
+  /** Null while the one before it still sends. */
+  delivery: Delivery | null
+  /** What came meanwhile. */
+  readonly waiting: EventDocument[]
+}
+
+/** How long what waits for a sink is sent before another configuration takes its place; then it waits in the spool. */
+const HANDOVER_MS = 2000
+
 /** The sinks that routes lead to, each behind its delivery, and routers before them. */
 export class Alerting {
-  readonly #routes: readonly Route[]
-  readonly #sinks = new Map<string, { readonly sink: Sink; readonly delivery: Delivery }>()
+  readonly #deliveries: Deliveries
+  #routes: readonly Route[]
+  #sinks = new Map<string, OpenedSink>()
 
   /** Opens a delivery for every sink: what an earlier process left in its spool goes out first. */
-  constructor(config: Config, deliveries: Deliveries, environment: Environment) {
-    this.#routes = alertRoutes(config)
-    const names = new Set(this.#routes.flatMap(({ sinks }) => sinks))
-    // All of them first: a wrong one shall be told before anything is sent.
-    const opened = [...names].map((name) => [name, openSink(config, name, environment)] as const)
-    for (const [name, sink] of opened) {
-      this.#sinks.set(name, { sink, delivery: deliveries.open(deliveryNameOf(name), sink, 'remote') })
-    }
+  constructor({ routes, sinks }: PreparedAlerting, deliveries: Deliveries) {
+    this.#deliveries = deliveries
+    this.#routes = routes
+    for (const [name, sink] of sinks) this.#sinks.set(name, { sink, delivery: this.#open(name, sink), waiting: [] })
   }
 
   /** A router for one timeline; it stands on the bus, and ends with the timeline. */
   router(): AlertRouter {
-    return new AlertRouter(this.#routes, (sink, notification) => this.#sinks.get(sink)?.delivery.push(notification))
+    return new AlertRouter(this.#routes, (sink, notification) => this.#push(sink, notification))
+  }
+
+  /**
+   * Other routes and sinks from now on: gives the router that goes on in place of `router`. Every sink is opened anew, for its
+   * secrets may be others; `ready` resolves when all are.
+   */
+  replace({ routes, sinks }: PreparedAlerting, router: AlertRouter): { router: AlertRouter; ready: Promise<void> } {
+    this.#routes = routes
+    const next = this.router()
+    next.inherit(router)
+    const before = this.#sinks
+    this.#sinks = new Map([...sinks].map(([name, sink]) => [name, { sink, delivery: null, waiting: [] }]))
+    return { router: next, ready: this.#handOver(before) }
   }
 
   get deliveries(): readonly { readonly name: string; readonly delivery: Delivery }[] {
-    return [...this.#sinks].map(([name, { delivery }]) => ({ name, delivery }))
+    return [...this.#sinks].flatMap(([name, { delivery }]) => (delivery === null ? [] : [{ name, delivery }]))
   }
 
   /** After the deliveries. */
   async close(): Promise<void> {
     for (const { sink } of this.#sinks.values()) await sink.close()
+  }
+
+  #push(name: string, notification: EventDocument): void {
+    const opened = this.#sinks.get(name)
+    if (opened?.delivery === null) opened.waiting.push(notification)
+    else opened?.delivery.push(notification)
+  }
+
+  #open(name: string, sink: Sink): Delivery {
+    return this.#deliveries.open(deliveryNameOf(name), sink, 'remote')
+  }
+
+  async #handOver(before: ReadonlyMap<string, OpenedSink>): Promise<void> {
+    await Promise.all([...before.values()].map((opened) => this.#end(opened)))
+    for (const [name, opened] of this.#sinks) {
+      if (opened.delivery !== null) continue
+      opened.delivery = this.#open(name, opened.sink)
+      for (const notification of opened.waiting.splice(0)) opened.delivery.push(notification)
+    }
+  }
+
+  async #end({ sink, delivery }: OpenedSink): Promise<void> {
+    if (delivery !== null) {
+      // What fails now waits in the spool.
+      await delivery.flush(HANDOVER_MS).catch(() => {})
+      await this.#deliveries.remove(delivery)
+    }
+    await sink.close()
   }
 }
 

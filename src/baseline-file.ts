@@ -11,10 +11,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Baselines, SavedEntity } from './detect/baseline/baselines.ts'
+import type { StatePart } from './saved-state.ts'
 
 const FORMAT = 'borescope.baselines'
 const VERSION = 1
@@ -88,6 +90,29 @@ export function saveBaselines(path: string, baselines: Baselines): number {
   closeSync(file)
   renameSync(temporary, path)
   return count
+}
+
+const STATE = 'borescope.baselines/1'
+
+/**
+ * The same habits as a part of what a sensor saves while it runs. They are taken up on top of those of the file at `path`, unless
+ * that was written later: by the sensor at its end, or by somebody.
+ */
+export function createBaselinesState(path: string, baselines: Baselines): StatePart {
+  return {
+    name: 'baselines',
+    writer: STATE,
+    *entries() {
+      yield { kind: 'clock', savedMs: Date.now() }
+      for (const entity of baselines.save()) yield { kind: 'entity', entity }
+    },
+    restore([clock, ...entries]) {
+      const writtenMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+      if (!(Number(clock?.['savedMs']) > writtenMs)) return { restored: 0, outdated: 0 }
+      for (const { entity } of entries) baselines.restore(entity as SavedEntity)
+      return { restored: entries.length, outdated: 0 }
+    },
+  }
 }
 
 function parsed(line: string): unknown {

@@ -6,6 +6,7 @@ import { ALERT_LEVELS, ALERT_SCOPES } from './evidence/alerted.ts'
 import { SNAPS } from './evidence/snap.ts'
 import { FSYNC_POLICIES } from './output/spool.ts'
 import { SECRET, SECRET_OR_EMPTY, type Secret } from './secret-config.ts'
+import { LOG_FORMATS, LOG_LEVELS } from './service/log-levels.ts'
 
 const count = (fallback: number, says: string, most = 100_000_000) =>
   z.int().min(1).max(most).default(fallback).describe(says)
@@ -54,6 +55,20 @@ function refuseHalfStores(store: StoreKeys, { addIssue }: z.RefinementCtx): void
   const { warmAfterDays, deleteAfterDays } = store
   if (warmAfterDays !== 0 && deleteAfterDays !== 0 && warmAfterDays >= deleteAfterDays)
     refuse('warmAfterDays', 'expected fewer days than deleteAfterDays')
+}
+
+/** What a sensor says of itself is for its own host, unless its owner says otherwise. */
+function refuseOpenDoors(
+  { host, allowRemote }: { readonly host: string; readonly allowRemote: boolean },
+  { addIssue }: z.RefinementCtx,
+): void {
+  if (allowRemote || isLoopback(host)) return
+  const message = 'expected a loopback (127.0.0.1, ::1, localhost); allowRemote: true lets other hosts in'
+  addIssue({ code: 'custom', path: ['host'], message })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }
 
 export const SCHEMA = z.strictObject({
@@ -526,6 +541,50 @@ export const SCHEMA = z.strictObject({
         .default('')
         .describe("The tenant of OpenSearch Dashboards that the dashboards go into; empty for the user's own default."),
     })
+    .prefault({}),
+  service: z
+    .strictObject({
+      statePath: z
+        .string()
+        .default('')
+        .describe(
+          'The folder in which `watch` keeps what it remembers over a restart, relative to the working directory. Empty: nothing is kept, and what is open ends with it.',
+        ),
+      stateSeconds: seconds(60, 'How often that is written; soon after an alert in any case.'),
+      stateBytesMax: count(268_435_456, 'The most that one file of it may hold; what matters least is left out.', 1e10),
+      resumeSeconds: seconds(
+        900,
+        'After a longer pause open tunnels are not taken up under their ids, for their numbers may be those of others by now.',
+      ),
+      stopSeconds: seconds(
+        20,
+        'How long events are delivered after a polite kill, before the rest goes into the spool.',
+      ),
+      host: z
+        .string()
+        .min(1)
+        .default('127.0.0.1')
+        .describe('The address of /metrics, /healthz, /readyz and /status. Anything but a loopback needs allowRemote.'),
+      port: z.int().min(0).max(65_535).default(0).describe('Their port; 0 turns them off.'),
+      allowRemote: z
+        .boolean()
+        .default(false)
+        .describe('Whether they may be reached from other hosts. There is neither encryption nor a password.'),
+      logLevel: z
+        .enum(LOG_LEVELS)
+        .default('info')
+        .describe('What `watch` logs on stderr: messages of this level and above.'),
+      logFormat: z
+        .enum(LOG_FORMATS)
+        .default('auto')
+        .describe('`json`: an object a line; `plain`: for people; `auto`: plain on a terminal, else JSON.'),
+      logsPerMinute: count(
+        10,
+        'Of messages that say the same so many are logged in a minute; the others are counted.',
+        1e6,
+      ),
+    })
+    .superRefine(refuseOpenDoors)
     .prefault({}),
   alerts: ALERTS,
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Config } from './config-schema.ts'
 import type { Observer } from './events/bus.ts'
 import { Claim, claimFolder, type Owner } from './output/claim.ts'
-import { Delivery, type DeliveryOptions } from './output/delivery.ts'
+import { Delivery, type DeliveryOptions, type DestinationStatus } from './output/delivery.ts'
 import type { Destination } from './output/destination.ts'
 import { healthEvents } from './output/health.ts'
 import { Quarantine } from './output/quarantine.ts'
@@ -23,7 +23,7 @@ export class FolderInUseError extends Error {
 
 /**
  * `local`: a file or the embedded store, written in the order of arrival; it is waited for as long as it takes, and its error
- * ends the run. `remote`: may be gone for hours; has a spool.
+ * ends the run, but for what is live. `remote`: may be gone for hours; has a spool.
  */
 export type DestinationKind = 'local' | 'remote'
 
@@ -37,6 +37,7 @@ export class Deliveries {
   readonly #config: Config['delivery']
   readonly #command: string
   readonly #warn: (message: string) => void
+  readonly #isLive: boolean
   readonly #started = new Date().toISOString()
   readonly #deliveries: Delivery[] = []
   #claim: Claim | null = null
@@ -44,10 +45,14 @@ export class Deliveries {
   #health: { readonly to: Delivery; readonly observer: Observer } | null = null
   #healthTimer: NodeJS.Timeout | undefined
   #isStatusBroken = false
+  /** Adds to the status how the sensor does. */
+  describeSensor: (() => object) | null = null
   #isWritingStatus = false
   #statusWritten: Promise<void> = Promise.resolve()
 
-  constructor(config: Config['delivery'], command: string, warn: (message: string) => void) {
+  /** `isLive`: what produces the events cannot wait, as a network does not. */
+  constructor(config: Config['delivery'], command: string, warn: (message: string) => void, isLive = false) {
+    this.#isLive = isLive
     this.#config = config
     this.#command = command
     this.#warn = warn
@@ -61,12 +66,14 @@ export class Deliveries {
    */
   open(name: string, destination: Destination, kind: DestinationKind): Delivery {
     const config = this.#config
-    this.claim(kind === 'remote')
+    const mayWait = kind === 'remote' || this.#isLive
+    this.claim(mayWait)
     const folder = join(config.path, name)
-    const hasSpool = kind === 'remote' && config.spoolBytesMax > 0
+    const hasSpool = mayWait && config.spoolBytesMax > 0
     const delivery = new Delivery(destination, {
       name,
       ...(kind === 'local' ? localOptions(config) : remoteOptions(config)),
+      ...(this.#isLive ? LIVE_OPTIONS : {}),
       spool: hasSpool
         ? new Spool({
             folder,
@@ -88,6 +95,8 @@ export class Deliveries {
     const delivery = new Delivery(destination, {
       name,
       ...localOptions(this.#config),
+      ...(this.#isLive ? LIVE_OPTIONS : {}),
+      order: 'arrival',
       spool: null,
       quarantine: null,
       warn: this.#warn,
@@ -101,13 +110,26 @@ export class Deliveries {
     for (const delivery of this.#deliveries) await delivery.drain()
   }
 
-  async flush(): Promise<void> {
-    await Promise.all(this.#deliveries.map((delivery) => delivery.flush()))
+  /** After `deadlineMs` what is left is for `close`. */
+  async flush(deadlineMs = Number.POSITIVE_INFINITY): Promise<void> {
+    await Promise.all(this.#deliveries.map((delivery) => delivery.flush(deadlineMs)))
     if (this.#health === null) return
     const { to } = this.#health
     this.#tellHealth()
     // One that fails is not waited for a second time: then this goes into the spool like everything else.
-    if (to.status().failingSince === null) await to.flush()
+    if (to.status().failingSince === null) await to.flush(deadlineMs)
+  }
+
+  /** Resolves when the events so far are at rest: see `Delivery.settled`. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#deliveries.map((delivery) => delivery.settled()))
+  }
+
+  /** Ends a delivery, and leaves what it did not deliver in its spool. Its name is free for another one. */
+  async remove(delivery: Delivery): Promise<void> {
+    await delivery.close()
+    const at = this.#deliveries.indexOf(delivery)
+    if (at !== -1) this.#deliveries.splice(at, 1)
   }
 
   /** Gives the state of all deliveries to one of them as events, from time to time and after `flush`. */
@@ -126,6 +148,11 @@ export class Deliveries {
     this.#claim = null
   }
 
+  /** What became of the events of each delivery. */
+  get destinations(): DestinationStatus[] {
+    return this.#deliveries.map((delivery) => delivery.status())
+  }
+
   report(ended = false): StatusReport {
     return {
       version: 1,
@@ -134,7 +161,8 @@ export class Deliveries {
       started: this.#started,
       updated: new Date().toISOString(),
       ended,
-      destinations: this.#deliveries.map((delivery) => delivery.status()),
+      destinations: this.destinations,
+      ...(this.describeSensor === null ? {} : { sensor: this.describeSensor() }),
     }
   }
 
@@ -163,7 +191,7 @@ export class Deliveries {
   #tellHealth(): void {
     if (this.#health === null) return
     const { to, observer } = this.#health
-    for (const document of healthEvents(this.report().destinations, observer, Date.now())) to.push(document)
+    for (const document of healthEvents(this.destinations, observer, Date.now())) to.push(document)
   }
 
   /** One after the other, and none for one that is not through; a disk that is slow delays nothing else. */
@@ -186,6 +214,17 @@ export class Deliveries {
 }
 
 export const QUARANTINE = 'quarantine.ndjson'
+
+/**
+ * Nobody waits: what finds no room in memory goes to disk, and what finds none there is dropped, flows before events and alerts last.
+ * A destination is never given up.
+ */
+const LIVE_OPTIONS = {
+  order: 'priority',
+  holdsBack: false,
+  giveUpMs: Number.POSITIVE_INFINITY,
+  isStubborn: true,
+} as const
 
 type Wired = Omit<DeliveryOptions, 'name' | 'spool' | 'quarantine' | 'warn' | 'random'>
 

@@ -20,6 +20,8 @@ export interface LiveHooks {
   tick?(nowUs: number): void
   /** Awaited between slices of packets: there the slow side may hold the packet path back. */
   pause?(): Promise<void>
+  /** In place of the end of the timeline, when all packets are taken. */
+  end?(): Promise<void>
   /** The loop stops by itself after so many packets. */
   readonly packetsMax?: number
 }
@@ -82,7 +84,8 @@ export class LiveLoop {
     await this.#drain()
     this.#tick()
     this.#tellLosses()
-    await this.#sensor.end(async () => this.#hooks.pause?.())
+    if (this.#hooks.end !== undefined) await this.#hooks.end()
+    else await this.#sensor.end(async () => this.#hooks.pause?.())
   }
 
   stop(): void {

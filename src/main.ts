@@ -62,7 +62,7 @@ Exit codes:
   3  an input could not be read, or not to its end
   4  an error of Borescope itself
   5  events were not delivered: they wait in the spool, or were lost
-  130, 143  stopped by Ctrl-C or a signal; what was read by then is kept
+  130, 143  a replay was stopped by Ctrl-C or a signal; what was read by then is kept
 
 Examples:
   borescope replay capture.pcap            analyse a capture

@@ -11,6 +11,7 @@ import { loadPacketSecrets } from './config.ts'
 import type { Config } from './config-schema.ts'
 import { Detector } from './detect/detector.ts'
 import type { RuleSet } from './detect/rules.ts'
+import type { Restored } from './detect/sigma/state.ts'
 import { Defragmenter } from './dissect/defragment.ts'
 import { Dissector, type Verdict } from './dissect/dissector.ts'
 import { Duplicates } from './dissect/duplicates.ts'
@@ -73,8 +74,11 @@ export class Sensor {
     flawed: 0,
   }
   readonly trackers: Trackers
-  readonly detector: Detector | null
+  /** Null if nothing is to be detected. */
+  detector: Detector | null
   recorder: Recorder | null = null
+  readonly #config: Config
+  readonly #keyring: EspKeyring
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
@@ -82,22 +86,12 @@ export class Sensor {
 
   /** Without rules nothing is detected: events only. */
   constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
+    this.#config = config
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    const { groupsMax, entitiesMax, incidents } = config.detect
-    this.detector =
-      rules === null
-        ? null
-        : new Detector(rules, emit, {
-            groupsMax,
-            entitiesMax,
-            incidents: {
-              idleUs: incidents.idleSeconds * SECOND_US,
-              lastUs: incidents.lastSeconds * SECOND_US,
-              openMax: incidents.openMax,
-            },
-          })
-    if (this.detector !== null) this.bus.subscribe(this.detector.observe)
+    this.detector = rules === null ? null : this.#detectorOf(rules)
+    if (this.detector !== null) this.bus.subscribe((document) => this.detector?.observe(document))
+    this.#keyring = new EspKeyring(espKeys)
     const { track, capture } = config
     const secrets = loadPacketSecrets(config, process.env)
     this.trackers = new Trackers(
@@ -133,7 +127,7 @@ export class Sensor {
         sourcesMax: track.anomalySourcesMax,
       },
       secrets.l2tp,
-      new EspKeyring(espKeys),
+      this.#keyring,
       secrets.ppp,
       // The ports of what IPsec hides are not those of the network.
       (port) => {
@@ -160,6 +154,54 @@ export class Sensor {
   /** The time that events have: that of the packets; 0 before the first one. */
   get nowUs(): number {
     return this.counts.packets === 0 ? 0 : this.#clock.nowUs
+  }
+
+  /**
+   * Other rules from now on. What the old ones remember of rules that are the same goes on; says how much was taken over, and how
+   * much belonged to rules that are gone or say something else.
+   */
+  replaceRules(rules: RuleSet): Restored {
+    const next = this.#detectorOf(rules)
+    const kept = this.detector === null ? { restored: 0, outdated: 0 } : next.restore(this.detector.save().text)
+    this.detector = next
+    return kept
+  }
+
+  /** Other keys for ESP from now on. */
+  replaceEspKeys(entries: readonly EspKeyEntry[]): void {
+    this.#keyring.replace(entries)
+    this.trackers.esp.keysChanged()
+  }
+
+  #detectorOf(rules: RuleSet): Detector {
+    const { groupsMax, entitiesMax, incidents } = this.#config.detect
+    return new Detector(rules, this.bus.emit, {
+      groupsMax,
+      entitiesMax,
+      incidents: {
+        idleUs: incidents.idleSeconds * SECOND_US,
+        lastUs: incidents.lastSeconds * SECOND_US,
+        openMax: incidents.openMax,
+      },
+    })
+  }
+
+  /** How full the tables of things that are followed are. */
+  get tables(): readonly { readonly name: string; readonly size: number; readonly capacity: number }[] {
+    const { tunnels, v3, sessions, flows, ike, esp, pptpConnections, pptpCalls, pppoe } = this.trackers
+    const { track } = this.#config
+    return [
+      { name: 'tunnels', size: tunnels.size, capacity: track.tunnelsMax },
+      { name: 'tunnels_v3', size: v3.tunnels.size, capacity: track.tunnelsMax },
+      { name: 'sessions', size: sessions.size, capacity: track.sessionsMax },
+      { name: 'sessions_v3', size: v3.sessions.size, capacity: track.sessionsMax },
+      { name: 'flows', size: flows.size, capacity: track.flowsMax },
+      { name: 'ike_exchanges', size: ike.size, capacity: track.ikeExchangesMax },
+      { name: 'esp_associations', size: esp.size, capacity: track.espAssociationsMax },
+      { name: 'pptp_connections', size: pptpConnections.size, capacity: track.pptpConnectionsMax },
+      { name: 'pptp_calls', size: pptpCalls.size, capacity: track.pptpCallsMax },
+      { name: 'pppoe_sessions', size: pppoe.size, capacity: track.pppoeSessionsMax },
+    ]
   }
 
   /** From the first packet to the last, in nanoseconds. */
@@ -310,6 +352,15 @@ export class Sensor {
     return verdict === 'pppoe' && !frame.hasInner
       ? this.#duplicates.isSameFrame(frame.link, frame.pppoe, frame)
       : this.#duplicates.isDuplicate(frame.ip, frame)
+  }
+
+  /**
+   * The end of the process, not of what it watches: what `trackers.save` does not hold is told, the rest stays open for the sensor
+   * that takes it up. Yields where a slow side may catch up.
+   */
+  *suspend(): Generator<void> {
+    this.bus.origin = null
+    if (this.counts.packets > 0) yield* this.trackers.suspend(this.#clock.nowUs)
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { Alerting, openSink, testNotification } from '../src/alerting.ts'
+import { Alerting, prepareAlerting, openSink, testNotification } from '../src/alerting.ts'
 import { ConfigError, loadConfig, maskSecrets, readSecret } from '../src/config.ts'
 import type { Config } from '../src/config-schema.ts'
 import { Deliveries } from '../src/deliveries.ts'
@@ -161,7 +161,7 @@ describe('wired', () => {
   const alertsIn = async (yaml: string, documents: readonly ReturnType<typeof alert>[]) => {
     const config = load(`${yaml}\ndelivery: { path: ${join(folder, `spool-${++files}`)}, batchSeconds: 0.01 }\n`)
     const deliveries = new Deliveries(config.delivery, 'test', () => {})
-    const alerting = new Alerting(config, deliveries, {})
+    const alerting = new Alerting(prepareAlerting(config, {}), deliveries)
     const router = alerting.router()
     for (const document of documents) router.observe(document)
     router.end()

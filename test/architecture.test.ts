@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   output: ['base', 'events'],
   dashboards: ['base', 'events'],
   respond: ['base', 'events'],
+  service: ['base', 'events'],
   api: ['base', 'events', 'store'],
   commands: ['*'],
   '': ['*'],

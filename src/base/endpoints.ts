@@ -81,10 +81,12 @@ export class Endpoints {
     return addressText(this.bytes(id), 0, 16)
   }
 
-  /** The address of an IPv6 endpoint, as 16 fresh bytes. */
+  /** The address as fresh bytes, 4 or 16. */
   bytes(id: number): Uint8Array {
-    const bytes = new Uint8Array(16)
-    for (let i = 0; i < 16; i++) bytes[i] = this.#words[id * WORDS + (i >> 2)] >>> (24 - (i & 3) * 8)
+    const length = this.isIpv6(id) ? 16 : 4
+    const first = id * WORDS + 4 - length / 4
+    const bytes = new Uint8Array(length)
+    for (let i = 0; i < length; i++) bytes[i] = this.#words[first + (i >> 2)] >>> (24 - (i & 3) * 8)
     return bytes
   }
 

@@ -37,8 +37,11 @@ export class Context {
   readonly config: Config
   /** Null when only defaults apply. */
   readonly configFile: string | null
+  /** As it was asked for: where the configuration is read again. */
+  readonly configPath: string | undefined
 
   constructor(configPath: string | undefined) {
+    this.configPath = configPath
     const { config, file } = loadConfig(configPath, process.env)
     this.config = config
     this.configFile = file

@@ -1,25 +1,18 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
 import { type Command, Option } from 'commander'
-import { saveBaselines } from '../baseline-file.ts'
 import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
-import { Alerting } from '../alerting.ts'
-import type { Emit } from '../events/catalogue.ts'
-import { Deliveries } from '../deliveries.ts'
-import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
-import { NdjsonWriter } from '../output/ndjson.ts'
-import { Recording, type RecordingCounters } from '../recording.ts'
-import { Sensor } from '../sensor.ts'
-import { VERSION } from '../version.ts'
-import { createBaselines, readBaselines } from './baseline.ts'
+import { deliverySays, type EventSink } from '../event-sinks.ts'
+import { type DeliveryCounts, droppedIn } from '../output/delivery.ts'
+import { type Notified, Pipeline } from '../pipeline.ts'
+import type { RecordingCounters } from '../recording.ts'
+import type { Sensor } from '../sensor.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
-import { STORE } from './destinations.ts'
-import { openEnrichers } from './enrichment.ts'
-import { Summary, type SummaryTotals } from './summary.ts'
-import { bytes, counted, number, paint, print, printable, warn } from './terminal.ts'
+import type { Summary, SummaryTotals } from './summary.ts'
+import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
 interface ReplayOptions {
   readonly out?: string
@@ -114,7 +107,7 @@ async function expand(captures: readonly string[], options: ReplayOptions): Prom
 export interface Analysis {
   readonly totals: SummaryTotals
   readonly summary: Summary
-  readonly sinks: readonly Sink[]
+  readonly sinks: readonly EventSink[]
   /** Null if nobody was to be told. */
   readonly notified: Notified | null
   /** What is wrong with captures that could not be read to their end. */
@@ -129,50 +122,20 @@ export async function analyse(
   paths: readonly string[],
   options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'evidence'>,
 ): Promise<Analysis> {
-  const { set } = context.rules()
-  if (set.problems.some(({ severity }) => severity === 'error')) {
-    process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
-  }
-  const espKeys = context.espKeys()
-  const enrichers = openEnrichers(context.config)
-  // The habits outlive the sensors of the captures: what deviates goes to the one at work.
-  let emit: Emit = () => {}
-  const baselines = options.baseline ? createBaselines(context.config, (event) => emit(event)) : null
-  if (baselines !== null) readBaselines(context.config.baseline.path, baselines)
-  const deliveries = new Deliveries(context.config.delivery, 'borescope replay', warn)
-  const sinks: Sink[] = []
-  let alerting: Alerting | null = null
-  let recording: Recording | null = null
-  const notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
-  const summary = new Summary()
+  const startedMs = performance.now()
+  const pipeline = await Pipeline.open(context, { ...options, command: 'borescope replay' })
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
-  const startedMs = performance.now()
   const damaged: string[] = []
   try {
-    if (options.notify) alerting = openAlerting(context, deliveries)
-    recording = openRecording(context, options)
-    await openSinks(context, deliveries, options, sinks)
     for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
       if (interruption.signal !== null) break
       const sources = await openAll(group, damaged)
       if (sources.length === 0) continue
       const source = mergeByTime(sources)
-      const sensor = new Sensor(context.config, VERSION, set, espKeys)
-      emit = sensor.bus.emit
-      for (const enricher of enrichers) sensor.bus.enrich(enricher)
-      if (baselines !== null) sensor.bus.subscribe(baselines.observe)
-      sensor.bus.subscribe(summary.observe)
-      for (const { delivery } of sinks) sensor.bus.subscribe(delivery.push)
-      // Of each timeline for itself: the next one may lie a year before.
-      const router = alerting?.router()
-      if (router !== undefined) sensor.bus.subscribe(router.observe)
-      recording?.attach(sensor)
-      await runTimeline(sensor, source, deliveries, recording, progress)
-      await recording?.flush()
-      recording?.report(sensor.bus.emit, sensor.nowUs)
-      router?.end()
-      for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
+      const sensor = pipeline.sensor()
+      await runTimeline(sensor, source, pipeline, progress)
+      await pipeline.endTimeline()
       totals.packets += sensor.counts.packets
       totals.bytes += sensor.counts.bytes
       totals.duplicates += sensor.counts.duplicates
@@ -181,22 +144,14 @@ export async function analyse(
         damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
       }
     }
-    await deliveries.flush()
-    await deliveries.close()
-    for (const sink of sinks) await sink.finish()
-    if (baselines !== null) saveBaselines(context.config.baseline.path, baselines)
   } catch (error) {
-    await deliveries.close()
-    for (const sink of sinks) await sink.abort()
+    await pipeline.abort()
     throw error
-  } finally {
-    await alerting?.close()
-    await recording?.close()
   }
+  await pipeline.finish()
   totals.seconds = (performance.now() - startedMs) / 1000
-  for (const { name, delivery } of alerting?.deliveries ?? []) notified.sinks.push({ name, counts: delivery.counts })
-  const evidence = recording === null ? null : recording.counters
-  return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged, evidence }
+  const { summary, sinks, notified, evidence } = pipeline
+  return { totals, summary, sinks, notified, damaged, evidence }
 }
 
 /** The captures that can be opened; of the others it is told why they cannot. */
@@ -216,8 +171,7 @@ async function openAll(paths: readonly string[], damaged: string[]): Promise<Sou
 async function runTimeline(
   sensor: Sensor,
   source: MergedSource,
-  deliveries: Deliveries,
-  recording: Recording | null,
+  pipeline: Pipeline,
   progress: Progress,
 ): Promise<void> {
   const { length } = source.sources
@@ -225,89 +179,12 @@ async function runTimeline(
   try {
     await sensor.run(source, async () => {
       progress.advance(source.progress.bytesRead, sensor.counts.packets)
-      await deliveries.drain()
-      await recording?.drain()
+      await pipeline.drain()
       return interruption.signal !== null
     })
   } finally {
     await source.close()
     progress.end()
-  }
-}
-
-/** Null if no packets are to be kept. */
-function openRecording({ config }: Context, { evidence }: Pick<ReplayOptions, 'evidence'>): Recording | null {
-  if (evidence === undefined && !config.evidence.enabled) return null
-  const folder = evidence === undefined ? {} : { path: evidence }
-  const recording = Recording.open({ ...config.evidence, ...folder }, VERSION)
-  for (const { file, message } of recording.recovery.problems) warn(`${printable(file)} ${message}`)
-  return recording
-}
-
-/** What became of the alerts that people were to be told of. */
-export interface Notified {
-  heldBack: number
-  duplicates: number
-  unrouted: number
-  readonly sinks: { readonly name: string; readonly counts: DeliveryCounts }[]
-}
-
-export function openAlerting(context: Context, deliveries: Deliveries): Alerting {
-  if (Object.keys(context.config.alerts.sinks).length === 0) {
-    throw new UsageError('--notify has nobody to tell: no sinks are configured (alerts.sinks)')
-  }
-  return new Alerting(context.config, deliveries, process.env)
-}
-
-/** Where events go. */
-export interface Sink {
-  readonly delivery: Delivery
-  readonly isStore: boolean
-  /** What stands at the end of the summary. */
-  readonly says: () => string
-  /** Everything is delivered, or lies in the spool. */
-  finish(): Promise<void>
-  abort(): Promise<void>
-}
-
-export async function openSinks(
-  context: Context,
-  deliveries: Deliveries,
-  options: Pick<ReplayOptions, 'out' | 'store'>,
-  sinks: Sink[],
-  grows = false,
-): Promise<void> {
-  if (options.out !== undefined) sinks.push(ndjsonSink(options.out, deliveries, grows))
-  if (options.store) sinks.push(await storeSink(context, deliveries))
-}
-
-function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): Sink {
-  const writer = new NdjsonWriter(path, grows)
-  return {
-    delivery: deliveries.openFile(path, writer),
-    isStore: false,
-    says: () => `Events written to ${path}`,
-    finish: () => writer.close(),
-    abort: () => writer.abort(),
-  }
-}
-
-async function storeSink(context: Context, deliveries: Deliveries): Promise<Sink> {
-  const store = await context.createStore()
-  const delivery = deliveries.open(STORE, store, context.storeKind)
-  // Where one sensor writes one file, `borescope status` says the same.
-  if (context.storeKind === 'remote') {
-    deliveries.reportHealth(delivery, { name: context.config.sensor.name, version: VERSION })
-  }
-  return {
-    delivery,
-    isStore: true,
-    says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
-    async finish() {
-      await store.prune(context.retention)
-      await store.close()
-    },
-    abort: () => store.close(),
   }
 }
 
@@ -336,16 +213,6 @@ function evidenceSays({ packets, cut, bytes: written, dropped }: RecordingCounte
   return `Evidence: ${parts.join(', ')}`
 }
 
-function deliverySays(counts: DeliveryCounts, where: string, verb = 'stored in'): string {
-  const { stored, duplicates, quarantined, spooled } = counts
-  const parts = [`${number(stored)} ${verb} ${where}`]
-  if (duplicates > 0) parts.push(`${number(duplicates)} were there already`)
-  if (quarantined > 0) parts.push(`${number(quarantined)} refused (see 'borescope quarantine list')`)
-  if (spooled > 0) parts.push(`${number(spooled)} wait in the spool (sent by the next run, or 'borescope spool send')`)
-  for (const [reason, count] of Object.entries(counts.dropped)) parts.push(`${number(count)} lost (${reason})`)
-  return parts.join(', ')
-}
-
 /** Events that are not where they should be; those in the quarantine are, for the destination does not want them. */
 export function undelivered(deliveries: readonly { readonly counts: DeliveryCounts }[]): number {
   return deliveries.reduce((sum, { counts }) => sum + counts.spooled + droppedIn(counts), 0)
@@ -354,7 +221,7 @@ export function undelivered(deliveries: readonly { readonly counts: DeliveryCoun
 export function asJson(
   totals: SummaryTotals,
   summary: Summary,
-  sinks: readonly Sink[],
+  sinks: readonly EventSink[],
   notified: Notified | null,
 ): object {
   const store = sinks.find(({ isStore }) => isStore)?.delivery.counts
@@ -401,7 +268,7 @@ function totalsOf(counts: DeliveryCounts) {
 
 export function ending(
   context: Context,
-  sinks: readonly Sink[],
+  sinks: readonly EventSink[],
   summary: Summary,
   notified: Notified | null,
   evidence: RecordingCounters | null,

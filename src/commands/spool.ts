@@ -42,7 +42,7 @@ async function send(context: Context, json: boolean): Promise<number> {
       warn(
         found === null
           ? `events wait in ${join(path, name)}, but the configuration has no destination ${name}`
-          : `events wait in ${join(path, name)} for a cluster, but the configured store is a file`,
+          : `events wait in ${join(path, name)}, but the configured store is a file: only 'borescope watch' sends them there`,
       )
     }
     await deliveries.flush()

@@ -5,8 +5,10 @@ import { ownerOf } from '../output/claim.ts'
 import { type DestinationStatus, droppedIn } from '../output/delivery.ts'
 import { inspectSpool } from '../output/spool.ts'
 import { readStatus, type StatusReport } from '../output/status.ts'
+import type { SensorSnapshot } from '../service/snapshot.ts'
 import { type Context, EXIT } from './context.ts'
 import { namesIn } from './destinations.ts'
+import { isStale, sensorLines } from './status-sensor.ts'
 import { bytes, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
 const FORMATS = ['table', 'json', 'prometheus'] as const
@@ -23,11 +25,11 @@ interface Status {
 export function registerStatus(program: Command, context: () => Context): void {
   program
     .command('status')
-    .summary('what was delivered where, what waits, what is refused, what is lost')
+    .summary('how the sensor does; what was delivered where, what waits, what is refused, what is lost')
     .description(
-      'Shows the deliveries of the process that runs, or of the last one. Of each destination holds:\n' +
+      'Shows how a watching sensor does (packets, losses, memory, state, last reload), and the deliveries of the process\nthat runs, or of the last one. Of each destination holds:\n' +
         'accepted + resumed = stored + duplicates + quarantined + spooled + queued + in flight + dropped.\n' +
-        'Exits with 5 if events were lost, a destination fails, events wait in a spool that no process sends, or the process\nwas killed with events in memory.',
+        'Exits with 5 if events were lost, a destination fails, events wait in a spool that no process sends, the process\nwas killed with events in memory, or a sensor that runs does not capture and deliver as it should.',
     )
     .addOption(new Option('--format <format>', 'how').choices(FORMATS).default('table'))
     .option('--json', 'the same as --format json')
@@ -97,7 +99,11 @@ const NOTHING: Omit<DestinationStatus, 'name'> = {
   quarantine: null,
 }
 
-function isFine({ process, destinations }: Status): boolean {
+function isFine({ process, report, destinations }: Status): boolean {
+  const sensor = sensorOf(report)
+  if (process === 'running' && report !== null && sensor !== null) {
+    if (sensor.troubles.length > 0 || isStale(report.updated, Date.now())) return false
+  }
   return destinations.every(
     (status) =>
       status.state !== 'failed' &&
@@ -109,13 +115,23 @@ function isFine({ process, destinations }: Status): boolean {
 
 function asJson({ folder, process, report, destinations }: Status): object {
   const { pid, command, started, updated } = report ?? { pid: null, command: null, started: null, updated: null }
-  return { folder, process, pid, command, started, updated, destinations }
+  return { folder, process, pid, command, started, updated, destinations, sensor: sensorOf(report) ?? undefined }
+}
+
+function sensorOf(report: StatusReport | null): SensorSnapshot | null {
+  return (report?.sensor as SensorSnapshot | undefined) ?? null
 }
 
 function asText(status: Status): string {
   const { folder, destinations, report } = status
   if (report === null && destinations.length === 0) return `Nothing was delivered yet: there is no status in ${folder}`
   const parts = [headline(status)]
+  const sensor = sensorOf(report)
+  const isRunning = status.process === 'running'
+  if (report !== null && isRunning && isStale(report.updated, Date.now())) {
+    parts.push(paint('red', `Nothing was heard from it since ${when(report.updated)} UTC`))
+  }
+  if (sensor !== null) parts.push(...sensorLines(sensor, isRunning))
   if (destinations.length > 0) parts.push(table(COLUMNS, destinations))
   parts.push(...destinations.flatMap((destination) => remarks(status, destination)))
   return parts.join('\n')

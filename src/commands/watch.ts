@@ -1,25 +1,23 @@
 /** `borescope watch`: interfaces in, events out, until it is told to stop. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
-import type { Alerting } from '../alerting.ts'
-import { saveBaselines } from '../baseline-file.ts'
 import { BUFFER_BYTES, LIVE_BACKENDS, type LiveOptions, type LiveSource, SNAP_LENGTH } from '../capture/live.ts'
 import { openLive } from '../capture/live/open.ts'
 import { dropPrivileges } from '../capture/live/privileges.ts'
-import { Deliveries } from '../deliveries.ts'
 import { LiveLoop } from '../live-loop.ts'
-import type { AlertRouter } from '../output/alert-router.ts'
-import { Sensor } from '../sensor.ts'
-import { VERSION } from '../version.ts'
-import { createBaselines, readBaselines } from './baseline.ts'
+import { openNotifySocket } from '../notify-socket.ts'
+import { Pipeline } from '../pipeline.ts'
+import type { Sensor } from '../sensor.ts'
+import { SensorService } from '../sensor-service.ts'
+import { ServiceLog } from '../service/log.ts'
+import { Notifier } from '../service/notify.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
-import { openEnrichers } from './enrichment.ts'
 import { parseCount } from './formats.ts'
-import { asJson, ending, type Notified, openAlerting, openSinks, type Sink, undelivered } from './replay.ts'
-import { Summary } from './summary.ts'
-import { bytes, counted, number, print, table, warn } from './terminal.ts'
+import { asJson, ending, undelivered } from './replay.ts'
+import { bytes, counted, number, print, table } from './terminal.ts'
 
 interface WatchOptions {
+  readonly evidence?: string
   readonly out?: string
   readonly store: boolean
   readonly failOn?: (typeof LEVELS)[number]
@@ -67,6 +65,7 @@ export function registerWatch(program: Command, context: () => Context): void {
       'also append the events to it as NDJSON, as they happen; - is stdout, and then there is no summary',
     )
     .option('--no-store', 'do not write to the store')
+    .option('--evidence <folder>', 'keep the packets in this folder (see extract --help)')
     .option('--baseline', 'learn what is usual, and tell what is not (see baseline --help)')
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
@@ -82,29 +81,71 @@ export function registerWatch(program: Command, context: () => Context): void {
 async function watch(context: Context, interfaces: readonly string[], options: WatchOptions): Promise<number> {
   const twice = interfaces.find((name, at) => interfaces.indexOf(name) !== at)
   if (twice !== undefined) throw new UsageError(`${twice} is named twice`)
+  const log = logOf(context)
   const sources = await openAll(context, interfaces, options)
-  let signal: 'SIGINT' | 'SIGTERM' | null = null
   try {
     await dropPrivileges(options.user ?? context.config.capture.live.user)
-    const watching = new Watching(context, sources, options)
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => {
-        signal = name
-        watching.stop()
+    const notifier = await notifierOf(log)
+    const pipeline = await Pipeline.open(context, {
+      ...options,
+      command: 'borescope watch',
+      isLive: true,
+      warn: log.warn,
+    })
+    const watching = new Watching(context, sources, options, pipeline, log, notifier)
+    const release = handleSignals(watching)
+    try {
+      await watching.run(() => {
+        if (!options.quiet) log.info(`watching ${interfaces.join(', ')}`)
       })
+    } finally {
+      release()
     }
-    if (!options.quiet) warn(`watching ${interfaces.join(', ')}`)
-    await watching.run()
-    const { sinks, notified, summary } = watching
+    const { sinks, notified, summary } = pipeline
     const missing = undelivered([...sinks.map(({ delivery }) => delivery), ...(notified?.sinks ?? [])])
-    if (missing > 0) warn(`${counted(missing, 'event')} could not be delivered: see 'borescope status'`)
+    if (missing > 0) log.warn(`${counted(missing, 'event')} could not be delivered: see 'borescope status'`)
     if (options.json) await print(JSON.stringify(watching.asJson()))
     else if (!options.quiet && options.out !== '-') await print(watching.text())
-    if (signal !== null) return signal === 'SIGINT' ? 130 : 143
     if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
     return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
   } finally {
     for (const source of sources) source.close()
+  }
+}
+
+/** SIGINT and SIGTERM end it in good order, a second one at once. SIGHUP reads the configuration again, or says that the terminal is gone. */
+function handleSignals(watching: Watching): () => void {
+  const stop = () => watching.stop()
+  const hangUp = () => (process.stdin.isTTY ? watching.stop() : void watching.reload())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, stop)
+  process.on('SIGHUP', hangUp)
+  return () => {
+    process.off('SIGHUP', hangUp)
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
+  }
+}
+
+function logOf({ config }: Context): ServiceLog {
+  const { logLevel, logFormat, logsPerMinute } = config.service
+  return new ServiceLog({
+    level: logLevel,
+    format: logFormat,
+    perMinute: logsPerMinute,
+    name: config.sensor.name,
+    isTerminal: process.stderr.isTTY === true,
+    write: (line) => process.stderr.write(line),
+  })
+}
+
+async function notifierOf(log: ServiceLog): Promise<Notifier> {
+  const path = process.env['NOTIFY_SOCKET']
+  const watchdogUs = Notifier.watchdogUs(process.env)
+  if (path === undefined || path === '') return new Notifier({ send: null, watchdogUs, warn: log.warn })
+  try {
+    return new Notifier({ send: await openNotifySocket(path), watchdogUs, warn: log.warn })
+  } catch (error) {
+    log.warn(`the service manager is told nothing: ${(error as Error).message}`)
+    return new Notifier({ send: null, watchdogUs, warn: log.warn })
   }
 }
 
@@ -139,34 +180,35 @@ async function openAll(
 
 /** One run of the command: its sensor, where events go, and what is shown. */
 class Watching {
-  readonly summary = new Summary()
-  readonly sinks: Sink[] = []
-  notified: Notified | null = null
+  readonly pipeline: Pipeline
   readonly #context: Context
   readonly #sources: readonly LiveSource[]
   readonly #options: WatchOptions
   readonly #sensor: Sensor
   readonly #loop: LiveLoop
-  readonly #deliveries: Deliveries
+  readonly #service: SensorService
   readonly #progress: Progress
   readonly #startedMs = performance.now()
-  #router: AlertRouter | null = null
   #seconds = 0
 
-  constructor(context: Context, sources: readonly LiveSource[], options: WatchOptions) {
+  constructor(
+    context: Context,
+    sources: readonly LiveSource[],
+    options: WatchOptions,
+    pipeline: Pipeline,
+    log: ServiceLog,
+    notifier: Notifier,
+  ) {
     this.#context = context
     this.#sources = sources
     this.#options = options
-    const { set } = context.rules()
-    if (set.problems.some(({ severity }) => severity === 'error')) {
-      warn("some rules are not used because they are wrong: see 'borescope rules check'")
-    }
-    this.#sensor = new Sensor(context.config, VERSION, set, context.espKeys())
-    this.#deliveries = new Deliveries(context.config.delivery, 'borescope watch', warn)
+    this.pipeline = pipeline
+    this.#sensor = pipeline.sensor()
     this.#progress = new Progress(options.quiet !== true && options.out !== '-')
+    this.#service = new SensorService({ context, pipeline, sensor: this.#sensor, sources, log, notifier })
     this.#loop = new LiveLoop(this.#sensor, sources, {
       tick: (nowUs) => this.#tick(nowUs),
-      pause: () => this.#deliveries.drain(),
+      end: () => this.#service.end(),
       ...(options.packets === undefined ? {} : { packetsMax: options.packets }),
     })
   }
@@ -175,50 +217,31 @@ class Watching {
     this.#loop.stop()
   }
 
-  async run(): Promise<void> {
-    const { config } = this.#context
-    const { bus } = this.#sensor
-    const options = this.#options
-    const deliveries = this.#deliveries
-    let alerting: Alerting | null = null
+  reload(): Promise<void> {
+    return this.#service.reload()
+  }
+
+  /** `started` is called when packets are about to be taken. */
+  async run(started: () => void): Promise<void> {
+    const { pipeline } = this
     try {
-      for (const enricher of openEnrichers(config)) bus.enrich(enricher)
-      const baselines = options.baseline ? createBaselines(config, bus.emit) : null
-      if (baselines !== null) {
-        readBaselines(config.baseline.path, baselines)
-        bus.subscribe(baselines.observe)
-      }
-      bus.subscribe(this.summary.observe)
-      if (options.notify) alerting = openAlerting(this.#context, deliveries)
-      await openSinks(this.#context, deliveries, options, this.sinks, true)
-      for (const { delivery } of this.sinks) bus.subscribe(delivery.push)
-      this.#router = alerting?.router() ?? null
-      if (this.#router !== null) bus.subscribe(this.#router.observe)
+      await this.#service.start()
+      started()
       await this.#loop.run()
-      this.#router?.end()
-      await deliveries.flush()
-      await deliveries.close()
-      for (const sink of this.sinks) await sink.finish()
-      if (baselines !== null) saveBaselines(config.baseline.path, baselines)
-      if (alerting !== null && this.#router !== null) {
-        const told = alerting.deliveries.map(({ name, delivery }) => ({ name, counts: delivery.counts }))
-        this.notified = { ...this.#router.counters, sinks: told }
-      }
     } catch (error) {
-      await deliveries.close()
-      for (const sink of this.sinks) await sink.abort()
+      await pipeline.abort()
       throw error
     } finally {
       this.#progress.end()
-      await alerting?.close()
     }
+    await this.#service.finish()
     this.#seconds = (performance.now() - this.#startedMs) / 1000
   }
 
   #tick(nowUs: number): void {
-    this.#router?.advance(nowUs)
+    this.#service.tick(nowUs)
     const seconds = (performance.now() - this.#startedMs) / 1000
-    this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.summary.alertCount)
+    this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.pipeline.summary.alertCount)
     if (this.#options.duration !== undefined && seconds >= this.#options.duration) this.stop()
   }
 
@@ -238,17 +261,22 @@ class Watching {
 
   asJson(): object {
     const interfaces = this.#sources.map(({ name, state, counters }) => ({ name, state, ...counters }))
-    const { captures: _, ...rest } = asJson(this.#totals, this.summary, this.sinks, this.notified) as {
+    const { captures: _, ...rest } = asJson(
+      this.#totals,
+      this.pipeline.summary,
+      this.pipeline.sinks,
+      this.pipeline.notified,
+    ) as {
       captures: number
     }
-    return { interfaces, ...rest }
+    return { interfaces, ...rest, evidence: this.pipeline.evidence }
   }
 
   text(): string {
     const parts = [
-      this.summary.text(this.#totals),
+      this.pipeline.summary.text(this.#totals),
       table(INTERFACE_COLUMNS, this.#sources),
-      ending(this.#context, this.sinks, this.summary, this.notified, null),
+      ending(this.#context, this.pipeline.sinks, this.pipeline.summary, this.pipeline.notified, this.pipeline.evidence),
     ]
     return parts.join('\n\n')
   }

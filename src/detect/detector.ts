@@ -106,7 +106,8 @@ interface Course {
 
 /** A document of what a detector remembers is no larger. */
 const STATE_BYTES_MAX = 256 * 1024 * 1024
-const WRITER = 'borescope.detector'
+/** Whose state it is, in the document that holds it. */
+export const DETECTOR_STATE = 'borescope.detector'
 const SUPPRESSION = 'suppression'
 const CLOCK = 'clock'
 const COURSE = 'course'
@@ -208,10 +209,11 @@ export class Detector {
    * it larger than `bytesMax` is left out, the least recent first, and counted.
    */
   save(bytesMax = STATE_BYTES_MAX): { readonly text: string; readonly leftOut: number } {
-    return writeState(this.#entries(), WRITER, bytesMax)
+    return writeState(this.entries(), DETECTOR_STATE, bytesMax)
   }
 
-  *#entries(): Generator<StateEntry> {
+  /** What `save` writes; entries may be taken one after the other while events go on. */
+  *entries(): Generator<StateEntry> {
     const saved = (timeUs: number) => (Number.isFinite(timeUs) ? timeUs : null)
     yield { kind: CLOCK, nowUs: saved(this.#nowUs), sweepUs: saved(this.#sweepUs) }
     yield* this.#incidents.save()
@@ -228,9 +230,14 @@ export class Detector {
 
   /** Takes up what `save` wrote; for a detector that has seen no event. Throws StateError if it is not whole. */
   restore(text: string, bytesMax = STATE_BYTES_MAX): Restored {
+    return this.restoreEntries(readState(text, DETECTOR_STATE, bytesMax))
+  }
+
+  /** The same with the entries of a document that was read and found whole. */
+  restoreEntries(entries: Iterable<StateEntry>): Restored {
     const groups: StateEntry[] = []
     const byKind: Record<string, StateEntry[]> = { [SUPPRESSION]: [], [INCIDENT]: [], [COURSE]: [] }
-    for (const entry of readState(text, WRITER, bytesMax)) {
+    for (const entry of entries) {
       if (entry.kind === CLOCK) {
         const { nowUs, sweepUs } = entry
         if (typeof nowUs === 'number') this.#nowUs = nowUs

@@ -35,6 +35,13 @@ export class EspKeyring {
   readonly #wildcards: EspKeyEntry[] = []
 
   constructor(entries: readonly EspKeyEntry[]) {
+    this.replace(entries)
+  }
+
+  /** Other keys from now on. */
+  replace(entries: readonly EspKeyEntry[]): void {
+    this.#bySpi.clear()
+    this.#wildcards.length = 0
     for (const entry of entries) {
       if (entry.spiMask !== WHOLE_SPI) this.#wildcards.push(entry)
       else {

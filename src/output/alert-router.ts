@@ -9,7 +9,7 @@
 import { isoMicroseconds, parseMicroseconds } from '../base/time.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { Agenda, type Entry } from './agenda.ts'
-import { Gathered } from './notification.ts'
+import { Gathered, type SavedGathered } from './notification.ts'
 
 export interface CalmOptions {
   /** An alert that says the same of the same within this time is left out. 0: none is. */
@@ -51,6 +51,17 @@ export interface RouterCounters {
 }
 
 export type Notify = (sink: string, notification: EventDocument) => void
+
+/** A line of what a router remembers. */
+export type RouterEntry =
+  | { readonly kind: 'clock'; readonly nowUs: number | null }
+  | { readonly kind: 'group'; readonly route: string; readonly group: SavedGroup }
+  | { readonly kind: 'original'; readonly route: string; readonly says: string; readonly timeUs: number }
+
+type SavedGroup = Omit<Group, 'gathered' | 'due'> & {
+  readonly gathered: SavedGathered | null
+  readonly dueUs: number | null
+}
 
 /** By these alerts are grouped if grouping is off: the throttle is for each rule and entity. */
 const RULE_AND_ENTITY: readonly FieldName[] = ['rule.id', 'alert.entity']
@@ -103,6 +114,48 @@ export class AlertRouter {
     this.#setDeadline()
   }
 
+  /** The sensor stops for a while: what was gathered goes out now, and what is remembered stays. */
+  sendGathered(): void {
+    for (const route of this.#routes) route.sendGathered(this.#nowUs)
+    this.#setDeadline()
+  }
+
+  /** What is being gathered, held back and remembered, as plain values; the most important first. */
+  *save(): Generator<RouterEntry> {
+    yield { kind: 'clock', nowUs: Number.isFinite(this.#nowUs) ? this.#nowUs : null }
+    for (const route of this.#routes) yield* route.save()
+  }
+
+  /** Takes up what `save` gave, for a router that has seen nothing. Entries of routes that are not there any more are counted. */
+  restore(entries: Iterable<RouterEntry>): { readonly restored: number; readonly outdated: number } {
+    const byKey = new Map(this.#routes.map((route) => [route.key, route]))
+    let restored = 0
+    let outdated = 0
+    for (const entry of entries) {
+      if (entry.kind === 'clock') {
+        this.#nowUs = entry.nowUs ?? Number.NEGATIVE_INFINITY
+        if (entry.nowUs !== null) this.#latest = isoMicroseconds(entry.nowUs)
+        continue
+      }
+      const route = byKey.get(entry.route)
+      if (route === undefined) outdated++
+      else {
+        route.restore(entry)
+        restored++
+      }
+    }
+    this.#setDeadline()
+    return { restored, outdated }
+  }
+
+  /** Goes on in place of a router with other routes: what was gathered for routes that are not there any more goes out now. */
+  inherit(before: AlertRouter): void {
+    const keys = new Set(this.#routes.map(({ key }) => key))
+    for (const route of before.#routes) if (!keys.has(route.key)) route.end(before.#nowUs)
+    this.restore(before.save())
+    Object.assign(this.counters, before.counters)
+  }
+
   #setDeadline(): void {
     const { nextUs } = this.#agenda
     this.#deadline = nextUs === Number.POSITIVE_INFINITY ? null : isoMicroseconds(nextUs)
@@ -149,6 +202,8 @@ interface Group {
 /** A route with its groups. */
 class RouteState {
   readonly route: Route
+  /** Names it over restarts: its place, its sinks and how it keeps calm. */
+  readonly key: string
   readonly #index: number
   readonly #counters: RouterCounters
   readonly #agenda: Agenda<Due>
@@ -163,6 +218,7 @@ class RouteState {
 
   constructor(route: Route, index: number, counters: RouterCounters, agenda: Agenda<Due>, notify: Notify) {
     this.route = route
+    this.key = JSON.stringify([index, route.sinks, route.calm])
     this.#index = index
     this.#counters = counters
     this.#agenda = agenda
@@ -187,10 +243,38 @@ class RouteState {
     if (group.isThrottled) this.#counters.heldBack++
   }
 
+  sendGathered(nowUs: number): void {
+    for (const group of this.#groups.values()) this.send(group, nowUs, false)
+  }
+
   end(nowUs: number): void {
     for (const group of this.#groups.values()) this.send(group, nowUs, true)
     this.#groups.clear()
     this.#originals.clear()
+  }
+
+  *save(): Generator<RouterEntry> {
+    for (const { gathered, due, ...group } of this.#groups.values()) {
+      const saved = { ...group, gathered: gathered?.save() ?? null, dueUs: due?.dueUs ?? null }
+      yield { kind: 'group', route: this.key, group: saved }
+    }
+    for (const [says, timeUs] of this.#originals) yield { kind: 'original', route: this.key, says, timeUs }
+  }
+
+  restore(entry: Exclude<RouterEntry, { kind: 'clock' }>): void {
+    if (entry.kind === 'original') {
+      this.#originals.set(entry.says, entry.timeUs)
+      return
+    }
+    const { gathered, dueUs, ...saved } = entry.group
+    const group: Group = {
+      ...saved,
+      sentUs: [...saved.sentUs],
+      gathered: gathered === null ? null : Gathered.restore(gathered),
+      due: null,
+    }
+    if (dueUs !== null) group.due = this.#agenda.add(dueUs, { state: this, group })
+    this.#groups.set(group.key, group)
   }
 
   /** Begins to gather, until the group's time has come. */

@@ -40,6 +40,8 @@ export interface DeliveryOptions {
   readonly patienceMs: number
   /** When a destination that fails is given up, and the delivery with it. */
   readonly giveUpMs: number
+  /** Whether one that says there is no hope is tried again all the same: somebody may mend it while a service runs. */
+  readonly isStubborn?: boolean
   readonly spool: Spool | null
   readonly quarantine: Quarantine | null
   /** For the jitter: from 0 to less than 1. */
@@ -174,6 +176,8 @@ export class Delivery {
   #isFlushing = false
   #isClosed = false
   readonly #rate = new RateMeter()
+  /** Who waits for the documents with a lower number than `before`, of which so many are in memory. */
+  #settling: { readonly before: number; left: number; readonly resolve: () => void }[] = []
   /** Everyone who waits for something to change. */
   #waiters: (() => void)[] = []
 
@@ -247,6 +251,16 @@ export class Delivery {
     }
   }
 
+  /**
+   * Resolves when everything that was pushed so far has left the memory: it is delivered, refused, lost, or on disk. What is
+   * pushed later is not waited for. Never rejects; of a destination that stands still it may take as long as that does.
+   */
+  settled(): Promise<void> {
+    const left = this.#queued + this.#inFlight
+    if (left === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#settling.push({ before: this.#numbers, left, resolve }))
+  }
+
   /** Stops at once; what is left goes into the spool. The destination stays open: it belongs to whoever opened it. */
   async close(): Promise<void> {
     if (this.#isClosed) return
@@ -257,6 +271,7 @@ export class Delivery {
     this.#returnPostponed()
     for (const lane of LANES) this.#leaveBehind(lane)
     this.#spool?.close()
+    for (const { resolve } of this.#settling) resolve()
     this.#notify()
   }
 
@@ -445,7 +460,7 @@ export class Delivery {
     if (retry === 'smaller') return this.#halve(items, error)
     this.#putBack(items)
     this.#retries++
-    if (retry === 'never') this.#fail(error)
+    if (retry === 'never' && this.#options.isStubborn !== true) this.#fail(error)
     else this.#backOff(error, afterMs)
   }
 
@@ -512,7 +527,13 @@ export class Delivery {
     this.#return(items)
   }
 
+  /** They have left the memory for good. */
   #acknowledge(items: readonly Item[]): void {
+    for (const wait of this.#settling) {
+      for (const { number } of items) if (number < wait.before) wait.left--
+      if (wait.left === 0) wait.resolve()
+    }
+    if (this.#settling.length > 0) this.#settling = this.#settling.filter(({ left }) => left > 0)
     const tickets = items.flatMap(({ ticket }) => (ticket === null ? [] : [ticket]))
     if (tickets.length > 0) this.#spool?.acknowledge(tickets)
   }

@@ -9,6 +9,19 @@ const EVIDENCE_MAX = 50
 /** Rules and entities are told apart up to so many. */
 const DISTINCT_MAX = 100
 
+/** As plain values. */
+export interface SavedGathered {
+  readonly foremost: EventDocument
+  readonly counts: readonly [alerts: number, heldBack: number, events: number]
+  readonly first: string
+  readonly last: string
+  readonly examples: readonly string[]
+  readonly ids: readonly string[]
+  readonly evidence: readonly string[]
+  readonly rules: readonly string[]
+  readonly entities: readonly string[]
+}
+
 export class Gathered {
   /** The most severe alert, the first among equals: it gives the notification its fields. */
   #foremost: EventDocument
@@ -27,6 +40,34 @@ export class Gathered {
     this.#foremost = alert
     this.#first = startOf(alert)
     this.#last = endOf(alert)
+  }
+
+  save(): SavedGathered {
+    return {
+      foremost: this.#foremost,
+      counts: [this.#alerts, this.#heldBack, this.#events],
+      first: this.#first,
+      last: this.#last,
+      examples: this.#examples,
+      ids: this.#ids,
+      evidence: [...this.#evidence],
+      rules: [...this.#rules],
+      entities: [...this.#entities],
+    }
+  }
+
+  /** Goes on from what `save` gave. */
+  static restore(saved: SavedGathered): Gathered {
+    const gathered = new Gathered(saved.foremost)
+    ;[gathered.#alerts, gathered.#heldBack, gathered.#events] = saved.counts
+    gathered.#first = saved.first
+    gathered.#last = saved.last
+    gathered.#examples.push(...saved.examples)
+    gathered.#ids.push(...saved.ids)
+    for (const id of saved.evidence) gathered.#evidence.add(id)
+    for (const rule of saved.rules) gathered.#rules.add(rule)
+    for (const entity of saved.entities) gathered.#entities.add(entity)
+    return gathered
   }
 
   add(alert: EventDocument, isHeldBack: boolean): void {

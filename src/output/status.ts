@@ -15,6 +15,8 @@ export interface StatusReport {
   /** Whether the process came to its end; if not, and it is gone, it was killed. */
   readonly ended: boolean
   readonly destinations: readonly DestinationStatus[]
+  /** How the sensor does that raises the events, in the words of its `/status`; absent where none runs for long. */
+  readonly sensor?: object
 }
 
 const FILE = 'status.json'

@@ -22,6 +22,16 @@ const HELD_MAX = 16
 const WINDOW_MIN = 8
 const WINDOW_MAX = REMEMBERED
 
+/** What is remembered of a channel, as plain values. */
+export interface SavedChannel {
+  readonly expectedNs: number
+  readonly messages: number
+  readonly retransmissions: number
+  readonly gaps: number
+  /** Numbers and digests of the last messages. */
+  readonly seen: readonly (readonly [ns: number, digest: number])[]
+}
+
 interface Held<Message> {
   readonly ns: number
   readonly digest: number
@@ -40,6 +50,8 @@ export class ControlChannel<Message> {
   readonly #held: Held<Message>[] = []
   /** An acknowledgement of what nobody saw: believed when the sender itself goes on from there. */
   #claimedNr = UNKNOWN
+  /** Nobody looked for a while: whatever number comes next, what stood before it was missed. */
+  #isResumed = false
 
   /** `expectedNs` is 0 for a channel seen from its start, -1 for one that was joined. */
   reset(expectedNs: number): void {
@@ -50,11 +62,28 @@ export class ControlChannel<Message> {
     this.#ns.fill(UNKNOWN)
     this.#held.length = 0
     this.#claimedNr = UNKNOWN
+    this.#isResumed = false
+  }
+
+  /** Messages that were held for a gap are not part of it. */
+  save(): SavedChannel {
+    const { expectedNs, messages, retransmissions, gaps } = this
+    const seen = [...this.#ns].flatMap((ns, slot) => (ns === UNKNOWN ? [] : [[ns, this.#digest[slot]] as const]))
+    return { expectedNs, messages, retransmissions, gaps, seen }
+  }
+
+  /** `isLater`: messages may have passed since it was saved. */
+  restore({ expectedNs, messages, retransmissions, gaps, seen }: SavedChannel, isLater: boolean): void {
+    this.reset(expectedNs)
+    for (const [ns, digest] of seen) this.#remember(ns, digest)
+    Object.assign(this, { messages, retransmissions, gaps })
+    this.#isResumed = isLater
   }
 
   /** A message with a body. `digest` is a hash of its AVPs, `window` what its receiver announced (0 if nothing). */
   arrive(ns: number, digest: number, window: number, message: Message): Arrival {
     this.announce(ns)
+    if (this.#isResumed) this.#catchUp(ns)
     const ahead = this.expectedNs === UNKNOWN ? 0 : (ns - this.expectedNs) & 0xffff
     if (ahead >= HALF) return this.#arriveAgain(ns, digest, 0x10000 - ahead)
     if (ahead === 0) {
@@ -89,6 +118,10 @@ export class ControlChannel<Message> {
     }
     const ahead = (nr - this.expectedNs) & 0xffff
     if (ahead === 0 || ahead >= HALF) return true
+    if (this.#isResumed) {
+      this.#skipTo(nr)
+      return true
+    }
     const last = (nr - 1) & 0xffff
     if (ahead > WINDOW_MIN && !this.#held.some((held) => held.ns === last)) {
       this.#claimedNr = nr
@@ -133,6 +166,12 @@ export class ControlChannel<Message> {
     }
     this.retransmissions++
     return 'retransmission'
+  }
+
+  #catchUp(ns: number): void {
+    this.#isResumed = false
+    const ahead = (ns - this.expectedNs) & 0xffff
+    if (this.expectedNs !== UNKNOWN && ahead < HALF) this.#skipTo(ns)
   }
 
   #skipTo(ns: number): void {

@@ -9,7 +9,7 @@ import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import type { CarrierOwner } from './carrier.ts'
-import { type EspAssociation, EspTunnel, NONE } from './esp-association.ts'
+import { type Carriage, type EspAssociation, EspTunnel, NONE } from './esp-association.ts'
 import type { Meter } from './meter.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
@@ -89,6 +89,22 @@ export class EspPairs {
     for (const end of tunnel.endpoints) this.#endpoints.holdAgain(end)
     this.#link(tunnel)
     return tunnel
+  }
+
+  /** A pair that a restarted sensor takes up, between the endpoints of its roles; null if there is no room. */
+  resume(carriage: Carriage, initiator: number, responder: number, startUs: number): EspTunnel | null {
+    const index = this.#tunnels.take()
+    if (index === NONE) return null
+    const tunnel = this.at(index)
+    tunnel.reset(carriage, initiator, responder, startUs)
+    for (const end of tunnel.endpoints) this.#endpoints.holdAgain(end)
+    this.#link(tunnel)
+    return tunnel
+  }
+
+  /** Indices of all pairs. */
+  used(): Generator<number> {
+    return this.#tunnels.used()
   }
 
   /** One end sends from another port by now. */

@@ -53,6 +53,16 @@ const FORGERIES = 4
 const RESTARTS = 5
 const GAPS = 6
 
+/** In `FAR_COUNT`: nobody looked for a while, so that what lies far above is no surprise. */
+const RESUMED_LATER = -1
+
+/** What is remembered of an association's numbers, as plain values. */
+export interface SavedWindow {
+  readonly highest: number
+  readonly wraps: number
+  readonly counts: readonly number[]
+}
+
 /** So many packets in a row below the window are a stream that goes on there. */
 const RESTART_AFTER = 4
 const FIRST_ROWS = 64
@@ -79,6 +89,19 @@ export class SequenceWindows {
     this.#restart(index, sequence | 0)
   }
 
+  save(index: number): SavedWindow {
+    const counts = [...this.#counts.subarray(index * COUNTS, (index + 1) * COUNTS)]
+    return { highest: this.highest(index), wraps: this.wraps(index), counts }
+  }
+
+  /** Begins a window where another one was when it was saved. `isLater`: packets may have passed since. */
+  restore(index: number, { highest, wraps, counts }: SavedWindow, isLater: boolean): void {
+    this.open(index, highest)
+    this.#rows[index * ROW + HIGH] = wraps
+    this.#counts.set(counts.slice(0, COUNTS), index * COUNTS)
+    if (isLater) this.#rows[index * ROW + FAR_COUNT] = RESUMED_LATER
+  }
+
   /** Takes the next packet. Numbers are taken modulo 2^32: what is nearer above is above. */
   take(index: number, sequence: number): Arrival {
     const rows = this.#rows
@@ -86,7 +109,7 @@ export class SequenceWindows {
     const ahead = (sequence - rows[at + HIGHEST]) | 0
     if (ahead > this.#width) return this.#far(index, sequence | 0)
     if (ahead <= 0) return this.#behind(index, sequence | 0, ahead)
-    const isRefuted = rows[at + FAR_COUNT] !== 0
+    const isRefuted = rows[at + FAR_COUNT] > 0
     const hasWrapped = sequence >>> 0 < rows[at + HIGHEST] >>> 0
     this.#advance(index, sequence | 0, ahead)
     if (isRefuted) return this.#refute(index)
@@ -97,7 +120,7 @@ export class SequenceWindows {
   /** What was far above is known to be genuine: its integrity was checked. */
   believe(index: number): void {
     const far = this.#rows[index * ROW + FAR]
-    if (this.#rows[index * ROW + FAR_COUNT] !== 0) this.#resume(index, far, far)
+    if (this.#rows[index * ROW + FAR_COUNT] > 0) this.#resume(index, far, far)
   }
 
   /** Unsigned. */
@@ -176,6 +199,10 @@ export class SequenceWindows {
   #far(index: number, sequence: number): Arrival {
     const rows = this.#rows
     const at = index * ROW
+    if (rows[at + FAR_COUNT] === RESUMED_LATER) {
+      this.#restart(index, sequence)
+      return ARRIVAL.NEXT
+    }
     const distance = (sequence - rows[at + FAR]) | 0
     const isPending = rows[at + FAR_COUNT] !== 0
     if (isPending && distance === 0) {
@@ -231,6 +258,7 @@ export class SequenceWindows {
     }
     if (sequence >>> 0 < highest >>> 0) rows[at + HIGH]++
     rows[at + HIGHEST] = sequence
+    rows[at + FAR_COUNT] = 0
     rows[at + BELOW_COUNT] = 0
     if (((sequence - rows[at + FIRST]) | 0) > this.#width) rows[at + FIRST] = (sequence - this.#width) | 0
     this.#set(index, sequence)

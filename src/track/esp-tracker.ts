@@ -46,6 +46,15 @@ import type { InnerFlowTracker } from './inner-flow.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Pause, SavedEndpoint } from './saved.ts'
+import {
+  loadAssociation,
+  loadPair,
+  type SavedAssociation,
+  type SavedPair,
+  saveAssociation,
+  savePair,
+} from './saved-esp.ts'
 
 export interface EspLimits {
   readonly espAssociationsMax: number
@@ -244,6 +253,112 @@ export class EspTracker implements CarrierOwner {
     const association = this.#associations.at(index)
     return association.tunnel === NONE ? [] : lineageOf(association, this.#tunnelOf(association))
   }
+
+  // --- over a restart of the sensor
+
+  /** Every pair, then every association that belongs to one. Candidates are nothing yet. */
+  *save(): Generator<{ readonly pair: SavedPair } | { readonly association: SavedAssociation }> {
+    for (const index of this.#pairs.used()) {
+      const tunnel = this.#pairs.at(index)
+      yield { pair: savePair(tunnel, tunnel.endpoints.map(this.#endpointOf), this.#tunnelMeter.save(index)) }
+    }
+    for (const index of this.#associations.used()) {
+      const association = this.#associations.at(index)
+      if (association.tunnel === NONE) continue
+      const window = this.#windows.save(index)
+      const tunnel = this.#tunnelOf(association)
+      yield { association: saveAssociation(association, tunnel, this.#meter.save(index), window) }
+    }
+  }
+
+  /**
+   * Takes up what `save` gave, all of it, for a tracker that has seen no packet. Gives how many pairs there are, and how many things
+   * found no room.
+   */
+  restore(
+    pairs: readonly SavedPair[],
+    associations: readonly SavedAssociation[],
+    { savedUs, nowUs }: Pause,
+  ): { readonly pairs: number; readonly leftOut: number } {
+    const byUid = new Map<string, EspTunnel>()
+    for (const pair of pairs) {
+      const tunnel = this.#resumePair(pair, nowUs)
+      if (tunnel !== null) byUid.set(pair.uid, tunnel)
+    }
+    let leftOut = pairs.length - byUid.size
+    for (const saved of associations) {
+      const tunnel = byUid.get(saved.pair)
+      if (tunnel === undefined || !this.#resume(saved, tunnel, nowUs > savedUs)) leftOut++
+    }
+    for (const tunnel of byUid.values()) if (tunnel.members === 0) this.#pairs.free(tunnel)
+    return { pairs: this.#pairs.size, leftOut }
+  }
+
+  /** Other keys are there: associations of which nothing was opened are tried with them. */
+  keysChanged(): void {
+    for (const index of this.#associations.used()) {
+      const association = this.#associations.at(index)
+      const { source, destination, carriage, reading, opened } = association
+      const isKeyed = reading === READING.KEYS
+      if (carriage === CARRIAGE.AH || reading === READING.NOT_ENCRYPTED || (isKeyed && opened > 0)) continue
+      if (isKeyed) association.reading = READING.OPAQUE
+      association.refused = 0
+      association.isRefusalTold = false
+      const [from, to] = [this.#endpoints.bytes(source), this.#endpoints.bytes(destination)]
+      this.#supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+    }
+  }
+
+  #resumePair(saved: SavedPair, nowUs: number): EspTunnel | null {
+    const [initiator, responder] = saved.endpoints.map(([address, port]) => {
+      const bytes = Buffer.from(address, 'hex')
+      return this.#endpoints.hold(bytes, 0, bytes.length, port)
+    })
+    const isThere = initiator !== NONE && responder !== NONE
+    const tunnel = isThere ? this.#pairs.resume(saved.carriage, initiator, responder, saved.startUs) : null
+    // The pair holds them itself.
+    for (const end of [initiator, responder]) this.#endpoints.release(end)
+    if (tunnel === null) return null
+    loadPair(tunnel, saved)
+    this.#tunnelMeter.open(tunnel.index, saved.startUs)
+    this.#tunnelMeter.restore(tunnel.index, saved.traffic)
+    this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
+    return tunnel
+  }
+
+  #resume(saved: SavedAssociation, tunnel: EspTunnel, isLater: boolean): boolean {
+    const index = this.#associations.take()
+    if (index === NONE) return false
+    const { role } = saved
+    const [source, destination] = [tunnel.endpoints[role], tunnel.endpoints[1 - role]]
+    const association = this.#associations.at(index)
+    association.reset(saved.spi, tunnel.carriage, source, destination, saved.startUs)
+    loadAssociation(association, saved)
+    for (const end of [source, destination]) this.#endpoints.holdAgain(end)
+    const [from, to] = [this.#endpoints.bytes(source), this.#endpoints.bytes(destination)]
+    association.addresses = mixPair(hashWindow(from, 0, from.length), hashWindow(to, 0, to.length))
+    association.tunnel = tunnel.index
+    tunnel.members++
+    if (saved.isCurrent) tunnel.associations[role] = index
+    this.#meter.open(index, saved.startUs)
+    this.#meter.restore(index, saved.traffic)
+    this.#windows.restore(index, saved.window, isLater)
+    this.#traffic.beginHolding(index)
+    this.#names.insert(association)
+    this.#remember(association)
+    if (association.reading === READING.KEYS) {
+      // The keys may have changed since.
+      association.reading = READING.UNDECIDED
+      this.#supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+    }
+    this.#timers.schedule(index, this.#deadline(association))
+    return true
+  }
+
+  readonly #endpointOf = (id: number): SavedEndpoint => [
+    Buffer.from(this.#endpoints.bytes(id)).toString('hex'),
+    this.#endpoints.port(id),
+  ]
 
   // --- carriers
 
@@ -531,17 +646,22 @@ export class EspTracker implements CarrierOwner {
     this.#traffic.beginHolding(index)
     this.#count(frame, association)
     this.#names.insert(association)
-    this.#supplyKeys(frame, association)
+    this.#supplyKeys(association, ip.bytes, ip.sourceAt, ip.destinationAt, ip.addressLength)
     this.#timers.schedule(index, timeUs + CANDIDATE_US)
     return association
   }
 
-  #supplyKeys({ ip }: Frame, association: EspAssociation): void {
+  #supplyKeys(
+    association: EspAssociation,
+    bytes: Uint8Array,
+    sourceAt: number,
+    destinationAt: number,
+    addressLength: number,
+  ): void {
     if (association.carriage === CARRIAGE.AH) {
       association.reading = READING.CLEAR
       return
     }
-    const { bytes, sourceAt, destinationAt, addressLength } = ip
     const openers = this.#keyring
       .candidates(bytes, sourceAt, destinationAt, addressLength, association.spi)
       .flatMap(({ keys }) => (keys === null ? [] : [new EspOpener(keys)]))

@@ -128,6 +128,13 @@ export class FlowTable {
     this.#free.push(flow)
   }
 
+  /** All flows, in no order. */
+  flows(): number[] {
+    const flows: number[] = []
+    for (const entry of this.#index) if (entry !== NONE) flows.push(entry & FLOW_BITS)
+    return flows
+  }
+
   #link(hash: number, flow: number): void {
     const index = this.#index
     const mask = index.length - 1

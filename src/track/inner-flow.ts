@@ -178,6 +178,16 @@ export class InnerFlowTracker {
     }
   }
 
+  /** All of them end with the sensor. Yields after each. */
+  *finish(): Generator<void> {
+    const table = this.#table
+    for (const flow of table.flows()) {
+      const carrier = this.#carriers.at(table.words[flow * ROW + CARRIER])
+      this.#close(flow, carrier, 'sensor stopped', table.doubles[flow * DOUBLES + LAST_US])
+      yield
+    }
+  }
+
   /** ICMP has no ports: the identifier of an echo keeps two pings apart, type and code stand for the rest. */
   #observeIcmp(frame: Frame, carrier: number, sender: 0 | 1, captured: number): void {
     const { inner } = frame

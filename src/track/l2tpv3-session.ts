@@ -91,6 +91,19 @@ export class Direction {
   }
 }
 
+/** What a session of version 3 has beyond one of version 2, as plain values. */
+export interface SavedV3Session {
+  readonly remoteEndId: string | undefined
+  readonly circuitStatus: readonly string[] | undefined
+  readonly mismatches: number
+  readonly isSequenced: boolean
+  readonly directions: readonly {
+    readonly wanted: (Omit<WantedLayout, 'cookie'> & { readonly cookie: string }) | null
+    readonly lost: number
+    readonly reordered: number
+  }[]
+}
+
 export class V3Session extends Session {
   /** By the role that receives. */
   readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()]
@@ -121,6 +134,27 @@ export class V3Session extends Session {
     // Only the request names the pseudowire: it is the same in both directions.
     if (own.wanted.pseudowireType === 0) own.wanted.pseudowireType = other.wanted?.pseudowireType ?? 0
     else if (other.wanted !== null) other.wanted.pseudowireType = own.wanted.pseudowireType
+  }
+
+  save(): SavedV3Session {
+    const { remoteEndId, circuitStatus, mismatches, isSequenced } = this
+    const directions = this.directions.map(({ wanted, lost, reordered }) => ({
+      wanted: wanted === null ? null : { ...wanted, cookie: Buffer.from(wanted.cookie).toString('hex') },
+      lost,
+      reordered,
+    }))
+    return { remoteEndId, circuitStatus, mismatches, isSequenced, directions }
+  }
+
+  /** How data is laid out that nobody agreed on must be seen anew. */
+  restore({ directions, ...rest }: SavedV3Session): void {
+    Object.assign(this, rest)
+    for (const [role, { wanted, lost, reordered }] of directions.entries()) {
+      const own = this.directions[role]
+      own.wanted = wanted === null ? null : { ...wanted, cookie: Uint8Array.from(Buffer.from(wanted.cookie, 'hex')) }
+      own.lost = lost
+      own.reordered = reordered
+    }
   }
 
   get details(): SessionDetails {

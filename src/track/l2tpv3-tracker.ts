@@ -21,8 +21,10 @@ import { type ControlMessage, foundIn } from './control-message.ts'
 import { Version3 } from './dialect.ts'
 import type { Inside } from './inside.ts'
 import { areMirrored, type Stranger, Strangers, stationsOf } from './l2tpv3-strangers.ts'
-import { type Direction, V3Session } from './l2tpv3-session.ts'
+import { type Direction, type SavedV3Session, V3Session } from './l2tpv3-session.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Pause } from './saved.ts'
+import type { SavedSession } from './saved-tunnel.ts'
 import { NO_SESSION, type Session } from './session.ts'
 import {
   type SessionDetails,
@@ -313,6 +315,14 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     if (tunnel.state === 'established') this.tunnelOpened(tunnel)
   }
 
+  save(tunnel: Tunnel): SavedSession[] {
+    return this.sessions.save(tunnel)
+  }
+
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void {
+    this.sessions.restore(tunnel, saved, pause)
+  }
+
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
     this.sessions.tunnelClosed(tunnel, timeUs, closedBy, reason)
   }
@@ -373,6 +383,14 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   sum(session: Session): SessionSum {
     return (session as V3Session).sum
+  }
+
+  saveMore(session: Session): unknown {
+    return (session as V3Session).save()
+  }
+
+  restoreMore(session: Session, saved: unknown): void {
+    ;(session as V3Session).restore(saved as SavedV3Session)
   }
 
   #report(frame: Frame, name: string, detail: string, session: V3Session | null, tunnel: Tunnel | null): void {

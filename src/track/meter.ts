@@ -2,6 +2,8 @@
  * What things carried: packets and bytes by role, and the time of the last packet. Each thing has a row of 64 bytes, so that
  * counting a packet touches one line of the processor's cache. Role 0 is the tunnel's initiator.
  */
+import type { SavedMeter } from './saved.ts'
+
 const ROW = 8
 const PACKETS = 0
 const BYTES = 2
@@ -62,6 +64,20 @@ export class Meter {
 
   setMark(index: number, role: number, mark: number): void {
     this.#rows[index * ROW + MARK + role] = mark
+  }
+
+  save(index: number): SavedMeter {
+    return {
+      packets: [this.packets(index, 0), this.packets(index, 1)],
+      bytes: [this.bytes(index, 0), this.bytes(index, 1)],
+      lastUs: this.lastUs(index),
+    }
+  }
+
+  /** Goes on from what was saved; the row is open. */
+  restore(index: number, { packets, bytes, lastUs }: SavedMeter): void {
+    for (const role of [0, 1] as const) this.add(index, role, packets[role], bytes[role])
+    this.#rows[index * ROW + LAST_US] = lastUs
   }
 
   #grow(): void {

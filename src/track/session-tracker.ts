@@ -22,6 +22,9 @@ import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Pause } from './saved.ts'
+import { loadLink, saveLink } from './saved-ppp.ts'
+import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
   type CallFacts,
   callFacts,
@@ -57,6 +60,9 @@ export interface SessionVariety {
   describe(session: Session): SessionDetails
   /** What is told when it ends. */
   sum(session: Session): SessionSum
+  /** What it adds to a session, as plain values, and back. */
+  saveMore(session: Session): unknown
+  restoreMore(session: Session, saved: unknown): void
 }
 
 type ClosedFields = RaisedEvent<'l2tp.session.closed'>['fields']
@@ -198,6 +204,57 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   expire(nowUs: number): void {
     this.#nowUs = nowUs
     this.#timers.advance(nowUs, this.#expire)
+  }
+
+  // --- over a restart of the sensor
+
+  /** The sessions of a tunnel, the newest first. */
+  save(tunnel: Tunnel): SavedSession[] {
+    const saved: SavedSession[] = []
+    for (let index = tunnel.firstSession; index !== NO_SESSION; ) {
+      const session = this.#sessions.at(index)
+      saved.push(
+        saveSession(session, {
+          traffic: this.#meter.save(index),
+          sequence:
+            this.#meter.mark(index, 1) === SEQUENCED
+              ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
+              : null,
+          link: saveLink(session.link),
+          more: this.#variety?.saveMore(session),
+        }),
+      )
+      index = session.next
+    }
+    return saved
+  }
+
+  /** Takes up a session that `save` gave, in a tunnel that was taken up; of several the oldest comes first. */
+  restore(tunnel: Tunnel, saved: SavedSession, { savedUs, nowUs }: Pause): void {
+    const session = this.#open(tunnel, nowUs)
+    if (session === null) return
+    const { index } = session
+    loadSession(session, saved)
+    session.link = loadLink(saved.link)
+    this.#meter.restore(index, saved.traffic)
+    this.#enter(session, saved.state)
+    for (const [sender, [lost, reordered, expected]] of (saved.sequence ?? []).entries()) {
+      this.#meter.setMark(index, 1, SEQUENCED)
+      this.#lost[index * 2 + sender] = lost
+      this.#reordered[index * 2 + sender] = reordered
+      // Nobody knows how many passed meanwhile.
+      if (nowUs === savedUs) this.#expectedNs[index * 2 + sender] = expected
+    }
+    if (saved.more !== undefined) this.#variety?.restoreMore(session, saved.more)
+    for (const role of [0, 1] as const)
+      if (saved.ids[role] !== NO_ID) this.#assign(session, role, saved.ids[role], nowUs)
+    if (saved.lacking !== -1) this.#list(session, saved.lacking)
+    const isOpening = saved.state === 'requested' || saved.state === 'answered'
+    if (isOpening) this.#timers.schedule(index, Math.max(saved.startUs + this.#limits.setupTimeoutUs, nowUs))
+  }
+
+  #sequenceAt(at: number) {
+    return [this.#lost[at], this.#reordered[at], this.#expectedNs[at]] as const
   }
 
   // --- control messages of an open tunnel

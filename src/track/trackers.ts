@@ -20,6 +20,9 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
+import type { Pause, SavedEntry } from './saved.ts'
+import type { SavedAssociation, SavedPair } from './saved-esp.ts'
+import type { SavedTunnel } from './saved-tunnel.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -164,6 +167,49 @@ export class Trackers {
     this.pppoe.expire(nowUs)
     this.ike.expire(nowUs)
     this.ikeStreams.expire(nowUs)
+  }
+
+  /**
+   * What a restarted sensor needs to go on with open things under their ids: tunnels with their sessions and PPP links, pairs of IPsec
+   * associations. Not flows, which are short, nor IKE SAs, PPTP and PPPoE, which are found again as from before the capture. Entries
+   * may be taken one after the other while packets go on.
+   */
+  *save(): Generator<SavedEntry> {
+    for (const saved of this.esp.save()) yield { kind: 'pair' in saved ? 'esp.pair' : 'esp.association', saved }
+    for (const tunnel of this.tunnels.save()) yield { kind: 'l2tp', saved: tunnel }
+    for (const tunnel of this.v3.tunnels.save()) yield { kind: 'l2tpv3', saved: tunnel }
+  }
+
+  /** Takes up what `save` gave, before the first packet. What finds no room is left out, and counted. */
+  restore(entries: Iterable<SavedEntry>, pause: Pause): { readonly restored: number; readonly leftOut: number } {
+    const pairs: SavedPair[] = []
+    const associations: SavedAssociation[] = []
+    const tunnels: SavedTunnel[] = []
+    for (const { kind, saved } of entries) {
+      if (kind === 'esp.pair') pairs.push((saved as { readonly pair: SavedPair }).pair)
+      else if (kind === 'esp.association')
+        associations.push((saved as { readonly association: SavedAssociation }).association)
+      else tunnels.push(saved as SavedTunnel)
+    }
+    let restored = 0
+    let leftOut = 0
+    // In the order in which their deadlines were set: what ends in one second ends in that order.
+    for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {
+      const tracker = tunnel.version === 2 ? this.tunnels : this.v3.tunnels
+      if (tracker.restore(tunnel, pause)) restored++
+      else leftOut++
+    }
+    const esp = this.esp.restore(pairs, associations, pause)
+    return { restored: restored + esp.pairs, leftOut: leftOut + esp.leftOut }
+  }
+
+  /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
+  *suspend(nowUs: number): Generator<void> {
+    yield* this.pppoe.finish(nowUs)
+    yield* this.pptpConnections.finish(nowUs)
+    yield* this.pptpCalls.finish(nowUs)
+    this.ike.finish(nowUs)
+    yield* this.flows.finish()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

@@ -38,6 +38,8 @@ import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Pause, SavedEndpoint } from './saved.ts'
+import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
 import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
@@ -61,6 +63,8 @@ export interface TunnelLimits {
 export interface TunnelSessions {
   /** The key of the session that the message is about; -1 if it is about none. */
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): number
+  save(tunnel: Tunnel): SavedSession[]
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
   /** Of version 3: it is open from now on, for data between its ends. */
   tunnelOpened?(tunnel: Tunnel): void
@@ -233,6 +237,53 @@ export class TunnelTracker {
     }
     this.#candidates.finish()
   }
+
+  /** Every tunnel with its sessions; entries may be taken one after the other while packets go on. */
+  *save(): Generator<SavedTunnel> {
+    for (const index of this.#tunnels.used()) {
+      const tunnel = this.#tunnels.at(index)
+      const sessions = this.#sessions?.save(tunnel) ?? []
+      yield saveTunnel(tunnel, tunnel.endpoints.map(this.#endpointOf), this.#meter.save(index), sessions)
+    }
+  }
+
+  /** Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room. */
+  restore(saved: SavedTunnel, { savedUs, nowUs }: Pause): boolean {
+    const endpoints = saved.endpoints.map(([address, port]) => {
+      const bytes = Buffer.from(address, 'hex')
+      return this.#endpoints.hold(bytes, 0, bytes.length, port)
+    })
+    const index = endpoints.includes(NO_ENDPOINT) ? -1 : this.#tunnels.take()
+    if (index === -1) {
+      for (const endpoint of endpoints) this.#endpoints.release(endpoint)
+      return false
+    }
+    const tunnel = this.#tunnels.at(index)
+    tunnel.reset(saved.traffic.lastUs)
+    tunnel.version = this.#dialect.version
+    loadTunnel(tunnel, saved, nowUs > savedUs)
+    tunnel.resumedUs = nowUs
+    tunnel.pausedUs = nowUs - savedUs
+    this.#meter.open(index, nowUs)
+    this.#meter.restore(index, saved.traffic)
+    for (const role of [INITIATOR, RESPONDER] as const) {
+      this.#meter.setMark(index, role, NOT_SEEN)
+      tunnel.endpoints[role] = endpoints[role]
+      if (saved.ids[role] !== NO_ID) this.#assign(tunnel, role, saved.ids[role], nowUs)
+      if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
+    }
+    if (saved.lacking !== -1) this.#list(tunnel, saved.lacking)
+    for (const session of saved.sessions.toReversed()) this.#sessions?.restore(tunnel, session, { savedUs, nowUs })
+    tunnel.sessions = saved.sessionCount
+    if (tunnel.state === 'established') this.#sessions?.tunnelOpened?.(tunnel)
+    this.#timers.schedule(index, this.#deadline(tunnel))
+    return true
+  }
+
+  readonly #endpointOf = (id: number): SavedEndpoint => [
+    Buffer.from(this.#endpoints.bytes(id)).toString('hex'),
+    this.#endpoints.port(id),
+  ]
 
   /** Raises that a control message does not fit, by its number, its state, or the tunnel or session it names. */
   report(
@@ -716,9 +767,8 @@ export class TunnelTracker {
       return
     }
     const isOpen = tunnel.state === 'established'
-    // A set-up must make progress, an open tunnel must carry something.
     const timeoutUs = isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs
-    const dueUs = (isOpen ? this.#meter.lastUs(index) : tunnel.stateUs) + timeoutUs
+    const dueUs = this.#deadline(tunnel)
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
       return
@@ -731,6 +781,16 @@ export class TunnelTracker {
     )
     // Peers that are silent repeat nothing; if they speak after all, the tunnel is adopted.
     if (isOpen) this.#forget(tunnel)
+  }
+
+  /** A set-up must make progress, an open tunnel must carry something. */
+  #deadline({ index, state, stateUs, resumedUs, pausedUs }: Tunnel): number {
+    const isOpen = state === 'established'
+    const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
+    const { idleTimeoutUs, setupTimeoutUs } = this.#limits
+    const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
+    // Time in which nobody looked does not count.
+    return sinceUs + timeoutUs + (sinceUs < resumedUs ? pausedUs : 0)
   }
 
   /**

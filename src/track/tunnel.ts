@@ -45,7 +45,7 @@ export function isTunnelMessage(message: string): message is TunnelMessage {
 }
 
 /** What one end said of itself. */
-interface End {
+export interface TunnelEnd {
   /** The message was seen in which it introduces itself. */
   isMet: boolean
   hostName: string | undefined
@@ -75,7 +75,7 @@ export class Tunnel {
   readonly ids: [number, number] = [NO_ID, NO_ID]
   /** The role whose id is not known, as the tracker has listed it; -1 if it has not. */
   lacking: Role | -1 = -1
-  readonly ends: [End, End] = [newEnd(), newEnd()]
+  readonly ends: [TunnelEnd, TunnelEnd] = [newEnd(), newEnd()]
   readonly channels = [new ControlChannel<ControlMessage>(), new ControlChannel<ControlMessage>()] as const
   controlAnomalies = 0
   sessions = 0
@@ -103,6 +103,9 @@ export class Tunnel {
   /** While it is closed: the packets of both roles when its peers were last looked at, to see whether both go on. */
   readonly lingering: [number, number] = [0, 0]
   isLingering = false
+  /** When a restarted sensor took it up, and how long nobody had looked: something may have happened to it meanwhile. */
+  resumedUs = Number.NEGATIVE_INFINITY
+  pausedUs = 0
 
   constructor(index: number) {
     this.index = index
@@ -134,6 +137,8 @@ export class Tunnel {
     this.result = null
     this.stoppedBy = -1
     this.isLingering = false
+    this.resumedUs = Number.NEGATIVE_INFINITY
+    this.pausedUs = 0
   }
 
   enter(state: TunnelState, timeUs: number): void {
@@ -143,7 +148,7 @@ export class Tunnel {
 
   /** The peers may know more than the capture showed. */
   get isBehind(): boolean {
-    return this.isAdopted || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
+    return this.isAdopted || this.pausedUs > 0 || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
   }
 
   /** The ids of what it is part of, outermost first, and its own. */
@@ -173,7 +178,7 @@ export class Tunnel {
   }
 }
 
-function newEnd(): End {
+function newEnd(): TunnelEnd {
   return {
     isMet: false,
     hostName: undefined,

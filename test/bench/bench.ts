@@ -3,7 +3,8 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores: 1000000 takes two minutes, 5000000 ten) change the
- * size; `--only NAME` leaves the others out.
+ * size; `--only NAME` leaves the others out. `--only soak` lets a sensor watch for a while, which nothing else does:
+ * `--minutes N`, and `--rate N` packets a second.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,6 +15,7 @@ import { detectionLines, measureDetection } from './detect.ts'
 import { evidenceLines, measureEvidence } from './evidence.ts'
 import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
+import { measureSoak, soakLines } from './soak.ts'
 import { measureStore, storeLines } from './store.ts'
 
 const { values } = parseArgs({
@@ -22,6 +24,8 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '200000' },
+    minutes: { type: 'string', default: '5' },
+    rate: { type: 'string', default: '10000' },
     only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'evidence', 'cluster', 'live'] },
   },
 })
@@ -72,6 +76,12 @@ try {
     const live = await measureLive(Number(values.packets), Number(values.rounds), tell)
     figures['live'] = typeof live === 'string' ? null : live
     tables.push(liveLines(live))
+  }
+  if (values.only.includes('soak')) {
+    tell(`a sensor watches for ${values.minutes} minutes`)
+    const soak = measureSoak(Number(values.minutes), Number(values.rate), scratch)
+    figures['soak'] = soak
+    tables.push(soakLines(soak))
   }
 } finally {
   rmSync(scratch, { recursive: true })

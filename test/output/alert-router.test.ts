@@ -343,3 +343,56 @@ test('within any period there are no more notifications of a group than the thro
     { seed: 12, numRuns: 300 },
   )
 })
+
+test('a router that goes on where another one was cut off tells what one would have told', () => {
+  const runs = fc.property(ANY_CALM, ANY_ALERTS, fc.nat(60), (calm, shapes, cut) => {
+    const alerts = shapes.map((shape) => alert(shape))
+    const notifications: EventDocument[] = []
+    const routes = [{ ...route(['a', 'b'], (one) => one['rule.id'] !== 'id of B', true), calm }, route(['b', 'c'])]
+    const make = () => new AlertRouter(routes, (_, notification) => notifications.push(notification))
+    const first = make()
+    for (const document of alerts.slice(0, cut)) first.observe(document)
+    const second = make()
+    const entries = JSON.parse(JSON.stringify([...first.save()]))
+    expect(second.restore(entries).outdated).toBe(0)
+    for (const document of alerts.slice(cut)) second.observe(document)
+    second.end()
+    const whole: EventDocument[] = []
+    const router = new AlertRouter(routes, (_, notification) => whole.push(notification))
+    for (const document of alerts) router.observe(document)
+    router.end()
+    const ids = (documents: readonly EventDocument[]) => documents.map((document) => document['event.id']).sort()
+    expect(ids(notifications)).toEqual(ids(whole))
+  })
+  fc.assert(runs, { seed: 13, numRuns: 300 })
+})
+
+describe('other routes', () => {
+  const told: string[] = []
+  const note = (sink: string, notification: EventDocument) =>
+    told.push(`${sink} ${notification['alert.notification.alerts']}`)
+  const calm: CalmOptions = { ...GROUPED, group: { ...GROUP, waitUs: 60e6 } }
+  const kept = { ...route(['kept']), goesOn: true, calm }
+
+  test('go on with what was gathered, and what nobody takes any more goes out at once', () => {
+    const before = new AlertRouter([kept, { ...route(['gone']), calm }], note)
+    before.observe(alert({ at: 0 }))
+    before.observe(alert({ at: 1 }))
+    expect(told).toEqual([])
+    const after = new AlertRouter([kept, route(['new'])], note)
+    after.inherit(before)
+    expect(told.splice(0)).toEqual(['gone 2'])
+    expect(after.counters.alerts).toBe(2)
+    after.observe(alert({ at: 2 }))
+    expect(told.splice(0)).toEqual(['new 1'])
+    after.advance(START_US + 61e6)
+    expect(told.splice(0)).toEqual(['kept 3'])
+  })
+
+  test('that are not there any more are counted when a state is taken up', () => {
+    const before = new AlertRouter([kept], note)
+    before.observe(alert({ at: 0 }))
+    const after = new AlertRouter([route(['other'])], note)
+    expect(after.restore(before.save())).toEqual({ restored: 0, outdated: 1 })
+  })
+})

@@ -342,3 +342,43 @@ describe('the end', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+describe('settled', () => {
+  test('resolves when what was pushed before is delivered or refused, whatever comes after', async () => {
+    destination.script.push('take', { reject: (id) => id === 'e12', later: (id) => id === 'e13' })
+    destination.otherwise = () => 'hang'
+    const delivery = new TestDelivery(destination, { requestsMax: 1, quarantine: quarantine() })
+    let isSettled = false
+    delivery.pushAll(events('e', 0, 20))
+    void delivery.settled().then(() => {
+      isSettled = true
+    })
+    delivery.pushAll(events('e', 20, 40))
+    await pass(0)
+    expect(delivery.counts).toMatchObject({ stored: 18, quarantined: 1 })
+    // e13 was put off, and is in memory still.
+    expect(isSettled).toBe(false)
+    destination.otherwise = () => 'take'
+    await inTime(delivery.flush())
+    expect(isSettled).toBe(true)
+    await delivery.settled()
+  })
+
+  test('resolves for what is lost, and at the end at the latest', async () => {
+    destination.otherwise = () => unavailable()
+    const delivery = new TestDelivery(destination, { queueBytesMax: 400, holdsBack: false })
+    delivery.pushAll(events('f', 0, 3))
+    let isSettled = false
+    const settled = delivery.settled().then(() => {
+      isSettled = true
+    })
+    delivery.pushAll(events('e', 0, 9))
+    await pass(0)
+    expect(delivery.counts.dropped['queue_full.flows']).toBe(3)
+    expect(isSettled).toBe(true)
+    await settled
+    const waiting = delivery.settled()
+    await inTime(delivery.close())
+    await waiting
+  })
+})

@@ -36,32 +36,52 @@ const VERSION = 1
 /** Enough for the number and the hash of the last line. */
 const END_BYTES = 160
 
-/**
- * `entries` come with the most important ones first: when the document would grow beyond `bytesMax`, the others are left out and
- * counted. `writer` is whose state it is.
- */
+/** A document that is written entry by entry; `writer` is whose state it is. */
+export class StateWriter {
+  readonly #hash = createHash('sha256')
+  readonly #lines: string[] = []
+  readonly #bytesMax: number
+  #bytes = END_BYTES
+  #leftOut = 0
+
+  constructor(writer: string, bytesMax: number) {
+    this.#bytesMax = bytesMax
+    if (!this.#append({ format: FORMAT, version: VERSION, writer })) {
+      throw new StateError(`${bytesMax} bytes hold no state`)
+    }
+  }
+
+  /** The most important ones come first: what would make the document larger than it may be is left out, and all after it. */
+  add(entry: StateEntry): void {
+    if (this.#leftOut > 0 || !this.#append(entry)) this.#leftOut++
+  }
+
+  end(): { readonly text: string; readonly leftOut: number } {
+    const entries = this.#lines.length - 1
+    const end = { entries, leftOut: this.#leftOut, sha256: this.#hash.digest('hex') }
+    return { text: `${this.#lines.join('')}${JSON.stringify(end)}\n`, leftOut: this.#leftOut }
+  }
+
+  #append(value: unknown): boolean {
+    const line = `${JSON.stringify(value)}\n`
+    const length = Buffer.byteLength(line)
+    if (this.#bytes + length > this.#bytesMax) return false
+    this.#bytes += length
+    this.#hash.update(line)
+    this.#lines.push(line)
+    return true
+  }
+}
+
+/** All entries in one go. */
 export function writeState(
   entries: Iterable<StateEntry>,
   writer: string,
   bytesMax: number,
 ): { readonly text: string; readonly leftOut: number } {
-  const hash = createHash('sha256')
-  const lines: string[] = []
-  let bytes = END_BYTES
-  let leftOut = 0
-  const add = (value: unknown): boolean => {
-    const line = `${JSON.stringify(value)}\n`
-    const length = Buffer.byteLength(line)
-    if (bytes + length > bytesMax) return false
-    bytes += length
-    hash.update(line)
-    lines.push(line)
-    return true
-  }
-  if (!add({ format: FORMAT, version: VERSION, writer })) throw new StateError(`${bytesMax} bytes hold no state`)
-  for (const entry of entries) if (leftOut > 0 || !add(entry)) leftOut++
-  lines.push(`${JSON.stringify({ entries: lines.length - 1, leftOut, sha256: hash.digest('hex') })}\n`)
-  return { text: lines.join(''), leftOut }
+  const state = new StateWriter(writer, bytesMax)
+  for (const entry of entries) state.add(entry)
+  return state.end()
 }
 
 /** The entries of a document, in their order. Throws StateError. */

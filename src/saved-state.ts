@@ -1,0 +1,206 @@
+/**
+ * What a sensor remembers, on disk: written from time to time and at the end, taken up at the start. Each part is a file of its own,
+ * with its version and a checksum, written beside itself and renamed: one that is damaged or of another version is named, and the
+ * others are taken up.
+ *
+ * A state goes to its place only when the events from before it are at rest, delivered or spooled: else a crash could leave a sensor
+ * that remembers an alert which nobody got. An alert may come twice after a crash, but none is lost.
+ */
+import { renameSync } from 'node:fs'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readState, type Restored, type StateEntry, StateError, StateWriter } from './detect/sigma/state.ts'
+
+/** Something that remembers. */
+export interface StatePart {
+  /** Of its file. */
+  readonly name: string
+  /** Whose state it is, with the version of its entries. */
+  readonly writer: string
+  /** The most important ones first. They are taken one after the other while packets go on. */
+  entries(): Iterable<StateEntry>
+  /** For one that remembers nothing yet. Throws if it cannot. */
+  restore(entries: readonly StateEntry[]): Restored
+}
+
+export interface SavedStateOptions {
+  readonly folder: string
+  readonly everyMs: number
+  /** Of one file. */
+  readonly bytesMax: number
+  /** Resolves when the events so far are at rest. */
+  readonly settled: () => Promise<void>
+  readonly warn: (message: string) => void
+  /** Entries are taken for so long before packets have their turn. What passes meanwhile is in some parts and not in others. */
+  readonly sliceMs?: number
+}
+
+export interface PartRestored extends Restored {
+  readonly name: string
+  /** Why nothing was restored: the file is damaged, or of another version. Null if it was, or there is none. */
+  readonly problem: string | null
+}
+
+export interface SavedStateStatus {
+  /** ISO 8601; null before the first time. */
+  readonly saved: string | null
+  readonly bytes: number
+  readonly entries: number
+  /** Left out for want of room, at the last time. */
+  readonly leftOut: number
+  readonly failures: number
+}
+
+const SLICE_MS = 4
+/** Saving takes at most one part in so many of the time: a large state is written less often. */
+const SHARE = 20
+/** After something important it is written no sooner than this after the last time. */
+const HASTE_MS = 1000
+
+interface Prepared {
+  readonly name: string
+  readonly text: string
+}
+
+export class SavedState {
+  readonly #parts: readonly StatePart[]
+  readonly #options: SavedStateOptions
+  #dueMs: number
+  #nextMs = 0
+  #current: Promise<void> | null = null
+  #isBroken = false
+  #status: SavedStateStatus = { saved: null, bytes: 0, entries: 0, leftOut: 0, failures: 0 }
+
+  /** Times are milliseconds of a clock that only goes forward. */
+  constructor(parts: readonly StatePart[], options: SavedStateOptions, nowMs: number) {
+    this.#parts = parts
+    this.#options = options
+    this.#dueMs = nowMs + options.everyMs
+  }
+
+  get status(): SavedStateStatus {
+    return this.#status
+  }
+
+  /** Takes up what lies in the folder. Never rejects: what is wrong is told in the result. */
+  async restore(): Promise<PartRestored[]> {
+    const results: PartRestored[] = []
+    for (const part of this.#parts) results.push(await this.#restorePart(part))
+    return results
+  }
+
+  /** Begins to save, if it is time to. */
+  tick(nowMs: number): void {
+    if (this.#current !== null || nowMs < this.#dueMs || nowMs < this.#nextMs) return
+    this.#current = this.#save(nowMs).finally(() => {
+      this.#current = null
+    })
+  }
+
+  /** Something happened that a crash should not make forgotten: it is saved soon. */
+  hasten(nowMs: number): void {
+    this.#dueMs = Math.min(this.#dueMs, nowMs + HASTE_MS)
+  }
+
+  /** Saves in one go, when everything else has come to rest. */
+  async saveNow(): Promise<void> {
+    await this.#current
+    const prepared: Prepared[] = []
+    const counted = { entries: 0, leftOut: 0 }
+    for (const part of this.#parts) {
+      const writer = new StateWriter(part.writer, this.#options.bytesMax)
+      for (const entry of part.entries()) {
+        writer.add(entry)
+        counted.entries++
+      }
+      prepared.push(this.#ended(part, writer, counted))
+    }
+    await this.#commit(prepared, counted)
+  }
+
+  async #save(nowMs: number): Promise<void> {
+    const { everyMs, settled, bytesMax, sliceMs: sliceMax = SLICE_MS } = this.#options
+    const prepared: Prepared[] = []
+    const counted = { entries: 0, leftOut: 0 }
+    // What hastens it from now on is for the next time.
+    this.#dueMs = nowMs + everyMs
+    let busyMs = 0
+    for (const part of this.#parts) {
+      const writer = new StateWriter(part.writer, bytesMax)
+      let sliceMs = performance.now()
+      for (const entry of part.entries()) {
+        writer.add(entry)
+        counted.entries++
+        const takenMs = performance.now() - sliceMs
+        if (takenMs < sliceMax) continue
+        busyMs += takenMs
+        await new Promise<void>((resolve) => setImmediate(resolve))
+        sliceMs = performance.now()
+      }
+      prepared.push(this.#ended(part, writer, counted))
+      busyMs += performance.now() - sliceMs
+    }
+    this.#nextMs = nowMs + busyMs * (SHARE + 1)
+    await settled()
+    await this.#commit(prepared, counted)
+  }
+
+  #ended(part: StatePart, writer: StateWriter, counted: { leftOut: number }): Prepared {
+    const { text, leftOut } = writer.end()
+    counted.leftOut += leftOut
+    return { name: part.name, text }
+  }
+
+  async #commit(
+    prepared: readonly Prepared[],
+    { entries, leftOut }: { entries: number; leftOut: number },
+  ): Promise<void> {
+    const { folder, warn } = this.#options
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      const paths = prepared.map(({ name }) => join(folder, `${name}.state`))
+      for (const [at, { text }] of prepared.entries()) await writeBeside(paths[at], text)
+      // All parts change places together: each knows what the others know.
+      for (const path of paths) renameSync(`${path}.partial`, path)
+      if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
+      this.#isBroken = false
+      const bytes = prepared.reduce((sum, { text }) => sum + text.length, 0)
+      this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
+    } catch (error) {
+      this.#status = { ...this.#status, failures: this.#status.failures + 1 }
+      if (!this.#isBroken) warn(`the state of the sensor cannot be written to ${folder}: ${(error as Error).message}`)
+      this.#isBroken = true
+    }
+  }
+
+  async #restorePart(part: StatePart): Promise<PartRestored> {
+    const { folder, bytesMax } = this.#options
+    const path = join(folder, `${part.name}.state`)
+    const nothing = { name: part.name, restored: 0, outdated: 0 }
+    let text: string
+    try {
+      text = await readFile(path, 'utf8')
+    } catch (error) {
+      const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      return { ...nothing, problem: isAbsent ? null : `${path} cannot be read: ${(error as Error).message}` }
+    }
+    try {
+      return { name: part.name, ...part.restore(readState(text, part.writer, bytesMax)), problem: null }
+    } catch (error) {
+      // Whatever is wrong with it must not keep the sensor from starting.
+      const says = error instanceof StateError ? error.message : `cannot be taken up: ${error}`
+      return { ...nothing, problem: `${path}: ${says}` }
+    }
+  }
+}
+
+/** Beside its place, and forced onto the disk: it is there whole once it is renamed. */
+async function writeBeside(path: string, text: string): Promise<void> {
+  const file = await open(`${path}.partial`, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * What a sensor needs that runs for months, around one that watches: its memory survives a restart, its configuration can be read
+ * again, it says how it does, sheds what is too much by name, and ends in good order.
+ *
+ * Driven by the ticks of the packet loop, so that a loop that stands still is noticed: by `/healthz`, and by the watchdog of the
+ * service manager.
+ */
+import { performance } from 'node:perf_hooks'
+import type { LiveSource } from './capture/live.ts'
+import { Context } from './commands/context.ts'
+import type { Config } from './config-schema.ts'
+import type { RaisedEvent } from './events/catalogue.ts'
+import { prometheusText } from './output/metrics.ts'
+import type { Pipeline } from './pipeline.ts'
+import { keysForRestart } from './reload.ts'
+import { SavedState } from './saved-state.ts'
+import type { Sensor } from './sensor.ts'
+import { SensorReport } from './sensor-report.ts'
+import { Endpoints } from './service/endpoints.ts'
+import type { ServiceLog } from './service/log.ts'
+import { sensorMetrics } from './service/metrics.ts'
+import type { Notifier } from './service/notify.ts'
+import { Shedding } from './shedding.ts'
+import { stateParts } from './state-parts.ts'
+
+export interface SensorServiceOptions {
+  readonly context: Context
+  readonly pipeline: Pipeline
+  readonly sensor: Sensor
+  readonly sources: readonly LiveSource[]
+  readonly log: ServiceLog
+  readonly notifier: Notifier
+  /** Microseconds since the epoch. */
+  readonly wallUs?: () => number
+  /** Milliseconds that only go forward. */
+  readonly monotonicMs?: () => number
+  /** As `SavedState` takes it. */
+  readonly stateSliceMs?: number
+}
+
+const SECOND_MS = 1000
+/** The loop ticks ten times a second. */
+const STUCK_MS = 10_000
+const MAINTAIN_MS = 600_000
+/** Packets that could not be kept are told of together. */
+const EVIDENCE_MS = 10_000
+/** A destination that fails for a moment is no trouble. */
+const FAILING_MS = 5000
+/** Things that end with the sensor between two pauses. */
+const ENDED_AT_ONCE = 256
+
+export class SensorService {
+  readonly #options: SensorServiceOptions
+  readonly #config: Config
+  readonly #report: SensorReport
+  readonly #shedding: Shedding
+  readonly #wallUs: () => number
+  readonly #monotonicMs: () => number
+  /** Null if nothing is kept. */
+  readonly #state: SavedState | null
+  #endpoints: Endpoints | null = null
+  #phase: 'starting' | 'watching' | 'stopping' = 'starting'
+  #tickedMs: number
+  #lookedMs = 0
+  #evidenceToldMs = 0
+  #maintainedMs: number
+  #reloading: Promise<void> | null = null
+  #isReloadWanted = false
+
+  constructor(options: SensorServiceOptions) {
+    const { context, pipeline, sensor, sources, log } = options
+    const { service, baseline, sensor: named } = context.config
+    this.#options = options
+    this.#config = context.config
+    this.#wallUs = options.wallUs ?? (() => Date.now() * 1000)
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
+    this.#tickedMs = this.#monotonicMs()
+    this.#maintainedMs = this.#tickedMs
+    this.#report = new SensorReport(named.name, sensor, pipeline, sources)
+    this.#shedding = new Shedding(sensor.bus.emit)
+    const parts = () =>
+      stateParts(sensor, pipeline, {
+        resumeUs: service.resumeSeconds * 1e6,
+        wallUs: this.#wallUs,
+        baselinesPath: baseline.path,
+      })
+    this.#state =
+      service.statePath === ''
+        ? null
+        : new SavedState(
+            parts(),
+            {
+              folder: service.statePath,
+              everyMs: service.stateSeconds * SECOND_MS,
+              bytesMax: service.stateBytesMax,
+              settled: () => pipeline.deliveries.settled(),
+              warn: log.warn,
+              ...(options.stateSliceMs === undefined ? {} : { sliceMs: options.stateSliceMs }),
+            },
+            this.#tickedMs,
+          )
+    sensor.bus.subscribe((document) => {
+      this.#report.count(document)
+      if (document['event.kind'] === 'alert') this.#state?.hasten(this.#monotonicMs())
+    })
+    pipeline.deliveries.describeSensor = () => this.#snapshot()
+  }
+
+  /**
+   * Takes up what an earlier process remembered, and opens the endpoints.
+   *
+   * @throws the system's error if the address of the endpoints cannot be had
+   */
+  async start(): Promise<void> {
+    const { service } = this.#config
+    if (this.#state !== null) await this.#restore(this.#state)
+    if (service.port !== 0) {
+      this.#endpoints = await Endpoints.open({
+        host: service.host,
+        port: service.port,
+        anyName: service.allowRemote,
+        stuck: () => this.#stuck(),
+        troubles: () => this.#troubles(),
+        status: () => ({ ...this.#snapshot(), destinations: this.#options.pipeline.deliveries.destinations }),
+        metrics: () => this.#metrics(),
+      })
+      this.#options.log.info(`answers at http://${service.host}:${service.port}`, { port: service.port })
+    }
+    this.#phase = 'watching'
+    this.#options.notifier.ready(this.#line())
+  }
+
+  /** About ten times a second, between packets; `nowUs` is the time that events have. */
+  tick(nowUs: number): void {
+    const { pipeline, log, notifier } = this.#options
+    const nowMs = this.#monotonicMs()
+    this.#tickedMs = nowMs
+    notifier.alive(nowMs)
+    pipeline.router?.advance(nowUs)
+    pipeline.tickEvidence(nowUs)
+    if (nowMs - this.#lookedMs < SECOND_MS) return
+    this.#lookedMs = nowMs
+    this.#report.tick(nowMs)
+    if (nowMs - this.#evidenceToldMs >= EVIDENCE_MS) {
+      this.#evidenceToldMs = nowMs
+      pipeline.reportEvidence(nowUs)
+    }
+    this.#shedding.look(pipeline.deliveries.destinations, nowMs, nowUs)
+    this.#state?.tick(nowMs)
+    notifier.status(this.#line())
+    log.tick()
+    if (nowMs - this.#maintainedMs >= MAINTAIN_MS) this.#maintain(nowMs)
+  }
+
+  /** Reads the configuration again. One at a time: what is asked for meanwhile is done once after it. Never rejects. */
+  reload(): Promise<void> {
+    this.#isReloadWanted = true
+    this.#reloading ??= this.#reloadAll().finally(() => {
+      this.#reloading = null
+    })
+    return this.#reloading
+  }
+
+  /** All packets are taken: what is open is kept for the next process, or ends. */
+  async end(): Promise<void> {
+    const { sensor, pipeline, notifier, log } = this.#options
+    this.#phase = 'stopping'
+    notifier.stopping()
+    log.info('stopping: packets that came in are taken, events are delivered')
+    await this.#reloading
+    const breathe = () => new Promise<void>((resolve) => setImmediate(resolve))
+    if (this.#state === null) {
+      await sensor.end(breathe)
+      await pipeline.endTimeline()
+      return
+    }
+    let ended = 0
+    for (const _ of sensor.suspend()) if (++ended % ENDED_AT_ONCE === 0) await breathe()
+    await pipeline.endTimeline(false)
+  }
+
+  /** After `end`: delivers within the time that is given, and keeps what is remembered. */
+  async finish(): Promise<void> {
+    const { pipeline, log } = this.#options
+    const finished = pipeline.finish(this.#config.service.stopSeconds * SECOND_MS)
+    try {
+      await finished
+    } finally {
+      await this.#state?.saveNow()
+      await this.#endpoints?.close()
+      log.end()
+    }
+  }
+
+  async #restore(state: SavedState): Promise<void> {
+    const { log } = this.#options
+    const parts = await state.restore()
+    const problems = parts.flatMap(({ problem }) => (problem === null ? [] : [problem]))
+    for (const problem of problems) log.warn(`a part of the saved state is not taken up: ${problem}`)
+    const restored = parts.reduce((sum, part) => sum + part.restored, 0)
+    const outdated = parts.reduce((sum, part) => sum + part.outdated, 0)
+    if (restored + outdated + problems.length === 0) return
+    for (const part of parts) log.info(`state of ${part.name}: ${part.restored} restored, ${part.outdated} outdated`)
+    this.#tell({
+      name: 'sensor.state.restored',
+      timeUs: this.#wallUs(),
+      message: `${restored} entries of the saved state were taken up, ${outdated} are outdated`,
+      fields: {
+        'sensor.state.restored': restored,
+        'sensor.state.outdated': outdated,
+        'sensor.state.problems': problems.length === 0 ? undefined : problems,
+      },
+    })
+  }
+
+  async #reloadAll(): Promise<void> {
+    while (this.#isReloadWanted) {
+      this.#isReloadWanted = false
+      await this.#reloadOnce()
+    }
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const { context: running, pipeline, log, notifier } = this.#options
+    notifier.reloading(Math.round(Number(process.hrtime.bigint() / 1000n)))
+    try {
+      const context = new Context(running.configPath)
+      const replacement = pipeline.prepare(context)
+      const restart = keysForRestart(this.#config, context.config)
+      const { kept, ready } = pipeline.replace(replacement)
+      log.level = context.config.service.logLevel
+      await ready
+      this.#report.reloaded(null)
+      const { rules, correlations } = replacement.knowledge.rules
+      const count = rules.length + correlations.length
+      log.info(`reloaded: ${count} rules`, { kept: kept.restored, outdated: kept.outdated })
+      if (restart.length > 0) log.warn(`changed, but only a restart brings it: ${restart.join(', ')}`)
+      this.#tell({
+        name: 'sensor.reloaded',
+        timeUs: this.#wallUs(),
+        message: `The configuration was read again: ${count} rules${restart.length === 0 ? '' : `; a restart is needed for ${restart.join(', ')}`}`,
+        fields: {
+          'sensor.reload.rules': count,
+          'sensor.state.restored': kept.restored,
+          'sensor.state.outdated': kept.outdated,
+          'sensor.reload.restart': restart.length === 0 ? undefined : restart,
+        },
+      })
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#report.reloaded(reason)
+      for (const line of reason.split('\n')) log.error(`not reloaded, the old configuration goes on: ${line}`)
+      this.#tell({
+        name: 'sensor.reload_refused',
+        timeUs: this.#wallUs(),
+        message: 'The changed configuration is wrong: the old one goes on',
+        fields: { 'event.reason': reason },
+      })
+    }
+    notifier.ready(this.#line())
+  }
+
+  #tell(event: RaisedEvent): void {
+    const { bus } = this.#options.sensor
+    bus.origin = null
+    bus.emit(event)
+  }
+
+  #maintain(nowMs: number): void {
+    this.#maintainedMs = nowMs
+    const { pipeline, log } = this.#options
+    for (const sink of pipeline.sinks) {
+      sink.maintain().catch((error: Error) => log.warn(`the store cannot be tidied up: ${error.message}`))
+    }
+  }
+
+  #stuck(): string | null {
+    const silentMs = this.#monotonicMs() - this.#tickedMs
+    return this.#phase === 'watching' && silentMs > STUCK_MS
+      ? `the packet loop stands still for ${Math.round(silentMs / SECOND_MS)} s`
+      : null
+  }
+
+  #troubles(): string[] {
+    const { sources, pipeline } = this.#options
+    const troubles: string[] = this.#phase === 'watching' ? [] : [this.#phase]
+    const stuck = this.#stuck()
+    if (stuck !== null) troubles.push(stuck)
+    for (const { name, state } of sources) if (state === 'down') troubles.push(`${name} is down`)
+    for (const { name, state, failingSince, lastError } of pipeline.deliveries.destinations) {
+      const failsMs = failingSince === null ? 0 : Date.now() - Date.parse(failingSince)
+      if (state === 'failed' || failsMs > FAILING_MS) {
+        troubles.push(`${name} fails${failingSince === null ? '' : ` since ${failingSince}`}: ${lastError?.message}`)
+      }
+    }
+    for (const name of this.#shedding.destinations) troubles.push(`${name} loses events: more come than it takes`)
+    return troubles
+  }
+
+  #snapshot() {
+    return this.#report.snapshot(this.#state?.status ?? null, this.#troubles())
+  }
+
+  async #metrics(): Promise<string> {
+    const { destinations } = this.#options.pipeline.deliveries
+    return `${await sensorMetrics(this.#snapshot())}\n${await prometheusText(destinations)}`
+  }
+
+  /** For `systemctl status`. */
+  #line(): string {
+    const troubles = this.#troubles()
+    return troubles.length > 0 ? troubles.join('; ') : this.#report.line()
+  }
+}

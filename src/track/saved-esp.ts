@@ -1,0 +1,124 @@
+/**
+ * Pairs of IPsec associations and the associations themselves as plain values, and back. The keys that open them are not kept: they
+ * are in the configuration.
+ */
+import type { Protection } from '../dissect/frame.ts'
+import type { NullState } from '../wire/esp-null.ts'
+import type { AssociationState, Carriage, EspAssociation, EspTunnel, Reading } from './esp-association.ts'
+import type { SavedWindow } from './esp-sequence.ts'
+import type { IkeParent } from './ike-lookup.ts'
+import type { Role } from './role.ts'
+import type { SavedEndpoint, SavedMeter } from './saved.ts'
+
+const PAIR_FIELDS = [
+  'uid',
+  'startUs',
+  'rekeys',
+  'switched',
+  'isOpen',
+  'isOneWayTold',
+  'isRead',
+  'lost',
+  'ending',
+  'vlan',
+  'protection',
+] as const satisfies readonly (keyof EspTunnel)[]
+
+export interface SavedPair {
+  readonly uid: string
+  readonly carriage: Carriage
+  readonly startUs: number
+  readonly protection: Protection
+  /** By role. */
+  readonly endpoints: readonly SavedEndpoint[]
+  readonly traffic: SavedMeter
+}
+
+export function savePair(tunnel: EspTunnel, endpoints: readonly SavedEndpoint[], traffic: SavedMeter): SavedPair {
+  const plain = Object.fromEntries(PAIR_FIELDS.map((field) => [field, tunnel[field]]))
+  return {
+    ...(plain as unknown as Pick<SavedPair, 'uid' | 'startUs' | 'protection'>),
+    carriage: tunnel.carriage,
+    endpoints,
+    traffic,
+  }
+}
+
+export function loadPair(tunnel: EspTunnel, saved: SavedPair): void {
+  const plain = saved as unknown as Record<string, unknown>
+  for (const field of PAIR_FIELDS) if (plain[field] !== undefined) Object.assign(tunnel, { [field]: plain[field] })
+}
+
+const ASSOCIATION_FIELDS = [
+  'uid',
+  'state',
+  'vlan',
+  'outside',
+  'role',
+  'firstSequence',
+  'predecessor',
+  'parent',
+  'reading',
+  'mode',
+  'opened',
+  'corrupt',
+  'refused',
+  'isRefusalTold',
+  'isOrphanTold',
+  'isOutlivedTold',
+] as const satisfies readonly (keyof EspAssociation)[]
+
+export interface SavedAssociation {
+  readonly uid: string
+  readonly spi: number
+  readonly state: AssociationState
+  readonly role: Role
+  readonly startUs: number
+  readonly reading: Reading
+  readonly parent: IkeParent | null
+  /** Of its pair. */
+  readonly pair: string
+  /** It is the one that its role sends on now. */
+  readonly isCurrent: boolean
+  /** Microseconds since the epoch; null for never. */
+  readonly replacedUs: number | null
+  readonly parentEndedUs: number | null
+  readonly nullState: Omit<NullState, 'reset' | 'confidence'>
+  readonly traffic: SavedMeter
+  readonly window: SavedWindow
+}
+
+export function saveAssociation(
+  association: EspAssociation,
+  pair: EspTunnel,
+  traffic: SavedMeter,
+  window: SavedWindow,
+): SavedAssociation {
+  const plain = Object.fromEntries(ASSOCIATION_FIELDS.map((field) => [field, association[field]]))
+  return {
+    ...(plain as unknown as Pick<SavedAssociation, 'uid' | 'state' | 'role' | 'reading' | 'parent'>),
+    spi: association.spi,
+    startUs: association.startUs,
+    pair: pair.uid,
+    isCurrent: pair.associations[association.role] === association.index,
+    replacedUs: finite(association.replacedUs),
+    parentEndedUs: finite(association.parentEndedUs),
+    nullState: { ...association.nullState },
+    traffic,
+    window,
+  }
+}
+
+/** Into a record that was reset; its ends, pair and keys are the tracker's to enter. */
+export function loadAssociation(association: EspAssociation, saved: SavedAssociation): void {
+  const plain = saved as unknown as Record<string, unknown>
+  for (const field of ASSOCIATION_FIELDS)
+    if (plain[field] !== undefined) Object.assign(association, { [field]: plain[field] })
+  association.replacedUs = saved.replacedUs ?? Number.POSITIVE_INFINITY
+  association.parentEndedUs = saved.parentEndedUs ?? Number.POSITIVE_INFINITY
+  Object.assign(association.nullState, saved.nullState)
+}
+
+function finite(timeUs: number): number | null {
+  return Number.isFinite(timeUs) ? timeUs : null
+}

@@ -1,0 +1,133 @@
+/** A tunnel and a session as plain values, and back. */
+import type { SavedChannel } from './control-channel.ts'
+import type { Role } from './role.ts'
+import type { SavedEndpoint, SavedMeter, SavedProtection } from './saved.ts'
+import type { SavedLink } from './saved-ppp.ts'
+import type { CallFacts, CallKind, Session, SessionState } from './session.ts'
+import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
+
+/** The fields of a tunnel that are plain values already. */
+const TUNNEL_FIELDS = [
+  'uid',
+  'transport',
+  'isUnmanaged',
+  'state',
+  'isAdopted',
+  'isTold',
+  'controlAnomalies',
+  'startUs',
+  'stateUs',
+  'requestDigest',
+  'requests',
+  'verdict',
+  'signed',
+  'vlan',
+  'protection',
+  'stoppedBy',
+] as const satisfies readonly (keyof Tunnel)[]
+
+/** Challenges and nonces passed in the clear: what is verified with them needs the secret. */
+type SavedEnd = Omit<TunnelEnd, 'challenge'> & { readonly challenge: string | undefined }
+
+export interface SavedTunnel {
+  readonly version: 2 | 3
+  readonly uid: string
+  readonly state: TunnelState
+  readonly stateUs: number
+  readonly verdict: TunnelVerdict | undefined
+  readonly protection: SavedProtection
+  readonly endpoints: readonly SavedEndpoint[]
+  readonly ids: readonly [number, number]
+  readonly lacking: Role | -1
+  readonly ends: readonly SavedEnd[]
+  readonly channels: readonly SavedChannel[]
+  /** All that there were. */
+  readonly sessionCount: number
+  readonly traffic: SavedMeter
+  readonly sessions: readonly SavedSession[]
+}
+
+export function saveTunnel(
+  tunnel: Tunnel,
+  endpoints: readonly SavedEndpoint[],
+  traffic: SavedMeter,
+  sessions: readonly SavedSession[],
+): SavedTunnel {
+  const plain = Object.fromEntries(TUNNEL_FIELDS.map((field) => [field, tunnel[field]]))
+  return {
+    ...(plain as unknown as Pick<SavedTunnel, 'uid' | 'state' | 'stateUs' | 'verdict' | 'protection'>),
+    version: tunnel.version,
+    endpoints,
+    ids: [tunnel.ids[0], tunnel.ids[1]],
+    lacking: tunnel.lacking,
+    ends: tunnel.ends.map(({ challenge, ...end }) => ({
+      ...end,
+      challenge: challenge === undefined ? undefined : Buffer.from(challenge).toString('hex'),
+    })),
+    channels: tunnel.channels.map((channel) => channel.save()),
+    sessionCount: tunnel.sessions,
+    traffic,
+    sessions,
+  }
+}
+
+/** Into a record that was reset; ends, ids and sessions are the trackers' to enter. */
+export function loadTunnel(tunnel: Tunnel, saved: SavedTunnel, isLater: boolean): void {
+  const plain = saved as unknown as Record<string, unknown>
+  for (const field of TUNNEL_FIELDS) if (plain[field] !== undefined) Object.assign(tunnel, { [field]: plain[field] })
+  for (const [role, { challenge, ...end }] of saved.ends.entries()) {
+    Object.assign(tunnel.ends[role], end)
+    if (challenge !== undefined) tunnel.ends[role].challenge = Uint8Array.from(Buffer.from(challenge, 'hex'))
+  }
+  for (const [role, channel] of saved.channels.entries()) tunnel.channels[role].restore(channel, isLater)
+}
+
+const SESSION_FIELDS = [
+  'uid',
+  'state',
+  'kind',
+  'asker',
+  'isAdopted',
+  'startUs',
+  'isImplied',
+  'stoppedBy',
+  'userName',
+  'accessUid',
+] as const satisfies readonly (keyof Session)[]
+
+export interface SavedSession {
+  readonly uid: string
+  readonly state: SessionState
+  readonly startUs: number
+  readonly kind: CallKind | undefined
+  readonly ids: readonly [number, number]
+  readonly lacking: Role | -1
+  readonly call: CallFacts | null
+  readonly traffic: SavedMeter
+  /** Data messages with Ns, by sender: lost, late, and the number that is due. Null if they have none. */
+  readonly sequence: readonly (readonly [lost: number, reordered: number, expected: number])[] | null
+  readonly link: SavedLink | null
+  /** What the version adds; undefined if it adds nothing. */
+  readonly more: unknown
+}
+
+export function saveSession(
+  session: Session,
+  parts: Pick<SavedSession, 'traffic' | 'sequence' | 'link' | 'more'>,
+): SavedSession {
+  const plain = Object.fromEntries(SESSION_FIELDS.map((field) => [field, session[field]]))
+  return {
+    ...(plain as unknown as Pick<SavedSession, 'uid' | 'state' | 'kind' | 'startUs'>),
+    ids: [session.ids[0], session.ids[1]],
+    lacking: session.lacking,
+    call: session.call,
+    ...parts,
+  }
+}
+
+/** Into a record that was reset; ids and the link are the tracker's to enter. */
+export function loadSession(session: Session, saved: SavedSession): void {
+  const plain = saved as unknown as Record<string, unknown>
+  for (const field of SESSION_FIELDS) if (plain[field] !== undefined) Object.assign(session, { [field]: plain[field] })
+  session.call = saved.call
+}

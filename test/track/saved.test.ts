@@ -1,0 +1,204 @@
+/** A sensor that is cut off in mid-stream, and one that goes on from what it left: together they tell what one would have told. */
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import type { EventDocument } from '../../src/events/fields.ts'
+import type { SavedEntry } from '../../src/track/saved.ts'
+import { openCapture } from '../../src/capture/sources.ts'
+import { Random } from '../support/random.ts'
+import type { SimulationOptions } from '../support/scenario.ts'
+import { named, type SensorOptions, TestSensor } from '../support/sensor.ts'
+import { simulate } from '../support/traffic.ts'
+import { translated, type TranslationOptions } from '../support/translate-l2tpv3.ts'
+
+type Packet = { readonly timeUs: number; readonly bytes: Uint8Array }
+
+async function packetsOf(url: URL): Promise<Packet[]> {
+  const source = await openCapture(fileURLToPath(url))
+  const { frame } = new TestSensor().sensor
+  const packets: Packet[] = []
+  while (await source.fill())
+    while (source.next(frame)) packets.push({ timeUs: frame.timeUs, bytes: frame.bytes.slice(frame.start, frame.end) })
+  await source.close()
+  return packets
+}
+
+/** As it comes back from a file. */
+function saved(run: TestSensor): SavedEntry[] {
+  return [...run.sensor.trackers.save()].map((entry) => JSON.parse(JSON.stringify(entry)))
+}
+
+function cutOff(packets: readonly Packet[], at: number, options: SensorOptions, missed = 0, silentUs = 0) {
+  const first = new TestSensor(options)
+  for (const { bytes, timeUs } of packets.slice(0, at)) first.see(bytes, timeUs)
+  const savedUs = first.sensor.nowUs
+  const entries = saved(first)
+  for (const _ of first.sensor.suspend());
+  const second = new TestSensor(options)
+  const { leftOut } = second.sensor.trackers.restore(entries, { savedUs, nowUs: savedUs + missed + silentUs })
+  expect(leftOut).toBe(0)
+  for (const { bytes, timeUs } of packets.slice(at)) {
+    if (timeUs >= savedUs + missed) second.see(bytes, timeUs + silentUs)
+  }
+  second.finish()
+  return { first: first.events, second: second.events, entries }
+}
+
+/** What is told of tunnels, sessions and PPP links: flows are cut where the sensor is. */
+const told = (events: readonly EventDocument[]) =>
+  events
+    .filter(({ 'event.action': action }) => /^(l2tp\.(tunnel|session)|ppp)\./.test(action))
+    .map(({ 'event.action': action, 'event.id': id, message }) => `${action} ${id} ${message}`)
+    .sort()
+
+const NETWORKS: Record<string, SimulationOptions> = {
+  'a perfect network': { sessionsPerTunnel: 2, outgoingCalls: 0.3, wrongPasswords: 0.2 },
+  'IPv6 outside': { overIpv6: 1 },
+  'clients behind one NAT address': { behindNat: 1 },
+  'a shared secret and hidden AVPs': { sessionsPerTunnel: 2, tunnelSecret: 'shared', hiddenAvps: true },
+}
+
+describe.each(Object.entries(NETWORKS))('on %s', (_, network) => {
+  const secrets = network.tunnelSecret === undefined ? [] : [network.tunnelSecret]
+  const options = { secrets, capture: { duplicateWindowMs: 0 } }
+  test.each([1, 2, 3])('two sensors tell what one tells, wherever the cut is (seed %i)', (seed) => {
+    const { packets } = simulate({ clients: 6, seed, ...network })
+    const random = new Random(seed)
+    const whole = new TestSensor(options)
+    for (const { bytes, timeUs } of packets) whole.see(bytes, timeUs)
+    whole.finish()
+    for (let i = 0; i < 8; i++) {
+      const at = 1 + random.below(packets.length - 1)
+      const { first, second } = cutOff(packets, at, options)
+      expect(told([...first, ...second]), `cut at ${at}`).toEqual(told(whole.events))
+    }
+  })
+})
+
+test('every cut of one connection, from the first packet to the last', () => {
+  const { packets } = simulate({ clients: 1, seed: 7, flowsPerSession: 1 })
+  const options = { capture: { duplicateWindowMs: 0 } }
+  const whole = new TestSensor(options)
+  for (const { bytes, timeUs } of packets) whole.see(bytes, timeUs)
+  whole.finish()
+  for (let at = 1; at < packets.length; at++) {
+    const { first, second } = cutOff(packets, at, options)
+    expect(told([...first, ...second]), `cut at ${at}`).toEqual(told(whole.events))
+  }
+})
+
+describe('after a pause', () => {
+  const options = { capture: { duplicateWindowMs: 0 } }
+  const { packets } = simulate({ clients: 6, seed: 3, sessionsPerTunnel: 2, spreadUs: 1, helloUs: 5_000_000 })
+  const middle = packets.findIndex(({ timeUs }) => timeUs - packets[0].timeUs > 3_000_000)
+
+  test('tunnels and sessions go on under their ids, and nothing is taken for an anomaly', () => {
+    const { first, second } = cutOff(packets, middle, options, 2_000_000)
+    const opened = new Set(named(first, 'l2tp.session.opened').map((event) => event['l2tp.session.uid']))
+    expect(opened.size).toBeGreaterThan(4)
+    const closed = named(second, 'l2tp.session.closed').map((event) => event['l2tp.session.uid'])
+    for (const uid of opened) {
+      const isClosed =
+        closed.includes(uid) || named(first, 'l2tp.session.closed').some((e) => e['l2tp.session.uid'] === uid)
+      expect(isClosed, `${uid} is closed`).toBe(true)
+    }
+    expect(named(second, 'l2tp.tunnel.adopted')).toEqual([])
+    expect(named(second, 'l2tp.session.adopted')).toEqual([])
+    for (const name of ['l2tp.control.out_of_order', 'l2tp.control.unexpected', 'l2tp.control.unknown'] as const)
+      expect(named(second, name), name).toEqual([])
+  })
+
+  test('a long one does not make them silent: they have their time again', () => {
+    const hours = 3_600_000_000
+    const { first, second } = cutOff(packets, middle, options, 0, 2 * hours)
+    const opened = named(first, 'l2tp.tunnel.opened').map((event) => event['l2tp.tunnel.uid'])
+    const closed = named(second, 'l2tp.tunnel.closed')
+    expect(closed.filter((event) => opened.includes(event['l2tp.tunnel.uid'])).length).toBeGreaterThan(0)
+    expect(closed.filter((event) => event['l2tp.closed_by'] === 'silence')).toEqual([])
+  })
+
+  test('the names of users and hosts are known', () => {
+    const { first, second } = cutOff(packets, middle, options, 1_000_000)
+    const users = new Map(
+      named(first, 'ppp.authentication.succeeded').map((event) => [event['l2tp.session.uid'], event['user.name']]),
+    )
+    const flows = named(second, 'flow.closed').filter((event) => users.has(event['l2tp.session.uid']))
+    expect(flows.length).toBeGreaterThan(10)
+    for (const flow of flows) expect(flow['user.name']).toBe(users.get(flow['l2tp.session.uid']))
+    for (const event of named(second, 'l2tp.tunnel.closed')) expect(event['l2tp.initiator.host_name']).toBeDefined()
+  })
+})
+
+describe('L2TPv3', () => {
+  test.each([
+    ['over UDP', {}],
+    ['over IP', { overIp: true }],
+    ['signed', { secret: 'shared' }],
+  ] as const)('%s: two sensors tell what one tells', (_, way: TranslationOptions) => {
+    const options = { secrets: way.secret === undefined ? [] : [way.secret], capture: { duplicateWindowMs: 0 } }
+    const packets = translated(simulate({ clients: 4, seed: 5, sessionsPerTunnel: 2 }).packets, way)
+    const whole = new TestSensor(options)
+    for (const { bytes, timeUs } of packets) whole.see(bytes, timeUs)
+    whole.finish()
+    const random = new Random(5)
+    for (let i = 0; i < 8; i++) {
+      const at = 1 + random.below(packets.length - 1)
+      const { first, second } = cutOff(packets, at, options)
+      expect(told([...first, ...second]), `cut at ${at}`).toEqual(told(whole.events))
+    }
+  })
+})
+
+describe('IPsec', () => {
+  /** Not why they ended: IKE SAs are not taken up. */
+  const associations = (events: readonly EventDocument[]) =>
+    events
+      .filter(({ 'event.action': action }) => /^esp\.(association|tunnel)\./.test(action))
+      .map(
+        (event) =>
+          `${event['event.action']} ${event['esp.tunnel.uid']} ${event['esp.association.uid']} ${event['esp.spi']}`,
+      )
+      .sort()
+
+  test.each(['ipsec-ikev2.pcap', 'ipsec-psk-main.pcap', 'ipsec-espnull.pcap'])(
+    '%s: associations go on under their ids, wherever the cut is',
+    async (name) => {
+      const packets = await packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))
+      const whole = new TestSensor()
+      for (const { bytes, timeUs } of packets) whole.see(bytes, timeUs)
+      whole.finish()
+      expect(named(whole.events, 'esp.tunnel.opened').length).toBeGreaterThan(0)
+      // Once both associations are believed: candidates are nothing yet.
+      const opened = named(whole.events, 'esp.tunnel.opened').at(-1)
+      const from = (opened?.['borescope.frame.number'] ?? 0) + 1
+      for (let at = from; at < packets.length; at += 7) {
+        const { first, second } = cutOff(packets, at, {})
+        expect(associations([...first, ...second]), `cut at ${at}`).toEqual(associations(whole.events))
+      }
+    },
+  )
+
+  test('packets that were sent meanwhile are no forgeries', async () => {
+    const packets = await packetsOf(new URL('../../pcaps/ipsec-ikev2.pcap', import.meta.url))
+    const middle = Math.floor(packets.length / 2)
+    const pauseUs = (packets[middle + 20].timeUs ?? 0) - packets[middle - 1].timeUs
+    const { first, second } = cutOff(packets, middle, { track: { espReplayWindow: 64 } }, pauseUs)
+    const uids = named(first, 'esp.tunnel.opened').map((event) => event['esp.tunnel.uid'])
+    const closed = named(second, 'esp.tunnel.closed').map((event) => event['esp.tunnel.uid'])
+    expect(closed).toEqual(uids)
+    expect(second.filter((event) => event['event.action'].startsWith('esp.sequence.'))).toEqual([])
+    expect(named(second, 'esp.association.seen')).toEqual([])
+  })
+})
+
+test('no secret is written down', () => {
+  const { packets } = simulate({ clients: 8, seed: 2, sessionsPerTunnel: 4, flowsPerSession: 1 })
+  const run = new TestSensor({ capture: { duplicateWindowMs: 0 } })
+  const texts: string[] = []
+  for (const [number, { bytes, timeUs }] of packets.entries()) {
+    run.see(bytes, timeUs)
+    if (number % 50 === 0) texts.push(JSON.stringify(saved(run)))
+  }
+  const text = texts.join('\n')
+  expect(text).toContain('"user"')
+  for (const word of ['password', 'proof', 'serverAnswer', 'keys', 'secret']) expect(text).not.toContain(`"${word}"`)
+})
