@@ -2,8 +2,8 @@
  * `npm run bench`: how fast, and in how much memory, beside other tools and other ways in the same run.
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
- * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores: 1000000 takes two minutes, 5000000 ten) change the size; `--only packets`,
- * `--only detect`, `--only store` or `--only cluster` leaves the others out.
+ * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores: a million takes two minutes, five million ten) change
+ * the size; `--only packets`, `--only detect`, `--only store` or `--only cluster` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
