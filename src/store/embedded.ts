@@ -48,7 +48,7 @@ export interface EmbeddedOptions {
 
 /** Larger commits write fewer pages; smaller ones take less memory. */
 const COMMIT_EVENTS_MAX = 4096
-const REQUEST_EVENTS_MAX = 512
+const REQUEST_EVENTS_MAX = 256
 const QUEUE_EVENTS_MAX = 131_072
 /** Documents between two turns of the event loop while a search streams. */
 const PAGE = 256

@@ -127,13 +127,14 @@ class Compiler {
   }
 
   /**
-   * A condition that holds only for events with certain keys (null if it has none): those are looked up first. The index of
-   * a talker is faster still, in which each span is looked at.
+   * A condition that holds only for events with certain keys (null if it has none): those are looked up first. For a talker
+   * its index is faster, in which each span is looked at.
    */
   #found(field: FieldName, keys: (() => string[]) | null, condition: () => string): string {
-    if (keys === null) return condition()
-    if ((TALKERS as readonly FieldName[]).includes(field))
+    if ((TALKERS as readonly FieldName[]).includes(field)) {
       return `(${SPAN} IN (SELECT s.span FROM spans s) AND ${condition()})`
+    }
+    if (keys === null) return condition()
     // Not one query with OR: that table numbers the rows of each look-up from 1, and SQLite would take them for the same.
     const lookups = keys().map((one) => `SELECT p.doc FROM words_places p WHERE p.term ${one}`)
     return `(e.id IN (${lookups.join(' UNION ALL ')}) AND ${condition()})`

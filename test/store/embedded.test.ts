@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isoMicroseconds } from '../../src/base/time.ts'
-import type { EventDocument } from '../../src/events/fields.ts'
+import type { EventDocument, FieldName } from '../../src/events/fields.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import { SPAN } from '../../src/store/layout.ts'
 import { idsOf, storeContract } from './contract.ts'
@@ -159,6 +159,63 @@ describe('indexes', () => {
   })
 })
 
+describe('what an event repeats', () => {
+  const LISTS: Partial<EventDocument>[] = [
+    { 'related.ip': ['192.0.2.1', '2001:db8::7'] },
+    { 'related.ip': ['2001:db8::7', '192.0.2.1'] },
+    { 'related.ip': ['192.0.2.1'] },
+    { 'related.ip': ['192.0.2.1', '2001:db8::7', '10.0.0.1'] },
+    { 'related.ip': ['192.0.2.1', '192.0.2.1'] },
+    { 'related.ip': ['192.0.2.1', '2001:DB8::7'] },
+    { 'related.ip': [] },
+    {},
+    { 'related.user': ['alice'], 'borescope.lineage': ['t-1', 's-1'] },
+    { 'related.user': ['Alice'], 'borescope.lineage': ['s-1', 't-1'] },
+    { 'related.user': [], 'borescope.lineage': ['t-1', 's-1', 'f-1'] },
+    { 'flow.carrier': 's-1', 'event.end': '2026-03-01T12:00:00.000000Z' },
+    { 'flow.carrier': 't-1', 'event.end': '2026-03-01T12:00:00Z' },
+  ]
+  const DOCUMENTS = LISTS.map((lists, i) =>
+    document(`e${i}`, {
+      'source.ip': '192.0.2.1',
+      'destination.ip': '2001:db8::7',
+      'user.name': 'alice',
+      'l2tp.tunnel.uid': 't-1',
+      'l2tp.session.uid': 's-1',
+      ...lists,
+    }),
+  )
+
+  test('is found, grouped and given back as if it were stored', async () => {
+    const store = await openEmbeddedStore({ path: path() })
+    await store.write(DOCUMENTS)
+    for (const one of DOCUMENTS) expect(await store.get(one['event.id'])).toEqual(one)
+    const found = async (kql: string) => (await idsOf(store, { kql })).join(' ')
+    expect(await found('related.ip: 2001:db8::7')).toBe('e0 e1 e3 e5')
+    expect(await found('related.ip: 2001:db8::/16')).toBe('e0 e1 e3 e5')
+    expect(await found('related.ip: 10.0.0.1')).toBe('e3')
+    expect(await found('related.ip: *')).toBe('e0 e1 e2 e3 e4 e5')
+    expect(await found('related.user: alice')).toBe('e8')
+    expect(await found('related.user: A*')).toBe('e9')
+    expect(await found('borescope.lineage: (f-1 or x)')).toBe('e10')
+    expect(await found('borescope.lineage: t-*')).toBe('e8 e9 e10')
+    expect(await found('flow.carrier: s-1')).toBe('e11')
+    expect(await found('event.end >= 2026-03-01T12:00:00Z')).toBe('e11 e12')
+    const groups = async (field: FieldName) =>
+      (await store.aggregate({}, { by: [field], limit: 9 })).map(({ key, count }) => `${key[0]} ${count}`)
+    expect(await groups('related.ip')).toEqual([
+      'null 7',
+      '192.0.2.1 7',
+      '2001:db8::7 3',
+      '10.0.0.1 1',
+      '2001:DB8::7 1',
+    ])
+    expect(await groups('borescope.lineage')).toEqual(['null 10', 's-1 3', 't-1 3', 'f-1 1'])
+    expect(await groups('flow.carrier')).toEqual(['null 11', 's-1 1', 't-1 1'])
+    await store.close()
+  })
+})
+
 describe('who talks most', () => {
   /** Twelve events, of which the last six are in a later span of the indexes. */
   const inTwoSpans = async () => {
@@ -232,6 +289,35 @@ describe('the write queue', () => {
     })
     expect((await first).stored).toBe(40)
     expect((await store.write(events(40, 50))).stored).toBe(10)
+    await store.close()
+  })
+
+  test('answers each of the writes that share a commit for itself', async () => {
+    const store = await openEmbeddedStore({ path: path() })
+    const poison = { ...sessionEvent(4), 'source.port': 1.5 }
+    const results = await Promise.all([
+      store.write(events(0, 3)),
+      store.write([sessionEvent(2), poison]),
+      store.prune({ maxAgeMs: 1, now: '2026-02-01T00:00:00Z' }),
+      store.write(events(3, 4)),
+    ])
+    expect(results).toEqual([
+      { stored: 3, duplicates: 0, rejected: [], later: [] },
+      { stored: 0, duplicates: 1, rejected: [expect.objectContaining({ index: 1 })], later: [] },
+      0,
+      { stored: 1, duplicates: 0, rejected: [], later: [] },
+    ])
+    await store.close()
+  })
+
+  test('refuses every write of a commit that failed, and takes them again', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    foreign(at, "CREATE TRIGGER fails BEFORE INSERT ON events BEGIN SELECT raise(FAIL, 'no luck'); END")
+    const writes = [store.write(events(0, 3)), store.write(events(3, 5))]
+    for (const write of writes) await expect(write).rejects.toThrow(/no luck/)
+    foreign(at, 'DROP TRIGGER fails')
+    expect(await store.write(events(0, 5))).toMatchObject({ stored: 5, duplicates: 0 })
     await store.close()
   })
 
