@@ -85,6 +85,12 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
     if (isDerived(name)) return DERIVED[name]
     return (document) => (document as Readonly<Record<string, unknown>>)[name]
   },
+  stored: {
+    has: (name) => !isDerived(name),
+    each(document, seen) {
+      for (const name in document) seen(name)
+    },
+  },
   some(document, test) {
     for (const value of Object.values(document)) {
       if (Array.isArray(value) ? value.some(test) : test(value)) return true

@@ -15,6 +15,8 @@ const OUTSIDE_OF = 5
 /** The first two weeks teach the seasons. */
 const TRAINING = 2 * HOURS_OF_WEEK
 
+const NO_HOURS = new Float32Array(0)
+
 /** An hour outside the band, for the third time in five hours. */
 export interface OutsideBand {
   readonly observed: number
@@ -37,8 +39,9 @@ export class HoltWinters {
   #hours = 0
   /** Bits of the last five hours: which lay outside. */
   #outside = 0
-  readonly #seasons = new Float32Array(HOURS_OF_WEEK)
-  readonly #deviations = new Float32Array(HOURS_OF_WEEK)
+  /** Made when an hour is over: most of those who are seen once are never seen again. */
+  #seasons = NO_HOURS
+  #deviations = NO_HOURS
 
   /** Hours that were learned. */
   get hours(): number {
@@ -47,6 +50,7 @@ export class HoltWinters {
 
   /** The value of the next hour, `hour` counting from the Unix epoch. Answers when the hours lie outside the band. */
   step(hour: number, value: number, learns: boolean): OutsideBand | null {
+    this.#make()
     const season = ((hour % HOURS_OF_WEEK) + HOURS_OF_WEEK) % HOURS_OF_WEEK
     const expected = this.#level + this.#trend + this.#seasons[season]
     // Counts vary by their square root even if nothing changes.
@@ -66,8 +70,8 @@ export class HoltWinters {
       trend: this.#trend,
       hours: this.#hours,
       outside: this.#outside,
-      seasons: [...this.#seasons],
-      deviations: [...this.#deviations],
+      seasons: Array.from({ length: HOURS_OF_WEEK }, (_, hour) => this.#seasons[hour] ?? 0),
+      deviations: Array.from({ length: HOURS_OF_WEEK }, (_, hour) => this.#deviations[hour] ?? 0),
     }
   }
 
@@ -77,9 +81,18 @@ export class HoltWinters {
     series.#trend = saved.trend
     series.#hours = saved.hours
     series.#outside = saved.outside
-    series.#seasons.set(saved.seasons.slice(0, HOURS_OF_WEEK))
-    series.#deviations.set(saved.deviations.slice(0, HOURS_OF_WEEK))
+    const [seasons, deviations] = [saved.seasons.slice(0, HOURS_OF_WEEK), saved.deviations.slice(0, HOURS_OF_WEEK)]
+    if (saved.hours === 0) return series
+    series.#make()
+    series.#seasons.set(seasons)
+    series.#deviations.set(deviations)
     return series
+  }
+
+  #make(): void {
+    if (this.#seasons.length > 0) return
+    this.#seasons = new Float32Array(HOURS_OF_WEEK)
+    this.#deviations = new Float32Array(HOURS_OF_WEEK)
   }
 
   #learn(season: number, value: number, expected: number): void {

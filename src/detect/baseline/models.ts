@@ -188,7 +188,8 @@ export class UsualRate implements Model {
   #hour = Number.NaN
   #sum = 0
   #learns = true
-  #values = new HyperLogLog()
+  /** Of texts, those of the hour. */
+  #values: HyperLogLog | null = null
 
   constructor(unit: string, isDistinct: boolean, saved?: SavedRate) {
     this.#unit = unit
@@ -204,19 +205,21 @@ export class UsualRate implements Model {
     const deviation = hour > this.#hour ? this.#close(hour) : null
     if (!(hour <= this.#hour)) this.#hour = hour
     if (!learns) this.#learns = false
-    if (this.#isDistinct) this.#values.add(text)
-    else this.#sum += number
+    if (this.#isDistinct) {
+      this.#values ??= new HyperLogLog()
+      this.#values.add(text)
+    } else this.#sum += number
     return deviation
   }
 
   /** The hours up to `hour`, those without anything among them. */
   #close(hour: number): Deviation | null {
-    const total = this.#isDistinct ? this.#values.size : this.#sum
+    const total = this.#isDistinct ? (this.#values?.size ?? 0) : this.#sum
     const outside = this.#series.step(this.#hour, total, this.#learns)
     const silent = Math.min(hour - this.#hour - 1, GAP_HOURS_MAX)
     for (let gap = silent; gap > 0; gap--) this.#series.step(hour - gap, 0, true)
     this.#sum = 0
-    this.#values = new HyperLogLog()
+    this.#values = null
     this.#learns = true
     if (outside === null) return null
     const { observed, low, high } = outside

@@ -17,6 +17,7 @@
  */
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
+import { type FieldMark, FieldMarks } from './field-marks.ts'
 import type { EventModel } from './model.ts'
 import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
@@ -51,6 +52,8 @@ interface ActiveRule<E> extends CompiledRule<E> {
  * by parts of texts.
  */
 interface Shelf<E> {
+  /** Null where the rules name few fields. */
+  readonly marks: FieldMarks<E> | null
   readonly loose: readonly ActiveRule<E>[]
   readonly needing: readonly FieldRules<E>[]
   readonly files: readonly RuleFile<E>[]
@@ -59,6 +62,7 @@ interface Shelf<E> {
 
 /** Rules that cannot match an event without the field. */
 interface FieldRules<E> {
+  readonly mark: FieldMark | null
   readonly read: (event: E) => unknown
   readonly rules: readonly ActiveRule<E>[]
 }
@@ -69,6 +73,7 @@ interface SoughtRule<E> {
 }
 
 interface RuleFile<E> {
+  readonly mark: FieldMark | null
   readonly read: (event: E) => unknown
   readonly byValue: ReadonlyMap<string, Shelf<E>>
   /** For a list, which may hold several of the values. */
@@ -123,16 +128,19 @@ export class SigmaEngine<E, S> {
   }
 
   observe(event: E, source: SourceRules<E>): void {
-    const { loose, needing, files, needles } = source
+    const { marks, loose, needing, files, needles } = source
+    marks?.look(event)
     for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
     for (let i = 0; i < needing.length; i++) {
-      const { read, rules } = needing[i]
+      const { mark, read, rules } = needing[i]
+      if (marks !== null && !marks.mayHave(mark)) continue
       const value = read(event)
       if (value === undefined || value === null) continue
       for (let j = 0; j < rules.length; j++) this.#test(rules[j], event)
     }
     for (let i = 0; i < files.length; i++) {
       const file = files[i]
+      if (marks !== null && !marks.mayHave(file.mark)) continue
       const value = file.read(event)
       if (value === undefined || value === null) continue
       if (Array.isArray(value)) {
@@ -144,7 +152,7 @@ export class SigmaEngine<E, S> {
     }
     if (needles === null) return
     this.#event = event
-    needles.search(event, this.#testFound)
+    needles.search(event, this.#testFound, marks)
   }
 
   readonly #testFound = ({ active }: SoughtRule<E>): void => this.#test(active, this.#event!)
@@ -208,6 +216,8 @@ export class SigmaEngine<E, S> {
 
 /** So few rules are tested as fast as they are looked up. */
 const LOOSE_MAX = 4
+/** From so many fields on an event is asked which of them it has. */
+const FIELDS_MIN = 24
 /** A rule with many values in many fields stands in the product of them: this bounds the power. */
 const DEPTH_MAX = 3
 
@@ -221,13 +231,17 @@ function shelve<E>(
   model: EventModel<E, unknown>,
   filed: readonly string[] = [],
 ): Shelf<E> {
+  const marks = model.stored === undefined ? null : new FieldMarks<E>(model.stored)
   const files: RuleFile<E>[] = []
   let loose = rules
   for (;;) {
     const first = filed.length === 0 && files.length === 0
     const preferred = first ? discriminator : null
     const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) return { ...byTexts(loose, model, filed), files }
+    if (field === null) {
+      const shelf = { ...byTexts(loose, model, marks, filed), files }
+      return { ...shelf, marks: marks !== null && marks.fields >= FIELDS_MIN ? marks : null }
+    }
     const all = loose.filter(({ required }) => required.has(field))
     const groups = new Map<string, ActiveRule<E>[]>()
     for (const rule of all) {
@@ -239,7 +253,7 @@ function shelve<E>(
     }
     const byValue = new Map<string, Shelf<E>>()
     for (const [value, group] of groups) byValue.set(value, shelve(group, discriminator, model, [...filed, field]))
-    files.push({ read: model.field(field), byValue, all })
+    files.push({ mark: marks?.of(field) ?? null, read: model.field(field), byValue, all })
     loose = loose.filter(({ required }) => !required.has(field))
   }
 }
@@ -250,19 +264,22 @@ const NEEDLES_MIN = 12
 function byTexts<E>(
   rules: readonly ActiveRule<E>[],
   model: EventModel<E, unknown>,
+  marks: FieldMarks<E> | null,
   filed: readonly string[],
-): Omit<Shelf<E>, 'files'> {
+): Omit<Shelf<E>, 'files' | 'marks'> {
   const sought = rules.map((active) => ({ active, needles: needlesOf(active.rule, filed) }))
   const indexable = sought.filter(isIndexable)
-  if (indexable.length < NEEDLES_MIN) return { ...byPresence(rules, model, filed), needles: null }
+  if (indexable.length < NEEDLES_MIN) return { ...byPresence(rules, model, marks, filed), needles: null }
   const others = sought.filter((rule) => !isIndexable(rule)).map(({ active }) => active)
-  return { ...byPresence(others, model, filed), needles: new NeedleIndex<E, SoughtRule<E>>(indexable, model) }
+  const needles = new NeedleIndex<E, SoughtRule<E>>(indexable, model, marks)
+  return { ...byPresence(others, model, marks, filed), needles }
 }
 
 /** A rule stands under one of the fields that it needs: that of the most rules. */
 function byPresence<E>(
   rules: readonly ActiveRule<E>[],
   model: EventModel<E, unknown>,
+  marks: FieldMarks<E> | null,
   filed: readonly string[],
 ): Pick<Shelf<E>, 'loose' | 'needing'> {
   const needing: FieldRules<E>[] = []
@@ -277,7 +294,7 @@ function byPresence<E>(
     const [most] = [...byField].sort(([, a], [, b]) => b.length - a.length)
     if (most === undefined) break
     const [field, those] = most
-    needing.push({ read: model.field(field), rules: those })
+    needing.push({ mark: marks?.of(field) ?? null, read: model.field(field), rules: those })
     loose = loose.filter((rule) => !those.includes(rule))
   }
   return { loose, needing }

@@ -4,6 +4,11 @@
 export interface EventModel<E, S> {
   /** Asked once a rule and field, at start; the reader then runs for every event. A list field gives an array. */
   field(name: string): (event: E) => unknown
+  /** Where an event can be asked for the names of its fields: `has` tells those names from fields that are made up of others. */
+  readonly stored?: {
+    has(name: string): boolean
+    each(event: E, seen: (name: string) => void): void
+  }
   /** True if `test` holds for any value in the event (keyword searches); list elements are values of their own. */
   some(event: E, test: (value: unknown) => boolean): boolean
   id(event: E): string

@@ -2,6 +2,7 @@
  * Rules filed by parts of texts: of each needle, four characters that few other needles have stand for it, and one walk over a
  * text finds every rule that it may concern.
  */
+import type { FieldMark, FieldMarks } from './field-marks.ts'
 import type { EventModel } from './model.ts'
 import { lowerCase } from './pattern.ts'
 import { NEEDLE_CHARACTERS, type Needle } from './requirements.ts'
@@ -20,6 +21,7 @@ interface Filed<S> {
 interface FieldIndex<E, S> {
   /** Null where any field of the event may hold it. */
   readonly read: ((event: E) => unknown) | null
+  readonly mark: FieldMark | null
   readonly byGram: ReadonlyMap<number, readonly Filed<S>[]>
   /** One bit for each gram, by some of its own bits: most places of most texts go no further. As many bits as make that so. */
   readonly bits: Int32Array
@@ -36,7 +38,11 @@ export class NeedleIndex<E, S extends Seeker> {
   #walk = 0
 
   /** Of seekers whose needles are all `isIndexable`. */
-  constructor(seekers: readonly S[], model: Pick<EventModel<E, unknown>, 'field' | 'some'>) {
+  constructor(
+    seekers: readonly S[],
+    model: Pick<EventModel<E, unknown>, 'field' | 'some'>,
+    marks: FieldMarks<E> | null = null,
+  ) {
     this.#some = model.some
     const frequency = new Map<string, number>()
     for (const { needles } of seekers) {
@@ -63,14 +69,17 @@ export class NeedleIndex<E, S extends Seeker> {
       const mask = 2 ** Math.ceil(Math.log2(Math.max(byGram.size * BITS_A_GRAM, 1024))) - 1
       const bits = new Int32Array((mask + 1) / 32)
       for (const gram of byGram.keys()) bits[(hashOf(gram) & mask) >>> 5] |= 1 << (hashOf(gram) & 31)
-      this.#fields.push({ read: name === null ? null : model.field(name), byGram, bits, mask })
+      const read = name === null ? null : model.field(name)
+      const mark = name === null || marks === null ? null : marks.of(name)
+      this.#fields.push({ read, mark, byGram, bits, mask })
     }
   }
 
-  /** Calls `found` once for each seeker that may have found what it looks for. */
-  search(event: E, found: (seeker: S) => void): void {
+  /** Calls `found` once for each seeker that may have found what it looks for. `marks` have looked at the event. */
+  search(event: E, found: (seeker: S) => void, marks: FieldMarks<E> | null = null): void {
     this.#walk++
     for (const index of this.#fields) {
+      if (marks !== null && !marks.mayHave(index.mark)) continue
       if (index.read === null) {
         this.#some(event, (value) => {
           this.#scan(index, value, found)

@@ -190,6 +190,47 @@ describe('learned habits', () => {
     expect(baselines.counters).toMatchObject({ entities: 1000, evicted: 999_000, observations: 1_000_000 })
   })
 
+  test('a conversation that was seen a few times is remembered as one that was seen often', () => {
+    const { baselines } = watched()
+    const again = watched().baselines
+    for (let seen = 1; seen <= 6; seen++) {
+      baselines.observe(
+        at('flow.closed', START_US + seen * 1e6, {
+          'user.name': 'dora',
+          'source.ip': '10.0.0.1',
+          'destination.ip': '2001:db8::9',
+          'destination.port': 443,
+          'source.bytes': 100 + seen,
+        }),
+      )
+      const saved = JSON.parse(JSON.stringify([...baselines.save()])) as SavedEntity[]
+      expect(saved).toEqual([
+        {
+          kind: 'conversation',
+          id: 'dora 10.0.0.1 > 2001:db8::9:443',
+          firstUs: START_US + 1e6,
+          lastUs: START_US + seen * 1e6,
+          observations: seen,
+          models: {
+            'conversation.beacon': {
+              beacon: {
+                starts: Array.from({ length: seen }, (_, i) => START_US + (i + 1) * 1e6),
+                sizes: Array.from({ length: seen }, (_, i) => 101 + i),
+              },
+              toldDay: null,
+            },
+          },
+        },
+      ])
+      const [{ habits }] = baselines.describe('dora 10.0.0.1 > 2001:db8::9:443')
+      expect(habits).toEqual([['conversation.beacon', `${seen} connections, beacon score 0`]])
+      for (const entity of saved) again.restore(entity)
+      expect(JSON.parse(JSON.stringify([...again.save()]))).toEqual(saved)
+    }
+    expect(baselines.forget('dora 10.0.0.1 > 2001:db8::9:443')).toBe(1)
+    expect([...baselines.save()]).toEqual([])
+  })
+
   test('cut after every event and taken up again, it says the same', () => {
     const story = [
       ...MONTH,

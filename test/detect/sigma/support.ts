@@ -11,6 +11,12 @@ export type Plain = Readonly<Record<string, unknown>>
 /** `t` is the time in seconds, `id` the id; the summary is how many events were folded. */
 export const PLAIN: EventModel<Plain, number> = {
   field: (name) => (event) => event[name],
+  stored: {
+    has: () => true,
+    each(event, seen) {
+      for (const name of Object.keys(event)) seen(name)
+    },
+  },
   some: (event, test) => Object.values(event).flat().some(test),
   id: (event) => String(event['id']),
   timeUs: (event) => Number(event['t']) * 1_000_000,
