@@ -3,7 +3,7 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
- * `--only detect`, `--only store` or `--only cluster` leaves the others out.
+ * `--only detect`, `--only fleet`, `--only store` or `--only cluster` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
+import { fleetLines, measureFleet } from './fleet.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
 
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'fleet', 'store', 'cluster'] },
   },
 })
 
@@ -33,6 +34,7 @@ const sizes = values.events.split(',').map(Number)
 /** As many as a server of the tests takes in some seconds. */
 const CLUSTER_EVENTS = 100_000
 const DETECTED_EVENTS = 200_000
+const FLEET_SENSORS = 100
 const figures: Record<string, object | null> = {}
 const tables: string[][] = []
 try {
@@ -46,6 +48,12 @@ try {
     const detection = measureDetection(DETECTED_EVENTS)
     figures['detect'] = detection
     tables.push(detectionLines(detection))
+  }
+  if (values.only.includes('fleet')) {
+    tell(`${FLEET_SENSORS} sensors`)
+    const fleet = measureFleet(FLEET_SENSORS, DETECTED_EVENTS)
+    figures['fleet'] = fleet
+    tables.push(fleetLines(fleet))
   }
   if (values.only.includes('store')) {
     tell('embedded store')
