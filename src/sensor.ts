@@ -73,7 +73,7 @@ export class Sensor {
   constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
     this.bus = new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    const { groupsMax, entitiesMax, incidents } = config.detect
+    const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax } = config.detect
     this.detector =
       rules === null
         ? null
@@ -81,9 +81,9 @@ export class Sensor {
             groupsMax,
             entitiesMax,
             incidents: {
-              idleUs: incidents.idleSeconds * SECOND_US,
-              lastUs: incidents.lastSeconds * SECOND_US,
-              openMax: incidents.openMax,
+              idleUs: incidentIdleSeconds * SECOND_US,
+              lastUs: incidentLastSeconds * SECOND_US,
+              openMax: incidentsMax,
             },
           })
     if (this.detector !== null) this.bus.subscribe(this.detector.observe)
