@@ -254,17 +254,13 @@ export const SCHEMA = z.strictObject({
       builtin: z.boolean().default(true).describe('Whether the rules that come with Borescope are used.'),
       groupsMax: count(100_000, 'Groups that one correlation follows at one time.', 10_000_000),
       entitiesMax: count(100_000, 'Entities whose repeated alerts are being counted instead of raised.', 10_000_000),
-      incidents: z
-        .strictObject({
-          idleSeconds: seconds(3600, 'An incident is over when nothing of it has happened for so long.'),
-          lastSeconds: seconds(86_400, 'An incident that lasts longer is closed; what goes on is a new one.'),
-          openMax: count(
-            10_000,
-            'Incidents open at one time; when there are more, the one that was quiet for longest is closed.',
-            1_000_000,
-          ),
-        })
-        .prefault({}),
+      incidentIdleSeconds: seconds(3600, 'An incident is over when nothing of it has happened for so long.'),
+      incidentLastSeconds: seconds(86_400, 'An incident that lasts longer is closed; what goes on is a new one.'),
+      incidentsMax: count(
+        10_000,
+        'Incidents open at one time; when there are more, the one that was quiet for longest is closed.',
+        1_000_000,
+      ),
     })
     .prefault({}),
   enrich: z

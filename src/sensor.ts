@@ -174,14 +174,14 @@ export class Sensor {
   }
 
   #detectorOf(rules: RuleSet): Detector {
-    const { groupsMax, entitiesMax, incidents } = this.#config.detect
+    const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax } = this.#config.detect
     return new Detector(rules, this.bus.emit, {
       groupsMax,
       entitiesMax,
       incidents: {
-        idleUs: incidents.idleSeconds * SECOND_US,
-        lastUs: incidents.lastSeconds * SECOND_US,
-        openMax: incidents.openMax,
+        idleUs: incidentIdleSeconds * SECOND_US,
+        lastUs: incidentLastSeconds * SECOND_US,
+        openMax: incidentsMax,
       },
     })
   }

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
 import { evidenceLines, measureEvidence } from './evidence.ts'
+import { fleetLines, measureFleet } from './fleet.ts'
 import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureSoak, soakLines } from './soak.ts'
@@ -26,7 +27,7 @@ const { values } = parseArgs({
     events: { type: 'string', default: '200000' },
     minutes: { type: 'string', default: '5' },
     rate: { type: 'string', default: '10000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'evidence', 'cluster', 'live'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'] },
   },
 })
 
@@ -39,6 +40,7 @@ const sizes = values.events.split(',').map(Number)
 /** As many as a server of the tests takes in some seconds. */
 const CLUSTER_EVENTS = 100_000
 const DETECTED_EVENTS = 200_000
+const FLEET_SENSORS = 100
 const figures: Record<string, object | null> = {}
 const tables: string[][] = []
 try {
@@ -52,6 +54,12 @@ try {
     const detection = measureDetection(DETECTED_EVENTS, Number(values.rounds))
     figures['detect'] = detection
     tables.push(detectionLines(detection))
+  }
+  if (values.only.includes('fleet')) {
+    tell(`${FLEET_SENSORS} sensors`)
+    const fleet = measureFleet(FLEET_SENSORS, DETECTED_EVENTS)
+    figures['fleet'] = fleet
+    tables.push(fleetLines(fleet))
   }
   if (values.only.includes('store')) {
     tell('embedded store')
