@@ -267,6 +267,21 @@ describe('losses', () => {
     expect(named('sensor.loss')[0]['@timestamp'].slice(0, 22)).toBe('2025-11-26T00:00:10.00')
   })
 
+  test('are told that happened before the loop began: while rules were loaded, say', async () => {
+    const clock = new TestClock(START_US)
+    const source = new TestSource('eth1', clock)
+    source.count({ kernelDrops: 3 })
+    const sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
+    const losses: EventDocument[] = []
+    sensor.bus.subscribe((event) => {
+      if (event['event.action'] === 'sensor.loss') losses.push(event)
+    })
+    const loop = new LiveLoop(sensor, [source], {}, clock)
+    source.onWait = () => loop.stop()
+    await loop.run()
+    expect(losses).toMatchObject([{ 'sensor.loss.kernel': 3 }])
+  })
+
   test('are told at the end, too', async () => {
     const { sources, loop, named } = watch(['eth1'])
     sources[0].onWait = () => {
