@@ -31,7 +31,7 @@ async function replay(mix: string, folder: string, how: string): Promise<ReplayR
     path: folder,
     maxBytes: 1e12,
     compress: how === 'compressed',
-    snap: { ...config.evidence.snap, data: how === 'headers' ? ('headers' as const) : ('whole' as const) },
+    snapData: how === 'headers' ? ('headers' as const) : ('whole' as const),
   }
   const startedMs = performance.now()
   const recording = how === 'none' ? null : Recording.open(evidence, 'bench')
