@@ -475,28 +475,24 @@ export const SCHEMA = z.strictObject({
         .describe(
           'A file with 32 bytes as 64 hexadecimal digits or base64, mode 0600: segments are encrypted with AES-256-GCM. Empty: they are not.',
         ),
-      snap: z
-        .strictObject({
-          data: z
-            .enum(SNAPS)
-            .default('headers')
-            .describe(
-              'What is kept of data in tunnels: `whole`, `headers` (through the inner TCP or UDP header) or `none`. Control messages are kept whole.',
-            ),
-          encrypted: z
-            .enum(SNAPS)
-            .default('headers')
-            .describe('The same of ESP and AH. What keys are to open later must be kept `whole`.'),
-          other: z.enum(SNAPS).default('none').describe('The same of packets that belong to none of the protocols.'),
-          alerts: z
-            .enum(ALERT_SCOPES)
-            .default('tunnel')
-            .describe(
-              'What is kept whole once it raised an alert: all of the `tunnel`, only the `session`, or `none`. Of an alert without either: the packets of its source address.',
-            ),
-          alertLevel: z.enum(ALERT_LEVELS).default('medium').describe('Alerts below this level change nothing.'),
-        })
-        .prefault({}),
+      snapData: z
+        .enum(SNAPS)
+        .default('headers')
+        .describe(
+          'What is kept of data in tunnels: `whole`, `headers` (through the inner TCP or UDP header) or `none`. Control messages are kept whole.',
+        ),
+      snapEncrypted: z
+        .enum(SNAPS)
+        .default('headers')
+        .describe('The same of ESP and AH. What keys are to open later must be kept `whole`.'),
+      snapOther: z.enum(SNAPS).default('none').describe('The same of packets that belong to none of the protocols.'),
+      alertScope: z
+        .enum(ALERT_SCOPES)
+        .default('tunnel')
+        .describe(
+          'What is kept whole once it raised an alert: all of the `tunnel`, only the `session`, or `none`. Of an alert without either: the packets of its source address.',
+        ),
+      alertLevel: z.enum(ALERT_LEVELS).default('medium').describe('Alerts below this level change nothing.'),
       alertedMax: count(10_000, 'Tunnels and sessions of which everything is kept at one time.', 10_000_000),
       beforeSeconds: z
         .number()

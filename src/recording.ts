@@ -80,7 +80,11 @@ export class Recording {
       const worker = new Worker(new URL('./evidence/writer-thread.ts', import.meta.url), { workerData })
       const filler = new Filler(queue)
       const recorder = new EvidenceRecorder(filler, {
-        ...config.snap,
+        data: config.snapData,
+        encrypted: config.snapEncrypted,
+        other: config.snapOther,
+        alerts: config.alertScope,
+        alertLevel: config.alertLevel,
         alertedMax: config.alertedMax,
         beforeUs: config.beforeSeconds * SECOND_US,
         ringBytes: config.ringBytes,

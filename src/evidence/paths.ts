@@ -17,6 +17,7 @@ import { type Thing, thingOf, thingOfSpi } from './things.ts'
 export class Path {
   /** Things of the packets on it, those found out later included. */
   things: readonly Thing[]
+  /** Of those; of flows perhaps another flow's in the same session. */
   uids: readonly string[]
   /** Where it was written last, and under which number. */
   segment = 0
@@ -37,7 +38,13 @@ export class Path {
   readonly spi: number
   readonly discovery: string
 
-  constructor(hash: number, marks: Marks, { spi, discovery }: Trail, uids: readonly string[]) {
+  constructor(
+    hash: number,
+    marks: Marks,
+    { spi, discovery }: Trail,
+    uids: readonly string[],
+    things?: readonly Thing[],
+  ) {
     this.hash = hash
     this.flow = marks.flow
     this.carrier = marks.carrier
@@ -50,7 +57,7 @@ export class Path {
     this.spi = spi
     this.discovery = discovery
     this.uids = uids
-    this.things = thingsOf(uids, this.spi)
+    this.things = things ?? thingsOf(uids, this.spi)
   }
 
   isOf(hash: number, marks: Marks, { spi, discovery }: Trail): boolean {
@@ -79,6 +86,20 @@ function thingsOf(uids: readonly string[], spi: number): Thing[] {
   return things
 }
 
+/** Carriers whose flows share what they are inside of. */
+const AROUND_MAX = 65_536
+
+function isAround(path: Path, { tunnel, tunnelV3, association, connection, protection }: Marks, spi: number): boolean {
+  return (
+    path.tunnel === tunnel &&
+    path.tunnelV3 === tunnelV3 &&
+    path.association === association &&
+    path.connection === connection &&
+    path.protection === protection &&
+    path.spi === spi
+  )
+}
+
 /** Kinds of packets that wait to be understood. */
 const WAITING_MAX = 65_536
 
@@ -90,6 +111,8 @@ export class Paths {
   #size = 0
   #last: Path | null = null
   #waiting = new Map<number, Path>()
+  /** By carrier: the first flow in it. */
+  #around = new Map<string, Path>()
   /** Of all packets that are part of nothing. */
   readonly #keyless = new Path(NOTHING, new Marks(), new Trail(), [])
 
@@ -124,7 +147,7 @@ export class Paths {
   }
 
   #add(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null, hash: number): Path {
-    const path = new Path(hash, this.#marks, frame.trail, trackers.uidsOf(frame))
+    const path = this.#make(frame, trackers, hash)
     if (this.#size >= this.#capacity) this.#forgetAll()
     else if (this.#size * 2 >= this.#slots.length) this.#grow()
     this.#insert(path)
@@ -134,6 +157,22 @@ export class Paths {
     // An association that nobody believes in yet: only its SPI is known.
     else this.#wait(keyOf(frame, verdict, outer), path)
     return path
+  }
+
+  /** Most paths are flows: what one is inside of is asked for once for all of them. */
+  #make(frame: Frame, trackers: Trackers, hash: number): Path {
+    const marks = this.#marks
+    const { trail } = frame
+    if (trail.flow === -1 || marks.carrier === '') return new Path(hash, marks, trail, trackers.uidsOf(frame))
+    const known = this.#around.get(marks.carrier)
+    const flow = thingOf(trackers.flows.uidOf(trail.flow))
+    if (known === undefined || flow === null || !isAround(known, marks, trail.spi)) {
+      const path = new Path(hash, marks, trail, trackers.uidsOf(frame))
+      if (this.#around.size >= AROUND_MAX) this.#around.clear()
+      this.#around.set(marks.carrier, path)
+      return path
+    }
+    return new Path(hash, marks, trail, known.uids, [...known.things.slice(0, -1), flow])
   }
 
   #unknown(frame: Frame, verdict: Verdict, outer: IpView | null): Path {

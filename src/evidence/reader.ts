@@ -33,8 +33,8 @@ export interface Found {
 }
 
 /** Read at once of a plain segment. */
-const WINDOW_BYTES = 0x1_0000
-const WINDOWS_MAX = 256
+const WINDOW_BYTES = 0x4000
+const WINDOWS_MAX = 1024
 const CHUNKS_MAX = 24
 const FLOW_LETTER = 'f'
 

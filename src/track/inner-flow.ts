@@ -163,7 +163,23 @@ export class InnerFlowTracker {
 
   /** What events call a flow. Of a row that is in use. */
   uidOf(flow: number): string {
-    return this.#endsOf(flow, 0).uid
+    const { words, doubles } = this.#table
+    const row = flow * ROW
+    const isIpv6 = (words[row + KIND] & IS_IPV6) !== 0
+    const firstIsLow = (words[row + STATE] & FIRST_IS_LOW) !== 0
+    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
+    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
+    const [low, high] = [words[row + PORTS] >>> 16, words[row + PORTS] & 0xffff]
+    const digest = digestOf(
+      this.#carriers.at(words[row + CARRIER]).uid,
+      words[row + KIND] & PROTOCOL_BITS,
+      addressText(first, 0, first.length),
+      firstIsLow ? low : high,
+      addressText(second, 0, second.length),
+      firstIsLow ? high : low,
+      doubles[flow * DOUBLES + FIRST_US],
+    )
+    return uidOf(digest)
   }
 
   expire(nowUs: number): void {
@@ -469,15 +485,14 @@ export class InnerFlowTracker {
     const firstText = addressText(first, 0, first.length)
     const secondText = addressText(second, 0, second.length)
     const firstUs = doubles[flow * DOUBLES + FIRST_US]
-    const key = `${carrier.uid} ${protocol} ${firstText} ${firstPort} ${secondText} ${secondPort} ${firstUs}`
+    const digest = digestOf(carrier.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
     const { initiator, responder, identity } = this.#namesOf(carrier)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
-    const digest = hash('sha1', key)
     return {
       carrier,
       identity,
       digest,
-      uid: `f-${digest.slice(0, 12)}`,
+      uid: uidOf(digest),
       source: side === 0 ? firstText : secondText,
       destination: side === 0 ? secondText : firstText,
       sourcePort: side === 0 ? firstPort : secondPort,
@@ -519,6 +534,23 @@ export class InnerFlowTracker {
     room[3] = word
     return room
   }
+}
+
+/** What names a flow: what carries it, its ends, and when it began. */
+function digestOf(
+  carrier: string,
+  protocol: number,
+  first: string,
+  firstPort: number,
+  second: string,
+  secondPort: number,
+  firstUs: number,
+): string {
+  return hash('sha1', `${carrier} ${protocol} ${first} ${firstPort} ${second} ${secondPort} ${firstUs}`)
+}
+
+function uidOf(digest: string): string {
+  return `f-${digest.slice(0, 12)}`
 }
 
 function tcpState(flags: number, isFirst: boolean): number {

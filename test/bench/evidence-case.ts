@@ -18,6 +18,9 @@ const { config } = loadConfig(undefined, {})
 export interface ReplayResult {
   readonly packets: number
   readonly seconds: number
+  /** Processor time of the packet path's thread, and of all threads. */
+  readonly pathSeconds: number
+  readonly allSeconds: number
   readonly recorded: number
   readonly dropped: number
   /** On the disk, indexes included. */
@@ -31,20 +34,24 @@ async function replay(mix: string, folder: string, how: string): Promise<ReplayR
     path: folder,
     maxBytes: 1e12,
     compress: how === 'compressed',
-    snap: { ...config.evidence.snap, data: how === 'headers' ? ('headers' as const) : ('whole' as const) },
+    snapData: how === 'headers' ? ('headers' as const) : ('whole' as const),
   }
   const startedMs = performance.now()
   const recording = how === 'none' ? null : Recording.open(evidence, 'bench')
   const sensor = new Sensor(config, 'bench')
   recording?.attach(sensor)
   await sensor.run(mergeByTime([await openCapture(mix)]), () => recording?.drain())
+  const path = process.threadCpuUsage()
   await recording?.close()
   const seconds = (performance.now() - startedMs) / 1000
+  const all = process.cpuUsage()
   const counters = recording?.counters
   const dropped = counters === undefined ? 0 : Object.values(counters.dropped).reduce((sum, count) => sum + count, 0)
   return {
     packets: sensor.counts.packets,
     seconds,
+    pathSeconds: (path.user + path.system) / 1e6,
+    allSeconds: (all.user + all.system) / 1e6,
     recorded: counters?.recorded ?? 0,
     dropped,
     bytes: counters?.bytes ?? 0,

@@ -9,7 +9,7 @@ import { countsOf, eventsOfFile } from '../support/sensor.ts'
 import { keep, take } from './support.ts'
 
 const CAPTURE = join(import.meta.dirname, '../../pcaps/l2tp-inner-attack.pcap')
-const WHOLE = { beforeSeconds: 0, snap: { data: 'whole' } } as const
+const WHOLE = { beforeSeconds: 0, snapData: 'whole' } as const
 
 let folder = ''
 beforeEach(() => {

@@ -12,7 +12,7 @@ const config = configOf(folder, {
     flushSeconds: 0.02,
     beforeSeconds: 0,
     compress: compress === 'yes',
-    snap: { data: 'whole' },
+    snapData: 'whole',
   },
 })
 const recording = Recording.open(config.evidence, 'test')

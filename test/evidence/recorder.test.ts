@@ -44,10 +44,10 @@ afterEach(() => {
 
 describe('the snap rules', () => {
   const path = join(PCAPS, 'l2tp-inner-attack.pcap')
-  const SNAP = { data: 'headers', encrypted: 'headers', other: 'none', alerts: 'none' } as const
+  const SNAP = { snapData: 'headers', snapEncrypted: 'headers', snapOther: 'none', alertScope: 'none' } as const
 
   test('keep control whole, and of data the headers through the inner transport header', async () => {
-    const kept = await keep([[path]], join(folder, 'e'), { evidence: { snap: SNAP } })
+    const kept = await keep([[path]], join(folder, 'e'), { evidence: SNAP })
     const out = join(folder, 'out.pcapng')
     await take(kept, null, out)
     const originals = new Map((await readCapture(path)).map((packet) => [packet.timeUs * 1000 + packet.timeNs, packet]))
@@ -73,17 +73,17 @@ describe('the snap rules', () => {
   })
 
   test('keep nothing of what is not wanted', async () => {
-    const kept = await keep([[path]], join(folder, 'e'), { evidence: { snap: { ...SNAP, data: 'none' } } })
+    const kept = await keep([[path]], join(folder, 'e'), { evidence: { ...SNAP, snapData: 'none' } })
     const { recorded, passedOver } = kept.counters
     expect(passedOver).toBeGreaterThan(3000)
     expect(recorded).toBeGreaterThan(10)
-    const whole = await keep([[path]], join(folder, 'w'), { evidence: { snap: { ...SNAP, data: 'whole' } } })
+    const whole = await keep([[path]], join(folder, 'w'), { evidence: { ...SNAP, snapData: 'whole' } })
     expect(whole.counters.recorded).toBe(recorded + passedOver - whole.counters.passedOver)
     expect(whole.counters.cut).toBe(0)
   })
 
   test('keep a tunnel whole from some seconds before its alert', async () => {
-    const evidence = { beforeSeconds: 2, snap: { ...SNAP, alerts: 'tunnel', alertLevel: 'high' } } as const
+    const evidence = { ...SNAP, beforeSeconds: 2, alertScope: 'tunnel', alertLevel: 'high' } as const
     const kept = await keep([[path]], join(folder, 'e'), { evidence, rules: builtinRules() })
     const alert = kept.events.find((event) => event['event.kind'] === 'alert' && event['rule.level'] === 'high')
     const alertUs = Date.parse(alert?.['@timestamp'] ?? '') * 1000
@@ -100,7 +100,7 @@ describe('the snap rules', () => {
 
   test('cut ESP behind its header, and keep IKE whole', async () => {
     const ipsec = join(PCAPS, 'ipsec-ikev2.pcap')
-    const kept = await keep([[ipsec]], join(folder, 'e'), { evidence: { snap: SNAP } })
+    const kept = await keep([[ipsec]], join(folder, 'e'), { evidence: SNAP })
     const out = join(folder, 'out.pcapng')
     await take(kept, null, out)
     for (const { bytes, originalLength } of await readCapture(out)) {

@@ -18,17 +18,14 @@ import { Sensor } from '../../src/sensor.ts'
 export const ALL_TIME = { fromUs: Number.NEGATIVE_INFINITY, toUs: Number.POSITIVE_INFINITY }
 
 export interface KeepOptions {
-  readonly evidence?: Partial<Omit<Config['evidence'], 'snap'>> & {
-    readonly snap?: Partial<Config['evidence']['snap']>
-  }
+  readonly evidence?: Partial<Config['evidence']>
   readonly rules?: RuleSet | null
   readonly espKeys?: readonly EspKeyEntry[]
 }
 
 export function configOf(folder: string, { evidence = {} }: KeepOptions = {}): Config {
   const { config } = loadConfig(undefined, {})
-  const snap = { ...config.evidence.snap, ...evidence.snap }
-  return { ...config, evidence: { ...config.evidence, ...evidence, path: folder, snap } }
+  return { ...config, evidence: { ...config.evidence, ...evidence, path: folder } }
 }
 
 export interface Kept {

@@ -16,7 +16,7 @@ import { openingOptions, recordedRows } from './fields-esp.ts'
 
 warnIfMissing('The comparison of extracted packets with tshark')
 
-const WHOLE = { snap: { data: 'whole', encrypted: 'whole', other: 'whole' } } as const
+const WHOLE = { snapData: 'whole', snapEncrypted: 'whole', snapOther: 'whole' } as const
 /** Encapsulated datagrams of errors hold the headers of what they report. */
 const NO_ERRORS = '!icmp.type in {3, 11}'
 
