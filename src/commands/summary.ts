@@ -4,7 +4,7 @@ import { bytes, counted, duration, number, paint, paintLevel, table, when } from
 
 /** Rows shown of each table. */
 const SHOWN = 12
-/** Rows kept: what was found beyond them is only counted. */
+/** Rows kept, unless others are asked for: what was found beyond them is only counted. */
 const KEPT = 10_000
 
 export interface User {
@@ -30,6 +30,7 @@ export interface SummaryTotals {
 
 export class Summary {
   readonly alerts: EventDocument[] = []
+  readonly #kept: number
   readonly #tunnels: EventDocument[] = []
   readonly #users = new Map<string, User>()
   readonly #actions = new Map<string, number>()
@@ -43,13 +44,17 @@ export class Summary {
   /** The highest severity of any alert; 0 without alerts. */
   severityMax = 0
 
+  constructor(kept = KEPT) {
+    this.#kept = kept
+  }
+
   readonly observe = (event: EventDocument): void => {
     const action = event['event.action']
     this.#actions.set(action, this.count(action) + 1)
     switch (action) {
       case 'l2tp.tunnel.closed':
       case 'l2tp.tunnel.failed':
-        if (this.#tunnels.length < KEPT) this.#tunnels.push(event)
+        if (this.#tunnels.length < this.#kept) this.#tunnels.push(event)
         break
       case 'ppp.authentication.succeeded':
       case 'ppp.authentication.failed':
@@ -84,7 +89,7 @@ export class Summary {
 
   /** When there are too many, one that is less severe makes room. */
   #keepAlert(event: EventDocument): void {
-    if (this.alerts.length < KEPT) {
+    if (this.alerts.length < this.#kept) {
       this.alerts.push(event)
       return
     }
@@ -240,7 +245,7 @@ export class Summary {
     const key = `${name} ${from}`
     let user = this.#users.get(key)
     if (user === undefined) {
-      if (this.#users.size >= KEPT) return
+      if (this.#users.size >= this.#kept) return
       user = { name, from, method: undefined, succeeded: 0, failed: 0, address: undefined, last: '' }
       this.#users.set(key, user)
     }
