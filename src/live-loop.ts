@@ -263,16 +263,21 @@ class Lane {
   readonly packet: Packet
   /** Whether the packet waits for its turn. */
   isFull = false
-  wasUp: boolean
+  /** One that is down from the beginning is told of. */
+  wasUp = true
   rebinds = 0
-  /** The counters at the last time that losses were told. */
-  told: LiveCounters
+  /** The counters at the last time that losses were told. What was lost while the sensor started counts, too. */
+  told: Pick<LiveCounters, 'packets' | 'kernelDrops' | 'interfaceDrops' | 'ownDrops' | 'freezes'> = {
+    packets: 0,
+    kernelDrops: 0,
+    interfaceDrops: 0,
+    ownDrops: 0,
+    freezes: 0,
+  }
 
   constructor(source: LiveSource, packet: Packet) {
     this.source = source
     this.packet = packet
-    this.wasUp = true
-    this.told = source.counters
   }
 }
 

@@ -118,11 +118,15 @@ export class Summary {
 
   text(totals: SummaryTotals): string {
     const rate = totals.seconds > 0 ? `, ${number(Math.round(totals.packets / totals.seconds))} packets/s` : ''
+    const spent =
+      totals.of === undefined
+        ? `analysed in ${totals.seconds.toFixed(2)} s`
+        : `watched for ${duration(totals.seconds * 1e9)}`
     const parts = [
       paint(
         'bold',
         `${counted(totals.captures, totals.of ?? 'capture')}, ${counted(totals.packets, 'packet')}, ${bytes(totals.bytes)}, ${duration(totals.trafficNs)} of traffic`,
-      ) + paint('dim', ` (analysed in ${totals.seconds.toFixed(2)} s${rate})`),
+      ) + paint('dim', ` (${spent}${rate})`),
     ]
     if (totals.duplicates > 0) parts.push(paint('dim', `${counted(totals.duplicates, 'duplicate packet')} left out`))
     parts.push(

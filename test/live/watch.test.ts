@@ -169,10 +169,8 @@ describe('what comes through the interface', () => {
     }
     const watching = await network.watch('a1')
     network.send('a0', write('opening.pcap', opening))
-    const once = write('data.pcap', [data])
-    let sent = 0
     // A tick later at the latest the kernel knows; until then data messages to such ports are strangers.
-    for (; sent < 30; sent++) network.send('a0', once)
+    const sent = network.send('a0', write('data.pcap', [data]), '--times', '60', '--rate', '15')
     const { stdout } = await watching.stop()
     const { packets } = counted(stdout).interfaces[0]
     expect(packets).toBeGreaterThan(2)
@@ -358,8 +356,7 @@ describe('what goes wrong', () => {
   test('packets that do not fit into the ring are counted, and told', async () => {
     const watching = await network.watch('a1', '--buffer', '1M')
     watching.child.kill('SIGSTOP')
-    let sent = 0
-    for (let i = 0; i < 20; i++) sent += network.send('a0', MSCHAP, '--rate', '1000000')
+    const sent = network.send('a0', MSCHAP, '--times', '20', '--rate', '1000000')
     watching.child.kill('SIGCONT')
     const { stdout } = await watching.stop()
     const { packets, received, kernelDrops, freezes, ringFillHighest } = counted(stdout).interfaces[0]

@@ -14,6 +14,8 @@ const SENDER = join(import.meta.dirname, 'packet-sender.ts')
 const QUICK = {
   NODE_COMPILE_CACHE: join(tmpdir(), `borescope-live-compiled-${process.getuid?.()}`),
   BORESCOPE_DELIVERY__BATCH_SECONDS: '0.05',
+  /** Where `cap` may be installed for a test. */
+  ...(process.env['NODE_PATH'] === undefined ? {} : { NODE_PATH: process.env['NODE_PATH'] }),
 }
 
 /** Why no test here can capture, or null if they can. */

@@ -113,6 +113,8 @@ class LibpcapSource implements LiveSource {
   #learned: LearnedPorts = { udp: [], tcp: [] }
   #at = 0
   #end = 0
+  /** Packets of the batch that have not been read. */
+  #unread = 0
   #packets = 0
   #bytesSeen = 0
   #truncated = 0
@@ -163,7 +165,6 @@ class LibpcapSource implements LiveSource {
     const start = at + RECORD_HEADER_BYTES
     if (start + kept > this.#end) {
       this.#at = this.#end
-      this.#ownDrops++
       return false
     }
     const nanoseconds = view.getUint32(at + 4, isLittleEndian) * unitNs
@@ -179,6 +180,7 @@ class LibpcapSource implements LiveSource {
     packet.number = ++this.#packets
     packet.offset = 0
     this.#at = packet.end
+    this.#unread--
     this.#bytesSeen += kept
     if (kept < packet.originalLength) this.#truncated++
     return true
@@ -234,13 +236,17 @@ class LibpcapSource implements LiveSource {
     if (this.#open === null) return false
     const { handle, file, dumper } = this.#open
     const calls = this.#calls
+    // What libpcap had and could not write.
+    this.#ownDrops += this.#unread
+    this.#unread = 0
     calls.seek(file, 0, 0)
-    const count = calls.dispatch(handle, BATCH, calls.dump, dumper)
+    const count: number = calls.dispatch(handle, BATCH, calls.dump, dumper)
     if (count < 0 && count !== BREAK) {
       this.#closeHandle()
       return false
     }
     calls.dumpFlush(dumper)
+    this.#unread = Math.max(0, count)
     this.#at = 0
     this.#end = Number(calls.tell(file))
     return this.#end > 0
