@@ -39,6 +39,9 @@ export interface PipelineOptions {
   readonly warn?: (message: string) => void
 }
 
+/** A sensor that runs for months keeps no more for the summary at its end: the store has it all. */
+const LIVE_SUMMARY_ROWS = 1000
+
 /** What became of the alerts that people were to be told of. */
 export interface Notified {
   heldBack: number
@@ -55,7 +58,7 @@ export interface Replacement {
 }
 
 export class Pipeline {
-  readonly summary = new Summary()
+  readonly summary: Summary
   readonly deliveries: Deliveries
   readonly sinks: EventSink[] = []
   /** Null unless habits are learned. */
@@ -73,6 +76,7 @@ export class Pipeline {
   private constructor(context: Context, options: PipelineOptions) {
     const tell = options.warn ?? warn
     this.#context = context
+    this.summary = options.isLive ? new Summary(LIVE_SUMMARY_ROWS) : new Summary()
     this.#knowledge = loadKnowledge(context)
     if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
       tell("some rules are not used because they are wrong: see 'borescope rules check'")

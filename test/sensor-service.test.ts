@@ -87,6 +87,7 @@ class Service {
       command: 'test',
       store: true,
       notify: 'alerts' in config,
+      warn: () => {},
       isLive: true,
     })
     const service = new Service(context, pipeline)

@@ -5,7 +5,7 @@ import { bytes, counted, duration, number, paint, paintLevel, table, when } from
 
 /** Rows shown of each table. */
 const SHOWN = 12
-/** Rows kept: what was found beyond them is only counted. */
+/** Rows kept, unless others are asked for: what was found beyond them is only counted. */
 const KEPT = 10_000
 
 export interface User {
@@ -33,6 +33,7 @@ export class Summary {
   readonly alerts: EventDocument[] = []
   /** As they were told last: at the end all are closed, unless the reading was stopped. */
   readonly #incidents = new Map<string, EventDocument>()
+  readonly #kept: number
   readonly #tunnels: EventDocument[] = []
   readonly #users = new Map<string, User>()
   readonly #actions = new Map<string, number>()
@@ -46,13 +47,17 @@ export class Summary {
   /** The highest severity of any alert; 0 without alerts. */
   severityMax = 0
 
+  constructor(kept = KEPT) {
+    this.#kept = kept
+  }
+
   readonly observe = (event: EventDocument): void => {
     const action = event['event.action']
     this.#actions.set(action, this.count(action) + 1)
     switch (action) {
       case 'l2tp.tunnel.closed':
       case 'l2tp.tunnel.failed':
-        if (this.#tunnels.length < KEPT) this.#tunnels.push(event)
+        if (this.#tunnels.length < this.#kept) this.#tunnels.push(event)
         break
       case 'ppp.authentication.succeeded':
       case 'ppp.authentication.failed':
@@ -94,7 +99,7 @@ export class Summary {
   #keepIncident(event: EventDocument): void {
     const id = event['incident.id'] ?? ''
     if (event['incident.part_of'] !== undefined) this.#incidents.delete(id)
-    else if (this.#incidents.size < KEPT || this.#incidents.has(id)) this.#incidents.set(id, event)
+    else if (this.#incidents.size < this.#kept || this.#incidents.has(id)) this.#incidents.set(id, event)
   }
 
   /** The gravest first. */
@@ -105,7 +110,7 @@ export class Summary {
 
   /** When there are too many, one that is less severe makes room. */
   #keepAlert(event: EventDocument): void {
-    if (this.alerts.length < KEPT) {
+    if (this.alerts.length < this.#kept) {
       this.alerts.push(event)
       return
     }
@@ -268,7 +273,7 @@ export class Summary {
     const key = `${name} ${from}`
     let user = this.#users.get(key)
     if (user === undefined) {
-      if (this.#users.size >= KEPT) return
+      if (this.#users.size >= this.#kept) return
       user = { name, from, method: undefined, succeeded: 0, failed: 0, address: undefined, last: '' }
       this.#users.set(key, user)
     }

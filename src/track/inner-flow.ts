@@ -167,8 +167,8 @@ export class InnerFlowTracker {
     const row = flow * ROW
     const isIpv6 = (words[row + KIND] & IS_IPV6) !== 0
     const firstIsLow = (words[row + STATE] & FIRST_IS_LOW) !== 0
-    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6)
-    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6)
+    const first = this.#address(words[row + (firstIsLow ? LOW : HIGH)], isIpv6, this.#first)
+    const second = this.#address(words[row + (firstIsLow ? HIGH : LOW)], isIpv6, this.#second)
     const [low, high] = [words[row + PORTS] >>> 16, words[row + PORTS] & 0xffff]
     const digest = digestOf(
       this.#carriers.at(words[row + CARRIER]).uid,

@@ -1,7 +1,7 @@
 /**
  * A watching sensor under steady churn, alone in its process: `node soak-case.ts MINUTES RATE MIX SCRATCH` prints what it took as
- * JSON. The traffic is a capture over and over, at so many packets a second by the clock of the machine; each time its clients are
- * others, so that tunnels, users' addresses and flows come and go without end. Everything is at work that `watch` has: rules, habits,
+ * JSON. The traffic is a capture over and over, at so many packets a second by the clock of the machine; its clients are others each
+ * time, eight populations in turn, so that tunnels, users' addresses and flows come and go without end. Everything is at work that `watch` has: rules, habits,
  * the embedded store, the state that is saved.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,9 @@ const [minutes, rate, mix, scratch] = [Number(process.argv[2]), Number(process.a
 
 /** What the ring of an interface holds, in packets of this traffic. */
 const RING_PACKETS = 100_000
-const WARM_UP_SHARE = 0.25
+const WARM_UP_SHARE = 0.3
+/** Clients that take turns. */
+const POPULATIONS = 8
 const SAMPLE_MS = 1000
 const ETHERNET_HEADER = 14
 const IPV4 = 0x0800
@@ -85,7 +87,7 @@ class Churn implements LiveSource {
       if (!(await this.#source.fill())) {
         await this.#source.close()
         this.#source = await openCapture(mix)
-        this.#pass++
+        this.#pass = (this.#pass + 1) % POPULATIONS
         await this.#source.fill()
       }
       return
@@ -146,7 +148,9 @@ writeFileSync(
   JSON.stringify({
     store: { path: join(folder, 'events.db') },
     delivery: { path: join(folder, 'spool') },
-    baseline: { path: join(folder, 'baselines.ndjson') },
+    // What is remembered of those who are gone reaches its bounds within the warm-up.
+    baseline: { path: join(folder, 'baselines.ndjson'), entitiesMax: 2000 },
+    detect: { groupsMax: 500, entitiesMax: 1000 },
     // Things fall silent within the run.
     track: { tunnelIdleSeconds: 20, flowIdleSeconds: 5, tcpIdleSeconds: 10, setupTimeoutSeconds: 10 },
     service: { statePath: join(folder, 'state'), stateSeconds: 10 },

@@ -3,11 +3,11 @@ import { cachedMix } from './generate.ts'
 import { runCase } from './run.ts'
 import type { Soak } from './soak-case.ts'
 
-/** A capture of many tunnels at work, over and over. */
-const MIX_PACKETS = 200_000
+/** A capture of tunnels at work, over and over: some seconds of it. */
+const MIX = { packets: 50_000, tunnels: 100 } as const
 
 export function measureSoak(minutes: number, packetsPerSecond: number, scratch: string): Soak {
-  const mix = cachedMix({ packets: MIX_PACKETS })
+  const mix = cachedMix(MIX)
   return runCase<Soak>('soak-case.ts', [String(minutes), String(packetsPerSecond), mix, scratch])
 }
 
