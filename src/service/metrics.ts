@@ -88,6 +88,8 @@ export async function sensorMetrics(snapshot: SensorSnapshot): Promise<string> {
   const registry = new Registry()
   for (const [name, { kind, says, samples }] of Object.entries(METRICS)) {
     const values = samples(snapshot)
+    // Without one the library would say 0.
+    if (values.length === 0) continue
     const options = { name, help: says, labelNames: Object.keys(values[0]?.[0] ?? {}), registers: [registry] }
     const metric = kind === 'counter' ? new Counter(options) : new Gauge(options)
     for (const [labels, value] of values) metric.inc({ ...labels }, value)

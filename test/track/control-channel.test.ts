@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ControlChannel } from '../../src/track/control-channel.ts'
 
 function channel(expectedNs = 0): ControlChannel<number> {
@@ -115,4 +115,37 @@ test('a sender that goes on without acknowledgements in sight is followed after 
   const numbers = Array.from({ length: 16 }, (_, i) => i + 1)
   arrive(subject, ...numbers)
   expect(released(subject)).toEqual(numbers)
+})
+
+describe('over a restart of the sensor', () => {
+  const heard = () => {
+    const channel = new ControlChannel<string>()
+    channel.reset(0)
+    for (let ns = 0; ns < 5; ns++) channel.arrive(ns, 100 + ns, 4, `m${ns}`)
+    return channel
+  }
+  const resumed = (isLater: boolean) => {
+    const channel = new ControlChannel<string>()
+    channel.restore(JSON.parse(JSON.stringify(heard().save())), isLater)
+    return channel
+  }
+
+  test('what was seen before is a retransmission, and another content a conflict', () => {
+    for (const isLater of [false, true]) {
+      expect(resumed(isLater).arrive(3, 103, 4, 'again')).toBe('retransmission')
+      expect(resumed(isLater).arrive(3, 999, 4, 'forged')).toBe('conflict')
+      expect(resumed(isLater).arrive(5, 105, 4, 'next')).toBe('next')
+    }
+  })
+
+  test('without a pause a jump is held; after one it is what was missed, once', () => {
+    expect(resumed(false).arrive(500, 1, 4, 'far')).toBe('beyond_window')
+    const later = resumed(true)
+    expect(later.arrive(500, 1, 4, 'far')).toBe('next')
+    expect(later.gaps).toBe(495)
+    expect(later.arrive(900, 2, 4, 'farther')).toBe('beyond_window')
+    const acknowledged = resumed(true)
+    expect(acknowledged.acknowledge(700)).toBe(true)
+    expect(acknowledged.arrive(700, 1, 4, 'next')).toBe('next')
+  })
 })

@@ -168,3 +168,28 @@ describe('SequenceWindows', () => {
     )
   })
 })
+
+describe('over a restart of the sensor', () => {
+  test('numbers go on with their counts; what lies far above after a pause is no surprise, once', () => {
+    const before = new SequenceWindows(64)
+    before.open(0, 1)
+    for (const sequence of [2, 3, 5, 6]) before.take(0, sequence)
+    const saved = JSON.parse(JSON.stringify(before.save(0)))
+    const at = (isLater: boolean) => {
+      const windows = new SequenceWindows(64)
+      windows.restore(3, saved, isLater)
+      return windows
+    }
+    expect(at(false).take(3, 7)).toBe(ARRIVAL.NEXT)
+    expect(at(false).take(3, 5000)).toBe(ARRIVAL.AHEAD)
+    const later = at(true)
+    expect([later.lost(3), later.highest(3)]).toEqual([1, 6])
+    expect(later.take(3, 5000)).toBe(ARRIVAL.NEXT)
+    expect(later.take(3, 5001)).toBe(ARRIVAL.NEXT)
+    expect(later.lost(3)).toBe(1)
+    expect(later.take(3, 90_000)).toBe(ARRIVAL.AHEAD)
+    const quick = at(true)
+    expect(quick.take(3, 8)).toBe(ARRIVAL.GAP)
+    expect(quick.take(3, 5000)).toBe(ARRIVAL.AHEAD)
+  })
+})
