@@ -27,7 +27,11 @@ const { values } = parseArgs({
     events: { type: 'string', default: '200000' },
     minutes: { type: 'string', default: '5' },
     rate: { type: 'string', default: '10000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'] },
+    only: {
+      type: 'string',
+      multiple: true,
+      default: ['packets', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'],
+    },
   },
 })
 
