@@ -1,6 +1,6 @@
 /** kill -9 of a watching sensor in mid-stream: what goes on after it, and what is told twice or not at all. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -34,7 +34,7 @@ interface Run {
   readonly log: string
 }
 
-/** Runs until the end, or until `killAt` packets were taken. */
+/** Runs until the end, or until `killAt` packets were taken and the state was saved. */
 async function run(capture: string, folder: string, killAt: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<Run> {
   const child: ChildProcess = spawn(process.execPath, [CHILD, join(PCAPS, capture), join(folder, 'borescope.json')])
   let log = ''
@@ -42,13 +42,16 @@ async function run(capture: string, folder: string, killAt: number, signal: Node
     log += text
   })
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  const startedMs = Date.now()
+  const state = join(folder, 'state/trackers.state')
+  const isSaved = () => (statSync(state, { throwIfNoEntry: false })?.mtimeMs ?? 0) > startedMs
   let taken = 0
   let ended = false
   let isKilled = false
   for await (const line of createInterface({ input: child.stdout! })) {
     if (line === 'ended') ended = true
     else taken = Number(line)
-    if (isKilled || taken < killAt) continue
+    if (isKilled || taken < killAt || !isSaved()) continue
     isKilled = true
     child.kill(signal)
   }
