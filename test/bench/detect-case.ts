@@ -1,6 +1,6 @@
 /**
  * Detection alone in its process: `node detect-case.ts EVENTS RULES ENTITIES` sends events past so many rules (`all`: ours; `none`;
- * `2000h`: the hard ones) and past learned habits of so many entities (0: none), and prints its result as JSON.
+ * `2000 flows`, `2000 hard`: see rule-sets.ts) and past learned habits of so many entities (0: none), and prints its result as JSON.
  *
  * Time is that of the processor, of all threads of the process: on a machine that is busy it says what one core would do.
  */
@@ -11,7 +11,7 @@ import { Baselines } from '../../src/detect/baseline/baselines.ts'
 import { Detector } from '../../src/detect/detector.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { generateEvents } from './events.ts'
-import { ownRules, ruleSet } from './rule-sets.ts'
+import { type Aim, ownRules, ruleSet } from './rule-sets.ts'
 
 export interface Detection {
   readonly events: number
@@ -27,8 +27,8 @@ const BLOCK = 500
 const WARM_UP_BLOCKS = 20
 const [events, rules, entitiesMax] = [Number(process.argv[2]), process.argv[3], Number(process.argv[4])]
 
-const set =
-  rules === 'none' ? null : rules === 'all' ? ownRules() : ruleSet(Number.parseInt(rules, 10), rules.endsWith('h'))
+const [size, aim = 'spread'] = rules.split(' ')
+const set = rules === 'none' ? null : rules === 'all' ? ownRules() : ruleSet(Number(size), aim as Aim)
 const detector = set === null ? null : new Detector(set, () => {}, { groupsMax: 100_000, entitiesMax: 100_000 })
 const habits =
   entitiesMax === 0

@@ -1,8 +1,7 @@
 /**
  * Sets of rules that differ in nothing but how many they are: in all of them the same rules match the events of the benchmark,
- * and the others do not. First our own, then public ones, all of them made to watch flows: with the fields that they name, and without
- * searches of keywords, which look at every field of every event; or, to be as hard as it gets, with fields that every flow has, and
- * with keywords.
+ * and the others do not. First our own, then public ones: spread over the families of events, as our own are; or all of them watching
+ * flows, which most events are; or, to be as hard as it gets, watching fields that every flow has, searches of keywords among them.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,6 +39,9 @@ const FLOWS = {
   events: { field: 'event.action', values: ['flow.closed'] },
 } as const
 
+/** Where the public rules look. */
+export type Aim = 'spread' | 'flows' | 'hard'
+
 /** Whether there are enough rules for it. */
 export const HAS_PUBLIC_RULES = PUBLIC.present
 
@@ -49,7 +51,7 @@ export function ownRules(): RuleSet {
 }
 
 /** So many rules and correlations: the smallest set is the same as the others without what never matches. */
-export function ruleSet(size: number, isHard: boolean): RuleSet {
+export function ruleSet(size: number, aim: Aim): RuleSet {
   const own = ownRules()
   const sample = [...generateEvents(SAMPLE_EVENTS)]
   const matching = own.rules.filter((rule) => matchesAny(rule, sample))
@@ -60,7 +62,7 @@ export function ruleSet(size: number, isHard: boolean): RuleSet {
     ...own.rules.filter((rule) => !matching.includes(rule)),
     ...own.correlations.filter((correlation) => !isFed(correlation)),
   ]
-  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(sample, isHard))
+  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(own, sample, aim))
   others.length = size - matching.length - correlations.length
   return {
     ...own,
@@ -69,20 +71,24 @@ export function ruleSet(size: number, isHard: boolean): RuleSet {
   }
 }
 
-/** Public rules that look at every flow and match none of the sample. */
-function publicRules(sample: readonly EventDocument[], isHard: boolean): SigmaRule[] {
+/** Public rules that match none of the sample. */
+function publicRules(own: RuleSet, sample: readonly EventDocument[], aim: Aim): SigmaRule[] {
   const folder = join(PUBLIC.folder, 'rules')
+  const families = [
+    ...new Set(own.rules.map(({ logsource }) => logsource.service).filter((service) => service !== undefined)),
+  ]
   const fields: Record<string, string> = {}
   const rules: SigmaRule[] = []
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!file.endsWith('.yml')) continue
     for (const rule of parseSigma(readFileSync(join(folder, file), 'utf8'), file).rules) {
       for (const { field } of fieldsOf(rule)) {
-        fields[field] ??= isHard ? FLOW_FIELDS[Object.keys(fields).length % FLOW_FIELDS.length] : field
+        fields[field] ??= aim === 'hard' ? FLOW_FIELDS[Object.keys(fields).length % FLOW_FIELDS.length] : field
       }
-      const translated = translateRule(rule, { ...FLOWS, fields })
-      if (!isHard && hasKeywords(rule)) continue
-      if (compiles(translated) && !matchesAny(translated, sample)) rules.push(translated)
+      const family = { product: PRODUCT, category: undefined, service: families[rules.length % families.length] }
+      const aimed = aim === 'spread' ? { ...rule, logsource: family } : translateRule(rule, { ...FLOWS, fields })
+      if (aim !== 'hard' && hasKeywords(rule)) continue
+      if (compiles(aimed) && !matchesAny(aimed, sample)) rules.push(aimed)
     }
   }
   return rules

@@ -7,6 +7,7 @@
 import { DAY_US, HOUR_US, parseMicroseconds } from '../../base/time.ts'
 import type { Emit, EventName } from '../../events/catalogue.ts'
 import type { EventDocument } from '../../events/fields.ts'
+import { DOCUMENTS } from '../documents.ts'
 import { EARLY_MAX, Entities } from './entities.ts'
 import { EARLY, ENTITIES, type EntityKind, FEATURES, type Feature, type FeatureName } from './features.ts'
 import type { Deviation, Model, Sample } from './models.ts'
@@ -94,7 +95,7 @@ export class Baselines {
       if (document['event.kind'] === 'alert') this.#freeze(document)
       return
     }
-    const timeUs = parseMicroseconds(document['@timestamp'])
+    const timeUs = DOCUMENTS.timeUs(document)
     for (let i = 0; i < lessons.length; i++) {
       const lesson = lessons[i]
       if (!lesson.writeId(document, this.#entities.begin(lesson.kind))) continue

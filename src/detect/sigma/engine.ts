@@ -23,7 +23,7 @@ import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { lowerCase } from './pattern.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
-import { type Needle, needlesOf, presentIn } from './requirements.ts'
+import { type Needle, neededBy, needlesOf } from './requirements.ts'
 import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
@@ -60,10 +60,14 @@ interface Shelf<E> {
   readonly needles: NeedleIndex<E, SoughtRule<E>> | null
 }
 
-/** Rules that cannot match an event without the field. */
-interface FieldRules<E> {
+interface FieldReader<E> {
   readonly mark: FieldMark | null
   readonly read: (event: E) => unknown
+}
+
+/** Rules that cannot match an event without any of the fields. */
+interface FieldRules<E> {
+  readonly fields: readonly FieldReader<E>[]
   readonly rules: readonly ActiveRule<E>[]
 }
 
@@ -72,9 +76,7 @@ interface SoughtRule<E> {
   readonly needles: readonly Needle[] | null
 }
 
-interface RuleFile<E> {
-  readonly mark: FieldMark | null
-  readonly read: (event: E) => unknown
+interface RuleFile<E> extends FieldReader<E> {
   readonly byValue: ReadonlyMap<string, Shelf<E>>
   /** For a list, which may hold several of the values. */
   readonly all: readonly ActiveRule<E>[]
@@ -132,10 +134,8 @@ export class SigmaEngine<E, S> {
     marks?.look(event)
     for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
     for (let i = 0; i < needing.length; i++) {
-      const { mark, read, rules } = needing[i]
-      if (marks !== null && !marks.mayHave(mark)) continue
-      const value = read(event)
-      if (value === undefined || value === null) continue
+      const { fields, rules } = needing[i]
+      if (!hasAny(event, fields, marks)) continue
       for (let j = 0; j < rules.length; j++) this.#test(rules[j], event)
     }
     for (let i = 0; i < files.length; i++) {
@@ -275,29 +275,42 @@ function byTexts<E>(
   return { ...byPresence(others, model, marks, filed), needles }
 }
 
-/** A rule stands under one of the fields that it needs: that of the most rules. */
+/** Rules that need the same fields stand together. */
 function byPresence<E>(
   rules: readonly ActiveRule<E>[],
   model: EventModel<E, unknown>,
   marks: FieldMarks<E> | null,
   filed: readonly string[],
 ): Pick<Shelf<E>, 'loose' | 'needing'> {
-  const needing: FieldRules<E>[] = []
-  let loose = rules
-  while (loose.length > LOOSE_MAX) {
-    const byField = new Map<string, ActiveRule<E>[]>()
-    for (const rule of loose) {
-      for (const field of presentIn(rule.rule)) {
-        if (!filed.includes(field)) byField.set(field, [...(byField.get(field) ?? []), rule])
-      }
+  if (rules.length <= LOOSE_MAX) return { loose: rules, needing: [] }
+  const loose: ActiveRule<E>[] = []
+  const byFields = new Map<string, { names: ReadonlySet<string>; rules: ActiveRule<E>[] }>()
+  for (const active of rules) {
+    const names = neededBy(active.rule, filed)
+    if (names === null) {
+      loose.push(active)
+      continue
     }
-    const [most] = [...byField].sort(([, a], [, b]) => b.length - a.length)
-    if (most === undefined) break
-    const [field, those] = most
-    needing.push({ mark: marks?.of(field) ?? null, read: model.field(field), rules: those })
-    loose = loose.filter((rule) => !those.includes(rule))
+    const key = JSON.stringify([...names].sort())
+    const group = byFields.get(key) ?? { names, rules: [] }
+    byFields.set(key, group)
+    group.rules.push(active)
   }
+  const needing = [...byFields.values()].map((group) => ({
+    fields: [...group.names].map((name) => ({ mark: marks?.of(name) ?? null, read: model.field(name) })),
+    rules: group.rules,
+  }))
   return { loose, needing }
+}
+
+function hasAny<E>(event: E, fields: readonly FieldReader<E>[], marks: FieldMarks<E> | null): boolean {
+  for (let i = 0; i < fields.length; i++) {
+    const { mark, read } = fields[i]
+    if (marks !== null && !marks.mayHave(mark)) continue
+    const value = read(event)
+    if (value !== undefined && value !== null) return true
+  }
+  return false
 }
 
 /** The field for which the rules require the most different values; null if none tells any apart. */

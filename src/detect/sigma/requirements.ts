@@ -72,33 +72,39 @@ function requiredByAny([first, ...others]: readonly Requirements[]): Requirement
 
 // Fields
 
-/** Fields without any of which the rule cannot match: an event that lacks one need not be tested. */
-export function presentIn(rule: SigmaRule): ReadonlySet<string> {
-  const inDetection = (detection: Detection): ReadonlySet<string> => {
-    if (detection.kind === 'item') return new Set(needsValue(detection.item) ? [detection.item.field!] : [])
+/**
+ * Fields of which the event must have one for the rule to match; null if the rule does not say. `known` are those by which it has
+ * been filed already.
+ */
+export function neededBy(rule: SigmaRule, known: readonly string[]): ReadonlySet<string> | null {
+  const inDetection = (detection: Detection): ReadonlySet<string> | null => {
+    if (detection.kind === 'item') return neededByItem(detection.item, known)
     const parts = detection.parts.map(inDetection)
-    return detection.kind === 'all' ? union(parts) : intersection(parts)
+    return detection.kind === 'all' ? fewest(parts) : anyOf(parts)
   }
-  const inCondition = (condition: Condition): ReadonlySet<string> => {
-    if (condition.kind === 'not') return new Set()
+  const inCondition = (condition: Condition): ReadonlySet<string> | null => {
+    if (condition.kind === 'not') return null
     if (condition.kind === 'selection') return inDetection(rule.detections.get(condition.name)!)
     const operands = condition.operands.map(inCondition)
-    return condition.kind === 'and' ? union(operands) : intersection(operands)
+    return condition.kind === 'and' ? fewest(operands) : anyOf(operands)
   }
   return inCondition(rule.condition)
 }
 
-function needsValue({ field, modifiers, values }: DetectionItem): boolean {
-  if (field === null || modifiers.includes('neq') || modifiers.includes('exists')) return false
-  return values.length > 0 && !values.includes(null)
+function neededByItem(item: DetectionItem, known: readonly string[]): ReadonlySet<string> | null {
+  const { field, modifiers, values } = item
+  if (field === null || known.includes(field) || modifiers.includes('neq') || modifiers.includes('exists')) return null
+  return values.includes(null) ? null : new Set([field])
 }
 
-function union(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
-  return new Set(sets.flatMap((set) => [...set]))
+function fewest(sets: readonly (ReadonlySet<string> | null)[]): ReadonlySet<string> | null {
+  let best: ReadonlySet<string> | null = null
+  for (const set of sets) if (set !== null && (best === null || set.size < best.size)) best = set
+  return best
 }
 
-function intersection([first, ...others]: readonly ReadonlySet<string>[]): ReadonlySet<string> {
-  return new Set([...first].filter((field) => others.every((other) => other.has(field))))
+function anyOf(sets: readonly (ReadonlySet<string> | null)[]): ReadonlySet<string> | null {
+  return sets.includes(null) ? null : new Set(sets.flatMap((set) => [...set!]))
 }
 
 // Parts of texts
