@@ -104,7 +104,7 @@ describe.each(['synth-attacks.pcap', 'l2tp-bruteforce-mschapv2.pcap'])('%s', (ca
       kills++
     }
     expect(kills).toBeGreaterThan(1)
-    expect(resumed).toBeGreaterThan(1)
+    expect(resumed).toBeGreaterThan(0)
     const seen = await eventsIn(folder)
     expect(alertsOf(seen)).toEqual(alertsOf(expected))
     expect(ids(seen, TUNNELS)).toEqual(ids(expected, TUNNELS))
