@@ -8,13 +8,16 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
+import { CarrierFlows, type FlowSink } from './carrier-flows.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
 import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
-import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+import type { TellerLimits } from './flow-teller.ts'
+import type { FlowLimits } from './inner-flow.ts'
 import { Inside } from './inside.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
+import { LocalFlows } from './local-flows.ts'
 import { type PppSecret, PppSecrets } from './ppp-secrets.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
@@ -27,6 +30,7 @@ export interface TrackLimits
   extends TunnelLimits,
     SessionLimits,
     FlowLimits,
+    TellerLimits,
     IkeLimits,
     IkeStreamLimits,
     EspLimits,
@@ -40,7 +44,7 @@ export class Trackers {
   readonly tunnels: TunnelTracker
   readonly sessions: SessionTracker
   readonly v3: L2tpV3Tracker
-  readonly flows: InnerFlowTracker
+  readonly flows: CarrierFlows
   readonly ike: IkeTracker
   readonly esp: EspTracker
   readonly pptpConnections: PptpConnectionTracker
@@ -48,7 +52,7 @@ export class Trackers {
   readonly pppoe: PppoeTracker
   readonly ikeStreams: IkeStreams
 
-  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. */
+  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. `flowSink` follows the flows inside carriers, if this thread is not to. */
   constructor(
     emit: Emit,
     limits: TrackLimits,
@@ -56,6 +60,7 @@ export class Trackers {
     espKeys: EspKeyring,
     pppSecrets: readonly PppSecret[],
     learnPort: (port: number) => void,
+    flowSink: FlowSink = new LocalFlows(emit, limits),
   ) {
     // Two ends a tunnel, some of them on their way out.
     const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
@@ -63,10 +68,12 @@ export class Trackers {
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = new Carriers()
-    this.flows = new InnerFlowTracker(carriers, emit, limits)
+    this.flows = new CarrierFlows(carriers, flowSink)
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
-    const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets))
+    const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets), (carrier) =>
+      this.flows.carrierRenamed(carrier),
+    )
     const inside = new Inside(carriers, links, this.flows)
     this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     this.sessions = new SessionTracker(this.tunnels, inside, emit, limits, dialect)

@@ -1,0 +1,45 @@
+/** Flows that are followed, and told of, in the thread that sees their carriers. */
+import type { Frame } from '../dissect/frame.ts'
+import type { Emit } from '../events/catalogue.ts'
+import type { CarrierNames, FlowSink } from './carrier-flows.ts'
+import { FlowTeller, type TellerLimits } from './flow-teller.ts'
+import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+
+export class LocalFlows implements FlowSink {
+  readonly #teller: FlowTeller
+  readonly #tracker: InnerFlowTracker
+
+  constructor(emit: Emit, limits: FlowLimits & TellerLimits) {
+    this.#teller = new FlowTeller(emit, limits)
+    this.#tracker = new InnerFlowTracker(this.#teller, limits)
+  }
+
+  get size(): number {
+    return this.#tracker.size
+  }
+
+  get conversations(): number {
+    return this.#tracker.conversations
+  }
+
+  get suppressed(): number {
+    return this.#teller.suppressed
+  }
+
+  carrierNamed(carrier: number, names: CarrierNames): void {
+    this.#teller.carrierNamed(carrier, names)
+  }
+
+  observe(frame: Frame, carrier: number, sender: 0 | 1): void {
+    this.#tracker.observe(frame, carrier, sender)
+  }
+
+  carrierClosed(carrier: number): void {
+    this.#tracker.carrierClosed(carrier)
+    this.#teller.carrierForgotten(carrier)
+  }
+
+  expire(nowUs: number): void {
+    this.#tracker.expire(nowUs)
+  }
+}
