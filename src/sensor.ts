@@ -4,7 +4,7 @@
  *     capture ─► dissect ─► track ─►  events  ─► detect ─► (whoever else subscribes to the bus: store, output)
  */
 import { PacketClock } from './base/packet-clock.ts'
-import { isoMicroseconds, SECOND_US } from './base/time.ts'
+import { isoMicroseconds } from './base/time.ts'
 import type { MergedSource } from './capture/merge.ts'
 import type { CaptureFault } from './capture/packet.ts'
 import type { Config } from './config-schema.ts'
@@ -16,6 +16,8 @@ import { Duplicates } from './dissect/duplicates.ts'
 import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
+import { trackLimits } from './track-limits.ts'
+import type { FlowSink } from './track/carrier-flows.ts'
 import { OUTCOME, type Outcome } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
 import { Trackers } from './track/trackers.ts'
@@ -35,23 +37,8 @@ export interface PathCounts {
   flawed: number
 }
 
-/** A capture that could not be read to its end. */
-interface Damage {
-  readonly capture: string
-  readonly fault: CaptureFault
-}
-
-/** Flaws before, or in, the header that names hosts. */
-const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
-
-/** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
-const ENDED_AT_ONCE = 16
-
-export class Sensor {
-  readonly bus: EventBus
-  /** Sources write the next packet here; then comes `observe`. */
-  readonly frame = new Frame()
-  readonly counts: PathCounts = {
+export function emptyCounts(): PathCounts {
+  return {
     packets: 0,
     bytes: 0,
     duplicates: 0,
@@ -62,54 +49,61 @@ export class Sensor {
     fragments: 0,
     flawed: 0,
   }
+}
+
+/** A capture that could not be read to its end. */
+export interface Damage {
+  readonly capture: string
+  readonly fault: CaptureFault
+}
+
+/** Flaws before, or in, the header that names hosts. */
+const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
+
+/** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
+const ENDED_AT_ONCE = 16
+
+/** What a sensor may be given instead of its own. */
+export interface SensorParts {
+  readonly bus?: EventBus
+  /** Follows the flows inside carriers. */
+  readonly flowSink?: FlowSink
+  /** Told, between blocks of packets, how late it is. */
+  readonly timekeeper?: { expire(nowUs: number): void }
+}
+
+export class Sensor {
+  readonly bus: EventBus
+  /** Sources write the next packet here; then comes `observe`. */
+  readonly frame = new Frame()
+  readonly counts: PathCounts = emptyCounts()
   readonly trackers: Trackers
   readonly detector: Detector | null
   readonly #dissector: Dissector
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
   readonly #clock = new PacketClock()
+  readonly #timekeeper: { expire(nowUs: number): void } | null
 
   /** Without rules nothing is detected: events only. */
-  constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
-    this.bus = new EventBus({ name: config.sensor.name, version })
+  constructor(
+    config: Config,
+    version: string,
+    rules: RuleSet | null = null,
+    espKeys: readonly EspKeyEntry[] = [],
+    parts: SensorParts = {},
+  ) {
+    this.bus = parts.bus ?? new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
     const { groupsMax, entitiesMax } = config.detect
     this.detector = rules === null ? null : new Detector(rules, emit, { groupsMax, entitiesMax })
     if (this.detector !== null) this.bus.subscribe(this.detector.observe)
+    this.#timekeeper = parts.timekeeper ?? this.detector
     const { track, capture } = config
     const secrets = config.secrets.l2tp.map((secret) => new TextEncoder().encode(secret))
     this.trackers = new Trackers(
       emit,
-      {
-        tunnelsMax: track.tunnelsMax,
-        sessionsMax: track.sessionsMax,
-        flowsMax: track.flowsMax,
-        ikeExchangesMax: track.ikeExchangesMax,
-        ikePosturesMax: track.ikePosturesMax,
-        ikeStreamsMax: track.ikeStreamsMax,
-        ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
-        espAssociationsMax: track.espAssociationsMax,
-        espIdleUs: track.espIdleSeconds * SECOND_US,
-        espReplayWindow: track.espReplayWindow,
-        espNullPackets: track.espNullPackets,
-        espWindowUs: track.espWindowSeconds * SECOND_US,
-        pptpConnectionsMax: track.pptpConnectionsMax,
-        pptpCallsMax: track.pptpCallsMax,
-        pppoeSessionsMax: track.pppoeSessionsMax,
-        setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
-        idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
-        tcpIdleUs: track.tcpIdleSeconds * SECOND_US,
-        otherIdleUs: track.flowIdleSeconds * SECOND_US,
-        conversationsMax: track.conversationsMax,
-        streamBytesMax: track.streamBytesMax,
-        streamWindowBytes: track.streamWindowBytes,
-        carrierEventsPerMinute: track.applicationEventsPerMinute,
-        flowEventsMax: track.applicationEventsPerFlow,
-        adoptAfter: track.adoptAfterPackets,
-        requestsPerMinute: track.requestsPerMinute,
-        reportsPerMinute: track.anomaliesPerMinute,
-        sourcesMax: track.anomalySourcesMax,
-      },
+      trackLimits(config),
       secrets,
       new EspKeyring(espKeys),
       config.secrets.ppp,
@@ -117,6 +111,7 @@ export class Sensor {
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
       },
+      parts.flowSink,
     )
     const { anomalies, esp, ikeStreams } = this.trackers
     ikeStreams.attach((frame, bytes, start, end) => this.#followInside(esp.observeInTcp(frame, bytes, start, end)))
@@ -151,7 +146,7 @@ export class Sensor {
         frame.capture = source.current.name
         this.observe()
       }
-      if (this.counts.packets > 0) this.detector?.expire(this.#clock.nowUs)
+      if (this.counts.packets > 0) this.#timekeeper?.expire(this.#clock.nowUs)
       if ((await pause()) === true) break
     }
     const faults = source.faults.map(({ source: { name }, fault }) => ({ capture: name, fault }))

@@ -1,17 +1,17 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { saveBaselines } from '../baseline-file.ts'
-import { type MergedSource, mergeByTime } from '../capture/merge.ts'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
-import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import { Alerting } from '../alerting.ts'
+import type { RuleSet } from '../detect/rules.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Deliveries } from '../deliveries.ts'
 import { type Delivery, type DeliveryCounts, droppedIn } from '../output/delivery.ts'
 import { NdjsonWriter } from '../output/ndjson.ts'
-import { Sensor } from '../sensor.ts'
+import { Threads, threadsFor } from '../parallel/threads.ts'
+import { OneThread, type Timeline, type Timelines } from '../timeline.ts'
 import { VERSION } from '../version.ts'
 import { createBaselines, readBaselines } from './baseline.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
@@ -29,6 +29,7 @@ interface ReplayOptions {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly baseline?: boolean
+  readonly threads?: number | 'auto'
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -36,6 +37,9 @@ const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
+
+/** Of one analysis. */
+const THREADS_MAX = 64
 
 export function registerReplay(program: Command, context: () => Context): void {
   program
@@ -53,6 +57,7 @@ export function registerReplay(program: Command, context: () => Context): void {
         .choices(['time', 'each'])
         .default('time'),
     )
+    .option('--threads <n>', 'that share the work: 1, more, or auto; the events are the same', threadsOption, 'auto')
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
     )
@@ -122,13 +127,12 @@ export interface Analysis {
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'threads'>,
 ): Promise<Analysis> {
   const { set } = context.rules()
   if (set.problems.some(({ severity }) => severity === 'error')) {
     process.stderr.write("borescope: some rules are not used because they are wrong: see 'borescope rules check'\n")
   }
-  const espKeys = context.espKeys()
   const enrichers = openEnrichers(context.config)
   // The habits outlive the sensors of the captures: what deviates goes to the one at work.
   let emit: Emit = () => {}
@@ -143,32 +147,33 @@ export async function analyse(
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
   const startedMs = performance.now()
   const damaged: string[] = []
+  const groups = options.order === 'each' ? paths.map((path) => [path]) : [paths]
+  const timelines = openTimelines(context, set, options.threads ?? 1, groups)
   try {
     if (options.notify) alerting = openAlerting(context, deliveries)
     await openSinks(context, deliveries, options, sinks)
-    for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
+    for (const group of groups) {
       if (interruption.signal !== null) break
-      const sources = await openAll(group, damaged)
-      if (sources.length === 0) continue
-      const source = mergeByTime(sources)
-      const sensor = new Sensor(context.config, VERSION, set, espKeys)
-      emit = sensor.bus.emit
-      for (const enricher of enrichers) sensor.bus.enrich(enricher)
-      if (baselines !== null) sensor.bus.subscribe(baselines.observe)
-      sensor.bus.subscribe(summary.observe)
-      for (const { delivery } of sinks) sensor.bus.subscribe(delivery.push)
+      const timeline = await timelines.open(group, damaged)
+      if (timeline === null) continue
+      const { bus } = timeline
+      emit = bus.emit
+      for (const enricher of enrichers) bus.enrich(enricher)
+      if (baselines !== null) bus.subscribe(baselines.observe)
+      bus.subscribe(summary.observe)
+      for (const { delivery } of sinks) bus.subscribe(delivery.push)
       // Of each timeline for itself: the next one may lie a year before.
       const router = alerting?.router()
-      if (router !== undefined) sensor.bus.subscribe(router.observe)
-      await runTimeline(sensor, source, deliveries, progress)
+      if (router !== undefined) bus.subscribe(router.observe)
+      await runTimeline(timeline, deliveries, progress)
       router?.end()
       for (const name of ['heldBack', 'duplicates', 'unrouted'] as const) notified[name] += router?.counters[name] ?? 0
-      totals.packets += sensor.counts.packets
-      totals.bytes += sensor.counts.bytes
-      totals.duplicates += sensor.counts.duplicates
-      totals.trafficNs += sensor.trafficNs
-      for (const { source: of, fault } of source.faults) {
-        damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
+      totals.packets += timeline.counts.packets
+      totals.bytes += timeline.counts.bytes
+      totals.duplicates += timeline.counts.duplicates
+      totals.trafficNs += timeline.trafficNs
+      for (const { capture, fault } of timeline.faults) {
+        damaged.push(`${capture} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
       }
     }
     await deliveries.flush()
@@ -180,6 +185,7 @@ export async function analyse(
     for (const sink of sinks) await sink.abort()
     throw error
   } finally {
+    await timelines.close()
     await alerting?.close()
   }
   totals.seconds = (performance.now() - startedMs) / 1000
@@ -187,36 +193,39 @@ export async function analyse(
   return { totals, summary, sinks, notified: alerting === null ? null : notified, damaged }
 }
 
-/** The captures that can be opened; of the others it is told why they cannot. */
-async function openAll(paths: readonly string[], damaged: string[]): Promise<Source[]> {
-  const sources: Source[] = []
-  for (const path of paths) {
-    try {
-      sources.push(await openCapture(path))
-    } catch (error) {
-      if (!(error instanceof CaptureError)) throw error
-      damaged.push(error.message)
-    }
-  }
-  return sources
+function openTimelines(
+  context: Context,
+  set: RuleSet,
+  threads: number | 'auto',
+  groups: readonly (readonly string[])[],
+): Timelines {
+  const espKeys = context.espKeys()
+  const count = threads === 'auto' ? threadsFor(groups.flat()) : threads
+  if (count === 1) return new OneThread(context.config, VERSION, set, espKeys)
+  const capturesMax = Math.max(...groups.map(({ length }) => length))
+  return new Threads(context.config, VERSION, set, count - 1, capturesMax)
 }
 
-async function runTimeline(
-  sensor: Sensor,
-  source: MergedSource,
-  deliveries: Deliveries,
-  progress: Progress,
-): Promise<void> {
-  const { length } = source.sources
-  progress.begin(length === 1 ? printable(source.current.name) : counted(length, 'capture'), source.progress.bytesTotal)
+function threadsOption(value: string): number | 'auto' {
+  if (value === 'auto') return value
+  const threads = Number(value)
+  if (Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX) return threads
+  throw new InvalidArgumentError(`It is auto, or a number from 1 to ${THREADS_MAX}.`)
+}
+
+async function runTimeline(timeline: Timeline, deliveries: Deliveries, progress: Progress): Promise<void> {
+  const { names } = timeline
+  progress.begin(
+    names.length === 1 ? printable(names[0]) : counted(names.length, 'capture'),
+    timeline.progress.bytesTotal,
+  )
   try {
-    await sensor.run(source, async () => {
-      progress.advance(source.progress.bytesRead, sensor.counts.packets)
+    await timeline.run(async () => {
+      progress.advance(timeline.progress.bytesRead, timeline.counts.packets)
       await deliveries.drain()
       return interruption.signal !== null
     })
   } finally {
-    await source.close()
     progress.end()
   }
 }

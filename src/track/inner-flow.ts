@@ -86,7 +86,8 @@ export class InnerFlowTracker {
   readonly #record = new FlowRecord()
   /** Of each flow, its place in the order in which they were opened. */
   #born = new Float64Array(1024)
-  #bornLast = 0
+  /** The place of the flow that was opened last; who follows flows beside others sets it before each packet. */
+  born = 0
   /** Those that the second that has begun ends. */
   readonly #due: number[] = []
   // The key of the current packet.
@@ -333,7 +334,7 @@ export class InnerFlowTracker {
       grown.set(this.#born)
       this.#born = grown
     }
-    this.#born[flow] = ++this.#bornLast
+    this.#born[flow] = ++this.born
   }
 
   #letGo(low: number, high: number): void {
