@@ -29,9 +29,6 @@ import {
   TIME_US,
 } from './operation.ts'
 
-/** Operations after which the others may go on. */
-const PUBLISHED_EVERY = 128
-
 /** The thread that tells of flows, as this end sees it. */
 export interface TellingSide {
   /** The packet at which the sensor is, if it is at one. */
@@ -96,7 +93,6 @@ export class DistantFlows implements FlowSink {
     words[word + START] = start
     words[word + END] = start + length
     words[word + CAPTURE] = this.#capture
-    if ((ring.head & (PUBLISHED_EVERY - 1)) === 0) ring.publish()
     if (length > BLOCK_BYTES && this.#base === -1) for (const one of this.#rings) one.waitFor(one.head)
   }
 

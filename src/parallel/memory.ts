@@ -8,6 +8,10 @@ import { type Blocks, BLOCK_BYTES, RECORD_BYTES_MAX } from '../capture/byte-wind
 
 /** Operations of a ring, and its 64 bytes each, as doubles and as integers. */
 const RING_OPS = 16_384
+/** Operations that are worth waking a thread for. */
+const WOKEN_EVERY = 4096
+/** Operations after which the reader may see them, and the writer have their room again. */
+const PUBLISHED_EVERY = 256
 const OP_DOUBLES = 8
 const OP_WORDS = 16
 /** Blocks that are on their way at most: the packet thread may be so far ahead. */
@@ -20,7 +24,10 @@ const STOP = 0
 const MERGED = 1
 const RING_SIGNALS = 16
 const HEAD = 0
+/** Whether one end sleeps until the other wakes it: to wake nobody costs as much as to wake somebody. */
+const READER_SLEEPS = 1
 const TAIL = 8
+const WRITER_SLEEPS = 9
 
 /** What is sent to a thread that begins. */
 export interface SharedMemory {
@@ -85,7 +92,6 @@ export class RingWriter {
   /** Operations so far; a 32-bit number that wraps. */
   head = 0
   readonly #signals: Int32Array<SharedArrayBuffer>
-  #published = 0
   #tail = 0
 
   constructor(shared: SharedMemory, ring: number) {
@@ -94,8 +100,9 @@ export class RingWriter {
     this.#signals = signalsOf(shared, ring)
   }
 
-  /** Begins an operation, when there is room for it. */
+  /** Begins an operation, when there is room for it. The one before is whole. */
   next(): void {
+    if ((this.head & (PUBLISHED_EVERY - 1)) === 0) this.#publish((this.head & (WOKEN_EVERY - 1)) === 0)
     if (((this.head - this.#tail) | 0) >= RING_OPS) this.waitFor((this.head - RING_OPS + 1) | 0)
     const slot = this.head & (RING_OPS - 1)
     this.head = (this.head + 1) | 0
@@ -103,12 +110,9 @@ export class RingWriter {
     this.word = slot * OP_WORDS
   }
 
-  /** What was written so far may be read. Every operation but the last one is whole. */
+  /** Everything may be read now. */
   publish(): void {
-    if (this.#published === this.head) return
-    this.#published = this.head
-    Atomics.store(this.#signals, HEAD, this.head)
-    Atomics.notify(this.#signals, HEAD)
+    this.#publish(true)
   }
 
   /** Whether the reader is done with everything before `head`. */
@@ -118,8 +122,15 @@ export class RingWriter {
   }
 
   waitFor(head: number): void {
-    this.publish()
+    this.#publish(true)
+    Atomics.store(this.#signals, WRITER_SLEEPS, 1)
     while (!this.isDone(head)) Atomics.wait(this.#signals, TAIL, this.#tail, NAP_MS)
+    Atomics.store(this.#signals, WRITER_SLEEPS, 0)
+  }
+
+  #publish(wakes: boolean): void {
+    Atomics.store(this.#signals, HEAD, this.head)
+    if (wakes && Atomics.load(this.#signals, READER_SLEEPS) === 1) Atomics.notify(this.#signals, HEAD)
   }
 }
 
@@ -142,7 +153,7 @@ export class RingReader {
   /** Waits for the next operation. The one before may be overwritten from now on, and the bytes that it named. */
   next(): void {
     if (this.#tail === this.#head) this.#wait()
-    else if ((this.#tail & 255) === 0) this.#release()
+    else if ((this.#tail & (PUBLISHED_EVERY - 1)) === 0) this.#release()
     const slot = this.#tail & (RING_OPS - 1)
     this.#tail = (this.#tail + 1) | 0
     this.double = slot * OP_DOUBLES
@@ -151,16 +162,20 @@ export class RingReader {
 
   #wait(): void {
     this.#release()
+    this.#head = Atomics.load(this.#signals, HEAD)
+    if (this.#head !== this.#tail) return
+    Atomics.store(this.#signals, READER_SLEEPS, 1)
     for (;;) {
       this.#head = Atomics.load(this.#signals, HEAD)
-      if (this.#head !== this.#tail) return
+      if (this.#head !== this.#tail) break
       Atomics.wait(this.#signals, HEAD, this.#head, NAP_MS)
     }
+    Atomics.store(this.#signals, READER_SLEEPS, 0)
   }
 
   #release(): void {
     Atomics.store(this.#signals, TAIL, this.#tail)
-    Atomics.notify(this.#signals, TAIL)
+    if (Atomics.load(this.#signals, WRITER_SLEEPS) === 1) Atomics.notify(this.#signals, TAIL)
   }
 }
 
