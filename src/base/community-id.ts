@@ -32,6 +32,14 @@ const ICMPV6_COUNTERPARTS: Readonly<Record<number, number>> = {
   140: 139,
 }
 
+/** What is hashed, by its length: of IPv4 and IPv6, without and with ports. Reused: every flow that ends asks for its id. */
+const HASHED: Readonly<Record<number, Uint8Array>> = {
+  12: new Uint8Array(12),
+  16: new Uint8Array(16),
+  36: new Uint8Array(36),
+  40: new Uint8Array(40),
+}
+
 /**
  * `source` and `destination` are addresses of 4 or 16 bytes. For ICMP the ports are type and code of a packet that the source
  * sent. `hasPorts` is false for other protocols, whose id covers addresses and protocol only. Seed 0.
@@ -44,9 +52,6 @@ export function communityId(
   destinationPort: number,
   hasPorts: boolean,
 ): string {
-  let from = source
-  let to = destination
-  let fromPort = sourcePort
   let toPort = destinationPort
   let isOneWay = false
   if (protocol === ICMP || protocol === ICMPV6) {
@@ -54,23 +59,32 @@ export function communityId(
     isOneWay = counterpart === undefined
     if (counterpart !== undefined) toPort = counterpart
   }
-  const order = Buffer.compare(from, to)
-  if (!isOneWay && (order > 0 || (order === 0 && fromPort > toPort))) {
-    ;[from, to] = [to, from]
-    ;[fromPort, toPort] = [toPort, fromPort]
-  }
+  const order = compare(source, destination)
+  const isTurned = !isOneWay && (order > 0 || (order === 0 && sourcePort > toPort))
+  const { length } = source
   // Seed (two octets of zero), addresses, protocol, padding, ports.
-  const bytes = new Uint8Array(4 + from.length * 2 + (hasPorts ? 4 : 0))
-  bytes.set(from, 2)
-  bytes.set(to, 2 + from.length)
-  let at = 2 + from.length * 2
+  const bytes = HASHED[4 + length * 2 + (hasPorts ? 4 : 0)]
+  const from = isTurned ? destination : source
+  const to = isTurned ? source : destination
+  for (let i = 0; i < length; i++) {
+    bytes[2 + i] = from[i]
+    bytes[2 + length + i] = to[i]
+  }
+  const at = 2 + length * 2
   bytes[at] = protocol
-  at += 2
   if (hasPorts) {
-    bytes[at] = fromPort >> 8
-    bytes[at + 1] = fromPort
-    bytes[at + 2] = toPort >> 8
-    bytes[at + 3] = toPort
+    const fromPort = isTurned ? toPort : sourcePort
+    const otherPort = isTurned ? sourcePort : toPort
+    bytes[at + 2] = fromPort >> 8
+    bytes[at + 3] = fromPort
+    bytes[at + 4] = otherPort >> 8
+    bytes[at + 5] = otherPort
   }
   return `1:${hash('sha1', bytes, 'base64')}`
+}
+
+/** Negative, zero or positive, as the first address comes before the other one, is the same, or comes after it. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i] - b[i]
+  return 0
 }

@@ -55,6 +55,7 @@ export type RaisedEvent<N extends EventName = EventName> = {
     readonly message: string
     /** `event.id`, 20 hexadecimal digits, if whoever raises the event has a hash that only this one can have. */
     readonly id?: string
+    /** An object of this event alone: it becomes the document. */
     readonly fields: { readonly [F in Always<E>]: FieldValue<F> } & {
       readonly [F in Exclude<May<E>, Always<E>>]?: FieldValue<F> | undefined
     }

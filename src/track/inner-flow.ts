@@ -84,6 +84,8 @@ export class InnerFlowTracker {
   /** Of each owner, by the index of the carrier: the first of the list of its flows and one, or 0. */
   readonly #firstOf: Int32Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Int32Array(64))
   readonly #record = new FlowRecord()
+  readonly #low = new Uint8Array(4)
+  readonly #high = new Uint8Array(4)
   /** Of each flow, its place in the order in which they were opened. */
   #born = new Float64Array(1024)
   /** The place of the flow that was opened last; who follows flows beside others sets it before each packet. */
@@ -368,8 +370,8 @@ export class InnerFlowTracker {
     record.kind = words[row + KIND]
     record.state = words[row + STATE]
     record.ports = words[row + PORTS]
-    record.low = this.#address(words[row + LOW], isIpv6)
-    record.high = this.#address(words[row + HIGH], isIpv6)
+    record.low = this.#address(words[row + LOW], isIpv6, this.#low)
+    record.high = this.#address(words[row + HIGH], isIpv6, this.#high)
     record.firstUs = doubles[double + FIRST_US]
     record.lastUs = doubles[double + LAST_US]
     record.packets[0] = words[row + PACKETS] >>> 0
@@ -380,9 +382,14 @@ export class InnerFlowTracker {
     return record
   }
 
-  #address(word: number, isIpv6: boolean): Uint8Array {
+  /** An address of IPv4 is written into `room`. */
+  #address(word: number, isIpv6: boolean, room: Uint8Array): Uint8Array {
     if (isIpv6) return this.#addresses.bytes(word)
-    return Uint8Array.of(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255)
+    room[0] = word >>> 24
+    room[1] = word >>> 16
+    room[2] = word >>> 8
+    room[3] = word
+    return room
   }
 }
 

@@ -15,8 +15,8 @@ export interface Agreed {
   mru: number | undefined
   address: string | undefined
   interfaceId: string | undefined
-  dns: string[]
-  nbns: string[]
+  dns: readonly string[]
+  nbns: readonly string[]
   /** Protocol by which this end wants the other to log in, and CHAP's algorithm. */
   authProtocol: number
   chapAlgorithm: number | undefined
@@ -43,11 +43,22 @@ export interface Login {
   serverAnswer: string | undefined
 }
 
+const NONE: readonly never[] = []
+
+/** Protocols remembered of one link: an attacker may send 65,536. */
+const PROTOCOLS_MAX = 64
+
+/**
+ * A million links may be open: what most of them do not have is made when it comes, and lists hold no room to grow (`concat`
+ * makes none, where a spread does).
+ */
 export class PppLink {
   phase: Phase = 'establish'
   readonly agreed: readonly [Agreed, Agreed] = [newAgreed(), newAgreed()]
-  readonly logins: readonly [Login, Login] = [newLogin(), newLogin()]
-  readonly compression = new Set<string>()
+  /** Of the ends that had a part in a login. */
+  #first: Login | null = null
+  #second: Login | null = null
+  compression: readonly string[] = NONE
   mppeBits: number | undefined
   isStateless: boolean | undefined
   /** Once CCP agreed on MPPE or MPPC. */
@@ -56,13 +67,37 @@ export class PppLink {
   keys: LinkKeys | null = null
   /** The end that asked for that login. */
   server: Role = 1
-  readonly protocols = new Set<number>()
+  protocols: readonly number[] = NONE
   encrypted = 0
   isOpenTold = false
   terminatedBy: Role | undefined
   terminationReason: string | undefined
-  /** Of each sender, when it compresses TCP headers. */
-  readonly vj: [VjDecompressor | undefined, VjDecompressor | undefined] = [undefined, undefined]
+  /** Of each sender, when one compresses TCP headers. */
+  vj: [VjDecompressor | undefined, VjDecompressor | undefined] | null = null
+
+  /** What is known of the login of an end; empty, and not to be written to, if there is none. */
+  loginOf(role: Role): Readonly<Login> {
+    return (role === 0 ? this.#first : this.#second) ?? NO_LOGIN
+  }
+
+  /** The login of an end, to be written to. */
+  login(role: Role): Login {
+    if (role === 0) {
+      this.#first ??= newLogin()
+      return this.#first
+    }
+    this.#second ??= newLogin()
+    return this.#second
+  }
+
+  noteProtocol(protocol: number): void {
+    if (this.protocols.includes(protocol) || this.protocols.length >= PROTOCOLS_MAX) return
+    this.protocols = this.protocols.concat(protocol)
+  }
+
+  noteCompression(name: string): void {
+    if (!this.compression.includes(name)) this.compression = this.compression.concat(name)
+  }
 
   /** LCP was agreed anew after the link had ended: the peers start over. */
   renew(): void {
@@ -71,7 +106,8 @@ export class PppLink {
       const { lcp, mru, authProtocol, chapAlgorithm } = agreed
       Object.assign(agreed, newAgreed(), { lcp, mru, authProtocol, chapAlgorithm })
     }
-    for (const login of this.logins) Object.assign(login, newLogin())
+    this.#first = null
+    this.#second = null
     this.encrypted = 0
     this.mppeBits = undefined
     this.isStateless = undefined
@@ -92,8 +128,8 @@ function newAgreed(): Agreed {
     mru: undefined,
     address: undefined,
     interfaceId: undefined,
-    dns: [],
-    nbns: [],
+    dns: NONE,
+    nbns: NONE,
     authProtocol: 0,
     chapAlgorithm: undefined,
   }
@@ -115,3 +151,5 @@ function newLogin(): Login {
     serverAnswer: undefined,
   }
 }
+
+const NO_LOGIN: Readonly<Login> = newLogin()

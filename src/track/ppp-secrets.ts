@@ -20,6 +20,10 @@ export class PppSecrets {
     }
   }
 
+  get isAny(): boolean {
+    return this.#byUser.size > 0
+  }
+
   /** The candidates for a user: by the name as it was sent, or without the domain before it. Windows tells no case apart. */
   of(userName: string): readonly MsChapCredential[] {
     const name = userName.toLowerCase()

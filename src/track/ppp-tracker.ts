@@ -39,10 +39,10 @@ import { SameLinks } from './same-links.ts'
 
 const EAP_MSCHAPV2_RESPONSE = 2
 
-/** Protocols remembered of one link: an attacker may send 65,536. */
-const PROTOCOLS_MAX = 64
 /** No PPP frame is longer: its carriers are IP datagrams and Ethernet frames. */
 const FRAME_BYTES_MAX = 65_536
+
+const NO_ADDRESSES: readonly string[] = []
 
 export class PppLinkTracker {
   readonly #emit: Emit
@@ -69,7 +69,7 @@ export class PppLinkTracker {
     const { ppp } = frame
     carrier.link ??= new PppLink()
     const link = carrier.link
-    if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
+    link.noteProtocol(ppp.protocol)
     if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.COMPRESSED) return this.#decrypt(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
@@ -95,7 +95,7 @@ export class PppLinkTracker {
     else if (verdict === 'implausible' && mppe.isProven)
       this.#anomaly(frame, carrier, sender, 'mppe.implausible', `coherency count ${this.#mppe.coherencyCount}`)
     if (verdict !== 'opened' || ppp.decode(this.#plain, 0, mppe.length, mppe.length + missing) !== null) return false
-    if (link.protocols.size < PROTOCOLS_MAX) link.protocols.add(ppp.protocol)
+    link.noteProtocol(ppp.protocol)
     switch (ppp.protocol) {
       case PPP.IPV4:
       case PPP.IPV6:
@@ -110,6 +110,7 @@ export class PppLinkTracker {
 
   #expand(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
     const { ppp, inner } = frame
+    link.vj ??= [undefined, undefined]
     link.vj[sender] ??= new VjDecompressor()
     const vj = link.vj[sender]
     const isWhole = ppp.protocol === PPP.VJ_UNCOMPRESSED
@@ -188,7 +189,7 @@ export class PppLinkTracker {
         link.terminatedBy ??= sender
         link.terminationReason ??= `terminated by the ${sender === client ? 'client' : 'server'}${said}`
         // A server that hangs up instead of giving a verdict has given one.
-        if (sender !== client && link.logins[client].attempts > 0)
+        if (sender !== client && link.loginOf(client).attempts > 0)
           this.#judge(frame, carrier, link, client, false, record.message)
         return
       }
@@ -227,8 +228,8 @@ export class PppLinkTracker {
       else if (type === LCP.AUTHENTICATION_PROTOCOL && length >= 2) {
         agreed.authProtocol = u16(bytes, at)
         agreed.chapAlgorithm = length >= 3 && agreed.authProtocol === PPP.CHAP ? bytes[at + 2] : undefined
-      } else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.compression.add('pfc')
-      else if (type === LCP.ADDRESS_AND_CONTROL_FIELD_COMPRESSION) link.compression.add('acfc')
+      } else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.noteCompression('pfc')
+      else if (type === LCP.ADDRESS_AND_CONTROL_FIELD_COMPRESSION) link.noteCompression('acfc')
     }
   }
 
@@ -304,13 +305,13 @@ export class PppLinkTracker {
     const record = describePap(this.#control)
     if (record.flaw !== undefined) this.#anomaly(frame, carrier, sender, record.flaw, 'PAP')
     if (record.code === PAP_CODE.AUTHENTICATE_REQUEST) {
-      const login = link.logins[sender]
+      const login = link.login(sender)
       login.method = 'PAP'
       login.user = record.peerId ?? login.user
       this.#attempt(login)
     } else if (record.code === PAP_CODE.AUTHENTICATE_ACK || record.code === PAP_CODE.AUTHENTICATE_NAK) {
       const peer = (1 - sender) as Role
-      link.logins[peer].method = 'PAP'
+      link.login(peer).method = 'PAP'
       this.#judge(frame, carrier, link, peer, record.code === PAP_CODE.AUTHENTICATE_ACK, record.message)
     }
   }
@@ -321,13 +322,13 @@ export class PppLinkTracker {
     const client = (1 - server) as Role
     const record = describeChap(this.#control, link.agreed[server].chapAlgorithm)
     if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, sender, record.flaw, 'CHAP')
-    const login = link.logins[client]
+    const login = link.login(client)
     const method = chapMethod(record.algorithm)
     if (method !== undefined && (record.algorithmGuessed !== true || login.method === undefined)) login.method = method
     switch (record.code) {
       case CHAP_CODE.CHALLENGE:
         login.server = record.name === '' ? login.server : (record.name ?? login.server)
-        login.challenge = record.value
+        this.#challenge(login, record.value)
         if (record.value !== undefined) this.#noteChapValue(carrier, frame.timeUs)
         return
       case CHAP_CODE.RESPONSE:
@@ -342,10 +343,10 @@ export class PppLinkTracker {
         if (login.attempts > 0 && this.#control.identifier !== login.identifier) return
         const isSuccess = record.code === CHAP_CODE.SUCCESS
         const said = isSuccess ? record.msChapSuccess?.message : record.msChapFailure?.message
-        login.serverAnswer = record.msChapSuccess?.authenticatorResponse
+        if (this.#secrets.isAny) login.serverAnswer = record.msChapSuccess?.authenticatorResponse
         this.#judge(frame, carrier, link, client, isSuccess, said ?? record.message, record.msChapFailure)
         // The next try answers the challenge that came with the refusal.
-        if (record.msChapFailure?.challenge !== undefined) login.challenge = record.msChapFailure.challenge
+        if (record.msChapFailure?.challenge !== undefined) this.#challenge(login, record.msChapFailure.challenge)
       }
     }
   }
@@ -355,7 +356,7 @@ export class PppLinkTracker {
     if (record.flaw !== undefined && !frame.ppp.isSnapped) this.#anomaly(frame, carrier, sender, record.flaw, 'EAP')
     const isAnswer = record.code === EAP_CODE.RESPONSE
     const client = (isAnswer ? sender : 1 - sender) as Role
-    const login = link.logins[client]
+    const login = link.login(client)
     const { method } = record
     const isMethod = record.type !== undefined && record.type > EAP_TYPE.NAK
     if (isMethod && record.typeName !== undefined)
@@ -372,14 +373,19 @@ export class PppLinkTracker {
     const isFirstAnswer = method?.kind !== 'mschapv2' && (login.attempts === 0 || login.isJudged)
     if (isAnswer && isMethod && (isWholeAnswer || isFirstAnswer)) this.#attempt(login)
     if (method?.kind === 'mschapv2') {
-      if (method.challenge !== undefined) login.challenge = method.challenge
-      if (method.success !== undefined) login.serverAnswer = method.success.authenticatorResponse
-      if (method.failure?.challenge !== undefined) login.challenge = method.failure.challenge
+      if (method.challenge !== undefined) this.#challenge(login, method.challenge)
+      if (method.success !== undefined && this.#secrets.isAny) login.serverAnswer = method.success.authenticatorResponse
+      if (method.failure?.challenge !== undefined) this.#challenge(login, method.failure.challenge)
       this.#prove(link, client, method.response)
     }
     if (record.code === EAP_CODE.SUCCESS || record.code === EAP_CODE.FAILURE) {
       this.#judge(frame, carrier, link, client, record.code === EAP_CODE.SUCCESS)
     }
+  }
+
+  /** Kept only where a password may be tried on it. */
+  #challenge(login: Login, value: string | undefined): void {
+    if (this.#secrets.isAny) login.challenge = value
   }
 
   #rename(login: Login, name: string | undefined): void {
@@ -395,7 +401,7 @@ export class PppLinkTracker {
 
   /** Whether a password that the operator gave answered: then the keys of the link are known. */
   #prove(link: PppLink, client: Role, response: MsChapResponse | MsChapV2Response | undefined): void {
-    const login = link.logins[client]
+    const login = link.login(client)
     if (response === undefined) return
     const { challenge, user = '' } = login
     login.proof = challenge === undefined ? null : proofOf(this.#secrets.of(user), challenge, response, user)
@@ -425,7 +431,7 @@ export class PppLinkTracker {
     said?: string,
     failure?: { readonly errorCode: number; readonly errorName: string; readonly retryAllowed?: boolean },
   ): void {
-    const login = link.logins[client]
+    const login = link.login(client)
     const { identifier } = this.#control
     // Where answers are not seen, another identifier is another answer.
     if (login.attempts === 0 && identifier !== login.identifier) {
@@ -526,7 +532,7 @@ export class PppLinkTracker {
 
   #describe(carrier: Carrier, link: PppLink) {
     const client = clientOf(link)
-    const login = link.logins[client]
+    const login = link.loginOf(client)
     const mine = link.agreed[client]
     const theirs = link.agreed[1 - client]
     return {
@@ -544,7 +550,7 @@ export class PppLinkTracker {
       'ppp.nbns': mine.nbns.length === 0 ? undefined : mine.nbns,
       'ppp.client.mru': mine.mru,
       'ppp.server.mru': theirs.mru,
-      'ppp.compression': link.compression.size === 0 ? undefined : [...link.compression],
+      'ppp.compression': link.compression.length === 0 ? undefined : link.compression,
       'ppp.mppe.bits': link.mppeBits,
       'ppp.mppe.stateless': link.isStateless,
     }
@@ -585,7 +591,8 @@ function hostsOf(carrier: Carrier, source: Role) {
 
 /** The end that logs in: the one that answered, or was told to answer. */
 function clientOf(link: PppLink): Role {
-  const [first, second] = link.logins
+  const first = link.loginOf(0)
+  const second = link.loginOf(1)
   if (first.attempts !== second.attempts) return first.attempts > second.attempts ? 0 : 1
   if (link.agreed[0].authProtocol !== 0 && link.agreed[1].authProtocol === 0) return 1
   return 0
@@ -619,18 +626,20 @@ function chapMethod(algorithm: number | undefined): string | undefined {
 function agreeIpcp(link: PppLink, asker: Role, options: PppOptionCursor): void {
   const agreed = link.agreed[asker]
   agreed.ipcp = true
-  agreed.dns = []
-  agreed.nbns = []
+  let dns = NO_ADDRESSES
+  let nbns = NO_ADDRESSES
   while (options.next()) {
     const { bytes, type, valueStart: at, valueEnd } = options
     if (type === IPCP.IP_COMPRESSION_PROTOCOL && valueEnd - at >= 2)
-      link.compression.add(u16(bytes, at) === PPP.VJ_COMPRESSED ? 'vj' : 'iphc')
+      link.noteCompression(u16(bytes, at) === PPP.VJ_COMPRESSED ? 'vj' : 'iphc')
     if (valueEnd - at !== 4) continue
     const address = addressText(bytes, at, 4)
     if (type === IPCP.IP_ADDRESS) agreed.address = address
-    else if (type === IPCP.PRIMARY_DNS || type === IPCP.SECONDARY_DNS) agreed.dns.push(address)
-    else if (type === IPCP.PRIMARY_NBNS || type === IPCP.SECONDARY_NBNS) agreed.nbns.push(address)
+    else if (type === IPCP.PRIMARY_DNS || type === IPCP.SECONDARY_DNS) dns = dns.concat(address)
+    else if (type === IPCP.PRIMARY_NBNS || type === IPCP.SECONDARY_NBNS) nbns = nbns.concat(address)
   }
+  agreed.dns = dns
+  agreed.nbns = nbns
 }
 
 function agreeIpv6cp(link: PppLink, asker: Role, options: PppOptionCursor): void {
@@ -656,11 +665,11 @@ function agreeCcp(link: PppLink, options: PppOptionCursor): number {
     const { bytes, type, valueStart: at, valueEnd } = options
     if (type === CCP.MPPE && valueEnd - at === 4) {
       bits = u32(bytes, at)
-      if ((bits & MPPE.MPPC) !== 0) link.compression.add('mppc')
-    } else if (type === CCP.DEFLATE) link.compression.add('deflate')
-    else if (type === CCP.BSD_COMPRESS) link.compression.add('bsd')
-    else if (type === CCP.STAC_LZS) link.compression.add('stac')
-    else if (type === CCP.PREDICTOR_1) link.compression.add('predictor')
+      if ((bits & MPPE.MPPC) !== 0) link.noteCompression('mppc')
+    } else if (type === CCP.DEFLATE) link.noteCompression('deflate')
+    else if (type === CCP.BSD_COMPRESS) link.noteCompression('bsd')
+    else if (type === CCP.STAC_LZS) link.noteCompression('stac')
+    else if (type === CCP.PREDICTOR_1) link.noteCompression('predictor')
   }
   return bits
 }
@@ -668,7 +677,9 @@ function agreeCcp(link: PppLink, options: PppOptionCursor): number {
 /** Whether the sensor can open what the link encrypts. */
 function keyOf(link: PppLink): string {
   if (link.keys !== null) return 'known'
-  return link.logins.some(({ proof }) => proof?.verdict === 'wrong_secret') ? 'wrong_secret' : 'unknown'
+  return ([0, 1] as const).some((role) => link.loginOf(role).proof?.verdict === 'wrong_secret')
+    ? 'wrong_secret'
+    : 'unknown'
 }
 
 /** Whether the server proved that it knows the password that answered; undefined where nobody can tell. */

@@ -23,6 +23,8 @@ import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import {
+  type CallFacts,
+  callFacts,
   ESTABLISHED_AFTER_GAP,
   isSessionMessage,
   NO_SESSION,
@@ -248,7 +250,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (session === null) return
     session.kind = name === 'ICRQ' ? 'incoming' : 'outgoing'
     session.asker = sender
-    session.call = control
+    session.call = callFacts(control, null)
     if (control.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
     this.#list(session, (1 - sender) as Role)
     session.uid = this.#uid(session, tunnel)
@@ -286,7 +288,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (SENT_BY_ASKER[name] !== undefined) this.#learn(session, sender, message)
     if (after === 'established') {
       session.isImplied = before === 'requested'
-      this.#establish(session, tunnel, timeUs)
+      this.#establish(session, tunnel, timeUs, control)
     } else this.#enter(session, after)
   }
 
@@ -295,7 +297,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const { assignedSessionId } = control
     if (assignedSessionId !== undefined && session.ids[sender] === NO_ID)
       this.#assign(session, sender, assignedSessionId, timeUs)
-    session.call = { ...session.call, ...control }
+    session.call = callFacts(control, session.call)
   }
 
   /** The state after a message of a role, or what is wrong with it. */
@@ -318,10 +320,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     })
   }
 
-  #establish(session: Session, tunnel: Tunnel, timeUs: number): void {
+  #establish(session: Session, tunnel: Tunnel, timeUs: number, control: L2tpControl | null): void {
     this.#enter(session, 'established')
     this.#timers.cancel(session.index)
-    this.#inside.links.noteProxied(session, session.call, timeUs)
+    this.#inside.links.noteProxied(session, control, timeUs)
     this.#emit({
       name: 'l2tp.session.opened',
       timeUs,
@@ -344,7 +346,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const tunnel = this.#tunnels.at(session.tunnel)
     if (isSound && tunnel.isBehind) {
       session.isImplied = true
-      this.#establish(session, tunnel, frame.timeUs)
+      this.#establish(session, tunnel, frame.timeUs, null)
     }
     return true
   }
@@ -391,7 +393,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       session.kind = name.startsWith('O') ? 'outgoing' : 'incoming'
       session.asker = SENT_BY_ASKER[name] ? sender : ((1 - sender) as Role)
     }
-    session.call = control
+    session.call = control === null ? null : callFacts(control, null)
     const receiver = (1 - sender) as Role
     if (sessionId !== 0) this.#assign(session, receiver, sessionId, timeUs)
     if (control?.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
@@ -598,12 +600,12 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'l2tp.version': this.#dialect.version,
       'l2tp.session.kind': session.kind,
       'l2tp.session.adopted': session.isAdopted || undefined,
-      'l2tp.call.serial_number': call?.callSerialNumber,
+      'l2tp.call.serial_number': call?.serialNumber,
       'l2tp.call.called_number': call?.calledNumber,
       'l2tp.call.sub_address': call?.subAddress,
-      'l2tp.call.tx_speed': call?.txConnectSpeed,
-      'l2tp.call.rx_speed': call?.rxConnectSpeed,
-      'l2tp.call.private_group': call?.privateGroupId,
+      'l2tp.call.tx_speed': call?.txSpeed,
+      'l2tp.call.rx_speed': call?.rxSpeed,
+      'l2tp.call.private_group': call?.privateGroup,
       'l2tp.call.proxy_authentication': proxyAuthentication(call),
       'user.name': session.userName,
     }
@@ -647,7 +649,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   }
 }
 
-function proxyAuthentication(call: L2tpControl | null): string | undefined {
+function proxyAuthentication(call: CallFacts | null): string | undefined {
   const type = call?.proxyAuthenType
   if (type === undefined) return undefined
   const names: Readonly<Record<number, string>> = PROXY_AUTHEN_TYPES

@@ -48,6 +48,32 @@ export function isSessionMessage(message: string): message is SessionMessage {
   return MESSAGES.has(message)
 }
 
+/** What the messages of the set-up say of the call, as far as it is told. */
+export interface CallFacts {
+  readonly serialNumber: number | undefined
+  readonly callingNumber: string | undefined
+  readonly calledNumber: string | undefined
+  readonly subAddress: string | undefined
+  readonly txSpeed: number | undefined
+  readonly rxSpeed: number | undefined
+  readonly privateGroup: string | undefined
+  readonly proxyAuthenType: number | undefined
+}
+
+/** The facts in a message; what it does not say stands as it was `before`. A million sessions keep theirs: nothing else is copied. */
+export function callFacts(control: L2tpControl, before: CallFacts | null): CallFacts {
+  return {
+    serialNumber: control.callSerialNumber ?? before?.serialNumber,
+    callingNumber: control.callingNumber ?? before?.callingNumber,
+    calledNumber: control.calledNumber ?? before?.calledNumber,
+    subAddress: control.subAddress ?? before?.subAddress,
+    txSpeed: control.txConnectSpeed ?? before?.txSpeed,
+    rxSpeed: control.rxConnectSpeed ?? before?.rxSpeed,
+    privateGroup: control.privateGroupId ?? before?.privateGroup,
+    proxyAuthenType: control.proxyAuthenType ?? before?.proxyAuthenType,
+  }
+}
+
 export class Session implements Carrier {
   readonly index: number
   readonly key: number
@@ -70,7 +96,7 @@ export class Session implements Carrier {
   stoppedBy: Role | -1 = -1
   next = NO_SESSION
   previous = NO_SESSION
-  call: L2tpControl | null = null
+  call: CallFacts | null = null
   link: PppLink | null = null
   userName: string | undefined
   accessUid: string | undefined

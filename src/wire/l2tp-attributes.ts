@@ -124,7 +124,12 @@ export type AvpValue = ReturnType<(typeof KINDS)[AvpKind]['read']>
 const FRAMING_BITS = { 1: 'synchronous', 2: 'asynchronous' } as const
 const BEARER_BITS = { 1: 'digital', 2: 'analog', 4: 'broadband' } as const
 
+/** The lists of names that were given out: there are few, and every tunnel and call has some. */
+const NAMED = new Map<Words, Map<number, readonly string[]>>()
+
 function flagNames(names: Words, bits: number): readonly string[] {
+  const known = NAMED.get(names)?.get(bits)
+  if (known !== undefined) return known
   const set: string[] = []
   let unnamed = bits
   for (const [bit, name] of Object.entries(names)) {
@@ -132,6 +137,7 @@ function flagNames(names: Words, bits: number): readonly string[] {
     unnamed &= ~Number(bit)
   }
   if (unnamed !== 0) set.push(`0x${(unnamed >>> 0).toString(16).padStart(8, '0')}`)
+  else NAMED.set(names, (NAMED.get(names) ?? new Map()).set(bits, set))
   return set
 }
 

@@ -113,7 +113,8 @@ class Template {
   }
 }
 
-class Carrier {
+/** A session as what flows are sent in. */
+export class Carrier {
   readonly up: Template
   readonly down: Template
   readonly address: number
@@ -180,14 +181,21 @@ class Flow {
   }
 }
 
+/** Where packets of flows are written: `begin` gives the place of the next one, `commit` ends it there. */
+export interface PacketOutput {
+  readonly bytes: Buffer
+  begin(): number
+  commit(timeUs: number, end: number): void
+}
+
 /** Writes the next packet of flows into the output. */
-class FlowWriter {
+export class FlowWriter {
   readonly #random: Random
-  readonly #writer: PcapWriter
+  readonly #writer: PacketOutput
   readonly #pool: Buffer
   #serial = 0
 
-  constructor(random: Random, writer: PcapWriter) {
+  constructor(random: Random, writer: PacketOutput) {
     this.#random = random
     this.#writer = writer
     this.#pool = Buffer.from(random.bytes(POOL + FRAME_BYTES_MAX))
@@ -355,7 +363,7 @@ interface Call {
 }
 
 /** One client and its server; builds the control packets in the order in which they cross the wire. */
-class Tunnel {
+export class Tunnel {
   readonly carriers: Carrier[] = []
   isBusy = false
   isUp = false
