@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   respond: ['base', 'events'],
   api: ['base', 'events', 'store'],
   commands: ['*'],
+  parallel: ['*'],
   '': ['*'],
 }
 

@@ -3,7 +3,7 @@
  *
  * Machines are noisy, so ratios mean more than figures, and the median of rounds more than any of them. `--json` prints one
  * object; `--packets N`, `--rounds N` and `--events N,N` (of the stores that are asked) change the size; `--only packets`,
- * `--only detect`, `--only store` or `--only cluster` leaves the others out.
+ * `--only threads`, `--only detect`, `--only store` or `--only cluster` leaves the others out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +13,7 @@ import { clusterLines, measureCluster } from './cluster.ts'
 import { detectionLines, measureDetection } from './detect.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureStore, storeLines } from './store.ts'
+import { measureThreads, threadsLines } from './threads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '1000000,5000000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'store', 'cluster'] },
+    only: { type: 'string', multiple: true, default: ['packets', 'threads', 'detect', 'store', 'cluster'] },
   },
 })
 
@@ -40,6 +41,11 @@ try {
     const packets = measurePackets(Number(values.packets), Number(values.rounds), scratch, tell)
     figures['packets'] = packets
     tables.push(packetLines(packets))
+  }
+  if (values.only.includes('threads')) {
+    const threads = measureThreads(Number(values.packets), Number(values.rounds), tell)
+    figures['threads'] = threads
+    tables.push(threadsLines(threads))
   }
   if (values.only.includes('detect')) {
     tell('detection')
