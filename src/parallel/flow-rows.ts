@@ -168,13 +168,20 @@ export class FlowRowReader {
     return this.#at === this.#end ? Number.POSITIVE_INFINITY : this.#rows[this.#at + POSITION]
   }
 
-  get occasion(): Occasion {
-    const {
-      [this.#at + CAPTURE]: capture,
-      [this.#at + FRAME_NUMBER]: number,
-      [this.#at + FRAME_OFFSET]: offset,
-    } = this.#rows
-    return { position: this.position, operation: this.#rows[this.#at + OPERATION], capture, number, offset }
+  get operation(): number {
+    return this.#rows[this.#at + OPERATION]
+  }
+
+  get capture(): number {
+    return this.#rows[this.#at + CAPTURE]
+  }
+
+  get number(): number {
+    return this.#rows[this.#at + FRAME_NUMBER]
+  }
+
+  get offset(): number {
+    return this.#rows[this.#at + FRAME_OFFSET]
   }
 
   /** When it happened, and when the flow began: what tells apart the order of rows of one operation. */

@@ -11,13 +11,14 @@ import type { FlowListener } from '../track/flow-record.ts'
 import { FlowTeller, type TellerLimits } from '../track/flow-teller.ts'
 import { type FlowBatch, FlowRowReader } from './flow-rows.ts'
 import { EXPIRE, NO_CAPTURE } from './operation.ts'
-import type { Item } from './packet-worker.ts'
+import { CLOCK, EVENT, Inbox, type ItemBatch, NAMES } from './outbox.ts'
 
 export class Merger {
   readonly #bus: EventBus
   readonly #expire: (nowUs: number) => void
   readonly #teller: FlowTeller
   readonly #listener: FlowListener
+  readonly #inbox = new Inbox()
   readonly #readers: readonly FlowRowReader[]
   readonly #captures: readonly string[]
   /** Tables that were found full: each thread has its part of them, and they are told once. */
@@ -46,23 +47,40 @@ export class Merger {
   }
 
   /** One batch: the items of the packet thread, and the rows of every other thread. */
-  merge(items: readonly Item[], batches: readonly FlowBatch[]): void {
+  merge(items: ItemBatch, batches: readonly FlowBatch[]): void {
     for (const [thread, batch] of batches.entries()) this.#readers[thread].over(batch)
-    for (const item of items) {
-      this.#tellUpTo(item.after)
-      this.#take(item)
+    const inbox = this.#inbox
+    inbox.over(items)
+    while (inbox.next()) {
+      this.#tellUpTo(inbox.after)
+      this.#take()
     }
     this.#tellUpTo(Number.MAX_VALUE)
     this.#bus.origin = null
   }
 
-  #take(item: Item): void {
-    if ('event' in item) {
-      this.#bus.origin = item.origin
-      this.#bus.emit(item.event.name === 'capture.analysed' ? this.#completed(item.event) : item.event)
-    } else if ('nowUs' in item) this.#expire(item.nowUs)
-    else if (item.names === null) this.#teller.carrierForgotten(item.carrier)
-    else this.#teller.carrierNamed(item.carrier, item.names)
+  #take(): void {
+    const { kind, argument } = this.#inbox
+    switch (kind) {
+      case EVENT: {
+        const { event } = this.#inbox
+        this.#stand(this.#inbox)
+        this.#bus.emit(event.name === 'capture.analysed' ? this.#completed(event) : event)
+        break
+      }
+      case NAMES:
+        this.#teller.carrierNamed(argument, this.#inbox.names)
+        break
+      case CLOCK:
+        this.#expire(argument)
+        break
+      default:
+        this.#teller.carrierForgotten(argument)
+    }
+  }
+
+  #stand({ capture, number, offset }: { capture: number; number: number; offset: number }): void {
+    this.#bus.origin = capture === NO_CAPTURE ? null : { capture: this.#captures[capture], number, offset }
   }
 
   /** The packet thread does not know what was left out here. */
@@ -73,8 +91,7 @@ export class Merger {
 
   #tellUpTo(position: number): void {
     for (let reader = this.#first(); reader.position <= position; reader = this.#first()) {
-      const { capture, number, offset } = reader.occasion
-      this.#bus.origin = capture === NO_CAPTURE ? null : { capture: this.#captures[capture], number, offset }
+      this.#stand(reader)
       reader.tell(this.#listener)
     }
   }
@@ -99,6 +116,6 @@ export class Merger {
 function isBefore(a: FlowRowReader, b: FlowRowReader): boolean {
   const distance = a.position - b.position
   if (distance !== 0 || a.position === Number.POSITIVE_INFINITY) return distance < 0
-  if (a.occasion.operation !== EXPIRE) return a.born > b.born
+  if (a.operation !== EXPIRE) return a.born > b.born
   return a.timeUs !== b.timeUs ? a.timeUs < b.timeUs : a.born < b.born
 }

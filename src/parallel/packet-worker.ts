@@ -8,12 +8,10 @@ import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { loadEspKeys } from '../config.ts'
 import type { Config } from '../config-schema.ts'
 import type { EspKeyEntry } from '../dissect/esp-keyring.ts'
-import { EventBus, type Origin } from '../events/bus.ts'
-import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import { type Damage, type PathCounts, Sensor } from '../sensor.ts'
-import type { CarrierNames } from '../track/carrier-flows.ts'
 import { DistantFlows } from './distant-flows.ts'
 import { RingWriter, SharedBlocks, type SharedMemory, Signals } from './memory.ts'
+import { type ItemBatch, Outbox } from './outbox.ts'
 
 export interface PacketWorkerData {
   readonly shared: SharedMemory
@@ -26,13 +24,6 @@ export type PacketRequest =
   | { readonly type: 'run' }
   | { readonly type: 'close' }
 
-/** Something that follows all operations up to `after`. */
-export type Item =
-  | { readonly after: number; readonly event: RaisedEvent; readonly origin: Origin | null }
-  | { readonly after: number; readonly carrier: number; readonly names: CarrierNames | null }
-  /** Packets have come to this time. */
-  | { readonly after: number; readonly nowUs: number }
-
 export interface Progress {
   readonly bytesRead: number
   readonly bytesTotal: number | null
@@ -42,7 +33,7 @@ export interface Progress {
 export interface PacketBatch {
   readonly type: 'batch'
   readonly batch: number
-  readonly items: readonly Item[]
+  readonly items: ItemBatch
   readonly progress: Progress
 }
 
@@ -67,21 +58,6 @@ const BATCH_BLOCKS = 4
 const BATCH_ITEMS = 1024
 /** Batches that may wait to be put together. */
 const BATCHES_AHEAD = 8
-
-/** Collects what is told, in order. */
-class Outbox extends EventBus {
-  items: Item[] = []
-  position: () => number = () => 0
-
-  override readonly emit: Emit = (event) => {
-    const { origin } = this
-    this.items.push({
-      after: this.position(),
-      event,
-      origin: origin === null ? null : { capture: origin.capture, number: origin.number, offset: origin.offset },
-    })
-  }
-}
 
 class PacketThread {
   readonly #config: Config
@@ -125,38 +101,23 @@ class PacketThread {
 
   /** The captures that are open, on one timeline. */
   async run(send: (reply: PacketReply) => void): Promise<void> {
-    const outbox = new Outbox({ name: '', version: '' })
-    const tell = (carrier: number, names: CarrierNames | null) =>
-      outbox.items.push({ after: flows.position, carrier, names })
-    const flows = new DistantFlows(
-      this.#rings,
-      this.#blocks,
-      this.#sources.map(({ name }) => name),
-      this.#position,
-      {
-        get origin() {
-          return outbox.origin
-        },
-        named: tell,
-        forgotten: (carrier) => tell(carrier, null),
-      },
-    )
-    outbox.position = () => flows.position
-    const timekeeper = { expire: (nowUs: number) => outbox.items.push({ after: flows.position, nowUs }) }
-    const sensor = new Sensor(this.#config, '', null, this.#espKeys, { bus: outbox, flowSink: flows, timekeeper })
+    const captures = this.#sources.map(({ name }) => name)
+    const outbox: Outbox = new Outbox(captures, () => flows.position)
+    const flows = new DistantFlows(this.#rings, this.#blocks, captures, this.#position, outbox)
+    const parts = { bus: outbox, flowSink: flows, timekeeper: outbox }
+    const sensor = new Sensor(this.#config, '', null, this.#espKeys, parts)
     const source = mergeByTime(this.#sources)
     const end = () => {
       const batch = ++this.#batches
       flows.endBatch(batch)
-      const { items } = outbox
-      outbox.items = []
-      send({ type: 'batch', batch, items, progress: { ...progressOf(source), packets: sensor.counts.packets } })
+      const progress = { ...progressOf(source), packets: sensor.counts.packets }
+      send({ type: 'batch', batch, items: outbox.take(), progress })
       this.#signals.waitForMerged(batch, BATCHES_AHEAD)
     }
     let blocks = 0
     try {
       await sensor.run(source, () => {
-        if (++blocks % BATCH_BLOCKS === 0 || outbox.items.length >= BATCH_ITEMS) end()
+        if (++blocks % BATCH_BLOCKS === 0 || outbox.size >= BATCH_ITEMS) end()
         return this.#signals.isStopped
       })
     } finally {
