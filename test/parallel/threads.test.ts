@@ -1,9 +1,11 @@
 /** The same captures on one thread and on several: the events must be the same, byte for byte and in the same order. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { capturePaths } from '../../src/capture/paths.ts'
+import { Context } from '../../src/commands/context.ts'
+import { analyse } from '../../src/commands/replay.ts'
 import { loadConfig, loadEspKeys } from '../../src/config.ts'
 import type { Config } from '../../src/config-schema.ts'
 import { ThreadError, Threads, threadsFor } from '../../src/parallel/threads.ts'
@@ -264,6 +266,15 @@ describe('a thread that fails', () => {
     const timeline = await threads.open([path], [])
     await expect(timeline?.run(() => threads.close())).rejects.toThrow(/thread ended with/)
   })
+})
+
+test('when a thread fails, replay says so and leaves no file of events behind', async () => {
+  const context = new Context(undefined)
+  context.config.track.conversationsMax = -7
+  const out = join(scratch, 'half.ndjson')
+  const options = { order: 'time', store: false, quiet: true, threads: 2, out } as const
+  await expect(analyse(context, [join(OWN, 'l2tp-inner-attack.pcap')], options)).rejects.toThrow(/flow thread failed/)
+  expect(readdirSync(scratch).filter((name) => name.startsWith('half'))).toEqual([])
 })
 
 test('more than one thread is for large captures', () => {
