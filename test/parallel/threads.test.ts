@@ -204,6 +204,17 @@ describe('damaged packets', () => {
   })
 })
 
+test('tables of flows that fill up: two threads are as one', async () => {
+  const [one, two] = lines((config) => {
+    Object.assign(config.track, { flowsMax: 40, conversationsMax: 3 })
+  })
+  const { captures } = await capturePaths([OWN])
+  const { path } = generateMix(join(scratch, 'full.pcap'), { packets: 20_000, tunnels: 20 })
+  let text = ''
+  for (const capture of [...captures, path]) text += (await expectSame([one, two], [capture])).join('\n')
+  for (const table of ['flows', 'conversations']) expect(text).toContain(`"sensor.table":"${table}"`)
+})
+
 test('more is asked of names in one flow and one session than is told: the same is left out', async () => {
   const all = lines((config) => {
     config.track.applicationEventsPerMinute = 10
