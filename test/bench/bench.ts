@@ -18,6 +18,7 @@ import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureSoak, soakLines } from './soak.ts'
 import { measureStore, storeLines } from './store.ts'
+import { measureThreads, threadsLines } from './threads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -27,7 +28,11 @@ const { values } = parseArgs({
     events: { type: 'string', default: '200000' },
     minutes: { type: 'string', default: '5' },
     rate: { type: 'string', default: '10000' },
-    only: { type: 'string', multiple: true, default: ['packets', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'] },
+    only: {
+      type: 'string',
+      multiple: true,
+      default: ['packets', 'threads', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'],
+    },
   },
 })
 
@@ -48,6 +53,11 @@ try {
     const packets = measurePackets(Number(values.packets), Number(values.rounds), scratch, tell)
     figures['packets'] = packets
     tables.push(packetLines(packets))
+  }
+  if (values.only.includes('threads')) {
+    const threads = measureThreads(Number(values.packets), Number(values.rounds), tell)
+    figures['threads'] = threads
+    tables.push(threadsLines(threads))
   }
   if (values.only.includes('detect')) {
     tell('detection')
