@@ -54,7 +54,12 @@ export function registerReplay(program: Command, context: () => Context): void {
         .choices(['time', 'each'])
         .default('time'),
     )
-    .option('--threads <n>', 'that share the work: 1, more, or auto; the events are the same', threadsOption, 'auto')
+    .option(
+      '--threads <n>',
+      'that share the work: 1, more, or auto; the events are the same; evidence needs 1',
+      threadsOption,
+      'auto',
+    )
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
     )
