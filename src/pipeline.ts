@@ -13,6 +13,7 @@ import { warn } from './commands/terminal.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
 import type { Restored } from './detect/sigma/state.ts'
+import type { EventBus } from './events/bus.ts'
 import type { Emit } from './events/catalogue.ts'
 import { type EventSink, ndjsonSink, storeSink } from './event-sinks.ts'
 import { type Knowledge, loadKnowledge } from './knowledge.ts'
@@ -116,7 +117,16 @@ export class Pipeline {
   sensor(): Sensor {
     const { rules, espKeys } = this.#knowledge
     const sensor = new Sensor(this.#context.config, VERSION, rules, espKeys)
-    const { bus } = sensor
+    this.attach(sensor.bus, sensor)
+    return sensor
+  }
+
+  /**
+   * Everything behind the bus of the next timeline. `sensor` is null if threads share its work: then it is over before anything may
+   * be replaced, and no packets can be kept.
+   */
+  attach(bus: EventBus, sensor: Sensor | null): void {
+    if (sensor === null && this.#recording !== null) throw new Error('packets are kept by a sensor of this thread')
     this.#sensor = sensor
     this.#emit = bus.emit
     bus.enrich((document) => {
@@ -128,8 +138,7 @@ export class Pipeline {
     // Of each timeline for itself: the next one may lie a year before.
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
-    this.#recording?.attach(sensor)
-    return sensor
+    if (sensor !== null) this.#recording?.attach(sensor)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */

@@ -18,6 +18,9 @@ import { Duplicates } from './dissect/duplicates.ts'
 import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
+import type { Emit } from './events/catalogue.ts'
+import { trackLimits } from './track-limits.ts'
+import type { FlowSink } from './track/carrier-flows.ts'
 import { OUTCOME, type Outcome } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
 import { Trackers } from './track/trackers.ts'
@@ -46,23 +49,8 @@ export interface Recorder {
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void
 }
 
-/** A capture that could not be read to its end. */
-interface Damage {
-  readonly capture: string
-  readonly fault: CaptureFault
-}
-
-/** Flaws before, or in, the header that names hosts. */
-const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
-
-/** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
-const ENDED_AT_ONCE = 16
-
-export class Sensor {
-  readonly bus: EventBus
-  /** Sources write the next packet here; then comes `observe`. */
-  readonly frame = new Frame()
-  readonly counts: PathCounts = {
+export function emptyCounts(): PathCounts {
+  return {
     packets: 0,
     bytes: 0,
     duplicates: 0,
@@ -73,6 +61,47 @@ export class Sensor {
     fragments: 0,
     flawed: 0,
   }
+}
+
+/** A capture that could not be read to its end. */
+export interface Damage {
+  readonly capture: string
+  readonly fault: CaptureFault
+}
+
+/** Flaws before, or in, the header that names hosts. */
+const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
+
+/** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
+const ENDED_AT_ONCE = 16
+
+/** What a sensor may be given in place of its own parts, or beside them. */
+export interface SensorParts {
+  readonly bus?: EventBus
+  /** Follows the flows inside carriers. */
+  readonly flowSink?: FlowSink
+  /** Told, at each second of the packets, how late it is. */
+  readonly timekeeper?: { expire(nowUs: number): void }
+}
+
+export function detectorOf({ detect }: Config, rules: RuleSet, emit: Emit): Detector {
+  const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax } = detect
+  return new Detector(rules, emit, {
+    groupsMax,
+    entitiesMax,
+    incidents: {
+      idleUs: incidentIdleSeconds * SECOND_US,
+      lastUs: incidentLastSeconds * SECOND_US,
+      openMax: incidentsMax,
+    },
+  })
+}
+
+export class Sensor {
+  readonly bus: EventBus
+  /** Sources write the next packet here; then comes `observe`. */
+  readonly frame = new Frame()
+  readonly counts: PathCounts = emptyCounts()
   readonly trackers: Trackers
   /** Null if nothing is to be detected. */
   detector: Detector | null
@@ -83,49 +112,28 @@ export class Sensor {
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
   readonly #clock = new PacketClock()
+  readonly #timekeeper: { expire(nowUs: number): void } | null
 
   /** Without rules nothing is detected: events only. */
-  constructor(config: Config, version: string, rules: RuleSet | null = null, espKeys: readonly EspKeyEntry[] = []) {
+  constructor(
+    config: Config,
+    version: string,
+    rules: RuleSet | null = null,
+    espKeys: readonly EspKeyEntry[] = [],
+    parts: SensorParts = {},
+  ) {
     this.#config = config
-    this.bus = new EventBus({ name: config.sensor.name, version })
+    this.bus = parts.bus ?? new EventBus({ name: config.sensor.name, version })
     const { emit } = this.bus
-    this.detector = rules === null ? null : this.#detectorOf(rules)
+    this.detector = rules === null ? null : detectorOf(config, rules, emit)
     if (this.detector !== null) this.bus.subscribe((document) => this.detector?.observe(document))
+    this.#timekeeper = parts.timekeeper ?? null
     this.#keyring = new EspKeyring(espKeys)
     const { track, capture } = config
     const secrets = loadPacketSecrets(config, process.env)
     this.trackers = new Trackers(
       emit,
-      {
-        tunnelsMax: track.tunnelsMax,
-        sessionsMax: track.sessionsMax,
-        flowsMax: track.flowsMax,
-        ikeExchangesMax: track.ikeExchangesMax,
-        ikePosturesMax: track.ikePosturesMax,
-        ikeStreamsMax: track.ikeStreamsMax,
-        ikeIdleUs: track.ikeIdleSeconds * SECOND_US,
-        espAssociationsMax: track.espAssociationsMax,
-        espIdleUs: track.espIdleSeconds * SECOND_US,
-        espReplayWindow: track.espReplayWindow,
-        espNullPackets: track.espNullPackets,
-        espWindowUs: track.espWindowSeconds * SECOND_US,
-        pptpConnectionsMax: track.pptpConnectionsMax,
-        pptpCallsMax: track.pptpCallsMax,
-        pppoeSessionsMax: track.pppoeSessionsMax,
-        setupTimeoutUs: track.setupTimeoutSeconds * SECOND_US,
-        idleTimeoutUs: track.tunnelIdleSeconds * SECOND_US,
-        tcpIdleUs: track.tcpIdleSeconds * SECOND_US,
-        otherIdleUs: track.flowIdleSeconds * SECOND_US,
-        conversationsMax: track.conversationsMax,
-        streamBytesMax: track.streamBytesMax,
-        streamWindowBytes: track.streamWindowBytes,
-        carrierEventsPerMinute: track.applicationEventsPerMinute,
-        flowEventsMax: track.applicationEventsPerFlow,
-        adoptAfter: track.adoptAfterPackets,
-        requestsPerMinute: track.requestsPerMinute,
-        reportsPerMinute: track.anomaliesPerMinute,
-        sourcesMax: track.anomalySourcesMax,
-      },
+      trackLimits(config),
       secrets.l2tp,
       this.#keyring,
       secrets.ppp,
@@ -133,6 +141,7 @@ export class Sensor {
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
       },
+      parts.flowSink,
     )
     const { anomalies, esp, ikeStreams } = this.trackers
     ikeStreams.attach((frame, bytes, start, end) => this.#followInside(esp.observeInTcp(frame, bytes, start, end)))
@@ -161,7 +170,7 @@ export class Sensor {
    * much belonged to rules that are gone or say something else.
    */
   replaceRules(rules: RuleSet): Restored {
-    const next = this.#detectorOf(rules)
+    const next = detectorOf(this.#config, rules, this.bus.emit)
     const kept = this.detector === null ? { restored: 0, outdated: 0 } : next.restore(this.detector.save().text)
     this.detector = next
     return kept
@@ -171,19 +180,6 @@ export class Sensor {
   replaceEspKeys(entries: readonly EspKeyEntry[]): void {
     this.#keyring.replace(entries)
     this.trackers.esp.keysChanged()
-  }
-
-  #detectorOf(rules: RuleSet): Detector {
-    const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax } = this.#config.detect
-    return new Detector(rules, this.bus.emit, {
-      groupsMax,
-      entitiesMax,
-      incidents: {
-        idleUs: incidentIdleSeconds * SECOND_US,
-        lastUs: incidentLastSeconds * SECOND_US,
-        openMax: incidentsMax,
-      },
-    })
   }
 
   /** How full the tables of things that are followed are. */
@@ -256,6 +252,7 @@ export class Sensor {
       this.bus.origin = null
       this.trackers.expire(this.#clock.nowUs)
       this.detector?.expire(this.#clock.nowUs)
+      this.#timekeeper?.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
     frame.trail.clear()

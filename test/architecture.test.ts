@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   service: ['base', 'events'],
   api: ['base', 'events', 'store'],
   commands: ['*'],
+  parallel: ['*'],
   '': ['*'],
 }
 

@@ -137,7 +137,7 @@ const TRAFFIC = simulate({ clients: 60, seed: 4, flowsPerSession: 8, spreadUs: 6
 describe('more events than the store takes', () => {
   test('are shed by name: flows first, then events, alerts not; it is told, and it recovers', async () => {
     const run = await Service.open({
-      delivery: { path: join(folder, 'spool'), ...QUICK, spoolBytesMax: 0, queueBytesMax: 400_000 },
+      delivery: { path: join(folder, 'spool'), ...QUICK, spoolBytesMax: 0, queueBytesMax: 750_000 },
     })
     run.store.otherwise = () => unavailable()
     run.see(TRAFFIC)

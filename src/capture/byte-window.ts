@@ -3,19 +3,27 @@
  *
  * A reader takes whole records between `at` and `end`. When the next one is incomplete it says how long it is (`need`)
  * and returns false; `fill` then moves the rest to the front and reads on. The buffer is one block, and grows only when a
- * single record is longer than that.
+ * single record is longer than that. With blocks from elsewhere each is left behind as it is, for whoever still looks at it.
  */
 import type { ByteStream } from './byte-stream.ts'
 import type { CaptureFault, CaptureFlaw } from './packet.ts'
 
 /** 256 KiB a read stay in the processor's cache: measured, 16 MiB fall out of it and cost a third. */
-const BLOCK_BYTES = 0x4_0000
+export const BLOCK_BYTES = 0x4_0000
 
 /** Small files get small buffers: hundreds may be open to be merged. */
 const BUFFER_BYTES_MIN = 0x1_0000
 
 /** No record may be longer: such a length is taken for damage. Wireshark's bound for pcapng blocks is the same. */
 export const RECORD_BYTES_MAX = 0x100_0000
+
+/** Where the buffers of a window come from, if they are not to be reused at once. */
+export interface Blocks {
+  /** A block of `BLOCK_BYTES` octets, or its first `length`. */
+  take(length: number): Uint8Array
+  /** The reader has gone on; a buffer that is no block of theirs is ignored. */
+  leave(bytes: Uint8Array): void
+}
 
 export class ByteWindow {
   bytes: Uint8Array
@@ -25,10 +33,16 @@ export class ByteWindow {
   readonly stream: ByteStream
   #base = 0
   #needed = 0
+  #blocks: Blocks | null = null
 
   constructor(stream: ByteStream) {
     this.stream = stream
     this.bytes = new Uint8Array(Math.min(Math.max(stream.bytesTotal ?? BLOCK_BYTES, BUFFER_BYTES_MIN), BLOCK_BYTES))
+  }
+
+  /** From the next reading on. */
+  readInto(blocks: Blocks): void {
+    this.#blocks = blocks
   }
 
   /** The place in the stream of the byte at `at`. */
@@ -83,7 +97,9 @@ export class ByteWindow {
     const rest = this.end - this.at
     const from = this.bytes
     if (this.#needed > from.length) this.bytes = new Uint8Array(this.#needed)
+    else if (this.#blocks !== null && from.length <= BLOCK_BYTES) this.bytes = this.#blocks.take(from.length)
     if (this.at > 0 || this.bytes !== from) this.bytes.set(from.subarray(this.at, this.end))
+    if (this.bytes !== from) this.#blocks?.leave(from)
     this.#base += this.at
     this.at = 0
     this.end = rest

@@ -10,9 +10,11 @@ import { createReadStream, openSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
+import { isatty } from 'node:tty'
+import { isMainThread } from 'node:worker_threads'
 import { u32 } from '../base/bytes.ts'
 import { type ByteStream, FileBytes, IteratedBytes, messageOf } from './byte-stream.ts'
-import { ByteWindow } from './byte-window.ts'
+import { type Blocks, ByteWindow } from './byte-window.ts'
 import { type Compression, compressionOf, decompress } from './decompress.ts'
 import type { CaptureFault, CaptureNotes, Packet } from './packet.ts'
 import { isPcap, PCAP_HEADER_BYTES, PcapFile } from './pcap-file.ts'
@@ -96,19 +98,20 @@ export class CaptureError extends Error {
 
 /**
  * Opens a pcap or pcapng capture, plain or compressed with gzip or Zstandard; the content decides, not the name.
- * `path` may be a pipe, and '-' is stdin. Throws a `CaptureError` when there is nothing to read.
+ * `path` may be a pipe, and '-' is stdin. Packets stand in `blocks`, all but the first ones, if there are any. Throws a
+ * `CaptureError` when there is nothing to read.
  */
-export async function openCapture(path: string): Promise<Source> {
+export async function openCapture(path: string, blocks: Blocks | null = null): Promise<Source> {
   const stream = await openBytes(path)
   try {
-    return await recognize(path, stream)
+    return await recognize(path, stream, blocks)
   } catch (error) {
     await stream.close()
     throw error
   }
 }
 
-async function recognize(path: string, stream: ByteStream): Promise<Source> {
+async function recognize(path: string, stream: ByteStream, blocks: Blocks | null): Promise<Source> {
   let window = new ByteWindow(stream)
   if (!(await window.require(4))) throw notACapture(path, window)
   const compression = compressionOf(window.bytes, window.at)
@@ -116,6 +119,7 @@ async function recognize(path: string, stream: ByteStream): Promise<Source> {
     window = new ByteWindow(decompressed(window, compression))
     if (!(await window.require(4))) throw notACapture(path, window)
   }
+  if (blocks !== null) window.readInto(blocks)
 
   const name = path === '-' ? 'stdin' : basename(path)
   for (const format of FORMATS) {
@@ -140,10 +144,11 @@ async function openBytes(path: string): Promise<ByteStream> {
 }
 
 function openStdin(): ByteStream {
-  if (process.stdin.isTTY) {
+  if (isatty(0)) {
     throw new CaptureError('unreadable', '-', 'is a terminal: pipe a capture into it, as in tcpdump -w - | …')
   }
-  return readableBytes(process.stdin)
+  // That of a thread is none of the process's.
+  return readableBytes(isMainThread ? process.stdin : createReadStream('', { fd: 0, highWaterMark: PIPE_BYTES }))
 }
 
 function readableBytes(readable: Readable): ByteStream {

@@ -1,15 +1,16 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
-import { type Command, Option } from 'commander'
-import { type MergedSource, mergeByTime } from '../capture/merge.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
-import { CaptureError, openCapture, type Source } from '../capture/sources.ts'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import { deliverySays, type EventSink } from '../event-sinks.ts'
 import { type DeliveryCounts, droppedIn } from '../output/delivery.ts'
+import type { Knowledge } from '../knowledge.ts'
+import { Threads, threadsFor } from '../parallel/threads.ts'
 import { type Notified, Pipeline } from '../pipeline.ts'
 import type { RecordingCounters } from '../recording.ts'
-import type { Sensor } from '../sensor.ts'
+import { OneThread, type Timeline, type Timelines } from '../timeline.ts'
+import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import type { Summary, SummaryTotals } from './summary.ts'
 import { bytes, counted, number, paint, print, printable } from './terminal.ts'
@@ -24,6 +25,7 @@ interface ReplayOptions {
   readonly quiet?: boolean
   readonly baseline?: boolean
   readonly evidence?: string
+  readonly threads?: number | 'auto'
 }
 
 /** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
@@ -31,6 +33,9 @@ const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
+
+/** Of one analysis. */
+const THREADS_MAX = 64
 
 export function registerReplay(program: Command, context: () => Context): void {
   program
@@ -48,6 +53,12 @@ export function registerReplay(program: Command, context: () => Context): void {
       new Option('--order <order>', 'time: all captures on one timeline; each: every capture by itself')
         .choices(['time', 'each'])
         .default('time'),
+    )
+    .option(
+      '--threads <n>',
+      'that share the work: 1, more, or auto; the events are the same; evidence needs 1',
+      threadsOption,
+      'auto',
     )
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
@@ -120,33 +131,38 @@ export interface Analysis {
 export async function analyse(
   context: Context,
   paths: readonly string[],
-  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'evidence'>,
+  options: Pick<ReplayOptions, 'order' | 'store' | 'out' | 'notify' | 'quiet' | 'baseline' | 'evidence' | 'threads'>,
 ): Promise<Analysis> {
   const startedMs = performance.now()
+  const groups = options.order === 'each' ? paths.map((path) => [path]) : [paths]
+  const threads = threadsOf(context, paths, options)
   const pipeline = await Pipeline.open(context, { ...options, command: 'borescope replay' })
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
   const damaged: string[] = []
+  let timelines: Timelines | null = null
   try {
-    for (const group of options.order === 'each' ? paths.map((path) => [path]) : [paths]) {
+    timelines = openTimelines(context, pipeline.knowledge, threads, groups)
+    for (const group of groups) {
       if (interruption.signal !== null) break
-      const sources = await openAll(group, damaged)
-      if (sources.length === 0) continue
-      const source = mergeByTime(sources)
-      const sensor = pipeline.sensor()
-      await runTimeline(sensor, source, pipeline, progress)
+      const timeline = await timelines.open(group, damaged)
+      if (timeline === null) continue
+      pipeline.attach(timeline.bus, timeline.sensor)
+      await runTimeline(timeline, pipeline, progress)
       await pipeline.endTimeline()
-      totals.packets += sensor.counts.packets
-      totals.bytes += sensor.counts.bytes
-      totals.duplicates += sensor.counts.duplicates
-      totals.trafficNs += sensor.trafficNs
-      for (const { source: of, fault } of source.faults) {
-        damaged.push(`${of.name} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
+      totals.packets += timeline.counts.packets
+      totals.bytes += timeline.counts.bytes
+      totals.duplicates += timeline.counts.duplicates
+      totals.trafficNs += timeline.trafficNs
+      for (const { capture, fault } of timeline.faults) {
+        damaged.push(`${capture} is damaged at byte ${fault.offset}: ${fault.message} (${fault.name})`)
       }
     }
   } catch (error) {
     await pipeline.abort()
     throw error
+  } finally {
+    await timelines?.close()
   }
   await pipeline.finish()
   totals.seconds = (performance.now() - startedMs) / 1000
@@ -154,36 +170,51 @@ export async function analyse(
   return { totals, summary, sinks, notified, damaged, evidence }
 }
 
-/** The captures that can be opened; of the others it is told why they cannot. */
-async function openAll(paths: readonly string[], damaged: string[]): Promise<Source[]> {
-  const sources: Source[] = []
-  for (const path of paths) {
-    try {
-      sources.push(await openCapture(path))
-    } catch (error) {
-      if (!(error instanceof CaptureError)) throw error
-      damaged.push(error.message)
-    }
+/** Who keeps packets as evidence sees each of them with all that it is part of: that is one thread's work. */
+function threadsOf(
+  { config }: Context,
+  paths: readonly string[],
+  { threads = 1, evidence }: Pick<ReplayOptions, 'threads' | 'evidence'>,
+): number {
+  const isKept = evidence !== undefined || config.evidence.enabled
+  if (threads === 'auto') return isKept ? 1 : threadsFor(paths)
+  if (isKept && threads > 1) {
+    const what = evidence === undefined ? 'evidence.enabled in the configuration' : '--evidence'
+    throw new UsageError(`${what} needs one thread: leave --threads out, or say --threads 1`)
   }
-  return sources
+  return threads
 }
 
-async function runTimeline(
-  sensor: Sensor,
-  source: MergedSource,
-  pipeline: Pipeline,
-  progress: Progress,
-): Promise<void> {
-  const { length } = source.sources
-  progress.begin(length === 1 ? printable(source.current.name) : counted(length, 'capture'), source.progress.bytesTotal)
+function openTimelines(
+  { config }: Context,
+  { rules, espKeys }: Knowledge,
+  threads: number,
+  groups: readonly (readonly string[])[],
+): Timelines {
+  if (threads === 1) return new OneThread(config, VERSION, rules, espKeys)
+  return new Threads(config, VERSION, rules, threads - 1, Math.max(...groups.map(({ length }) => length)))
+}
+
+function threadsOption(value: string): number | 'auto' {
+  if (value === 'auto') return value
+  const threads = Number(value)
+  if (Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX) return threads
+  throw new InvalidArgumentError(`It is auto, or a number from 1 to ${THREADS_MAX}.`)
+}
+
+async function runTimeline(timeline: Timeline, pipeline: Pipeline, progress: Progress): Promise<void> {
+  const { names } = timeline
+  progress.begin(
+    names.length === 1 ? printable(names[0]) : counted(names.length, 'capture'),
+    timeline.progress.bytesTotal,
+  )
   try {
-    await sensor.run(source, async () => {
-      progress.advance(source.progress.bytesRead, sensor.counts.packets)
+    await timeline.run(async () => {
+      progress.advance(timeline.progress.bytesRead, timeline.counts.packets)
       await pipeline.drain()
       return interruption.signal !== null
     })
   } finally {
-    await source.close()
     progress.end()
   }
 }

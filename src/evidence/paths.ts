@@ -165,7 +165,7 @@ export class Paths {
     const { trail } = frame
     if (trail.flow === -1 || marks.carrier === '') return new Path(hash, marks, trail, trackers.uidsOf(frame))
     const known = this.#around.get(marks.carrier)
-    const flow = thingOf(trackers.flows.uidOf(trail.flow))
+    const flow = thingOf(trackers.flowUidOf(trail.flow))
     if (known === undefined || flow === null || !isAround(known, marks, trail.spi)) {
       const path = new Path(hash, marks, trail, trackers.uidsOf(frame))
       if (this.#around.size >= AROUND_MAX) this.#around.clear()

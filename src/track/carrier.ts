@@ -19,8 +19,6 @@ export interface Carrier {
   link: PppLink | null
   /** Of an L2TP session: the PPPoE session in which the same PPP link was seen. */
   accessUid?: string | undefined
-  /** First of the list of its inner flows, or -1; kept by the flow tracker. */
-  firstFlow: number
 }
 
 /** What names a carrier, and what it is part of, in events about what is inside. */
@@ -60,7 +58,7 @@ export interface CarrierOwner {
   traffic(carrier: Carrier, source: Role): CarrierTraffic
 }
 
-const OWNERS_MAX = 8
+export const OWNERS_MAX = 8
 
 export class Carriers {
   readonly #owners: CarrierOwner[] = []
@@ -72,11 +70,19 @@ export class Carriers {
   }
 
   at(key: number): Carrier {
-    return this.#owners[key % OWNERS_MAX].at(Math.floor(key / OWNERS_MAX))
+    return this.#owners[ownerOf(key)].at(indexOf(key))
   }
 }
 
 /** The key of the carrier at an index of the pool of the owner with that number. */
 export function keyOf(owner: number, index: number): number {
   return index * OWNERS_MAX + owner
+}
+
+export function ownerOf(key: number): number {
+  return key & (OWNERS_MAX - 1)
+}
+
+export function indexOf(key: number): number {
+  return key >>> 3
 }

@@ -1,6 +1,6 @@
 /** An array of twice the length that begins with what the old one holds. */
-export function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const array = new Int32Array(old.length * 2)
+export function doubled<T extends Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>(old: T): T {
+  const array = new (old.constructor as new (length: number) => T)(old.length * 2)
   array.set(old)
   return array
 }

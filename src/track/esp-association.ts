@@ -142,7 +142,6 @@ export class EspTunnel implements Carrier {
   next = NONE
   userName: string | undefined
   link: PppLink | null = null
-  firstFlow = NONE
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
@@ -169,6 +168,5 @@ export class EspTunnel implements Carrier {
     this.next = NONE
     this.userName = undefined
     this.link = null
-    this.firstFlow = NONE
   }
 }

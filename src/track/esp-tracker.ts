@@ -24,6 +24,7 @@ import { ikePortContent, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-
 import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
 import { type Carrier, type CarrierOwner, type Carriers, keyOf } from './carrier.ts'
+import type { CarrierFlows } from './carrier-flows.ts'
 import {
   CARRIAGE,
   type Carriage,
@@ -42,7 +43,6 @@ import { EspTraffic } from './esp-traffic.ts'
 import { EspTrafficEvents } from './esp-traffic-events.ts'
 import { FullTable } from './full-table.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
-import type { InnerFlowTracker } from './inner-flow.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
@@ -101,7 +101,7 @@ export class EspTracker implements CarrierOwner {
   readonly events: EspEvents
   readonly #endpoints: Endpoints
   readonly #anomalies: Anomalies
-  readonly #flows: InnerFlowTracker
+  readonly #flows: CarrierFlows
   readonly #ike: IkeLookup
   readonly #keyring: EspKeyring
   readonly #limits: EspLimits
@@ -136,7 +136,7 @@ export class EspTracker implements CarrierOwner {
   constructor(
     emit: Emit,
     anomalies: Anomalies,
-    flows: InnerFlowTracker,
+    flows: CarrierFlows,
     carriers: Carriers,
     ike: IkeLookup,
     keyring: EspKeyring,

@@ -20,7 +20,7 @@ import { type StreamSink, TcpStream } from './tcp-stream.ts'
 /** What conversations need of whoever keeps them. */
 export interface ConversationHost {
   readonly streamProtocols: readonly StreamProtocol[]
-  tell<N extends EventName>(conversation: Conversation, name: N, message: string, fields: OwnFields<N>): boolean
+  tell<N extends EventName>(conversation: Conversation, name: N, message: string, fields: OwnFields<N>): void
   report(conversation: Conversation, name: string, layer: string, detail: string): void
 }
 
@@ -36,8 +36,6 @@ export class Conversation implements InnerFlow, StreamSink {
   client: Side = 0
   /** What the flow turned out to carry: the name for `network.protocol`; '' while it is not known. */
   protocolName = ''
-  /** Events told so far. */
-  told = 0
   readonly stream: TcpStream
   readonly #host: ConversationHost
   readonly #ports: [number, number] = [0, 0]
@@ -57,7 +55,6 @@ export class Conversation implements InnerFlow, StreamSink {
     this.flow = flow
     this.client = 0
     this.protocolName = ''
-    this.told = 0
     this.#ports[0] = openerPort
     this.#ports[1] = otherPort
     this.#reader = null
@@ -96,8 +93,8 @@ export class Conversation implements InnerFlow, StreamSink {
     return this.#ports[this.client === 0 ? 1 : 0]
   }
 
-  tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): boolean {
-    return this.#host.tell(this, name, message, fields)
+  tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): void {
+    this.#host.tell(this, name, message, fields)
   }
 
   report(name: string, layer: string, detail: string): void {

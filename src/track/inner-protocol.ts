@@ -38,8 +38,8 @@ export interface InnerFlow extends Ports {
    * began in the middle) says so before it tells anything.
    */
   client: Side
-  /** Raises an event with the flow's own fields added, unless the flow or its carrier has raised too many. False if it was left out. */
-  tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): boolean
+  /** Raises an event with the flow's own fields added, unless the flow or its carrier has raised too many. */
+  tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): void
   /** Raises `protocol.anomaly` about the application. */
   report(name: string, layer: string, detail: string): void
   /**

@@ -9,14 +9,12 @@ import { BufferPool } from '../base/buffer-pool.ts'
 import { Pool } from '../base/pool.ts'
 import { u16 } from '../base/bytes.ts'
 import type { Frame } from '../dissect/frame.ts'
-import type { Emit, EventName, RaisedEvent } from '../events/catalogue.ts'
-import type { FieldValue } from '../events/fields.ts'
-import type { INNER_FLOW, INNER_FLOW_MAY } from '../events/flow.ts'
+import type { EventName, RaisedEvent } from '../events/catalogue.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { TCP_ACK, TCP_RST, TCP_SYN, TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
-import { Allowances } from './allowances.ts'
 import { doubled } from './doubled.ts'
+import type { Found, Said } from './flow-record.ts'
 import { FullTable } from './full-table.ts'
 import { Conversation, type ConversationHost } from './inner-conversation.ts'
 import { DCERPC_STREAM } from './inner-dcerpc.ts'
@@ -51,20 +49,13 @@ export interface ProtocolLimits {
   /** Octets of streams held back in all, and of one direction of one stream. */
   readonly streamBytesMax: number
   readonly streamWindowBytes: number
-  /** Events of one name about the flows of one carrier in a minute, and of one flow in all. */
-  readonly carrierEventsPerMinute: number
-  readonly flowEventsMax: number
 }
 
-type FlowFieldName = Exclude<(typeof INNER_FLOW)[number], 'network.protocol'> | (typeof INNER_FLOW_MAY)[number]
-
-/** The fields by which events name a flow and what it runs in. */
-export type FlowFields = { readonly [F in FlowFieldName]?: FieldValue<F> | undefined }
-
-/** What is asked of the tracker of flows. */
+/** What is asked of the tracker of flows: to tell of them. */
 export interface FlowBook {
-  /** With the end that acts as the client as the source. */
-  fieldsOf(flow: number, client: Side): FlowFields
+  said(flow: number, what: Said): void
+  found(flow: number, what: Found): void
+  raise(event: RaisedEvent): void
 }
 
 const NONE = -1
@@ -109,16 +100,11 @@ export function protocolNameOf(memory: number): string | undefined {
 
 export class InnerProtocols implements ConversationHost {
   readonly streamProtocols = STREAM_PROTOCOLS
-  readonly #emit: Emit
   readonly #limits: ProtocolLimits
   readonly #book: FlowBook
   readonly #buffers: BufferPool
   readonly #pool: Pool<Conversation>
   readonly #full: FullTable
-  readonly #allowances: Allowances
-  readonly #findings: Allowances
-  /** Events that were one too many for their flow. */
-  #beyondFlow = 0
   /** Of each flow `NOTE` words: its conversation, where its two sides begin, and what is known of them. */
   #notes = new Int32Array(1024 * NOTE)
   /** The ports of the current packet. */
@@ -129,27 +115,18 @@ export class InnerProtocols implements ConversationHost {
   readonly #tcp = new TcpView()
   readonly #udp = new UdpView()
 
-  constructor(book: FlowBook, emit: Emit, limits: ProtocolLimits) {
+  constructor(book: FlowBook, limits: ProtocolLimits) {
     this.#book = book
-    this.#emit = emit
     this.#limits = limits
-    this.#full = new FullTable(emit)
+    this.#full = new FullTable((event) => book.raise(event))
     this.#buffers = new BufferPool(limits.streamBytesMax, limits.streamWindowBytes)
     this.#pool = new Pool(limits.conversationsMax, () => new Conversation(this, this.#buffers))
     this.#newer = new Int32Array(limits.conversationsMax + 1)
     this.#older = new Int32Array(limits.conversationsMax + 1)
-    // As many carriers talk at one time as there are conversations, at most.
-    this.#allowances = new Allowances(limits.carrierEventsPerMinute, limits.conversationsMax)
-    this.#findings = new Allowances(FINDINGS_PER_MINUTE, limits.conversationsMax)
   }
 
   get size(): number {
     return this.#pool.size
-  }
-
-  /** Events that were counted instead of told. */
-  get suppressed(): number {
-    return this.#allowances.suppressed + this.#findings.suppressed + this.#beyondFlow
   }
 
   /** Whether flows of an IP protocol are looked at. */
@@ -401,60 +378,16 @@ export class InnerProtocols implements ConversationHost {
 
   // --- events
 
-  tell<N extends EventName>(conversation: Conversation, name: N, message: string, own: OwnFields<N>): boolean {
-    const { timeUs, flow, client } = conversation
-    if (conversation.told >= this.#limits.flowEventsMax) {
-      this.#beyondFlow++
-      return false
-    }
-    const fields = this.#book.fieldsOf(flow, client)
-    const suppressed = this.#allowances.take(
-      `${name} ${fields['flow.carrier']}`,
-      timeUs,
-      String(conversation.told) + flow,
-    )
-    if (suppressed === -1) return false
-    const sequence = conversation.told++
-    this.#emit({
-      name,
-      timeUs,
-      message,
-      // Two requests in one packet may be the same in everything else.
-      identity: `${name} ${fields['flow.uid']} ${sequence}`,
-      fields: {
-        ...fields,
-        'network.protocol': conversation.protocolName,
-        'borescope.suppressed': suppressed === 0 ? undefined : suppressed,
-        ...own,
-      },
-    } as unknown as RaisedEvent)
-    return true
+  tell<N extends EventName>(conversation: Conversation, name: N, message: string, own: OwnFields<N>): void {
+    const { timeUs, flow, client, protocolName } = conversation
+    this.#book.said(flow, { name, timeUs, client, protocolName, message, own } as unknown as Said)
   }
 
   report(conversation: Conversation, name: string, layer: string, detail: string): void {
-    const { timeUs, flow, client } = conversation
-    const fields = this.#book.fieldsOf(flow, client)
-    const suppressed = this.#findings.take(`${name} ${fields['flow.carrier']}`, timeUs, `${detail} ${flow}`)
-    if (suppressed === -1) return
-    this.#emit({
-      name: 'protocol.anomaly',
-      timeUs,
-      message: `A flow from ${fields['source.ip']} to ${fields['destination.ip']} broke the rules of ${layer}: ${name}${detail === '' ? '' : ` (${detail})`}`,
-      identity: `${name} ${fields['flow.uid']} ${timeUs} ${detail}`,
-      fields: {
-        ...fields,
-        'network.protocol': conversation.protocolName === '' ? undefined : conversation.protocolName,
-        'anomaly.name': name,
-        'anomaly.layer': layer,
-        'anomaly.detail': detail === '' ? undefined : detail,
-        'anomaly.suppressed': suppressed === 0 ? undefined : suppressed,
-      },
-    })
+    const { timeUs, flow, client, protocolName } = conversation
+    this.#book.found(flow, { name, timeUs, client, protocolName, layer, detail })
   }
 }
-
-/** Findings of one name about the flows of one carrier in a minute. */
-const FINDINGS_PER_MINUTE = 10
 
 function numberOf({ protocolName }: Conversation): number {
   return NAMES.indexOf(protocolName) << PROTOCOL_SHIFT

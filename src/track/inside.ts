@@ -1,16 +1,16 @@
 /** What is inside carriers: their PPP links, and the flows in those. Trackers of carriers hand over what they find there. */
 import type { Frame } from '../dissect/frame.ts'
 import type { Carrier, CarrierOwner, Carriers } from './carrier.ts'
-import type { InnerFlowTracker } from './inner-flow.ts'
+import type { CarrierFlows } from './carrier-flows.ts'
 import type { PppLinkTracker } from './ppp-tracker.ts'
 import type { Role } from './role.ts'
 
 export class Inside {
   readonly links: PppLinkTracker
-  readonly flows: InnerFlowTracker
+  readonly flows: CarrierFlows
   readonly #carriers: Carriers
 
-  constructor(carriers: Carriers, links: PppLinkTracker, flows: InnerFlowTracker) {
+  constructor(carriers: Carriers, links: PppLinkTracker, flows: CarrierFlows) {
     this.#carriers = carriers
     this.links = links
     this.flows = flows

@@ -48,6 +48,7 @@ export class PppLinkTracker {
   readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #secrets: PppSecrets
+  readonly #renamed: (carrier: Carrier) => void
   readonly #control = new PppControlView()
   readonly #options = new PppOptionCursor()
   readonly sameLinks = new SameLinks()
@@ -55,10 +56,12 @@ export class PppLinkTracker {
   /** What MPPE hid, of the current packet. */
   readonly #plain = new Uint8Array(FRAME_BYTES_MAX)
 
-  constructor(emit: Emit, anomalies: Anomalies, secrets: PppSecrets) {
+  /** `renamed` is told when another user is known to be behind a carrier. */
+  constructor(emit: Emit, anomalies: Anomalies, secrets: PppSecrets, renamed: (carrier: Carrier) => void) {
     this.#emit = emit
     this.#anomalies = anomalies
     this.#secrets = secrets
+    this.#renamed = renamed
   }
 
   /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
@@ -443,7 +446,10 @@ export class PppLinkTracker {
     if (isKnown) return
     if (isSuccess) {
       login.told = login.user
-      if (client === clientOf(link)) carrier.userName = login.user
+      if (client === clientOf(link)) {
+        carrier.userName = login.user
+        this.#renamed(carrier)
+      }
     }
     const fields = {
       ...hostsOf(carrier, client),

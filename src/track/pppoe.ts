@@ -84,7 +84,6 @@ export class PppoeSession implements Carrier {
   upstream: Upstream | null = null
   link: PppLink | null = null
   userName: string | undefined
-  firstFlow = -1
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
@@ -105,6 +104,5 @@ export class PppoeSession implements Carrier {
     this.upstream = null
     this.link = null
     this.userName = undefined
-    this.firstFlow = -1
   }
 }

@@ -41,7 +41,6 @@ export class PptpCall implements Carrier {
   previous = NO_CALL
   link: PppLink | null = null
   userName: string | undefined
-  firstFlow = -1
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
@@ -71,6 +70,5 @@ export class PptpCall implements Carrier {
     this.previous = NO_CALL
     this.link = null
     this.userName = undefined
-    this.firstFlow = -1
   }
 }

@@ -100,7 +100,6 @@ export class Session implements Carrier {
   link: PppLink | null = null
   userName: string | undefined
   accessUid: string | undefined
-  firstFlow = -1
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
@@ -125,6 +124,5 @@ export class Session implements Carrier {
     this.link = null
     this.userName = undefined
     this.accessUid = undefined
-    this.firstFlow = -1
   }
 }

@@ -8,13 +8,16 @@ import type { Frame, Protection } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
 import { Carriers } from './carrier.ts'
+import { CarrierFlows, type FlowSink } from './carrier-flows.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
 import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
-import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
+import type { TellerLimits } from './flow-teller.ts'
+import type { FlowLimits } from './inner-flow.ts'
 import { Inside } from './inside.ts'
 import { L2tpV3Tracker } from './l2tpv3-tracker.ts'
+import { LocalFlows } from './local-flows.ts'
 import { type PppSecret, PppSecrets } from './ppp-secrets.ts'
 import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
@@ -30,6 +33,7 @@ export interface TrackLimits
   extends TunnelLimits,
     SessionLimits,
     FlowLimits,
+    TellerLimits,
     IkeLimits,
     IkeStreamLimits,
     EspLimits,
@@ -58,7 +62,7 @@ export class Trackers {
   readonly tunnels: TunnelTracker
   readonly sessions: SessionTracker
   readonly v3: L2tpV3Tracker
-  readonly flows: InnerFlowTracker
+  readonly flows: CarrierFlows
   readonly ike: IkeTracker
   readonly esp: EspTracker
   readonly pptpConnections: PptpConnectionTracker
@@ -66,8 +70,10 @@ export class Trackers {
   readonly pppoe: PppoeTracker
   readonly ikeStreams: IkeStreams
   readonly #carriers = new Carriers()
+  /** Null if another thread follows the flows. */
+  readonly #ownFlows: LocalFlows | null
 
-  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. */
+  /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. `flowSink` follows the flows inside carriers, if this thread is not to. */
   constructor(
     emit: Emit,
     limits: TrackLimits,
@@ -75,6 +81,7 @@ export class Trackers {
     espKeys: EspKeyring,
     pppSecrets: readonly PppSecret[],
     learnPort: (port: number) => void,
+    flowSink: FlowSink | null = null,
   ) {
     // Two ends a tunnel, some of them on their way out.
     const endpoints = new Endpoints(limits.tunnelsMax * 2 + 1024)
@@ -82,10 +89,14 @@ export class Trackers {
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = this.#carriers
-    this.flows = new InnerFlowTracker(carriers, emit, limits)
+    const ownFlows = flowSink === null ? new LocalFlows(emit, limits) : null
+    this.#ownFlows = ownFlows
+    this.flows = new CarrierFlows(carriers, flowSink ?? (ownFlows as LocalFlows))
     this.ike = new IkeTracker(emit, this.anomalies, limits)
     this.esp = new EspTracker(emit, this.anomalies, this.flows, carriers, this.ike.lookup, espKeys, limits)
-    const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets))
+    const links = new PppLinkTracker(emit, this.anomalies, new PppSecrets(pppSecrets), (carrier) =>
+      this.flows.carrierRenamed(carrier),
+    )
     const inside = new Inside(carriers, links, this.flows)
     this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     this.sessions = new SessionTracker(this.tunnels, inside, emit, limits, dialect)
@@ -123,7 +134,7 @@ export class Trackers {
   /** Allocates nothing. */
   mark({ trail, protection }: Frame, marks: Marks): void {
     const { flow, carrier, tunnel, tunnelV3, exchange, association, connection } = trail
-    marks.flow = flow === -1 ? 0 : this.flows.serialOf(flow)
+    marks.flow = flow === -1 || this.#ownFlows === null ? 0 : this.#ownFlows.serialOf(flow)
     marks.carrier = carrier === -1 ? '' : this.#carriers.at(carrier).uid
     marks.tunnel = tunnel === -1 ? '' : this.tunnels.at(tunnel).uid
     marks.tunnelV3 = tunnelV3 === -1 ? '' : this.v3.tunnels.at(tunnelV3).uid
@@ -131,6 +142,11 @@ export class Trackers {
     marks.association = association === -1 ? '' : this.esp.uidOf(association)
     marks.connection = connection === -1 ? '' : this.pptpConnections.at(connection).uid
     marks.protection = protection
+  }
+
+  /** What events call the flow of a trail; empty if another thread follows the flows. */
+  flowUidOf(flow: number): string {
+    return this.#ownFlows?.uidOf(flow) ?? ''
   }
 
   /** The ids of everything that the packet in the frame is part of, as events have them: outermost first, each once. */
@@ -150,7 +166,7 @@ export class Trackers {
       const found = this.#carriers.at(carrier)
       add(found.owner.identify(found)['borescope.lineage'])
     }
-    if (flow !== -1) add([this.flows.uidOf(flow)])
+    if (flow !== -1) add([this.flowUidOf(flow)])
     add([discovery])
     return [...uids]
   }
@@ -209,7 +225,7 @@ export class Trackers {
     yield* this.pptpConnections.finish(nowUs)
     yield* this.pptpCalls.finish(nowUs)
     this.ike.finish(nowUs)
-    yield* this.flows.finish()
+    if (this.#ownFlows !== null) yield* this.#ownFlows.finish()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

@@ -18,6 +18,7 @@ import { liveLines, measureLive } from './live.ts'
 import { measurePackets, packetLines } from './packets.ts'
 import { measureSoak, soakLines } from './soak.ts'
 import { measureStore, storeLines } from './store.ts'
+import { measureThreads, threadsLines } from './threads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       multiple: true,
-      default: ['packets', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'],
+      default: ['packets', 'threads', 'detect', 'fleet', 'store', 'evidence', 'cluster', 'live'],
     },
   },
 })
@@ -52,6 +53,11 @@ try {
     const packets = measurePackets(Number(values.packets), Number(values.rounds), scratch, tell)
     figures['packets'] = packets
     tables.push(packetLines(packets))
+  }
+  if (values.only.includes('threads')) {
+    const threads = measureThreads(Number(values.packets), Number(values.rounds), tell)
+    figures['threads'] = threads
+    tables.push(threadsLines(threads))
   }
   if (values.only.includes('detect')) {
     tell('detection')

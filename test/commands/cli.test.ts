@@ -251,6 +251,27 @@ describe('replay', () => {
     expect(stderr).toContain('is a directory')
   })
 
+  test('gives the same bytes with three threads as with one', async () => {
+    const [one, three] = await Promise.all(
+      ['1', '3'].map((threads) => borescope(['replay', '--no-store', '--threads', threads, '--out', '-', CLEAN])),
+    )
+    expect(three.code).toBe(0)
+    expect(one.stdout.length).toBeGreaterThan(1000)
+    expect(three.stdout).toBe(one.stdout)
+  })
+
+  test('packets are kept by one thread: more are refused, and nothing is begun', async () => {
+    const folder = join(scratch, 'evidence-of-threads')
+    const replay = (...more: string[]) => borescope(['replay', '--no-store', '-q', ...more, CLEAN])
+    const { code, stderr } = await replay('--evidence', folder, '--threads', '2')
+    expect(code).toBe(2)
+    expect(stderr).toContain('--evidence needs one thread')
+    expect(existsSync(folder)).toBe(false)
+    expect((await replay('--evidence', folder, '--threads', '1')).code).toBe(0)
+    expect(existsSync(folder)).toBe(true)
+    expect((await replay('--threads', 'none')).code).toBe(2)
+  })
+
   test('the store is not touched by --no-store', async () => {
     const store = join(scratch, 'untouched.db')
     await borescope(['replay', '--no-store', '-q', CLEAN], undefined, { BORESCOPE_STORE__PATH: store })

@@ -47,7 +47,7 @@ export async function keep(
     const sensor = new Sensor(config, 'test', options.rules ?? null, options.espKeys ?? [])
     sensor.bus.subscribe((event) => events.push(event))
     recording.attach(sensor)
-    const source = mergeByTime(await Promise.all(paths.map(openCapture)))
+    const source = mergeByTime(await Promise.all(paths.map((path) => openCapture(path))))
     await sensor.run(source, () => recording.drain())
     await source.close()
     await recording.flush()

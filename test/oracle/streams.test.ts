@@ -23,8 +23,6 @@ const LIMITS = {
   conversationsMax: 65_536,
   streamBytesMax: 1 << 28,
   streamWindowBytes: 65_536,
-  carrierEventsPerMinute: 1e9,
-  flowEventsMax: 1e9,
 }
 
 type Event = RaisedEvent & { readonly fields: Readonly<Record<string, unknown>> }
@@ -32,7 +30,18 @@ type Event = RaisedEvent & { readonly fields: Readonly<Record<string, unknown>> 
 /** Every TCP connection of a capture that stands in plain IP, read as if it were an inner flow. */
 async function eventsOf(path: string): Promise<readonly Event[]> {
   const events: Event[] = []
-  const protocols = new InnerProtocols({ fieldsOf: () => ({}) }, (event) => events.push(event as Event), LIMITS)
+  const tell = (name: string, timeUs: number, message: string, fields: object) =>
+    events.push({ name, timeUs, message, fields } as unknown as Event)
+  const protocols = new InnerProtocols(
+    {
+      said: (_, { name, timeUs, message, protocolName, own }) =>
+        tell(name, timeUs, message, { 'network.protocol': protocolName, ...own }),
+      found: (_, { name, timeUs, detail }) =>
+        tell('protocol.anomaly', timeUs, detail, { 'anomaly.name': name, 'anomaly.detail': detail }),
+      raise: (event) => events.push(event as Event),
+    },
+    LIMITS,
+  )
   const dissector = new Dissector(
     new Defragmenter({ datagramsMax: 1024, piecesMax: 64, timeoutSeconds: 30 }, () => undefined),
   )

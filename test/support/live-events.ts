@@ -23,6 +23,9 @@ const UNTOLD = new Set(['sensor.interface.up', 'sensor.interface.down', 'capture
 /** Every socket stamps a packet by itself, a microsecond apart: what follows from times is left out. */
 const TIMED = /^(@timestamp|observer|capture|offset|start|end|duration|created|.*_ms|.*seconds|mean|deviation)$/
 
+/** A packet as incidents name it: its place in a recording is another one. */
+const FRAME = /^\S+#(\d+)@\d+$/
+
 /** What of the events does not depend on who looked, nor on when he stopped looking. Ids are counted in the order of their coming. */
 export function essence(events: readonly Told[]): unknown[] {
   const ids = new Map<string, string>()
@@ -32,7 +35,7 @@ export function essence(events: readonly Told[]): unknown[] {
   }
   const stable = (value: unknown): unknown => {
     if (typeof value === 'string')
-      return value.replace(/\b([a-z]+-[0-9a-f]{12}|[0-9a-f]{20})\b/g, (id) => nameOf(id) ?? '')
+      return value.replace(FRAME, '#$1').replace(/\b([a-z]+-[0-9a-f]{12}|[0-9a-f]{20})\b/g, (id) => nameOf(id) ?? '')
     if (Array.isArray(value)) return value.map(stable)
     if (typeof value !== 'object' || value === null) return value
     const kept = Object.entries(value).filter(([name]) => !TIMED.test(name))

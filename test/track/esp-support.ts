@@ -8,7 +8,8 @@ import { Anomalies } from '../../src/track/anomalies.ts'
 import { Carriers } from '../../src/track/carrier.ts'
 import { type EspLimits, EspTracker, OUTCOME } from '../../src/track/esp-tracker.ts'
 import type { IkeEnding, IkeLookup, IkeParent } from '../../src/track/ike-lookup.ts'
-import { InnerFlowTracker } from '../../src/track/inner-flow.ts'
+import { CarrierFlows } from '../../src/track/carrier-flows.ts'
+import { LocalFlows } from '../../src/track/local-flows.ts'
 import { type EspKeyMaterial, EspKeys } from '../../src/wire/esp-algorithms.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
 import { be32, concat, datagram, ethernet, type IpAddress, ipv4, udp } from '../support/craft.ts'
@@ -55,7 +56,7 @@ export class EspRun implements IkeLookup {
     const emit = (event: RaisedEvent) => void this.events.push(event)
     const anomalies = new Anomalies(emit, { reportsPerMinute: 10, sourcesMax: 100 })
     const carriers = new Carriers()
-    const flows = new InnerFlowTracker(carriers, emit, {
+    const flowSink = new LocalFlows(emit, {
       flowsMax: 100,
       tcpIdleUs: 300 * SECOND_US,
       otherIdleUs: 60 * SECOND_US,
@@ -65,6 +66,7 @@ export class EspRun implements IkeLookup {
       carrierEventsPerMinute: 100,
       flowEventsMax: 100,
     })
+    const flows = new CarrierFlows(carriers, flowSink)
     const entries = keys.map((one) => ({
       source: null,
       destination: null,

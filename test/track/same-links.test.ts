@@ -7,7 +7,7 @@ const OWNERS = [{}, {}] as unknown as readonly CarrierOwner[]
 const MAGIC = fromHex('0104057805060badcafe')
 
 function carrier(owner: 0 | 1, uid: string): Carrier {
-  return { key: 0, owner: OWNERS[owner], uid, userName: undefined, link: null, firstFlow: -1 }
+  return { key: 0, owner: OWNERS[owner], uid, userName: undefined, link: null }
 }
 
 function found(...notes: readonly (readonly [octets: Uint8Array, by: Carrier, seconds: number])[]): string[] {

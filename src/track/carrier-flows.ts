@@ -1,0 +1,99 @@
+/**
+ * The flows inside carriers, as the trackers of carriers see them: packets go down to whoever follows the flows, in this
+ * thread or in another, and before the first of them what the carrier is called.
+ *
+ * Whoever tells of flows need not see the carrier: so its names are a message of their own, given with its first packet, when
+ * its user becomes known, and before it ends.
+ */
+import { doubled } from './doubled.ts'
+import type { Frame } from '../dissect/frame.ts'
+import { type Carrier, type CarrierIdentity, type Carriers, indexOf, OWNERS_MAX, ownerOf } from './carrier.ts'
+
+/** What flows tell of their carrier: its ids, its user, and the addresses of its ends. */
+export interface CarrierNames {
+  readonly uid: string
+  readonly userName: string | undefined
+  readonly initiator: string | undefined
+  readonly responder: string | undefined
+  readonly identity: CarrierIdentity
+}
+
+/** Who follows the flows. Everything comes in the order in which it happened. */
+export interface FlowSink {
+  carrierNamed(carrier: number, names: CarrierNames): void
+  /** `frame.inner` has been read; `carrier` is the key of what it came in, `sender` the end that sent it. */
+  observe(frame: Frame, carrier: number, sender: 0 | 1): void
+  /** With the carrier everything inside it ends, and its key may name another. */
+  carrierClosed(carrier: number): void
+  expire(nowUs: number): void
+  /** Flows that live, those whose application is being read, and events that were counted instead of told, as far as this thread knows. */
+  readonly size: number
+  readonly conversations: number
+  readonly suppressed: number
+}
+
+const NAMED = 1
+
+export class CarrierFlows {
+  readonly #carriers: Carriers
+  readonly #sink: FlowSink
+  /** Of each owner, by the index of the carrier: whether its names were given. */
+  readonly #named: Uint8Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Uint8Array(64))
+
+  constructor(carriers: Carriers, sink: FlowSink) {
+    this.#carriers = carriers
+    this.#sink = sink
+  }
+
+  get size(): number {
+    return this.#sink.size
+  }
+
+  get conversations(): number {
+    return this.#sink.conversations
+  }
+
+  get suppressed(): number {
+    return this.#sink.suppressed
+  }
+
+  /** The packet path. */
+  observe(frame: Frame, carrier: number, sender: 0 | 1): void {
+    if (this.#named[ownerOf(carrier)][indexOf(carrier)] !== NAMED) this.#name(this.#carriers.at(carrier))
+    this.#sink.observe(frame, carrier, sender)
+  }
+
+  carrierRenamed(carrier: Carrier): void {
+    if (this.#isNamed(carrier)) this.#name(carrier)
+  }
+
+  carrierClosed(carrier: Carrier): void {
+    if (!this.#isNamed(carrier)) return
+    this.#name(carrier)
+    this.#sink.carrierClosed(carrier.key)
+    this.#named[ownerOf(carrier.key)][indexOf(carrier.key)] = 0
+  }
+
+  expire(nowUs: number): void {
+    this.#sink.expire(nowUs)
+  }
+
+  #isNamed({ key }: Carrier): boolean {
+    return this.#named[ownerOf(key)][indexOf(key)] === NAMED
+  }
+
+  #name(carrier: Carrier): void {
+    const { key, uid, userName, owner } = carrier
+    const number = ownerOf(key)
+    while (indexOf(key) >= this.#named[number].length) this.#named[number] = doubled(this.#named[number])
+    this.#named[number][indexOf(key)] = NAMED
+    const hosts = owner.hosts(carrier, 0)
+    this.#sink.carrierNamed(key, {
+      uid,
+      userName,
+      initiator: hosts['source.ip'],
+      responder: hosts['destination.ip'],
+      identity: owner.identify(carrier),
+    })
+  }
+}

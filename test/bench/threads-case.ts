@@ -1,0 +1,36 @@
+/**
+ * An analysis on some threads, alone in its process: `node threads-case.ts THREADS MIX` prints its result as JSON. The same
+ * threads do it twice and the second time counts: threads compile for themselves, once.
+ */
+import { loadConfig } from '../../src/config.ts'
+import { loadRules } from '../../src/detect/rules.ts'
+import { Threads } from '../../src/parallel/threads.ts'
+import { OneThread } from '../../src/timeline.ts'
+import { fileURLToPath } from 'node:url'
+
+const [threads, mix, withRules] = process.argv.slice(2)
+const { config } = loadConfig(undefined, {})
+const rules = withRules === 'rules' ? loadRules(fileURLToPath(new URL('../../rules', import.meta.url))) : null
+const timelines =
+  threads === '1'
+    ? new OneThread(config, 'bench', rules, [])
+    : new Threads(config, 'bench', rules, Number(threads) - 1, 1)
+
+async function once() {
+  const timeline = await timelines.open([mix], [])
+  if (timeline === null) throw new Error(`${mix} cannot be opened`)
+  const startedMs = performance.now()
+  const before = process.cpuUsage()
+  await timeline.run(() => {})
+  const { user, system } = process.cpuUsage(before)
+  return {
+    packets: timeline.counts.packets,
+    seconds: (performance.now() - startedMs) / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    rssBytes: process.resourceUsage().maxRSS * 1024,
+  }
+}
+
+await once()
+process.stdout.write(JSON.stringify(await once()))
+await timelines.close()
