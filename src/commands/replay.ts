@@ -56,9 +56,9 @@ export function registerReplay(program: Command, context: () => Context): void {
     )
     .option(
       '--threads <n>',
-      'that share the work: 1, more, or auto; the events are the same; evidence needs 1',
+      'that share the work: a number, or auto (2 for large captures); the events are the same; evidence needs 1',
       threadsOption,
-      'auto',
+      1,
     )
     .addOption(
       new Option('--fail-on <level>', 'exit with 1 if an alert has this level or a higher one').choices(LEVELS),
