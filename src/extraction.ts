@@ -1,7 +1,6 @@
 /** The packets of a subject, in the order of time, out of a store or out of captures; as they were captured, or what is inside. */
-import { NO_BYTES } from './base/bytes.ts'
 import { type MergedSource, mergeByTime } from './capture/merge.ts'
-import type { Packet } from './capture/packet.ts'
+import { emptyPacket, type Packet } from './capture/packet.ts'
 import { openCapture, type Source } from './capture/sources.ts'
 import type { Config } from './config-schema.ts'
 import type { RuleSet } from './detect/rules.ts'
@@ -181,21 +180,6 @@ function readPacket(
   packet.number++
   packet.offset = offset
   return true
-}
-
-function emptyPacket(): Packet {
-  return {
-    bytes: NO_BYTES,
-    start: 0,
-    end: 0,
-    timeUs: 0,
-    timeNs: 0,
-    originalLength: 0,
-    linkType: 0,
-    interfaceId: 0,
-    number: 0,
-    offset: 0,
-  }
 }
 
 // --- from captures

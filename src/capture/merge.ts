@@ -1,6 +1,5 @@
 /** Several captures as one, in the order of time: the two directions of a tap, or the files of a rotated capture. */
-import { NO_BYTES } from '../base/bytes.ts'
-import { type CaptureFault, copyPacket, type Packet } from './packet.ts'
+import { type CaptureFault, copyPacket, emptyPacket, type Packet } from './packet.ts'
 import type { Source } from './sources.ts'
 
 export interface MergedSource {
@@ -155,18 +154,7 @@ class Merge implements MergedSource {
 class Lane {
   readonly source: Source
   readonly order: number
-  readonly packet: Packet = {
-    bytes: NO_BYTES,
-    start: 0,
-    end: 0,
-    timeUs: 0,
-    timeNs: 0,
-    originalLength: 0,
-    linkType: 0,
-    interfaceId: 0,
-    number: 0,
-    offset: 0,
-  }
+  readonly packet: Packet = emptyPacket()
 
   constructor(source: Source, order: number) {
     this.source = source

@@ -1,4 +1,5 @@
 /** What a reader of captures hands over: the packet, why reading stopped, and what the file says about itself. */
+import { NO_BYTES } from '../base/bytes.ts'
 
 /** One packet, overwritten by the next: keep values, never the object. */
 export interface Packet {
@@ -20,6 +21,22 @@ export interface Packet {
   number: number
   /** Where the packet's record begins in the (decompressed) file, in bytes. */
   offset: number
+}
+
+/** A packet for a source to write into. */
+export function emptyPacket(): Packet {
+  return {
+    bytes: NO_BYTES,
+    start: 0,
+    end: 0,
+    timeUs: 0,
+    timeNs: 0,
+    originalLength: 0,
+    linkType: 0,
+    interfaceId: 0,
+    number: 0,
+    offset: 0,
+  }
 }
 
 /** Makes `to` what `from` is; both then share the window. */

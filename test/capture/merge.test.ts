@@ -3,7 +3,8 @@ import { ByteWindow } from '../../src/capture/byte-window.ts'
 import { mergeByTime } from '../../src/capture/merge.ts'
 import { PcapFile } from '../../src/capture/pcap-file.ts'
 import { type CapturedPacket, pcapFile } from '../support/pcap.ts'
-import { emptyPacket, MemoryBytes } from './support.ts'
+import { emptyPacket } from '../../src/capture/packet.ts'
+import { MemoryBytes } from './support.ts'
 
 /** A source of packets at these times, given block by block; the packet's first byte is its place in the source. */
 async function source(name: string, times: readonly number[], options: { blockBytes?: number; cut?: number } = {}) {

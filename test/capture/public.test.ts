@@ -8,9 +8,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Packet } from '../../src/capture/packet.ts'
+import { emptyPacket, type Packet } from '../../src/capture/packet.ts'
 import { CaptureError, openCapture } from '../../src/capture/sources.ts'
-import { emptyPacket } from './support.ts'
 
 const FOLDER = resolve(process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'))
 const NOT_CAPTURES = /\.(md|json|tsv)$/

@@ -3,25 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ByteStream } from '../../src/capture/byte-stream.ts'
-import type { CaptureFault, Packet } from '../../src/capture/packet.ts'
+import { type CaptureFault, emptyPacket, type Packet } from '../../src/capture/packet.ts'
 
 export interface ReadPacket extends Omit<Packet, 'bytes' | 'start' | 'end'> {
   readonly bytes: number[]
-}
-
-export function emptyPacket(): Packet {
-  return {
-    bytes: new Uint8Array(0),
-    start: 0,
-    end: 0,
-    timeUs: 0,
-    timeNs: 0,
-    originalLength: 0,
-    linkType: 0,
-    interfaceId: 0,
-    number: 0,
-    offset: 0,
-  }
 }
 
 /** A packet's values, copied out of the reader's buffer. */

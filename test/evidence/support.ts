@@ -1,8 +1,7 @@
 /** Captures kept as evidence, and taken out again, in one process. */
 import { openCapture } from '../../src/capture/sources.ts'
 import { mergeByTime } from '../../src/capture/merge.ts'
-import { NO_BYTES } from '../../src/base/bytes.ts'
-import type { Packet } from '../../src/capture/packet.ts'
+import { emptyPacket } from '../../src/capture/packet.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Config } from '../../src/config-schema.ts'
 import type { RuleSet } from '../../src/detect/rules.ts'
@@ -100,18 +99,7 @@ export interface ReadPacket {
 /** All packets of a capture file. */
 export async function readCapture(path: string): Promise<ReadPacket[]> {
   const source = await openCapture(path)
-  const packet: Packet = {
-    bytes: NO_BYTES,
-    start: 0,
-    end: 0,
-    timeUs: 0,
-    timeNs: 0,
-    originalLength: 0,
-    linkType: 0,
-    interfaceId: 0,
-    number: 0,
-    offset: 0,
-  }
+  const packet = emptyPacket()
   const packets: ReadPacket[] = []
   while (await source.fill()) {
     while (source.next(packet)) {
