@@ -1,5 +1,5 @@
 /** Keeping packets as evidence, put together: the folder, the thread that writes, the recorder, and what is told of losses. */
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Config } from './config-schema.ts'
 import type { Emit } from './events/catalogue.ts'
 import type { Form } from './evidence/container.ts'
@@ -35,22 +35,27 @@ export class Recording {
   readonly #recorder: EvidenceRecorder
   readonly #filler: Filler
   readonly #exited: Promise<unknown>
+  readonly #problems: MessagePort
   readonly #claim: Claim
   readonly #told: Record<Drop, number> = { 'queue_full.data': 0, 'queue_full.control': 0, disk: 0 }
   #isRecoveryTold = false
-  /** Of the last thing that the disk refused, for people; empty if it refused nothing. */
-  problem = ''
+  #problem = ''
 
-  private constructor(claim: Claim, recovery: Recovery, worker: Worker, filler: Filler, recorder: EvidenceRecorder) {
+  private constructor(
+    claim: Claim,
+    recovery: Recovery,
+    worker: Worker,
+    problems: MessagePort,
+    filler: Filler,
+    recorder: EvidenceRecorder,
+  ) {
     this.#claim = claim
     this.recovery = recovery
     this.#filler = filler
     this.#recorder = recorder
-    worker.on('message', (problem: string) => {
-      this.problem = problem
-    })
+    this.#problems = problems
     worker.on('error', (error) => {
-      this.problem = error.message
+      this.#problem = error.message
       filler.abandon()
     })
     this.#exited = new Promise((resolve) => worker.once('exit', resolve))
@@ -73,11 +78,14 @@ export class Recording {
       const last = listSegments(folder).at(-1)?.number ?? 0
       const queue = newQueue(config.queueBytes, CHUNK_BYTES)
       const form: Form = key === null ? (compress ? 'zstd' : 'plain') : compress ? 'sealed_zstd' : 'sealed'
+      const { port1: ours, port2: theirs } = new MessageChannel()
       const workerData: WriterThreadData = {
         queue,
         options: { folder, form, key, bytesMax: config.maxBytes, ageMsMax: config.maxAgeDays * DAY_MS },
+        problems: theirs,
       }
-      const worker = new Worker(new URL('./evidence/writer-thread.ts', import.meta.url), { workerData })
+      const url = new URL('./evidence/writer-thread.ts', import.meta.url)
+      const worker = new Worker(url, { workerData, transferList: [theirs] })
       const filler = new Filler(queue)
       const recorder = new EvidenceRecorder(filler, {
         data: config.snapData,
@@ -95,7 +103,7 @@ export class Recording {
         firstSegment: last + 1,
         application: `Borescope ${version}`,
       })
-      return new Recording(claim, recovery, worker, filler, recorder)
+      return new Recording(claim, recovery, worker, ours, filler, recorder)
     } catch (error) {
       claim.release()
       throw error
@@ -120,6 +128,20 @@ export class Recording {
       lostPackets,
       dropped: { 'queue_full.data': droppedData, 'queue_full.control': droppedControl, disk: lostPackets },
     }
+  }
+
+  /**
+   * The last thing that the disk refused, for people; empty if it refused nothing. What the other thread said is taken here, so that it
+   * is known as soon as the loss is.
+   */
+  get problem(): string {
+    for (
+      let said = receiveMessageOnPort(this.#problems);
+      said !== undefined;
+      said = receiveMessageOnPort(this.#problems)
+    )
+      this.#problem = said.message as string
+    return this.#problem
   }
 
   /** As `EvidenceRecorder.tick`. */
@@ -181,6 +203,7 @@ export class Recording {
     await this.#recorder.flush()
     this.#filler.stop()
     await this.#exited
+    this.#problems.close()
     this.#claim.release()
   }
 }

@@ -255,7 +255,7 @@ export class Sensor {
       this.#timekeeper?.expire(this.#clock.nowUs)
     }
     this.bus.origin = frame
-    frame.trail.clear()
+    if (this.recorder !== null) frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
     if (mayBeCopied && this.#isDuplicate(verdict)) {

@@ -1,11 +1,13 @@
 /** The thread that packs and writes chunks, so that the packet path never waits for the disk. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, type MessagePort, workerData } from 'node:worker_threads'
 import { Drainer, type QueueLayout } from './queue.ts'
 import { newCounters, SegmentWriter, type WriterCounters, type WriterOptions } from './segment-writer.ts'
 
 export interface WriterThreadData {
   readonly queue: QueueLayout
   readonly options: WriterOptions
+  /** Where it is told, in words, what the disk refused: before the chunk that met it is given back. */
+  readonly problems: MessagePort
 }
 
 /** The order of the counters in shared memory. */
@@ -14,7 +16,7 @@ export const COUNTER_NAMES = Object.keys(newCounters()) as readonly (keyof Write
 /** How often old segments are looked for while nothing comes. */
 const IDLE_MS = 10_000
 
-function run({ queue, options }: WriterThreadData): void {
+function run({ queue, options, problems }: WriterThreadData): void {
   const drainer = new Drainer(queue)
   const writer = new SegmentWriter(options)
   let segment = 0
@@ -23,7 +25,7 @@ function run({ queue, options }: WriterThreadData): void {
     for (const [i, name] of COUNTER_NAMES.entries()) drainer.counters[i] = writer.counters[name]
     if (writer.lastError === told) return
     told = writer.lastError
-    parentPort?.postMessage(told)
+    problems.postMessage(told)
   }
   for (;;) {
     const chunk = drainer.next(IDLE_MS, () => writer.prune())
@@ -46,4 +48,4 @@ function run({ queue, options }: WriterThreadData): void {
   publish()
 }
 
-if (parentPort !== null) run(workerData as WriterThreadData)
+if (!isMainThread) run(workerData as WriterThreadData)
