@@ -1,6 +1,5 @@
 /** A case of the benchmark as a process of its own, started as `bin/borescope` starts the sensor. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,10 +11,12 @@ export const FLAGS = flagsOfTheSensor()
 const COMPILE_CACHE = join(CACHE, 'compiled')
 
 function flagsOfTheSensor(): readonly string[] {
-  const script = readFileSync(join(import.meta.dirname, '../../bin/borescope'), 'utf8')
-  const flags = /^flags='([^']+)'$/m.exec(script)?.[1]
-  if (flags === undefined) throw new Error('bin/borescope names no flags')
-  return flags.split(' ')
+  const script = join(import.meta.dirname, '../../bin/node-flags.sh')
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', '. "$1"; echo "$flags"', 'sh', script], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`${script} failed: ${stderr}`)
+  return stdout.trim().split(' ')
 }
 
 /** Runs a script of this folder, and gives the JSON that it prints. */
