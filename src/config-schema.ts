@@ -149,6 +149,12 @@ export const SCHEMA = z.strictObject({
     .strictObject({
       tunnelsMax: count(100_000, 'L2TP tunnels followed at one time.', 10_000_000),
       sessionsMax: count(1_000_000, 'L2TP sessions followed at one time.', 20_000_000),
+      flows: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether the flows inside tunnels are followed, and what they carry is read. Without them tunnels, sessions, PPP and IPsec are followed all the same, with half of the work.',
+        ),
       flowsMax: count(2_000_000, 'Inner flows followed at one time.', 16_000_000),
       neighboursMax: count(65_536, 'Pairs of hosts remembered for protocols beside L2TPv2.', 10_000_000),
       ikeExchangesMax: count(100_000, 'IKE SAs followed at one time, half-open ones included.', 10_000_000),

@@ -23,6 +23,7 @@ import { trackLimits } from './track-limits.ts'
 import type { FlowSink } from './track/carrier-flows.ts'
 import { OUTCOME, type Outcome } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
+import { NO_FLOWS } from './track/no-flows.ts'
 import { Trackers } from './track/trackers.ts'
 
 /** What went through the packet path. */
@@ -141,7 +142,7 @@ export class Sensor {
       (port) => {
         if (this.frame.protection === null) this.#dissector.learnPort(port)
       },
-      parts.flowSink,
+      track.flows ? parts.flowSink : NO_FLOWS,
     )
     const { anomalies, esp, ikeStreams } = this.trackers
     ikeStreams.attach((frame, bytes, start, end) => this.#followInside(esp.observeInTcp(frame, bytes, start, end)))

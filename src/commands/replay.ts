@@ -176,6 +176,8 @@ function threadsOf(
   paths: readonly string[],
   { threads = 1, evidence }: Pick<ReplayOptions, 'threads' | 'evidence'>,
 ): number {
+  // All but one of the threads follow flows.
+  if (!config.track.flows) return 1
   const isKept = evidence !== undefined || config.evidence.enabled
   if (threads === 'auto') return isKept ? 1 : threadsFor(paths)
   if (isKept && threads > 1) {

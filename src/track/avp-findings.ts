@@ -20,6 +20,8 @@ export class AvpFindings {
 
   /** Each finding on each kind of AVP once a message. */
   report(frame: Frame, tunnel: Tunnel | null, description: SpokenMessage): void {
+    const isPlain = description.findings.length === 0 && description.flaw === null
+    if (isPlain && !description.avps.some(({ recovery }) => recovery !== undefined)) return
     const { protocol } = this.#dialect
     const hosts = frame.hasUdp ? 'udp' : 'ip'
     const fields = {

@@ -68,7 +68,7 @@ export class Version2 implements Dialect {
   }
 
   describe({ l2tp }: Frame): SpokenMessage {
-    return { ...describeControl(l2tp, this.#avps, this.#recover), sessionId: l2tp.sessionId }
+    return Object.assign(describeControl(l2tp, this.#avps, this.#recover), { sessionId: l2tp.sessionId })
   }
 
   contentOf({ l2tp }: Frame): number {

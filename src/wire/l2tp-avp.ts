@@ -249,6 +249,8 @@ export interface AvpDescription {
   readonly findings: readonly AvpFinding[]
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 export interface ControlDescription {
   /** Absent if there was no readable Message Type. */
   readonly messageType?: number
@@ -296,8 +298,7 @@ export function describeControl(message: AvpWindow, avps: AvpCursor, recover?: R
     else found.push('l2tp.avp_excess')
     for (const finding of found) findings.add(finding)
   }
-  return {
-    ...(messageType === undefined ? {} : { messageType }),
+  const description: Writable<ControlDescription> = {
     messageName: messageType === undefined ? 'unknown' : messageName(messageType),
     avps: described,
     control: control as L2tpControl,
@@ -305,6 +306,8 @@ export function describeControl(message: AvpWindow, avps: AvpCursor, recover?: R
     flaw: avps.flaw,
     isSnapped: avps.isSnapped,
   }
+  if (messageType !== undefined) description.messageType = messageType
+  return description
 }
 
 function readShown(avp: AvpCursor, messageType: number | undefined, found: AvpFinding[]): AvpValue | undefined {
@@ -340,21 +343,23 @@ function describeAvp(
   recovery: Recovery | undefined,
   findings: readonly AvpFinding[],
 ): AvpDescription {
-  const vendorName = VENDORS[avp.vendorId]?.name
   const name = rowOf(avp.vendorId, avp.type)?.[0] ?? 'unknown'
-  const meaning = meaningOf(name, value)
-  return {
+  const description: Writable<AvpDescription> = {
     type: avp.type,
     name,
     vendorId: avp.vendorId,
-    ...(vendorName === undefined ? {} : { vendorName }),
     mandatory: avp.isMandatory,
     hidden: avp.isHidden,
     length: avp.length,
-    ...(value === undefined ? {} : { value: value instanceof Uint8Array ? hex(value, 0, value.length) : value }),
-    ...(meaning === undefined ? {} : { meaning }),
-    ...(recovery === undefined ? {} : { recovery: recovery.verdict }),
-    ...(recovery?.verdict === 'recovered' ? { secretIndex: recovery.secretIndex } : {}),
     findings,
   }
+  // One by one, not by spreading what may be absent: each log-in describes some thirty AVPs.
+  const vendorName = VENDORS[avp.vendorId]?.name
+  if (vendorName !== undefined) description.vendorName = vendorName
+  if (value !== undefined) description.value = value instanceof Uint8Array ? hex(value, 0, value.length) : value
+  const meaning = meaningOf(name, value)
+  if (meaning !== undefined) description.meaning = meaning
+  if (recovery !== undefined) description.recovery = recovery.verdict
+  if (recovery?.verdict === 'recovered') description.secretIndex = recovery.secretIndex
+  return description
 }

@@ -60,8 +60,8 @@ class Repeated implements Source {
   }
 }
 
-async function replay(times: number) {
-  const sensor = new Sensor(loadConfig(undefined, {}).config, 'bench')
+async function replay(times: number, flows = true) {
+  const sensor = new Sensor(loadConfig(undefined, { BORESCOPE_TRACK__FLOWS: String(flows) }).config, 'bench')
   const source = await openCapture(mix)
   const startedMs = performance.now()
   await sensor.run(mergeByTime([times === 1 ? source : new Repeated(source, times)]), () => {})
@@ -94,6 +94,10 @@ async function measure(): Promise<object> {
       return replay(1)
     case 'tenfold':
       return replay(10)
+    case 'tunnels':
+      return replay(1, false)
+    case 'tunnels10':
+      return replay(10, false)
     default:
       throw new Error(`no such case: ${name}`)
   }

@@ -43,6 +43,12 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
       run: (mix) => own(scratch, 'replay', mix),
     },
     {
+      name: 'tunnels',
+      says: 'the same with track.flows off: all trackers but that of inner flows',
+      packets,
+      run: (mix) => own(scratch, 'tunnels', mix),
+    },
+    {
       name: 'command',
       says: 'borescope replay --no-store: the same with rules and summary',
       packets,
@@ -53,6 +59,12 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
       says: 'replay, with the same traffic ten times over',
       packets: packets * 10,
       run: (mix) => own(scratch, 'tenfold', mix),
+    },
+    {
+      name: 'tunnels10',
+      says: 'tunnels, with the same traffic ten times over',
+      packets: packets * 10,
+      run: (mix) => own(scratch, 'tunnels10', mix),
     },
     {
       name: 'esp',
@@ -79,6 +91,12 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
       run: (mix) => timed('tcpdump', ['-r', mix, '-w', '/dev/null'], packets),
     },
     {
+      name: 'ndpi',
+      says: 'ndpiReader -i FILE: flows of the outer packets, nothing taken out of tunnels',
+      packets,
+      run: (mix) => timed('ndpiReader', ['-i', mix, '-q'], packets),
+    },
+    {
       name: 'tshark',
       says: `tshark -T ek, the first ${slice.toLocaleString('en')} packets`,
       packets: slice,
@@ -88,7 +106,7 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
 }
 
 /** Once is enough for what takes long and serves as a yardstick only. */
-const ONCE = new Set(['tshark', 'tenfold'])
+const ONCE = new Set(['tshark', 'ndpi', 'tenfold', 'tunnels10'])
 
 export interface PacketFigure {
   readonly says: string
@@ -141,13 +159,13 @@ function figureOf(says: string, runs: readonly Result[], walk: PacketFigure | nu
 /** The figures as lines for people. */
 export function packetLines(figures: PacketFigures): string[] {
   const lines = Object.entries(figures).map(([name, figure]) => {
-    if (figure === null) return `${name.padEnd(8)}  not measured: the program is not installed`
+    if (figure === null) return `${name.padEnd(9)}  not measured: the program is not installed`
     const memory = figure.rssBytes === undefined ? '' : `${Math.round(figure.rssBytes / 1e6)} MB`
     const rate = figure.packetsPerSecond.toLocaleString('en')
-    return `${name.padEnd(8)}  ${rate.padStart(12)}  ${String(figure.ofWalk).padStart(8)}  ${memory.padStart(8)}  ${figure.says}`
+    return `${name.padEnd(9)}  ${rate.padStart(12)}  ${String(figure.ofWalk).padStart(8)}  ${memory.padStart(8)}  ${figure.says}`
   })
   return [
-    `${'case'.padEnd(8)}  ${'packets/s'.padStart(12)}  ${'of walk'.padStart(8)}  ${'memory'.padStart(8)}`,
+    `${'case'.padEnd(9)}  ${'packets/s'.padStart(12)}  ${'of walk'.padStart(8)}  ${'memory'.padStart(8)}`,
     ...lines,
   ]
 }
