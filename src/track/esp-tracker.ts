@@ -6,20 +6,14 @@
  * the SPI. Whoever forges packets can name any SPI, so that an association is a candidate first: it is believed when a second packet
  * goes on from the first, when the other direction answers, or when its content can be read.
  */
-import { hashWindow, mixPair } from '../base/hash.ts'
-import { Endpoints } from '../base/endpoints.ts'
-import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Frame, Protection } from '../dissect/frame.ts'
-import { InsidePacket } from '../dissect/ipsec-inside.ts'
+import type { InsidePacket } from '../dissect/ipsec-inside.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { AhView } from '../wire/ah.ts'
 import { EspView, spiText } from '../wire/esp.ts'
-import { NULL_VERDICT, NullRecogniser } from '../wire/esp-null.ts'
-import { EspOpener } from '../wire/esp-open.ts'
-import { IP_PROTOCOL } from '../wire/ip.ts'
 import { ikePortContent, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
@@ -28,33 +22,26 @@ import type { CarrierFlows } from './carrier-flows.ts'
 import {
   CARRIAGE,
   type Carriage,
-  EspAssociation,
+  type EspAssociation,
   type EspClosedBy,
   type EspTunnel,
   NONE,
   READING,
 } from './esp-association.ts'
+import { EspContent } from './esp-content.ts'
 import { EspEvents, lineageOf } from './esp-events.ts'
-import { EspNames } from './esp-names.ts'
-import { EspPairs, roleOf } from './esp-pairs.ts'
+import { roleOf } from './esp-pairs.ts'
 import { EspScans, isScan } from './esp-scans.ts'
-import { ARRIVAL, type Arrival, SequenceWindows } from './esp-sequence.ts'
+import { ARRIVAL, type Arrival } from './esp-sequence.ts'
+import { EspTable } from './esp-table.ts'
 import { EspTraffic } from './esp-traffic.ts'
 import { EspTrafficEvents } from './esp-traffic-events.ts'
 import { FullTable } from './full-table.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
-import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause, SavedEndpoint } from './saved.ts'
-import {
-  loadAssociation,
-  loadPair,
-  type SavedAssociation,
-  type SavedPair,
-  saveAssociation,
-  savePair,
-} from './saved-esp.ts'
+import type { Pause } from './saved.ts'
+import type { SavedAssociation, SavedPair } from './saved-esp.ts'
 
 export interface EspLimits {
   readonly espAssociationsMax: number
@@ -88,41 +75,29 @@ const ONE_WAY_PACKETS = 10
 /** The last packets of an association may be on their way when its IKE SA is deleted; later ones belong to nobody. */
 const FADE_US = 5 * SECOND_US
 const ORPHAN_US = 30 * SECOND_US
-/** Packets that supplied keys must fail to open before that is told. */
-const REFUSED_AFTER = 8
 /** SPIs that came to nothing, of one source in a minute, that are told one by one. */
 const LONE_TOLD = 3
 const SPI_RESERVED_MAX = 255
-const DEPTHS = 5
 /** A pair whose first packet has no higher number is seen from its start. */
 const FIRST_SEQUENCE_MAX = 8
 
 export class EspTracker implements CarrierOwner {
   readonly events: EspEvents
-  readonly #endpoints: Endpoints
   readonly #anomalies: Anomalies
   readonly #flows: CarrierFlows
   readonly #ike: IkeLookup
-  readonly #keyring: EspKeyring
   readonly #limits: EspLimits
-  readonly #associations: Pool<EspAssociation>
-  readonly #pairs: EspPairs
+  readonly #table: EspTable
   /** Among the owners of carriers. */
   readonly #number: number
-  readonly #names: EspNames
-  readonly #byIke = new Map<string, Set<number>>()
-  readonly #meter = new Meter()
-  readonly #tunnelMeter = new Meter()
-  readonly #windows: SequenceWindows
   readonly #traffic: EspTraffic
   readonly #timers = new Timers()
-  readonly #recogniser: NullRecogniser
   readonly #allowances: Allowances
   readonly #full: FullTable
   readonly #scans: EspScans
   readonly #esp = new EspView()
   readonly #ah = new AhView()
-  readonly #insides: readonly InsidePacket[]
+  readonly #content: EspContent
   readonly #expire = (index: number) => this.#expired(index)
   #candidates = 0
   #nowUs = 0
@@ -130,9 +105,6 @@ export class EspTracker implements CarrierOwner {
   /** The pair whose content was found last, and the end that sent it. */
   #tunnel: EspTunnel | null = null
   #sender: Role = INITIATOR
-  /** The packet that `observe` found, until the next call. */
-  inside: InsidePacket
-
   constructor(
     emit: Emit,
     anomalies: Anomalies,
@@ -142,39 +114,37 @@ export class EspTracker implements CarrierOwner {
     keyring: EspKeyring,
     limits: EspLimits,
   ) {
-    const { espAssociationsMax: capacity } = limits
-    this.#endpoints = new Endpoints(capacity * 2 + 1024)
-    this.#windows = new SequenceWindows(limits.espReplayWindow)
-    this.events = new EspEvents(this.#endpoints, emit, this.#windows)
     this.#anomalies = anomalies
     this.#flows = flows
     this.#ike = ike
-    this.#keyring = keyring
     this.#limits = limits
     this.#number = carriers.admit(this)
-    this.#associations = new Pool(capacity, (index) => new EspAssociation(index))
-    this.#pairs = new EspPairs(this.#endpoints, this.#associations, this.#meter, this, this.#number)
-    this.#names = new EspNames(capacity)
+    const table = new EspTable(limits.espAssociationsMax, limits.espReplayWindow, this, this.#number)
+    this.#table = table
+    this.events = new EspEvents(table.endpoints, emit, table.windows)
     this.#scans = new EspScans(limits.sourcesMax)
-    this.#recogniser = new NullRecogniser({ packetsMin: limits.espNullPackets })
     this.#allowances = new Allowances(limits.reportsPerMinute, limits.sourcesMax)
     this.#traffic = new EspTraffic(
-      new EspTrafficEvents(this.events, emit, this.#allowances, (index) => this.#pairs.at(index)),
+      new EspTrafficEvents(this.events, emit, this.#allowances, (index) => table.pairs.at(index)),
       limits.espWindowUs,
     )
     this.#full = new FullTable(emit)
-    this.#insides = Array.from({ length: DEPTHS }, () => new InsidePacket())
-    this.inside = this.#insides[0]
+    this.#content = new EspContent(this.#esp, this.#ah, keyring, limits.espNullPackets, {
+      read: (frame, association, words) => this.#becameReadable(frame, association, words),
+      corrupt: (frame, association) =>
+        this.#report(frame, 'esp.corrupt', association.carriage, spiText(association.spi), association),
+      refused: (frame, association) => this.#tellRefused(frame, association),
+    })
     ike.onEnded((uid, timeUs, ending) => this.#ikeEnded(uid, timeUs, ending))
   }
 
   /** Associations followed, candidates included. */
   get size(): number {
-    return this.#associations.size
+    return this.#table.associations.size
   }
 
   get pairs(): number {
-    return this.#pairs.size
+    return this.#table.pairs.size
   }
 
   /** Findings that were not told. */
@@ -185,6 +155,11 @@ export class EspTracker implements CarrierOwner {
   /** Packets that were sent, by their sequence numbers, and not seen, on the associations that have ended. */
   get lost(): number {
     return this.#lost
+  }
+
+  /** The packet that `observe` found, until the next call. */
+  get inside(): InsidePacket {
+    return this.#content.inside
   }
 
   /** IPsec around the packet in `inside`. */
@@ -233,10 +208,10 @@ export class EspTracker implements CarrierOwner {
   /** The end of the capture: everything that is open is told. */
   *finish(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    for (const index of this.#associations.used()) {
-      const association = this.#associations.at(index)
+    for (const index of this.#table.associations.used()) {
+      const association = this.#table.associations.at(index)
       if (association.state === 'candidate') this.#settle(association, nowUs)
-      if (!this.#associations.isUsed(index) || association.tunnel === NONE) continue
+      if (!this.#table.associations.isUsed(index) || association.tunnel === NONE) continue
       if (association.isReplaced || this.#fellSilentWithIke(association)) this.#closeUnused(association, nowUs)
       else this.#close(association, nowUs, 'capture_end', 'the capture ended')
       yield
@@ -245,30 +220,20 @@ export class EspTracker implements CarrierOwner {
 
   /** What events call an association; empty while nobody believes in it. */
   uidOf(index: number): string {
-    return this.#associations.at(index).uid
+    return this.#table.associations.at(index).uid
   }
 
   /** From the IKE SA that made it to the association itself; without it if nobody believes in it yet. */
   lineageOf(index: number): readonly string[] {
-    const association = this.#associations.at(index)
-    return association.tunnel === NONE ? [] : lineageOf(association, this.#tunnelOf(association))
+    const association = this.#table.associations.at(index)
+    return association.tunnel === NONE ? [] : lineageOf(association, this.#table.tunnelOf(association))
   }
 
   // --- over a restart of the sensor
 
   /** Every pair, then every association that belongs to one. Candidates are nothing yet. */
-  *save(): Generator<{ readonly pair: SavedPair } | { readonly association: SavedAssociation }> {
-    for (const index of this.#pairs.used()) {
-      const tunnel = this.#pairs.at(index)
-      yield { pair: savePair(tunnel, tunnel.endpoints.map(this.#endpointOf), this.#tunnelMeter.save(index)) }
-    }
-    for (const index of this.#associations.used()) {
-      const association = this.#associations.at(index)
-      if (association.tunnel === NONE) continue
-      const window = this.#windows.save(index)
-      const tunnel = this.#tunnelOf(association)
-      yield { association: saveAssociation(association, tunnel, this.#meter.save(index), window) }
-    }
+  save(): Generator<{ readonly pair: SavedPair } | { readonly association: SavedAssociation }> {
+    return this.#table.save()
   }
 
   /**
@@ -282,88 +247,52 @@ export class EspTracker implements CarrierOwner {
   ): { readonly pairs: number; readonly leftOut: number } {
     const byUid = new Map<string, EspTunnel>()
     for (const pair of pairs) {
-      const tunnel = this.#resumePair(pair, nowUs)
-      if (tunnel !== null) byUid.set(pair.uid, tunnel)
+      const tunnel = this.#table.resumePair(pair)
+      if (tunnel === null) continue
+      this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
+      byUid.set(pair.uid, tunnel)
     }
     let leftOut = pairs.length - byUid.size
     for (const saved of associations) {
       const tunnel = byUid.get(saved.pair)
       if (tunnel === undefined || !this.#resume(saved, tunnel, nowUs > savedUs)) leftOut++
     }
-    for (const tunnel of byUid.values()) if (tunnel.members === 0) this.#pairs.free(tunnel)
-    return { pairs: this.#pairs.size, leftOut }
+    for (const tunnel of byUid.values()) if (tunnel.members === 0) this.#table.pairs.free(tunnel)
+    return { pairs: this.#table.pairs.size, leftOut }
   }
 
   /** Other keys are there: associations of which nothing was opened are tried with them. */
   keysChanged(): void {
-    for (const index of this.#associations.used()) {
-      const association = this.#associations.at(index)
-      const { source, destination, carriage, reading, opened } = association
-      const isKeyed = reading === READING.KEYS
-      if (carriage === CARRIAGE.AH || reading === READING.NOT_ENCRYPTED || (isKeyed && opened > 0)) continue
-      if (isKeyed) association.reading = READING.OPAQUE
-      association.refused = 0
-      association.isRefusalTold = false
-      const [from, to] = [this.#endpoints.bytes(source), this.#endpoints.bytes(destination)]
-      this.#supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+    for (const index of this.#table.associations.used()) {
+      const association = this.#table.associations.at(index)
+      if (this.#content.isToBeTriedAgain(association)) this.#supplyKeys(association)
     }
-  }
-
-  #resumePair(saved: SavedPair, nowUs: number): EspTunnel | null {
-    const [initiator, responder] = saved.endpoints.map(([address, port]) => {
-      const bytes = Buffer.from(address, 'hex')
-      return this.#endpoints.hold(bytes, 0, bytes.length, port)
-    })
-    const isThere = initiator !== NONE && responder !== NONE
-    const tunnel = isThere ? this.#pairs.resume(saved.carriage, initiator, responder, saved.startUs) : null
-    // The pair holds them itself.
-    for (const end of [initiator, responder]) this.#endpoints.release(end)
-    if (tunnel === null) return null
-    loadPair(tunnel, saved)
-    this.#tunnelMeter.open(tunnel.index, saved.startUs)
-    this.#tunnelMeter.restore(tunnel.index, saved.traffic)
-    this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
-    return tunnel
   }
 
   #resume(saved: SavedAssociation, tunnel: EspTunnel, isLater: boolean): boolean {
-    const index = this.#associations.take()
-    if (index === NONE) return false
-    const { role } = saved
-    const [source, destination] = [tunnel.endpoints[role], tunnel.endpoints[1 - role]]
-    const association = this.#associations.at(index)
-    association.reset(saved.spi, tunnel.carriage, source, destination, saved.startUs)
-    loadAssociation(association, saved)
-    for (const end of [source, destination]) this.#endpoints.holdAgain(end)
-    const [from, to] = [this.#endpoints.bytes(source), this.#endpoints.bytes(destination)]
-    association.addresses = mixPair(hashWindow(from, 0, from.length), hashWindow(to, 0, to.length))
-    association.tunnel = tunnel.index
-    tunnel.members++
-    if (saved.isCurrent) tunnel.associations[role] = index
-    this.#meter.open(index, saved.startUs)
-    this.#meter.restore(index, saved.traffic)
-    this.#windows.restore(index, saved.window, isLater)
-    this.#traffic.beginHolding(index)
-    this.#names.insert(association)
-    this.#remember(association)
+    const association = this.#table.resume(saved, tunnel, isLater)
+    if (association === null) return false
+    this.#traffic.beginHolding(association.index)
     if (association.reading === READING.KEYS) {
       // The keys may have changed since.
       association.reading = READING.UNDECIDED
-      this.#supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+      this.#supplyKeys(association)
     }
-    this.#timers.schedule(index, this.#deadline(association))
+    this.#timers.schedule(association.index, this.#deadline(association))
     return true
   }
 
-  readonly #endpointOf = (id: number): SavedEndpoint => [
-    Buffer.from(this.#endpoints.bytes(id)).toString('hex'),
-    this.#endpoints.port(id),
-  ]
+  /** By the ends that it has: what is followed in a packet has them there. */
+  #supplyKeys(association: EspAssociation): void {
+    const { endpoints } = this.#table
+    const [from, to] = [endpoints.bytes(association.source), endpoints.bytes(association.destination)]
+    this.#content.supplyKeys(association, Uint8Array.of(...from, ...to), 0, from.length, from.length)
+  }
 
   // --- carriers
 
   at(index: number): Carrier {
-    return this.#pairs.at(index)
+    return this.#table.pairs.at(index)
   }
 
   identify(carrier: Carrier) {
@@ -376,7 +305,7 @@ export class EspTracker implements CarrierOwner {
   }
 
   traffic(carrier: Carrier, source: Role) {
-    return this.events.traffic(carrier as EspTunnel, this.#tunnelMeter, source)
+    return this.events.traffic(carrier as EspTunnel, this.#table.tunnelMeter, source)
   }
 
   // --- packets
@@ -397,8 +326,8 @@ export class EspTracker implements CarrierOwner {
     }
     if (!esp.isAligned) this.#report(frame, 'esp.alignment', carriage, `${wireEnd - start} bytes`)
     // As signed numbers: half of the unsigned ones would be boxed at each call.
-    const known = this.#find(frame, carriage, esp.spi | 0)
-    if (known !== NONE) return this.#observeKnown(frame, this.#associations.at(known), esp.sequence | 0)
+    const known = this.#table.find(frame, carriage, esp.spi | 0)
+    if (known !== NONE) return this.#observeKnown(frame, this.#table.associations.at(known), esp.sequence | 0)
     if (esp.hasReservedSpi) this.#report(frame, 'esp.spi_reserved', carriage, spiText(esp.spi))
     return this.#observeUnknown(frame, carriage, esp.spi, esp.sequence)
   }
@@ -412,57 +341,39 @@ export class EspTracker implements CarrierOwner {
         this.#report(frame, flaw, CARRIAGE.AH, `${ip.wireEnd - ip.payloadStart} bytes`)
       return OUTCOME.DONE
     }
-    const known = this.#find(frame, CARRIAGE.AH, ah.spi | 0)
-    if (known !== NONE) return this.#observeKnown(frame, this.#associations.at(known), ah.sequence | 0)
+    const known = this.#table.find(frame, CARRIAGE.AH, ah.spi | 0)
+    if (known !== NONE) return this.#observeKnown(frame, this.#table.associations.at(known), ah.sequence | 0)
     if (ah.spi <= SPI_RESERVED_MAX) this.#report(frame, 'ah.spi_reserved', CARRIAGE.AH, spiText(ah.spi))
     return this.#observeUnknown(frame, CARRIAGE.AH, ah.spi, ah.sequence)
-  }
-
-  #find({ ip, sourcePort, destinationPort }: Frame, carriage: Carriage, spi: number): number {
-    const hasPorts = carriage === CARRIAGE.ESP_UDP || carriage === CARRIAGE.ESP_TCP
-    const source = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, hasPorts ? sourcePort : 0)
-    if (source === NONE) return NONE
-    const destination = this.#endpoints.find(
-      ip.bytes,
-      ip.destinationAt,
-      ip.addressLength,
-      hasPorts ? destinationPort : 0,
-    )
-    if (destination === NONE) return NONE
-    const index = this.#names.find(source, destination, carriage, spi)
-    if (index === NONE) return NONE
-    const association = this.#associations.at(index)
-    return association.source === source && association.destination === destination ? index : NONE
   }
 
   #observeKnown(frame: Frame, association: EspAssociation, sequence: number): Outcome {
     this.#mark(frame, association)
     this.#count(frame, association)
     if (association.reading === READING.KEYS) return this.#observeKeyed(frame, association, sequence)
-    const arrival = this.#windows.take(association.index, sequence)
+    const arrival = this.#table.windows.take(association.index, sequence)
     if (arrival > ARRIVAL.LATE) this.#tellArrival(frame, association, sequence, arrival)
     else if (association.state !== 'live') this.#lookAgain(frame, association, arrival)
     if (frame.timeUs > association.parentEndedUs + ORPHAN_US) this.#lookForOrphan(frame, association)
     if (arrival === ARRIVAL.AGAIN || arrival === ARRIVAL.BELOW || association.reading === READING.OPAQUE)
       return OUTCOME.DONE
-    return this.#open(frame, association)
+    return this.#enter(frame, association, this.#content.look(frame, association))
   }
 
   /** With keys that fit, only what is authentic moves the window, as at the receiver (RFC 4303 section 3.4.3). */
   #observeKeyed(frame: Frame, association: EspAssociation, sequence: number): Outcome {
     const { index } = association
-    const isOpened = this.#openWithKeys(frame, association)
+    const isOpened = this.#content.open(frame, association)
     if (!isOpened && association.opened > 0 && !this.#esp.isSnapped) return OUTCOME.DONE
-    const arrival = this.#windows.take(index, sequence)
+    const arrival = this.#table.windows.take(index, sequence)
     if (arrival === ARRIVAL.AHEAD && isOpened) {
-      this.#windows.believe(index)
+      this.#table.windows.believe(index)
       this.#tellArrival(frame, association, sequence, ARRIVAL.RESUMED)
     } else if (arrival > ARRIVAL.LATE) this.#tellArrival(frame, association, sequence, arrival)
     else if (association.state !== 'live') this.#lookAgain(frame, association, arrival)
     if (frame.timeUs > association.parentEndedUs + ORPHAN_US) this.#lookForOrphan(frame, association)
     if (!isOpened || arrival === ARRIVAL.AGAIN || arrival === ARRIVAL.BELOW) return OUTCOME.DONE
-    const { bytes, contentStart, contentEnd, nextHeader } = association.openers[0]
-    return this.#enter(frame, association, nextHeader, bytes, contentStart, contentEnd)
+    return this.#enter(frame, association, this.#content.lookInOpened(frame, association))
   }
 
   #mark({ trail }: Frame, { index, spi }: EspAssociation): void {
@@ -473,8 +384,8 @@ export class EspTracker implements CarrierOwner {
   #count(frame: Frame, { index, tunnel, role, carriage }: EspAssociation): void {
     const { ip } = frame
     const bytes = ip.wireEnd - ip.headerStart
-    this.#meter.count(index, 0, bytes, frame)
-    if (tunnel !== NONE) this.#tunnelMeter.count(tunnel, role, bytes, frame)
+    this.#table.meter.count(index, 0, bytes, frame)
+    if (tunnel !== NONE) this.#table.tunnelMeter.count(tunnel, role, bytes, frame)
     // AH hides nothing.
     if (carriage === CARRIAGE.AH) return
     const { start, wireEnd } = this.#esp
@@ -491,86 +402,23 @@ export class EspTracker implements CarrierOwner {
 
   // --- content
 
-  #open(frame: Frame, association: EspAssociation): Outcome {
-    if (association.reading === READING.CLEAR) {
-      const { bytes, nextHeader, payloadStart, payloadEnd } = this.#ah
-      return this.#enter(frame, association, nextHeader, bytes, payloadStart, payloadEnd)
-    }
-    const { nullState } = association
-    const recogniser = this.#recogniser
-    const isRead = recogniser.look(nullState, this.#esp, frame.ip)
-    if (association.reading === READING.UNDECIDED && nullState.verdict !== NULL_VERDICT.UNDECIDED)
-      this.#decide(frame, association)
-    if (!isRead) return OUTCOME.DONE
-    const { bytes, contentStart, contentEnd, nextHeader } = recogniser
-    return this.#enter(frame, association, nextHeader, bytes, contentStart, contentEnd)
-  }
-
-  #decide(frame: Frame, association: EspAssociation): void {
-    if (association.nullState.verdict === NULL_VERDICT.ENCRYPTED) {
-      association.reading = READING.OPAQUE
-      return
-    }
-    association.reading = READING.NOT_ENCRYPTED
-    this.#setMode(association, this.#recogniser.nextHeader)
-    this.#believe(association, frame.timeUs)
-    this.#tellRead(frame, association, 'is not encrypted')
-  }
-
-  /** Whether one of the keys opened the packet; it is the only one from then on. */
-  #openWithKeys(frame: Frame, association: EspAssociation): boolean {
-    const { plain } = this.#insides[Math.min(frame.depth, DEPTHS - 1)]
-    for (const opener of association.openers) {
-      const verdict = opener.open(this.#esp, plain)
-      if (verdict === 'opened') {
-        if (association.opened === 0) {
-          association.openers = [opener]
-          association.opened = 1
-          this.#setMode(association, opener.nextHeader)
-          this.#believe(association, frame.timeUs)
-          this.#tellRead(frame, association, `is opened with keys for ${opener.keys.suite}`)
-        } else association.opened++
-        return true
-      }
-      if (verdict === 'snapped') return false
-      if (verdict === 'corrupt') {
-        association.corrupt++
-        this.#report(frame, 'esp.corrupt', association.carriage, spiText(association.spi), association)
-      }
-    }
-    if (association.opened === 0 && ++association.refused >= REFUSED_AFTER) this.#tellRefused(frame, association)
-    return false
-  }
-
-  #enter(
-    frame: Frame,
-    association: EspAssociation,
-    nextHeader: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): Outcome {
-    const inside = this.#insides[Math.min(frame.depth, DEPTHS - 1)]
-    if (!inside.compose(frame.ip, nextHeader, bytes, start, end)) return OUTCOME.DONE
+  /** The packet in `inside` goes on its way, if one was found and somebody believes in the association. */
+  #enter(frame: Frame, association: EspAssociation, isFound: boolean): Outcome {
+    if (!isFound) return OUTCOME.DONE
     this.#believe(association, frame.timeUs)
     if (association.tunnel === NONE) return OUTCOME.DONE
-    if (association.mode === undefined) this.#setMode(association, nextHeader)
+    association.mode ??= this.#content.mode
     if (association.reading !== READING.KEYS) association.opened++
-    this.inside = inside
-    this.#tunnel = this.#pairs.at(association.tunnel)
+    this.#tunnel = this.#table.tunnelOf(association)
     this.#tunnel.isRead = true
     this.#sender = association.role
     return OUTCOME.INSIDE
   }
 
-  #setMode(association: EspAssociation, nextHeader: number): void {
-    const isTunnel = nextHeader === IP_PROTOCOL.IPIP || nextHeader === IP_PROTOCOL.IPV6
-    association.mode = isTunnel ? 'tunnel' : 'transport'
-  }
-
-  #tellRead(frame: Frame, association: EspAssociation, words: string): void {
+  #becameReadable(frame: Frame, association: EspAssociation, words: string): void {
+    this.#believe(association, frame.timeUs)
     if (association.tunnel === NONE) return
-    this.events.tell('esp.association.read', frame.timeUs, association, this.#tunnelOf(association), words, {})
+    this.events.tell('esp.association.read', frame.timeUs, association, this.#table.tunnelOf(association), words, {})
   }
 
   #tellRefused(frame: Frame, association: EspAssociation): void {
@@ -581,7 +429,7 @@ export class EspTracker implements CarrierOwner {
       'esp.keys.refused',
       frame.timeUs,
       association,
-      this.#tunnelOf(association),
+      this.#table.tunnelOf(association),
       `is not opened: ${reason}`,
       { 'event.reason': reason },
     )
@@ -593,96 +441,67 @@ export class EspTracker implements CarrierOwner {
     if (association.tunnel === NONE || arrival === ARRIVAL.AHEAD) return
     const suppressed = this.#allowances.take(`${association.uid} ${arrival}`, frame.timeUs, String(sequence >>> 0))
     if (suppressed !== -1)
-      this.events.arrived(association, this.#tunnelOf(association), frame.timeUs, sequence >>> 0, arrival, suppressed)
+      this.events.arrived(
+        association,
+        this.#table.tunnelOf(association),
+        frame.timeUs,
+        sequence >>> 0,
+        arrival,
+        suppressed,
+      )
   }
 
   // --- associations that nobody knows yet
 
   #observeUnknown(frame: Frame, carriage: Carriage, spi: number, sequence: number): Outcome {
-    const addresses = addressesOf(frame)
-    const elsewhere = this.#names.findElsewhere(addresses, carriage, spi)
-    const other = elsewhere === NONE ? null : this.#associations.at(elsewhere)
+    const other = this.#table.findElsewhere(frame, carriage, spi)
     if (other !== null && this.#isContinued(other, sequence)) {
       this.#follow(frame, other)
       return this.#observeKnown(frame, other, sequence)
     }
-    const association = this.#begin(frame, carriage, spi, sequence, addresses)
+    const association = this.#begin(frame, carriage, spi, sequence)
     if (association === null) return OUTCOME.DONE
     if (other !== null && other.state !== 'candidate') this.#collide(frame, association, other)
-    if (association.reading !== READING.KEYS) return this.#open(frame, association)
-    if (!this.#openWithKeys(frame, association)) return OUTCOME.DONE
-    const { bytes, contentStart, contentEnd, nextHeader } = association.openers[0]
-    return this.#enter(frame, association, nextHeader, bytes, contentStart, contentEnd)
+    if (association.reading !== READING.KEYS)
+      return this.#enter(frame, association, this.#content.look(frame, association))
+    if (!this.#content.open(frame, association)) return OUTCOME.DONE
+    return this.#enter(frame, association, this.#content.lookInOpened(frame, association))
   }
 
-  #begin(frame: Frame, carriage: Carriage, spi: number, sequence: number, addresses: number): EspAssociation | null {
+  #begin(frame: Frame, carriage: Carriage, spi: number, sequence: number): EspAssociation | null {
     const { ip, timeUs } = frame
-    if (this.#candidates * CANDIDATE_SHARE >= this.#associations.capacity) {
-      this.#full.tell('esp_associations', this.#associations.capacity, timeUs, 'IPsec associations nobody believes in')
+    const { capacity } = this.#table.associations
+    if (this.#candidates * CANDIDATE_SHARE >= capacity) {
+      this.#full.tell('esp_associations', capacity, timeUs, 'IPsec associations nobody believes in')
       return null
     }
-    const hasPorts = carriage === CARRIAGE.ESP_UDP || carriage === CARRIAGE.ESP_TCP
-    const [sourcePort, destinationPort] = hasPorts ? [frame.sourcePort, frame.destinationPort] : [0, 0]
-    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
-    const index = source === NONE || destination === NONE ? NONE : this.#associations.take()
-    if (index === NONE) {
-      this.#endpoints.release(source)
-      this.#endpoints.release(destination)
-      this.#full.tell('esp_associations', this.#associations.capacity, timeUs, 'IPsec associations')
+    const association = this.#table.begin(frame, carriage, spi, sequence)
+    if (association === null) {
+      this.#full.tell('esp_associations', capacity, timeUs, 'IPsec associations')
       return null
     }
-    const association = this.#associations.at(index)
-    association.reset(spi, carriage, source, destination, timeUs)
+    const { index } = association
     this.#mark(frame, association)
-    association.firstSequence = sequence
-    association.addresses = addresses
     association.vlan = vlanOf(frame)
     association.outside = frame.protection
     association.parent = this.#ike.parentOf(frame)
     this.#candidates++
-    this.#meter.open(index, timeUs)
-    this.#windows.open(index, sequence)
     this.#traffic.beginHolding(index)
     this.#count(frame, association)
-    this.#names.insert(association)
-    this.#supplyKeys(association, ip.bytes, ip.sourceAt, ip.destinationAt, ip.addressLength)
+    this.#content.supplyKeys(association, ip.bytes, ip.sourceAt, ip.destinationAt, ip.addressLength)
     this.#timers.schedule(index, timeUs + CANDIDATE_US)
     return association
-  }
-
-  #supplyKeys(
-    association: EspAssociation,
-    bytes: Uint8Array,
-    sourceAt: number,
-    destinationAt: number,
-    addressLength: number,
-  ): void {
-    if (association.carriage === CARRIAGE.AH) {
-      association.reading = READING.CLEAR
-      return
-    }
-    const openers = this.#keyring
-      .candidates(bytes, sourceAt, destinationAt, addressLength, association.spi)
-      .flatMap(({ keys }) => (keys === null ? [] : [new EspOpener(keys)]))
-    if (openers.length === 0) return
-    association.openers = openers
-    association.reading = READING.KEYS
   }
 
   /** A second packet, an answer, or content that can be read: from now on it is told of. */
   #believe(association: EspAssociation, timeUs: number): void {
     if (association.state !== 'candidate') return
-    const { source, destination } = association
-    const tunnel = this.#pairs.find(association) ?? this.#openTunnel(association, timeUs)
+    const tunnel = this.#table.pairs.find(association) ?? this.#openTunnel(association, timeUs)
     if (tunnel === null) return
-    association.role = roleOf(tunnel, source)
+    association.role = roleOf(tunnel, association.source)
     this.#accept(association, tunnel, timeUs)
-    const answer = this.#names.latest(destination, source)
-    if (answer === NONE) return
-    const other = this.#associations.at(answer)
-    const isAnswer = other.carriage === association.carriage && Math.abs(other.startUs - association.startUs) <= PAIR_US
-    if (other.state === 'candidate' && isAnswer) this.#believe(other, timeUs)
+    const other = this.#findAnswer(association)
+    if (other?.state === 'candidate') this.#believe(other, timeUs)
   }
 
   #accept(association: EspAssociation, tunnel: EspTunnel, timeUs: number): void {
@@ -695,11 +514,11 @@ export class EspTracker implements CarrierOwner {
     tunnel.members++
     association.tunnel = tunnel.index
     // What it carried while nobody believed in it.
-    const packets = this.#meter.packets(index, 0)
-    const bytes = this.#meter.bytes(index, 0)
-    this.#tunnelMeter.add(tunnel.index, role, packets, bytes, this.#meter.lastUs(index))
+    const packets = this.#table.meter.packets(index, 0)
+    const bytes = this.#table.meter.bytes(index, 0)
+    this.#table.tunnelMeter.add(tunnel.index, role, packets, bytes, this.#table.meter.lastUs(index))
     this.#traffic.adopt(tunnel.index, role, index)
-    this.#remember(association)
+    this.#table.remember(association)
     this.#tellSeen(association, tunnel, timeUs)
     if (!tunnel.isOpen && tunnel.associations[INITIATOR] !== NONE && tunnel.associations[RESPONDER] !== NONE) {
       tunnel.isOpen = true
@@ -724,7 +543,7 @@ export class EspTracker implements CarrierOwner {
     if (tunnel.switched !== 3) return
     tunnel.switched = 0
     tunnel.rekeys++
-    const spis = tunnel.associations.map((index) => this.#associations.at(index).spi)
+    const spis = tunnel.associations.map((index) => this.#table.associations.at(index).spi)
     this.events.rekeyed(tunnel, timeUs, spis)
   }
 
@@ -732,7 +551,7 @@ export class EspTracker implements CarrierOwner {
   #replace(association: EspAssociation, tunnel: EspTunnel, timeUs: number): void {
     const before = tunnel.associations[association.role]
     if (before === NONE) return
-    const old = this.#associations.at(before)
+    const old = this.#table.associations.at(before)
     old.state = 'replaced'
     old.replacedUs = timeUs
     association.predecessor = { uid: old.uid, spi: old.spi }
@@ -741,7 +560,7 @@ export class EspTracker implements CarrierOwner {
 
   /** It did not give way after all: what seemed to replace it is a pair of its own. */
   #split(association: EspAssociation, timeUs: number): void {
-    const tunnel = this.#tunnelOf(association)
+    const tunnel = this.#table.tunnelOf(association)
     const { role } = association
     const current = tunnel.associations[role]
     association.state = 'live'
@@ -750,9 +569,9 @@ export class EspTracker implements CarrierOwner {
     tunnel.switched = 0
     this.#timers.schedule(association.index, this.#deadline(association))
     if (current === NONE || current === association.index) return
-    const successor = this.#associations.at(current)
+    const successor = this.#table.associations.at(current)
     successor.predecessor = null
-    const other = this.#pairs.findHalf(successor, tunnel) ?? this.#openTunnel(successor, timeUs)
+    const other = this.#table.pairs.findHalf(successor, tunnel) ?? this.#openTunnel(successor, timeUs)
     if (other === null) return
     tunnel.members--
     other.members++
@@ -771,17 +590,21 @@ export class EspTracker implements CarrierOwner {
 
   /** A candidate that nothing came of: a lone packet is told, many of one source are a scan. */
   #settle(association: EspAssociation, timeUs: number): void {
-    const { source, destination, carriage, startUs } = association
-    const answer = this.#names.latest(destination, source)
-    const other = answer === NONE ? null : this.#associations.at(answer)
-    const isPaired = other !== null && other.carriage === carriage && Math.abs(other.startUs - startUs) <= PAIR_US
-    if (isPaired || this.#countLone(association, timeUs) <= LONE_TOLD) this.#believe(association, timeUs)
+    if (this.#findAnswer(association) !== null || this.#countLone(association, timeUs) <= LONE_TOLD)
+      this.#believe(association, timeUs)
     if (association.state === 'candidate') this.#forget(association)
+  }
+
+  /** What seems to be the other direction: it began at about the same time. */
+  #findAnswer(association: EspAssociation): EspAssociation | null {
+    const other = this.#table.findAnswer(association)
+    if (other === null || other.carriage !== association.carriage) return null
+    return Math.abs(other.startUs - association.startUs) <= PAIR_US ? other : null
   }
 
   /** How many SPIs of this source came to nothing in this minute. */
   #countLone(association: EspAssociation, timeUs: number): number {
-    const spis = this.#scans.count(this.#endpoints.digest(association.source), association.startUs)
+    const spis = this.#scans.count(this.#table.endpoints.digest(association.source), association.startUs)
     if (isScan(spis)) this.events.scanned(association, timeUs, spis)
     return spis
   }
@@ -790,58 +613,30 @@ export class EspTracker implements CarrierOwner {
 
   /** Whether a number may be the next of a stream whose packets come from another port by now. */
   #isContinued({ index }: EspAssociation, sequence: number): boolean {
-    const ahead = (sequence - this.#windows.highest(index)) | 0
+    const ahead = (sequence - this.#table.windows.highest(index)) | 0
     return ahead > 0 && ahead <= this.#limits.espReplayWindow
   }
 
   #follow(frame: Frame, association: EspAssociation): void {
-    const { ip, sourcePort, destinationPort, timeUs } = frame
-    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
-    if (source === NONE || destination === NONE) {
-      this.#endpoints.release(source)
-      this.#endpoints.release(destination)
-      return
-    }
-    const before = this.#endpoints.port(association.source)
-    const tunnel = association.tunnel === NONE ? null : this.#tunnelOf(association)
-    if (tunnel !== null) this.#moveTunnel(tunnel, association.role, source, destination)
-    this.#move(association, source, destination)
-    this.#endpoints.release(source)
-    this.#endpoints.release(destination)
-    if (tunnel === null || before === sourcePort) return
+    const { sourcePort, timeUs } = frame
+    const before = this.#table.endpoints.port(association.source)
+    const hasMoved = this.#table.follow(frame, association)
+    if (!hasMoved || association.tunnel === NONE || before === sourcePort) return
+    const tunnel = this.#table.tunnelOf(association)
     const suppressed = this.#allowances.take(`${tunnel.uid} moved`, timeUs, String(sourcePort))
     if (suppressed !== -1) this.events.moved(tunnel, association.role, before, timeUs, suppressed)
-  }
-
-  /** The other direction moves with it: its packets go to the new port. */
-  #moveTunnel(tunnel: EspTunnel, role: Role, source: number, destination: number): void {
-    const back = tunnel.associations[1 - role]
-    this.#pairs.move(tunnel, role, source, destination)
-    if (back !== NONE) this.#move(this.#associations.at(back), destination, source)
-  }
-
-  #move(association: EspAssociation, source: number, destination: number): void {
-    this.#names.remove(association)
-    this.#endpoints.holdAgain(source)
-    this.#endpoints.holdAgain(destination)
-    this.#endpoints.release(association.source)
-    this.#endpoints.release(association.destination)
-    association.source = source
-    association.destination = destination
-    this.#names.insert(association)
   }
 
   #collide(frame: Frame, association: EspAssociation, other: EspAssociation): void {
     this.#believe(association, frame.timeUs)
     if (association.tunnel === NONE) return
-    const [from, elsewhere] = [association, other].map(({ source }) => this.#endpoints.port(source))
+    const [from, elsewhere] = [association, other].map(({ source }) => this.#table.endpoints.port(source))
     const reason = `port ${from} uses the SPI that port ${elsewhere} uses`
     this.events.tell(
       'esp.spi.collided',
       frame.timeUs,
       association,
-      this.#tunnelOf(association),
+      this.#table.tunnelOf(association),
       `collides: ${reason}`,
       {
         'event.reason': reason,
@@ -851,17 +646,10 @@ export class EspTracker implements CarrierOwner {
 
   // --- IKE
 
-  #remember({ index, parent }: EspAssociation): void {
-    if (parent === null) return
-    const known = this.#byIke.get(parent.uid)
-    if (known === undefined) this.#byIke.set(parent.uid, new Set([index]))
-    else known.add(index)
-  }
-
   #ikeEnded(uid: string, timeUs: number, ending: IkeEnding): void {
     if (ending !== 'deleted') return
-    for (const index of this.#byIke.get(uid) ?? []) {
-      const association = this.#associations.at(index)
+    for (const index of this.#table.childrenOf(uid)) {
+      const association = this.#table.associations.at(index)
       association.parentEndedUs = timeUs
       this.#timers.schedule(index, Math.min(this.#deadline(association), timeUs + ORPHAN_US))
     }
@@ -883,7 +671,7 @@ export class EspTracker implements CarrierOwner {
       'esp.association.orphaned',
       frame.timeUs,
       association,
-      this.#tunnelOf(association),
+      this.#table.tunnelOf(association),
       `goes on: ${reason}`,
       { 'event.reason': reason },
     )
@@ -892,13 +680,13 @@ export class EspTracker implements CarrierOwner {
   // --- life and death
 
   #openTunnel(association: EspAssociation, timeUs: number): EspTunnel | null {
-    const tunnel = this.#pairs.open(association)
+    const tunnel = this.#table.pairs.open(association)
     if (tunnel === null) {
-      this.#full.tell('esp_tunnels', this.#pairs.capacity, timeUs, 'pairs of IPsec associations')
+      this.#full.tell('esp_tunnels', this.#table.pairs.capacity, timeUs, 'pairs of IPsec associations')
       return null
     }
     const { parent, outside } = association
-    this.#tunnelMeter.open(tunnel.index, association.startUs)
+    this.#table.tunnelMeter.open(tunnel.index, association.startUs)
     this.#traffic.open(tunnel.index, association.firstSequence <= FIRST_SEQUENCE_MAX, { timeUs: association.startUs })
     tunnel.uid = this.events.tunnelUid(tunnel, association)
     const above = outside?.lineage ?? (parent === null ? [] : [parent.uid])
@@ -911,12 +699,12 @@ export class EspTracker implements CarrierOwner {
   }
 
   #close(association: EspAssociation, timeUs: number, closedBy: EspClosedBy, reason: string): void {
-    const tunnel = this.#tunnelOf(association)
+    const tunnel = this.#table.tunnelOf(association)
     const { index, role } = association
-    const lost = this.#windows.lost(index)
+    const lost = this.#table.windows.lost(index)
     tunnel.lost += lost
     this.#lost += lost
-    this.events.associationClosed(association, tunnel, timeUs, closedBy, reason, this.#meter)
+    this.events.associationClosed(association, tunnel, timeUs, closedBy, reason, this.#table.meter)
     if (tunnel.associations[role] === index) {
       tunnel.associations[role] = NONE
       // A direction that has ended is not half way through a rekeying.
@@ -925,35 +713,26 @@ export class EspTracker implements CarrierOwner {
     if (closedBy !== 'rekey') tunnel.ending = { closedBy, reason }
     this.#forget(association)
     if (--tunnel.members > 0) return
-    this.#traffic.close(tunnel.index, this.#tunnelMeter.lastUs(tunnel.index))
+    this.#traffic.close(tunnel.index, this.#table.tunnelMeter.lastUs(tunnel.index))
     this.#flows.carrierClosed(tunnel)
-    if (tunnel.isOpen) this.events.tunnelClosed(tunnel, timeUs, this.#tunnelMeter)
+    if (tunnel.isOpen) this.events.tunnelClosed(tunnel, timeUs, this.#table.tunnelMeter)
     if (this.#tunnel === tunnel) this.#tunnel = null
-    this.#pairs.free(tunnel)
+    this.#table.pairs.free(tunnel)
   }
 
   #forget(association: EspAssociation): void {
-    const { index, source, destination, parent } = association
-    this.#timers.cancel(index)
+    this.#timers.cancel(association.index)
     if (association.state === 'candidate') this.#candidates--
-    this.#names.remove(association)
-    if (parent !== null) {
-      const siblings = this.#byIke.get(parent.uid)
-      siblings?.delete(index)
-      if (siblings?.size === 0) this.#byIke.delete(parent.uid)
-    }
-    this.#endpoints.release(source)
-    this.#endpoints.release(destination)
-    this.#associations.free(index)
+    this.#table.forget(association)
   }
 
   #deadline(association: EspAssociation): number {
     const { index, startUs, parentEndedUs, isOutlivedTold, parent } = association
-    const lastUs = this.#meter.lastUs(index)
+    const lastUs = this.#table.meter.lastUs(index)
     if (association.state === 'candidate') return lastUs + CANDIDATE_US
     if (association.isReplaced) return lastUs + OVERLAP_US
     let dueUs = lastUs + this.#limits.espIdleUs
-    if (!this.#tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, startUs + ONE_WAY_US)
+    if (!this.#table.tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, startUs + ONE_WAY_US)
     if (!isOutlivedTold && parent?.lifetimeSeconds !== undefined)
       dueUs = Math.min(dueUs, startUs + parent.lifetimeSeconds * SECOND_US)
     const endedUs = parentEndedUs + ORPHAN_US
@@ -961,8 +740,8 @@ export class EspTracker implements CarrierOwner {
   }
 
   #expired(index: number): void {
-    if (!this.#associations.isUsed(index)) return
-    const association = this.#associations.at(index)
+    if (!this.#table.associations.isUsed(index)) return
+    const association = this.#table.associations.at(index)
     if (this.#endedWithIke(association)) {
       this.#closeUnused(association, association.parentEndedUs + ORPHAN_US)
       return
@@ -976,7 +755,7 @@ export class EspTracker implements CarrierOwner {
       this.#settle(association, dueUs)
       return
     }
-    const lastUs = this.#meter.lastUs(index)
+    const lastUs = this.#table.meter.lastUs(index)
     if (association.isReplaced) {
       this.#closeUnused(association, dueUs)
       return
@@ -1003,50 +782,38 @@ export class EspTracker implements CarrierOwner {
 
   /** Neither direction went on after the IKE SA was deleted. */
   #fellSilentWithIke({ tunnel, parentEndedUs }: EspAssociation): boolean {
-    return this.#tunnelMeter.lastUs(tunnel) <= parentEndedUs + FADE_US && parentEndedUs < Number.POSITIVE_INFINITY
+    return this.#table.tunnelMeter.lastUs(tunnel) <= parentEndedUs + FADE_US && parentEndedUs < Number.POSITIVE_INFINITY
   }
 
   /** What time alone shows of an association that goes on. */
   #examine(association: EspAssociation): void {
     const { index, startUs, parent } = association
-    const tunnel = this.#tunnelOf(association)
+    const tunnel = this.#table.tunnelOf(association)
     if (!tunnel.isOneWayTold && startUs + ONE_WAY_US <= this.#nowUs) {
       tunnel.isOneWayTold = true
-      const packets = this.#tunnelMeter.packets(tunnel.index, association.role)
+      const packets = this.#table.tunnelMeter.packets(tunnel.index, association.role)
       const isAlone = tunnel.associations[1 - association.role] === NONE
       if (isAlone && packets >= ONE_WAY_PACKETS) this.events.oneWay(tunnel, startUs + ONE_WAY_US, packets)
     }
     const lifetimeUs = (parent?.lifetimeSeconds ?? Number.POSITIVE_INFINITY) * SECOND_US
     if (association.isOutlivedTold || startUs + lifetimeUs > this.#nowUs) return
     association.isOutlivedTold = true
-    if (this.#meter.lastUs(index) <= startUs + lifetimeUs) return
+    if (this.#table.meter.lastUs(index) <= startUs + lifetimeUs) return
     const reason = `it is older than the ${parent?.lifetimeSeconds} s that its IKE SA may live`
     this.events.tell('esp.association.outlived', startUs + lifetimeUs, association, tunnel, `goes on: ${reason}`, {
       'event.reason': reason,
     })
   }
 
-  #tunnelOf({ tunnel }: EspAssociation): EspTunnel {
-    return this.#pairs.at(tunnel)
-  }
-
   #report(frame: Frame, name: string, carriage: Carriage, detail: string, association?: EspAssociation): void {
     const layer = carriage === CARRIAGE.AH ? 'ah' : 'esp'
     const hosts = carriage === CARRIAGE.ESP || carriage === CARRIAGE.AH ? 'ip' : 'udp'
-    const tunnel = association === undefined || association.tunnel === NONE ? undefined : this.#tunnelOf(association)
+    const tunnel =
+      association === undefined || association.tunnel === NONE ? undefined : this.#table.tunnelOf(association)
     this.#anomalies.report(frame, name, layer, detail, hosts, {
       'network.protocol': layer,
       'esp.tunnel.uid': tunnel?.uid,
       'borescope.lineage': tunnel?.protection.lineage,
     })
   }
-}
-
-/** The addresses of the frame in their order, as a number. */
-function addressesOf({ ip }: Frame): number {
-  const { bytes, sourceAt, destinationAt, addressLength } = ip
-  return mixPair(
-    hashWindow(bytes, sourceAt, sourceAt + addressLength),
-    hashWindow(bytes, destinationAt, destinationAt + addressLength),
-  )
 }
