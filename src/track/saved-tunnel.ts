@@ -2,7 +2,7 @@
 import type { SavedChannel } from './control-channel.ts'
 import type { Role } from './role.ts'
 import type { SavedEndpoint, SavedMeter, SavedProtection } from './saved.ts'
-import type { SavedLink } from './saved-ppp.ts'
+import type { PackedLink } from './packed-ppp.ts'
 import type { CallFacts, CallKind, Session, SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
@@ -106,7 +106,7 @@ export interface SavedSession {
   readonly traffic: SavedMeter
   /** Data messages with Ns, by sender: lost, late, and the number that is due. Null if they have none. */
   readonly sequence: readonly (readonly [lost: number, reordered: number, expected: number])[] | null
-  readonly link: SavedLink | null
+  readonly link: PackedLink | null
   /** What the version adds; undefined if it adds nothing. */
   readonly more: unknown
 }

@@ -21,9 +21,10 @@ import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
+import { packLink } from './packed-ppp.ts'
+import { PppLink } from './ppp-link.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
-import { loadLink, saveLink } from './saved-ppp.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
   type CallFacts,
@@ -220,7 +221,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
             this.#meter.mark(index, 1) === SEQUENCED
               ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
               : null,
-          link: saveLink(session.link),
+          link: session.link instanceof PppLink ? packLink(session.link) : session.link,
           more: this.#variety?.saveMore(session),
         }),
       )
@@ -235,7 +236,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (session === null) return
     const { index } = session
     loadSession(session, saved)
-    session.link = loadLink(saved.link)
+    session.link = saved.link
     this.#meter.restore(index, saved.traffic)
     this.#enter(session, saved.state)
     for (const [sender, [lost, reordered, expected]] of (saved.sequence ?? []).entries()) {

@@ -1,7 +1,6 @@
 /** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.4 and 7.5). */
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
-import type { PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
 import { NO_ID } from './tunnel.ts'
 
@@ -97,7 +96,7 @@ export class Session implements Carrier {
   next = NO_SESSION
   previous = NO_SESSION
   call: CallFacts | null = null
-  link: PppLink | null = null
+  link: Carrier['link'] = null
   userName: string | undefined
   accessUid: string | undefined
 
