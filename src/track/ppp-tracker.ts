@@ -87,10 +87,11 @@ export class PppLinkTracker {
     const { link } = carrier
     if (link instanceof PppLink) return link
     const taken = link === null ? new PppLink() : unpackLink(link)
-    carrier.link = taken
     const place = this.#takenUp++ % AT_HAND_MAX
     if (place < this.#atHand.length) putAway(this.#atHand[place])
     this.#atHand[place] = carrier
+    // Only now: an earlier link of the same carrier may have been the one to be put away.
+    carrier.link = taken
     return taken
   }
 
