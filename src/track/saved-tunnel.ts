@@ -118,7 +118,7 @@ export function saveSession(
   const plain = Object.fromEntries(SESSION_FIELDS.map((field) => [field, session[field]]))
   return {
     ...(plain as unknown as Pick<SavedSession, 'uid' | 'state' | 'kind' | 'startUs'>),
-    ids: [session.ids[0], session.ids[1]],
+    ids: [session.idOf(0), session.idOf(1)],
     lacking: session.lacking,
     call: session.call,
     ...parts,
