@@ -715,7 +715,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   }
 
   #uid(session: Session, tunnel: Tunnel): string {
-    return `s-${hash('sha1', `${tunnel.uid} ${session.idOf(0)} ${session.idOf(1)} ${session.startUs}`).slice(0, 12)}`
+    const digest = hash('sha1', `${tunnel.uid} ${session.idOf(0)} ${session.idOf(1)} ${session.startUs}`)
+    // Joined, for what `+` makes of two strings of this length is a tree that keeps both.
+    return ['s', digest.slice(0, 12)].join('-')
   }
 }
 
