@@ -27,16 +27,16 @@ const LINK_FIELDS = [
 
 const AGREED_FIELDS = [
   'lcp',
-  'mru',
   'ipcp',
+  'mru',
   'address',
   'authProtocol',
   'chapAlgorithm',
   'dns',
-  'ipv6cp',
   'interfaceId',
-  'nbns',
+  'ipv6cp',
   'ccp',
+  'nbns',
 ] as const satisfies readonly (keyof Agreed)[]
 
 const LOGIN_FIELDS = [
@@ -51,12 +51,16 @@ const LOGIN_FIELDS = [
   'server',
 ] as const satisfies readonly (keyof Login)[]
 
-/** The values of its parts in JSON, nothing for one that is as in a link of which nothing is known yet. */
+/**
+ * The values of its parts in JSON, nothing for one that is as in a link of which nothing is known yet, and a sign for one that is
+ * as the value before it.
+ */
 export type PackedLink = string
 
-/** Neither is in a JSON text. */
+// None of them begins a JSON text, and the first two are in none.
 const BETWEEN_PARTS = '\n'
 const BETWEEN_VALUES = '\t'
+const AS_BEFORE = '='
 
 const UNKNOWN = new PppLink()
 
@@ -85,13 +89,19 @@ export function beganWithLcp(packed: PackedLink): boolean {
 }
 
 function pack<T extends object>(record: T, unknown: T, fields: readonly (keyof T)[]): string {
-  return fields
-    .map((field) => (record[field] === unknown[field] ? '' : JSON.stringify(record[field])))
-    .join(BETWEEN_VALUES)
-    .trimEnd()
+  let before: unknown
+  const values = fields.map((field) => {
+    const value = record[field]
+    const packed = value === unknown[field] ? '' : value === before ? AS_BEFORE : JSON.stringify(value)
+    before = value
+    return packed
+  })
+  return values.join(BETWEEN_VALUES).trimEnd()
 }
 
 function unpack<T extends object>(part: string, record: T, fields: readonly (keyof T)[]): void {
-  for (const [at, value] of part.split(BETWEEN_VALUES).entries())
-    if (value !== '') record[fields[at]] = JSON.parse(value)
+  for (const [at, value] of part.split(BETWEEN_VALUES).entries()) {
+    if (value === '') continue
+    record[fields[at]] = value === AS_BEFORE ? record[fields[at - 1]] : JSON.parse(value)
+  }
 }

@@ -3,6 +3,8 @@
  * a word each and doubles in a box, some 250. A million sessions are open at once.
  */
 import { doubled } from './doubled.ts'
+import type { CallTerms } from './session.ts'
+import { SharedValues } from './shared-values.ts'
 
 const FIRST_ROWS = 1024
 
@@ -20,8 +22,11 @@ export class SessionColumns {
   next = new Int32Array(FIRST_ROWS)
   previous = new Int32Array(FIRST_ROWS)
   startUs = new Float64Array(FIRST_ROWS)
+  /** Of the call; not a number if it was not seen. */
+  serialNumber = new Float64Array(FIRST_ROWS)
   /** Of both roles: index * 2 + role. Those of version 3 have 32 bits, and -1 beside them. */
   ids = new Float64Array(FIRST_ROWS * 2)
+  readonly terms = new SharedValues<CallTerms>()
 
   /** Makes room for the session. */
   reserve(index: number): void {
@@ -37,6 +42,7 @@ export class SessionColumns {
     this.next = doubled(this.next)
     this.previous = doubled(this.previous)
     this.startUs = doubled(this.startUs)
+    this.serialNumber = doubled(this.serialNumber)
     this.ids = doubled(this.ids)
   }
 }

@@ -696,7 +696,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'l2tp.session.responder_id': known(session.idOf(RESPONDER)),
       'l2tp.initiator.host_name': tunnel.ends[INITIATOR].hostName,
       'l2tp.responder.host_name': tunnel.ends[RESPONDER].hostName,
-      'l2tp.call.calling_number': session.call?.callingNumber,
+      'l2tp.call.calling_number': session.callingNumber,
       'borescope.lineage': [...tunnel.lineage, session.uid],
     }
   }

@@ -60,7 +60,10 @@ export interface CallFacts {
   readonly proxyAuthenType: number | undefined
 }
 
-/** The facts in a message; what it does not say stands as it was `before`. A million sessions keep theirs: nothing else is copied. */
+/** What many calls have in common. */
+export type CallTerms = Omit<CallFacts, 'serialNumber' | 'callingNumber'>
+
+/** The facts in a message; what it does not say stands as it was `before`. */
 export function callFacts(control: L2tpControl, before: CallFacts | null): CallFacts {
   return {
     serialNumber: control.callSerialNumber ?? before?.serialNumber,
@@ -84,7 +87,9 @@ export class Session implements Carrier {
   readonly owner: CarrierOwner
   readonly key: number
   uid = ''
-  call: CallFacts | null = null
+  callingNumber: string | undefined
+  /** Null if no message of the set-up was seen. */
+  #terms: CallTerms | null = null
   link: Carrier['link'] = null
   userName: string | undefined
   accessUid: string | undefined
@@ -114,6 +119,28 @@ export class Session implements Carrier {
     this.link = null
     this.userName = undefined
     this.accessUid = undefined
+  }
+
+  /** What the messages of the set-up said; null if none was seen. */
+  get call(): CallFacts | null {
+    if (this.#terms === null) return null
+    const serialNumber = this.#columns.serialNumber[this.index]
+    return {
+      serialNumber: Number.isNaN(serialNumber) ? undefined : serialNumber,
+      callingNumber: this.callingNumber,
+      ...this.#terms,
+    }
+  }
+
+  set call(call: CallFacts | null) {
+    this.callingNumber = call?.callingNumber
+    this.#columns.serialNumber[this.index] = call?.serialNumber ?? Number.NaN
+    if (call === null) {
+      this.#terms = null
+      return
+    }
+    const { serialNumber: _serialNumber, callingNumber: _callingNumber, ...terms } = call
+    this.#terms = this.#columns.terms.share(terms)
   }
 
   get tunnel(): number {
