@@ -1,6 +1,6 @@
+/** A bounded set of reusable records, addressed by small integers. Records are made when first needed and kept. */
 const FIRST_RECORDS = 64
 
-/** A bounded set of reusable records, addressed by small integers. Records are made when first needed and kept. */
 export class Pool<T> {
   readonly capacity: number
   size = 0

@@ -1,9 +1,10 @@
 /** A tunnel and a session as plain values, and back. */
+import type { CallFacts } from './call-facts.ts'
 import type { SavedChannel } from './control-channel.ts'
 import type { Role } from './role.ts'
 import type { SavedEndpoint, SavedMeter, SavedProtection } from './saved.ts'
 import type { PackedLink } from './packed-ppp.ts'
-import type { CallFacts, CallKind, Session, SessionState } from './session.ts'
+import type { CallKind, Session, SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
 /** The fields of a tunnel that are plain values already. */

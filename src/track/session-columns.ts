@@ -2,8 +2,8 @@
  * The numbers of sessions in columns: what every session has takes some 50 bytes there, and as fields of its object, which hold
  * a word each and doubles in a box, some 250. A million sessions are open at once.
  */
+import type { CallTerms } from './call-facts.ts'
 import { doubled } from './doubled.ts'
-import type { CallTerms } from './session.ts'
 import { SharedValues } from './shared-values.ts'
 
 const FIRST_ROWS = 1024

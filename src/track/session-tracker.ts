@@ -13,6 +13,7 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { PROXY_AUTHEN_TYPES } from '../wire/l2tp-tables.ts'
+import { type CallFacts, callFacts } from './call-facts.ts'
 import { type CarrierOwner, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
@@ -27,8 +28,6 @@ import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
-  type CallFacts,
-  callFacts,
   ESTABLISHED_AFTER_GAP,
   isSessionMessage,
   NO_SESSION,

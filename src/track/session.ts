@@ -1,5 +1,5 @@
 /** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.4 and 7.5). */
-import type { L2tpControl } from '../wire/l2tp-avp.ts'
+import type { CallFacts, CallTerms } from './call-facts.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
 import type { Role } from './role.ts'
 import type { SessionColumns } from './session-columns.ts'
@@ -46,35 +46,6 @@ const MESSAGES = new Set<string>(['ICRQ', 'ICRP', 'ICCN', 'OCRQ', 'OCRP', 'OCCN'
 
 export function isSessionMessage(message: string): message is SessionMessage {
   return MESSAGES.has(message)
-}
-
-/** What the messages of the set-up say of the call, as far as it is told. */
-export interface CallFacts {
-  readonly serialNumber: number | undefined
-  readonly callingNumber: string | undefined
-  readonly calledNumber: string | undefined
-  readonly subAddress: string | undefined
-  readonly txSpeed: number | undefined
-  readonly rxSpeed: number | undefined
-  readonly privateGroup: string | undefined
-  readonly proxyAuthenType: number | undefined
-}
-
-/** What many calls have in common. */
-export type CallTerms = Omit<CallFacts, 'serialNumber' | 'callingNumber'>
-
-/** The facts in a message; what it does not say stands as it was `before`. */
-export function callFacts(control: L2tpControl, before: CallFacts | null): CallFacts {
-  return {
-    serialNumber: control.callSerialNumber ?? before?.serialNumber,
-    callingNumber: control.callingNumber ?? before?.callingNumber,
-    calledNumber: control.calledNumber ?? before?.calledNumber,
-    subAddress: control.subAddress ?? before?.subAddress,
-    txSpeed: control.txConnectSpeed ?? before?.txSpeed,
-    rxSpeed: control.rxConnectSpeed ?? before?.rxSpeed,
-    privateGroup: control.privateGroupId ?? before?.privateGroup,
-    proxyAuthenType: control.proxyAuthenType ?? before?.proxyAuthenType,
-  }
 }
 
 const STATES: readonly SessionState[] = ['requested', 'answered', 'established', 'closed']
