@@ -9,7 +9,7 @@ import type { Sensor } from './sensor.ts'
 import type { SavedEntry } from './track/saved.ts'
 
 /** With the version of the entries: what an older sensor wrote in another way is not taken up. */
-const TRACKERS_STATE = 'borescope.trackers/1'
+const TRACKERS_STATE = 'borescope.trackers/2'
 const ROUTER_STATE = 'borescope.alert-router/1'
 const CLOCK = 'clock'
 

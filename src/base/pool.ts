@@ -1,10 +1,12 @@
 /** A bounded set of reusable records, addressed by small integers. Records are made when first needed and kept. */
+const FIRST_RECORDS = 64
+
 export class Pool<T> {
   readonly capacity: number
   size = 0
   readonly #make: (index: number) => T
   readonly #records: T[] = []
-  readonly #inUse: boolean[] = []
+  #inUse = new Uint8Array(FIRST_RECORDS)
   readonly #free: number[] = []
 
   constructor(capacity: number, make: (index: number) => T) {
@@ -18,12 +20,13 @@ export class Pool<T> {
     this.size++
     const reused = this.#free.pop()
     if (reused !== undefined) {
-      this.#inUse[reused] = true
+      this.#inUse[reused] = 1
       return reused
     }
     const index = this.#records.length
     this.#records.push(this.#make(index))
-    this.#inUse.push(true)
+    if (index >= this.#inUse.length) this.#grow()
+    this.#inUse[index] = 1
     return index
   }
 
@@ -32,18 +35,24 @@ export class Pool<T> {
   }
 
   free(index: number): void {
-    if (!this.#inUse[index]) return
-    this.#inUse[index] = false
+    if (!this.isUsed(index)) return
+    this.#inUse[index] = 0
     this.size--
     this.#free.push(index)
   }
 
   isUsed(index: number): boolean {
-    return this.#inUse[index] === true
+    return this.#inUse[index] === 1
   }
 
   /** Indices in use, ascending. The set may change while it is walked. */
   *used(): Generator<number> {
-    for (let i = 0; i < this.#records.length; i++) if (this.#inUse[i]) yield i
+    for (let i = 0; i < this.#records.length; i++) if (this.isUsed(i)) yield i
+  }
+
+  #grow(): void {
+    const inUse = new Uint8Array(this.#inUse.length * 2)
+    inUse.set(this.#inUse)
+    this.#inUse = inUse
   }
 }

@@ -47,8 +47,6 @@ export class DistantFlows implements FlowSink {
   readonly #blocks: SharedBlocks
   readonly #teller: TellingSide
   readonly #captures: readonly string[]
-  /** What carriers with flows were called last. */
-  readonly #names = new Map<number, CarrierNames>()
   /** Of the last packet: the bytes that it stood in, where those are shared, and the number of its capture. */
   #bytes: Uint8Array | null = null
   #base = -1
@@ -74,9 +72,6 @@ export class DistantFlows implements FlowSink {
   }
 
   carrierNamed(carrier: number, names: CarrierNames): void {
-    const known = this.#names.get(carrier)
-    if (known !== undefined && isSame(known, names)) return
-    this.#names.set(carrier, names)
     this.#teller.named(carrier, names)
   }
 
@@ -103,7 +98,6 @@ export class DistantFlows implements FlowSink {
 
   carrierClosed(carrier: number): void {
     this.#toAll(CARRIER_CLOSED, carrier, 0, this.#teller.origin)
-    this.#names.delete(carrier)
     this.#teller.forgotten(carrier)
   }
 
@@ -163,16 +157,4 @@ export class DistantFlows implements FlowSink {
       sum += Math.imul(u16(bytes, payloadStart) + u16(bytes, payloadStart + 2), 0xc2b2ae35)
     return (mix32(sum | 0) >>> 0) % this.#rings.length
   }
-}
-
-function isSame(a: CarrierNames, b: CarrierNames): boolean {
-  if (a.uid !== b.uid || a.userName !== b.userName || a.initiator !== b.initiator || a.responder !== b.responder)
-    return false
-  const { 'borescope.lineage': lineage, ...rest } = a.identity
-  const { 'borescope.lineage': otherLineage, ...otherRest } = b.identity
-  return (
-    lineage.length === otherLineage.length &&
-    lineage.every((uid, at) => uid === otherLineage[at]) &&
-    Object.entries(rest).every(([field, value]) => value === otherRest[field as keyof typeof otherRest])
-  )
 }

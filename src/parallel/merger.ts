@@ -7,6 +7,7 @@
  */
 import type { EventBus } from '../events/bus.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
+import type { CarrierNames } from '../track/carrier-flows.ts'
 import type { FlowListener } from '../track/flow-record.ts'
 import { FlowTeller, type TellerLimits } from '../track/flow-teller.ts'
 import { type FlowBatch, FlowRowReader } from './flow-rows.ts'
@@ -17,6 +18,8 @@ export class Merger {
   readonly #bus: EventBus
   readonly #expire: (nowUs: number) => void
   readonly #teller: FlowTeller
+  /** What carriers with flows are called, as far as this has come. */
+  readonly #names = new Map<number, CarrierNames>()
   readonly #listener: FlowListener
   readonly #inbox = new Inbox()
   readonly #readers: readonly FlowRowReader[]
@@ -34,7 +37,11 @@ export class Merger {
   ) {
     this.#bus = bus
     this.#expire = expire
-    const teller = new FlowTeller(bus.emit, limits)
+    const teller = new FlowTeller(bus.emit, limits, (carrier) => {
+      const names = this.#names.get(carrier)
+      if (names === undefined) throw new Error(`a flow of a carrier without names: ${carrier}`)
+      return names
+    })
     this.#teller = teller
     this.#readers = Array.from({ length: threads }, (_, thread) => new FlowRowReader(thread))
     this.#captures = captures
@@ -69,14 +76,14 @@ export class Merger {
         break
       }
       case NAMES:
-        this.#teller.carrierNamed(argument, this.#inbox.names)
+        this.#names.set(argument, this.#inbox.names)
         break
       case CLOCK:
         this.#bus.origin = null
         this.#expire(argument)
         break
       default:
-        this.#teller.carrierForgotten(argument)
+        this.#names.delete(argument)
     }
   }
 

@@ -3,6 +3,7 @@
  * flood then costs the index some lines a second instead of two a packet.
  */
 import { SECOND_US } from '../base/time.ts'
+import { BoundedMap } from './bounded-map.ts'
 
 const MINUTE_US = 60 * SECOND_US
 
@@ -18,15 +19,14 @@ interface Allowance {
 
 export class Allowances {
   readonly #perMinute: number
-  readonly #keysMax: number
-  readonly #byKey = new Map<string, Allowance>()
+  readonly #byKey: BoundedMap<string, Allowance>
   /** All that were left out. */
   suppressed = 0
 
   /** `keysMax` keys are remembered; a further one ends the oldest. */
   constructor(perMinute: number, keysMax: number) {
     this.#perMinute = perMinute
-    this.#keysMax = keysMax
+    this.#byKey = new BoundedMap(keysMax)
   }
 
   /**
@@ -57,7 +57,6 @@ export class Allowances {
   #of(key: string): Allowance {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
-    if (this.#byKey.size >= this.#keysMax) this.#byKey.delete(this.#byKey.keys().next().value as string)
     const allowance = { minute: Number.NaN, timeUs: Number.NaN, detail: '', told: 0, suppressed: 0 }
     this.#byKey.set(key, allowance)
     return allowance

@@ -2,8 +2,8 @@
  * The flows inside carriers, as the trackers of carriers see them: packets go down to whoever follows the flows, in this
  * thread or in another, and before the first of them what the carrier is called.
  *
- * Whoever tells of flows need not see the carrier: so its names are a message of their own, given with its first packet, when
- * its user becomes known, and before it ends.
+ * Whoever tells of flows need not see the carrier: for those its names are a message of their own, given with its first packet
+ * and whenever they change.
  */
 import { doubled } from './doubled.ts'
 import type { Frame } from '../dissect/frame.ts'
@@ -16,6 +16,19 @@ export interface CarrierNames {
   readonly initiator: string | undefined
   readonly responder: string | undefined
   readonly identity: CarrierIdentity
+}
+
+/** What a carrier is called now. */
+export function namesOf(carrier: Carrier): CarrierNames {
+  const { owner } = carrier
+  const hosts = owner.hosts(carrier, 0)
+  return {
+    uid: carrier.uid,
+    userName: carrier.userName,
+    initiator: hosts['source.ip'],
+    responder: hosts['destination.ip'],
+    identity: owner.identify(carrier),
+  }
 }
 
 /** Who follows the flows. Everything comes in the order in which it happened. */
@@ -63,13 +76,13 @@ export class CarrierFlows {
     this.#sink.observe(frame, carrier, sender)
   }
 
+  /** What flows tell of the carrier has changed. */
   carrierRenamed(carrier: Carrier): void {
     if (this.#isNamed(carrier)) this.#name(carrier)
   }
 
   carrierClosed(carrier: Carrier): void {
     if (!this.#isNamed(carrier)) return
-    this.#name(carrier)
     this.#sink.carrierClosed(carrier.key)
     this.#named[ownerOf(carrier.key)][indexOf(carrier.key)] = 0
   }
@@ -83,17 +96,10 @@ export class CarrierFlows {
   }
 
   #name(carrier: Carrier): void {
-    const { key, uid, userName, owner } = carrier
+    const { key } = carrier
     const number = ownerOf(key)
     while (indexOf(key) >= this.#named[number].length) this.#named[number] = doubled(this.#named[number])
     this.#named[number][indexOf(key)] = NAMED
-    const hosts = owner.hosts(carrier, 0)
-    this.#sink.carrierNamed(key, {
-      uid,
-      userName,
-      initiator: hosts['source.ip'],
-      responder: hosts['destination.ip'],
-      identity: owner.identify(carrier),
-    })
+    this.#sink.carrierNamed(key, namesOf(carrier))
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { RaisedEvent } from '../events/catalogue.ts'
 import type { HostFields } from './outer.ts'
+import type { PackedLink } from './packed-ppp.ts'
 import type { PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
 
@@ -16,7 +17,8 @@ export interface Carrier {
   /** Stable over replays. */
   readonly uid: string
   userName: string | undefined
-  link: PppLink | null
+  /** A link that nobody has spoken of lately is packed. */
+  link: PppLink | PackedLink | null
   /** Of an L2TP session: the PPPoE session in which the same PPP link was seen. */
   accessUid?: string | undefined
 }

@@ -6,6 +6,7 @@
  * held until the gap is filled, as its receiver would, or until the receiver acknowledges it: then the capture missed what
  * stood before. A message that is neither is never believed.
  */
+import { REMEMBERED, type SeenMessages } from './seen-messages.ts'
 
 /**
  * `next`: the one that is due. `held`: after a gap; `release` gives it when its time has come. `late`: fills a gap that
@@ -16,7 +17,6 @@ export type Arrival = 'next' | 'held' | 'late' | 'retransmission' | 'conflict' |
 
 const UNKNOWN = -1
 const HALF = 0x8000
-const REMEMBERED = 32
 const HELD_MAX = 16
 /** What a peer that announced no window has is 4 (RFC 2661 section 4.4.3); some implementations overdraw it. */
 const WINDOW_MIN = 8
@@ -45,13 +45,20 @@ export class ControlChannel<Message> {
   retransmissions = 0
   /** Messages that the capture missed. */
   gaps = 0
-  readonly #ns = new Int32Array(REMEMBERED).fill(UNKNOWN)
-  readonly #digest = new Int32Array(REMEMBERED)
+  readonly #seen: SeenMessages
+  readonly #row: number
   readonly #held: Held<Message>[] = []
   /** An acknowledgement of what nobody saw: believed when the sender itself goes on from there. */
   #claimedNr = UNKNOWN
   /** Nobody looked for a while: whatever number comes next, what stood before it was missed. */
   #isResumed = false
+
+  /** `row` is its place among what is remembered of all channels. */
+  constructor(seen: SeenMessages, row: number) {
+    this.#seen = seen
+    this.#row = row
+    seen.open(row)
+  }
 
   /** `expectedNs` is 0 for a channel seen from its start, -1 for one that was joined. */
   reset(expectedNs: number): void {
@@ -59,7 +66,7 @@ export class ControlChannel<Message> {
     this.messages = 0
     this.retransmissions = 0
     this.gaps = 0
-    this.#ns.fill(UNKNOWN)
+    this.#seen.open(this.#row)
     this.#held.length = 0
     this.#claimedNr = UNKNOWN
     this.#isResumed = false
@@ -68,8 +75,7 @@ export class ControlChannel<Message> {
   /** Messages that were held for a gap are not part of it. */
   save(): SavedChannel {
     const { expectedNs, messages, retransmissions, gaps } = this
-    const seen = [...this.#ns].flatMap((ns, slot) => (ns === UNKNOWN ? [] : [[ns, this.#digest[slot]] as const]))
-    return { expectedNs, messages, retransmissions, gaps, seen }
+    return { expectedNs, messages, retransmissions, gaps, seen: this.#seen.list(this.#row) }
   }
 
   /** `isLater`: messages may have passed since it was saved. */
@@ -156,9 +162,9 @@ export class ControlChannel<Message> {
   }
 
   #arriveAgain(ns: number, digest: number, behind: number): Arrival {
-    const slot = ns % REMEMBERED
-    if (this.#ns[slot] === ns) {
-      if (this.#digest[slot] !== digest) return 'conflict'
+    const seen = this.#seen.digestOf(this.#row, ns)
+    if (seen !== undefined) {
+      if (seen !== digest) return 'conflict'
     } else if (behind <= REMEMBERED && this.gaps > 0) {
       this.gaps--
       this.#remember(ns, digest)
@@ -182,7 +188,6 @@ export class ControlChannel<Message> {
 
   #remember(ns: number, digest: number): void {
     this.messages++
-    this.#ns[ns % REMEMBERED] = ns
-    this.#digest[ns % REMEMBERED] = digest
+    this.#seen.remember(this.#row, ns, digest)
   }
 }

@@ -4,7 +4,6 @@ import { NullState } from '../wire/esp-null.ts'
 import type { EspOpener } from '../wire/esp-open.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
 import type { IkeParent } from './ike-lookup.ts'
-import type { PppLink } from './ppp-link.ts'
 import { INITIATOR, type Role } from './role.ts'
 
 export const NONE = -1
@@ -141,7 +140,7 @@ export class EspTunnel implements Carrier {
   /** The next pair between the same endpoints. */
   next = NONE
   userName: string | undefined
-  link: PppLink | null = null
+  link: Carrier['link'] = null
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
     this.index = index

@@ -57,7 +57,7 @@ type FlowFields = { readonly [F in FlowFieldName]?: FieldValue<F> | undefined }
 export class FlowTeller implements FlowListener {
   readonly #emit: Emit
   readonly #limits: TellerLimits
-  readonly #carriers = new Map<number, CarrierNames>()
+  readonly #namesOf: (carrier: number) => CarrierNames
   readonly #allowances: Allowances
   readonly #findings: Allowances
   /** Events told of the flows that live, by their numbers. */
@@ -65,9 +65,11 @@ export class FlowTeller implements FlowListener {
   /** Events that were one too many for their flow. */
   #beyondFlow = 0
 
-  constructor(emit: Emit, limits: TellerLimits) {
+  /** `namesOf` says what the carrier with that key is called now. */
+  constructor(emit: Emit, limits: TellerLimits, namesOf: (carrier: number) => CarrierNames) {
     this.#emit = emit
     this.#limits = limits
+    this.#namesOf = namesOf
     // As many carriers talk at one time as there are conversations, at most.
     this.#allowances = new Allowances(limits.carrierEventsPerMinute, limits.conversationsMax)
     this.#findings = new Allowances(FINDINGS_PER_MINUTE, limits.conversationsMax)
@@ -76,16 +78,6 @@ export class FlowTeller implements FlowListener {
   /** Events that were counted instead of told. */
   get suppressed(): number {
     return this.#allowances.suppressed + this.#findings.suppressed + this.#beyondFlow
-  }
-
-  /** From now on the carrier is called so. */
-  carrierNamed(carrier: number, names: CarrierNames): void {
-    this.#carriers.set(carrier, names)
-  }
-
-  /** All flows of the carrier have been told. */
-  carrierForgotten(carrier: number): void {
-    this.#carriers.delete(carrier)
   }
 
   /** What events call a flow. */
@@ -288,12 +280,6 @@ export class FlowTeller implements FlowListener {
         ? communityId(first, second, protocol, icmpType, icmpCode, true)
         : communityId(first, second, protocol, firstPort, secondPort, hasPorts),
     }
-  }
-
-  #namesOf(carrier: number): CarrierNames {
-    const names = this.#carriers.get(carrier)
-    if (names === undefined) throw new Error(`a flow of a carrier without names: ${carrier}`)
-    return names
   }
 }
 

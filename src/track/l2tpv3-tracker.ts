@@ -26,6 +26,7 @@ import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
 import type { SavedSession } from './saved-tunnel.ts'
 import { NO_SESSION, type Session } from './session.ts'
+import type { SessionColumns } from './session-columns.ts'
 import {
   type SessionDetails,
   type SessionLimits,
@@ -307,7 +308,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     for (let index = tunnel.firstSession; index !== NO_SESSION; ) {
       const session = this.sessions.at(index) as V3Session
       index = session.next
-      const id = session.ids[role]
+      const id = session.idOf(role)
       if (id === NO_ID || session.filed[role] === NONE) continue
       this.unassigned(session, tunnel, role, id)
       this.assigned(session, tunnel, role, id)
@@ -340,8 +341,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   // --- what the session tracker asks and tells
 
-  make(index: number, owner: CarrierOwner, ownerNumber: number): Session {
-    return new V3Session(index, owner, ownerNumber)
+  make(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number): Session {
+    return new V3Session(index, columns, owner, ownerNumber)
   }
 
   heard(session: Session, tunnel: Tunnel, sender: Role, message: ControlMessage): void {

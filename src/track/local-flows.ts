@@ -1,16 +1,24 @@
 /** Flows that are followed, and told of, in the thread that sees their carriers. */
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
-import type { CarrierNames, FlowSink } from './carrier-flows.ts'
+import type { Carriers } from './carrier.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { type CarrierNames, type FlowSink, namesOf } from './carrier-flows.ts'
 import { FlowTeller, type TellerLimits } from './flow-teller.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 
+/** Carriers whose names are at hand: those of all would take more than the flows themselves. */
+const NAMED_MAX = 8192
+
 export class LocalFlows implements FlowSink {
+  readonly #carriers: Carriers
+  readonly #names = new BoundedMap<number, CarrierNames>(NAMED_MAX)
   readonly #teller: FlowTeller
   readonly #tracker: InnerFlowTracker
 
-  constructor(emit: Emit, limits: FlowLimits & TellerLimits) {
-    this.#teller = new FlowTeller(emit, limits)
+  constructor(carriers: Carriers, emit: Emit, limits: FlowLimits & TellerLimits) {
+    this.#carriers = carriers
+    this.#teller = new FlowTeller(emit, limits, (carrier) => this.#namesOf(carrier))
     this.#tracker = new InnerFlowTracker(this.#teller, limits)
   }
 
@@ -37,7 +45,7 @@ export class LocalFlows implements FlowSink {
   }
 
   carrierNamed(carrier: number, names: CarrierNames): void {
-    this.#teller.carrierNamed(carrier, names)
+    this.#names.set(carrier, names)
   }
 
   observe(frame: Frame, carrier: number, sender: 0 | 1): void {
@@ -46,7 +54,7 @@ export class LocalFlows implements FlowSink {
 
   carrierClosed(carrier: number): void {
     this.#tracker.carrierClosed(carrier)
-    this.#teller.carrierForgotten(carrier)
+    this.#names.take(carrier)
   }
 
   expire(nowUs: number): void {
@@ -56,5 +64,13 @@ export class LocalFlows implements FlowSink {
   /** All of them end with the sensor. Yields after each. */
   finish(): Generator<void> {
     return this.#tracker.finish()
+  }
+
+  #namesOf(carrier: number): CarrierNames {
+    const known = this.#names.get(carrier)
+    if (known !== undefined) return known
+    const names = namesOf(this.#carriers.at(carrier))
+    this.#names.set(carrier, names)
+    return names
   }
 }

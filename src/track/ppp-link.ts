@@ -43,14 +43,15 @@ export interface Login {
   serverAnswer: string | undefined
 }
 
-const NONE: readonly never[] = []
+/** An empty list, the same one everywhere. */
+export const NONE: readonly never[] = []
 
 /** Protocols remembered of one link: an attacker may send 65,536. */
 const PROTOCOLS_MAX = 64
 
 /**
- * A million links may be open: what most of them do not have is made when it comes, and lists hold no room to grow (`concat`
- * makes none, where a spread does).
+ * Thousands may be negotiated at one time: what most of them do not have is made when it comes, and lists hold no room to grow
+ * (`concat` makes none, where a spread does).
  */
 export class PppLink {
   phase: Phase = 'establish'
@@ -88,6 +89,19 @@ export class PppLink {
     }
     this.#second ??= newLogin()
     return this.#second
+  }
+
+  /** Whether all that is known of it finds room in a packed link. */
+  get isPlain(): boolean {
+    const isSecret = ({ challenge, proof, serverAnswer }: Login) =>
+      challenge !== undefined || proof !== null || serverAnswer !== undefined
+    return (
+      this.mppe === null &&
+      this.keys === null &&
+      this.vj === null &&
+      !isSecret(this.loginOf(0)) &&
+      !isSecret(this.loginOf(1))
+    )
   }
 
   noteProtocol(protocol: number): void {

@@ -31,7 +31,8 @@ import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
 import type { Carrier } from './carrier.ts'
 import { mppeAgreement, MppeLink } from './mppe-link.ts'
-import { type Agreed, type Login, PppLink } from './ppp-link.ts'
+import { beganWithLcp, packLink, unpackLink } from './packed-ppp.ts'
+import { type Agreed, type Login, NONE, PppLink } from './ppp-link.ts'
 import { proofOf } from './ppp-proof.ts'
 import type { PppSecrets } from './ppp-secrets.ts'
 import type { Role } from './role.ts'
@@ -42,7 +43,8 @@ const EAP_MSCHAPV2_RESPONSE = 2
 /** No PPP frame is longer: its carriers are IP datagrams and Ethernet frames. */
 const FRAME_BYTES_MAX = 65_536
 
-const NO_ADDRESSES: readonly string[] = []
+/** Links at hand. A record takes some 700 bytes: those of a million links would take more than all else that is known of them. */
+const AT_HAND_MAX = 16_384
 
 export class PppLinkTracker {
   readonly #emit: Emit
@@ -52,6 +54,9 @@ export class PppLinkTracker {
   readonly #control = new PppControlView()
   readonly #options = new PppOptionCursor()
   readonly sameLinks = new SameLinks()
+  /** A ring of the carriers whose links were taken up last; some may have ended since. */
+  readonly #atHand: Carrier[] = []
+  #takenUp = 0
   readonly #mppe = new MppeView()
   /** What MPPE hid, of the current packet. */
   readonly #plain = new Uint8Array(FRAME_BYTES_MAX)
@@ -67,14 +72,34 @@ export class PppLinkTracker {
   /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
   observe(frame: Frame, carrier: Carrier, sender: Role): boolean {
     const { ppp } = frame
-    carrier.link ??= new PppLink()
-    const link = carrier.link
+    if (this.#isKeepAlive(frame, carrier)) return false
+    const link = this.#linkOf(carrier)
     link.noteProtocol(ppp.protocol)
     if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.COMPRESSED) return this.#decrypt(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
       return this.#expand(frame, carrier, link, sender)
     return false
+  }
+
+  /** The link of a carrier, at hand from now on. */
+  #linkOf(carrier: Carrier): PppLink {
+    const { link } = carrier
+    if (link instanceof PppLink) return link
+    const taken = link === null ? new PppLink() : unpackLink(link)
+    const place = this.#takenUp++ % AT_HAND_MAX
+    if (place < this.#atHand.length) putAway(this.#atHand[place])
+    this.#atHand[place] = carrier
+    // Only now: an earlier link of the same carrier may have been the one to be put away.
+    carrier.link = taken
+    return taken
+  }
+
+  /** Every link sends echoes all the time, which say nothing new of it: a packed one stays packed. */
+  #isKeepAlive({ ppp }: Frame, { link }: Carrier): boolean {
+    if (typeof link !== 'string' || ppp.protocol !== PPP.LCP || !beganWithLcp(link)) return false
+    const isSound = this.#control.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd) === null
+    return isSound && (this.#control.code === PPP_CODE.ECHO_REQUEST || this.#control.code === PPP_CODE.ECHO_REPLY)
   }
 
   /** The frame that MPPE or MPPC hid takes the place of the one that hid it. */
@@ -158,8 +183,8 @@ export class PppLinkTracker {
   }
 
   carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
-    const { link } = carrier
-    if (link === null) return
+    if (carrier.link === null) return
+    const link = typeof carrier.link === 'string' ? unpackLink(carrier.link) : carrier.link
     this.#tellOpen(carrier, link, timeUs, true)
     this.#tellClosed(carrier, link, timeUs, link.terminationReason ?? reason)
     carrier.link = null
@@ -584,6 +609,12 @@ export class PppLinkTracker {
   }
 }
 
+/** What the packed form has no room for stays as it is. */
+function putAway(carrier: Carrier): void {
+  const { link } = carrier
+  if (link instanceof PppLink && link.isPlain) carrier.link = packLink(link)
+}
+
 /** The hosts of the carrier: what speaks between them is PPP. */
 function hostsOf(carrier: Carrier, source: Role) {
   return { ...carrier.owner.hosts(carrier, source), 'network.protocol': 'ppp' }
@@ -626,8 +657,8 @@ function chapMethod(algorithm: number | undefined): string | undefined {
 function agreeIpcp(link: PppLink, asker: Role, options: PppOptionCursor): void {
   const agreed = link.agreed[asker]
   agreed.ipcp = true
-  let dns = NO_ADDRESSES
-  let nbns = NO_ADDRESSES
+  let dns: readonly string[] = NONE
+  let nbns: readonly string[] = NONE
   while (options.next()) {
     const { bytes, type, valueStart: at, valueEnd } = options
     if (type === IPCP.IP_COMPRESSION_PROTOCOL && valueEnd - at >= 2)

@@ -471,7 +471,7 @@ export class PppoeTracker implements CarrierOwner {
     const tunnelUid = identity['l2tp.tunnel.uid']
     session.upstream = { tunnelUid, sessionUid, lineage: identity['borescope.lineage'] }
     other.accessUid = session.uid
-    this.#inside.flows.carrierRenamed(other)
+    for (const carrier of [session, other]) this.#inside.flows.carrierRenamed(carrier)
     this.#emit({
       name: 'pppoe.session.forwarded',
       timeUs,

@@ -5,7 +5,6 @@
  */
 import type { PppoeTag } from '../wire/pppoe.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
-import type { PppLink } from './ppp-link.ts'
 
 export type PppoeClosedBy = 'client' | 'server' | 'silence' | 'capacity' | 'capture_end'
 export type AttemptState = 'discovering' | 'offered' | 'requested'
@@ -82,7 +81,7 @@ export class PppoeSession implements Carrier {
   startUs = 0
   details: PppoeDetails = newDetails()
   upstream: Upstream | null = null
-  link: PppLink | null = null
+  link: Carrier['link'] = null
   userName: string | undefined
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {

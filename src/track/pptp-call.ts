@@ -2,7 +2,6 @@
 import type { Protection } from '../dissect/frame.ts'
 import type { PptpMessage } from '../wire/pptp.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
-import type { PppLink } from './ppp-link.ts'
 import { NO_CALL, NO_ENDPOINT, type PptpConnection } from './pptp-connection.ts'
 import type { Role } from './role.ts'
 
@@ -39,7 +38,7 @@ export class PptpCall implements Carrier {
   wanErrors = 0
   next = NO_CALL
   previous = NO_CALL
-  link: PppLink | null = null
+  link: Carrier['link'] = null
   userName: string | undefined
 
   constructor(index: number, owner: CarrierOwner, ownerNumber: number) {

@@ -7,6 +7,7 @@
  */
 import { hashWindow, mixPair } from '../base/hash.ts'
 import { SECOND_US } from '../base/time.ts'
+import { BoundedMap } from './bounded-map.ts'
 import type { Carrier } from './carrier.ts'
 
 /** What passes through a concentrator comes out within this; also after a negotiation that it did by itself. */
@@ -26,7 +27,7 @@ interface Mark {
 export type SameLinkFound = (first: Carrier, second: Carrier, timeUs: number) => void
 
 export class SameLinks {
-  readonly #marks = new Map<number, Mark>()
+  readonly #marks = new BoundedMap<number, Mark>(MARKS_MAX)
   #found: SameLinkFound = () => {}
 
   attach(found: SameLinkFound): void {
@@ -43,8 +44,6 @@ export class SameLinks {
       if (mark.carrier.owner !== carrier.owner) this.#found(mark.carrier, carrier, timeUs)
       return
     }
-    this.#marks.delete(key)
-    if (this.#marks.size >= MARKS_MAX) this.#marks.delete(this.#marks.keys().next().value as number)
     this.#marks.set(key, { carrier, uid: carrier.uid, timeUs })
   }
 

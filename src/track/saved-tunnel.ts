@@ -1,9 +1,10 @@
 /** A tunnel and a session as plain values, and back. */
+import type { CallFacts } from './call-facts.ts'
 import type { SavedChannel } from './control-channel.ts'
 import type { Role } from './role.ts'
 import type { SavedEndpoint, SavedMeter, SavedProtection } from './saved.ts'
-import type { SavedLink } from './saved-ppp.ts'
-import type { CallFacts, CallKind, Session, SessionState } from './session.ts'
+import type { PackedLink } from './packed-ppp.ts'
+import type { CallKind, Session, SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
 /** The fields of a tunnel that are plain values already. */
@@ -106,7 +107,7 @@ export interface SavedSession {
   readonly traffic: SavedMeter
   /** Data messages with Ns, by sender: lost, late, and the number that is due. Null if they have none. */
   readonly sequence: readonly (readonly [lost: number, reordered: number, expected: number])[] | null
-  readonly link: SavedLink | null
+  readonly link: PackedLink | null
   /** What the version adds; undefined if it adds nothing. */
   readonly more: unknown
 }
@@ -118,7 +119,7 @@ export function saveSession(
   const plain = Object.fromEntries(SESSION_FIELDS.map((field) => [field, session[field]]))
   return {
     ...(plain as unknown as Pick<SavedSession, 'uid' | 'state' | 'kind' | 'startUs'>),
-    ids: [session.ids[0], session.ids[1]],
+    ids: [session.idOf(0), session.idOf(1)],
     lacking: session.lacking,
     call: session.call,
     ...parts,

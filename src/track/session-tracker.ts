@@ -13,6 +13,7 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { PROXY_AUTHEN_TYPES } from '../wire/l2tp-tables.ts'
+import { type CallFacts, callFacts } from './call-facts.ts'
 import { type CarrierOwner, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
@@ -21,13 +22,12 @@ import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
+import { packLink } from './packed-ppp.ts'
+import { PppLink } from './ppp-link.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
-import { loadLink, saveLink } from './saved-ppp.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
-  type CallFacts,
-  callFacts,
   ESTABLISHED_AFTER_GAP,
   isSessionMessage,
   NO_SESSION,
@@ -37,6 +37,7 @@ import {
   type SessionState,
   TRANSITIONS,
 } from './session.ts'
+import { SessionColumns } from './session-columns.ts'
 import { trafficOf } from './traffic.ts'
 import { type ClosedBy, NO_ID, type Tunnel } from './tunnel.ts'
 import { known } from './tunnel-events.ts'
@@ -51,7 +52,7 @@ export interface SessionLimits {
 
 /** What the sessions of a version have beyond those of version 2. */
 export interface SessionVariety {
-  make(index: number, owner: CarrierOwner, ownerNumber: number): Session
+  make(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number): Session
   /** A message about the session was acted on. */
   heard(session: Session, tunnel: Tunnel, sender: Role, message: ControlMessage): void
   /** `id` is what the end in that role is sent data by, from now on, or no more. */
@@ -134,8 +135,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#halves = new Halves(limits.sessionsMax)
     this.#guesses = new PairTable(GUESSES_MAX)
     this.#number = inside.admit(this)
+    const columns = new SessionColumns()
     this.#sessions = new Pool(limits.sessionsMax, (index) =>
-      variety === null ? new Session(index, this, this.#number) : variety.make(index, this, this.#number),
+      variety === null
+        ? new Session(index, columns, this, this.#number)
+        : variety.make(index, columns, this, this.#number),
     )
   }
 
@@ -220,7 +224,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
             this.#meter.mark(index, 1) === SEQUENCED
               ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
               : null,
-          link: saveLink(session.link),
+          link: session.link instanceof PppLink ? packLink(session.link) : session.link,
           more: this.#variety?.saveMore(session),
         }),
       )
@@ -235,7 +239,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (session === null) return
     const { index } = session
     loadSession(session, saved)
-    session.link = loadLink(saved.link)
+    session.link = saved.link
     this.#meter.restore(index, saved.traffic)
     this.#enter(session, saved.state)
     for (const [sender, [lost, reordered, expected]] of (saved.sequence ?? []).entries()) {
@@ -359,7 +363,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** What a message of the set-up says of the session. */
   #learn(session: Session, sender: Role, { control, timeUs }: ControlMessage): void {
     const { assignedSessionId } = control
-    if (assignedSessionId !== undefined && session.ids[sender] === NO_ID)
+    if (assignedSessionId !== undefined && session.idOf(sender) === NO_ID)
       this.#assign(session, sender, assignedSessionId, timeUs)
     session.call = callFacts(control, session.call)
   }
@@ -461,7 +465,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const receiver = (1 - sender) as Role
     if (sessionId !== 0) this.#assign(session, receiver, sessionId, timeUs)
     if (control?.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
-    if (session.ids[sender] === NO_ID) this.#list(session, sender)
+    if (session.idOf(sender) === NO_ID) this.#list(session, sender)
     session.uid = this.#uid(session, tunnel)
     if (message !== null) this.#variety?.heard(session, tunnel, sender, message)
     // Of a session that only its data shows, the data says first how it is laid out.
@@ -580,7 +584,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   #forget(session: Session, tunnel: Tunnel): void {
     this.#timers.cancel(session.index)
     this.#unlist(session)
-    for (const role of [0, 1] as const) if (session.ids[role] !== NO_ID) this.#unassign(session, role)
+    for (const role of [0, 1] as const) if (session.idOf(role) !== NO_ID) this.#unassign(session, role)
     if (session.previous !== NO_SESSION) this.#sessions.at(session.previous).next = session.next
     else tunnel.firstSession = session.next
     if (session.next !== NO_SESSION) this.#sessions.at(session.next).previous = session.previous
@@ -589,8 +593,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   #assign(session: Session, role: Role, id: number, timeUs: number): void {
     if (session.lacking === role) this.#unlist(session)
-    if (session.ids[role] !== NO_ID) this.#unassign(session, role)
-    session.ids[role] = id
+    if (session.idOf(role) !== NO_ID) this.#unassign(session, role)
+    session.setId(role, id)
     if (id === 0) return
     const key = session.tunnel * 2 + role
     const earlier = this.#byReceiver.find(key, id)
@@ -618,8 +622,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   #unassign(session: Session, role: Role): void {
     const key = session.tunnel * 2 + role
-    if (this.#byReceiver.find(key, session.ids[role]) === session.index) this.#byReceiver.remove(key, session.ids[role])
-    this.#variety?.unassigned(session, this.#tunnels.at(session.tunnel), role, session.ids[role])
+    if (this.#byReceiver.find(key, session.idOf(role)) === session.index)
+      this.#byReceiver.remove(key, session.idOf(role))
+    this.#variety?.unassigned(session, this.#tunnels.at(session.tunnel), role, session.idOf(role))
   }
 
   /** Data messages with Ns (RFC 2661 section 5.4): what is missing, and what comes late. */
@@ -686,11 +691,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'pppoe.session.uid': session.accessUid,
       'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
       'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
-      'l2tp.session.initiator_id': known(session.ids[INITIATOR]),
-      'l2tp.session.responder_id': known(session.ids[RESPONDER]),
+      'l2tp.session.initiator_id': known(session.idOf(INITIATOR)),
+      'l2tp.session.responder_id': known(session.idOf(RESPONDER)),
       'l2tp.initiator.host_name': tunnel.ends[INITIATOR].hostName,
       'l2tp.responder.host_name': tunnel.ends[RESPONDER].hostName,
-      'l2tp.call.calling_number': session.call?.callingNumber,
+      'l2tp.call.calling_number': session.callingNumber,
       'borescope.lineage': [...tunnel.lineage, session.uid],
     }
   }
@@ -709,7 +714,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   }
 
   #uid(session: Session, tunnel: Tunnel): string {
-    return `s-${hash('sha1', `${tunnel.uid} ${session.ids[0]} ${session.ids[1]} ${session.startUs}`).slice(0, 12)}`
+    const digest = hash('sha1', `${tunnel.uid} ${session.idOf(0)} ${session.idOf(1)} ${session.startUs}`)
+    // Joined, for what `+` makes of two strings of this length is a tree that keeps both.
+    return ['s', digest.slice(0, 12)].join('-')
   }
 }
 

@@ -1,8 +1,8 @@
 /** An L2TP session as a record, and its state machines as tables (RFC 2661 sections 5.2, 7.4 and 7.5). */
-import type { L2tpControl } from '../wire/l2tp-avp.ts'
+import type { CallFacts, CallTerms } from './call-facts.ts'
 import { type Carrier, type CarrierOwner, keyOf } from './carrier.ts'
-import type { PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
+import type { SessionColumns } from './session-columns.ts'
 import { NO_ID } from './tunnel.ts'
 
 export type SessionState = 'requested' | 'answered' | 'established' | 'closed'
@@ -48,63 +48,29 @@ export function isSessionMessage(message: string): message is SessionMessage {
   return MESSAGES.has(message)
 }
 
-/** What the messages of the set-up say of the call, as far as it is told. */
-export interface CallFacts {
-  readonly serialNumber: number | undefined
-  readonly callingNumber: string | undefined
-  readonly calledNumber: string | undefined
-  readonly subAddress: string | undefined
-  readonly txSpeed: number | undefined
-  readonly rxSpeed: number | undefined
-  readonly privateGroup: string | undefined
-  readonly proxyAuthenType: number | undefined
-}
+const STATES: readonly SessionState[] = ['requested', 'answered', 'established', 'closed']
+const KINDS: readonly (CallKind | undefined)[] = [undefined, 'incoming', 'outgoing']
 
-/** The facts in a message; what it does not say stands as it was `before`. A million sessions keep theirs: nothing else is copied. */
-export function callFacts(control: L2tpControl, before: CallFacts | null): CallFacts {
-  return {
-    serialNumber: control.callSerialNumber ?? before?.serialNumber,
-    callingNumber: control.callingNumber ?? before?.callingNumber,
-    calledNumber: control.calledNumber ?? before?.calledNumber,
-    subAddress: control.subAddress ?? before?.subAddress,
-    txSpeed: control.txConnectSpeed ?? before?.txSpeed,
-    rxSpeed: control.rxConnectSpeed ?? before?.rxSpeed,
-    privateGroup: control.privateGroupId ?? before?.privateGroup,
-    proxyAuthenType: control.proxyAuthenType ?? before?.proxyAuthenType,
-  }
-}
-
+/** What is told of a session; its numbers are a row of the columns. */
 export class Session implements Carrier {
   readonly index: number
-  readonly key: number
+  readonly #columns: SessionColumns
   readonly owner: CarrierOwner
+  readonly key: number
   uid = ''
-  tunnel = NO_SESSION
-  state: SessionState = 'requested'
-  kind: CallKind | undefined
-  /** The role that asked for it; only if `kind` is known. */
-  asker: Role = 0
-  isAdopted = false
-  /** Assigned by each role of the tunnel. */
-  readonly ids: [number, number] = [NO_ID, NO_ID]
-  /** The role whose id is not known, as the tracker has listed it; -1 if it has not. */
-  lacking: Role | -1 = -1
-  startUs = 0
-  /** Taken for open although nobody saw the last message of its set-up: that may still come. */
-  isImplied = false
-  /** Who sent the CDN; -1 if nobody did. */
-  stoppedBy: Role | -1 = -1
-  next = NO_SESSION
-  previous = NO_SESSION
-  call: CallFacts | null = null
-  link: PppLink | null = null
+  callingNumber: string | undefined
+  /** Null if no message of the set-up was seen. */
+  #terms: CallTerms | null = null
+  link: Carrier['link'] = null
   userName: string | undefined
   accessUid: string | undefined
 
-  constructor(index: number, owner: CarrierOwner, ownerNumber: number) {
+  constructor(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number) {
     this.index = index
-    this.key = keyOf(ownerNumber, index)
+    this.#columns = columns
     this.owner = owner
+    this.key = keyOf(ownerNumber, index)
+    columns.reserve(index)
   }
 
   reset(tunnel: number, timeUs: number): void {
@@ -113,7 +79,7 @@ export class Session implements Carrier {
     this.kind = undefined
     this.asker = 0
     this.isAdopted = false
-    this.ids.fill(NO_ID)
+    for (const role of [0, 1] as const) this.setId(role, NO_ID)
     this.lacking = -1
     this.startUs = timeUs
     this.isImplied = false
@@ -124,5 +90,129 @@ export class Session implements Carrier {
     this.link = null
     this.userName = undefined
     this.accessUid = undefined
+  }
+
+  /** What the messages of the set-up said; null if none was seen. */
+  get call(): CallFacts | null {
+    if (this.#terms === null) return null
+    const serialNumber = this.#columns.serialNumber[this.index]
+    return {
+      serialNumber: Number.isNaN(serialNumber) ? undefined : serialNumber,
+      callingNumber: this.callingNumber,
+      ...this.#terms,
+    }
+  }
+
+  set call(call: CallFacts | null) {
+    this.callingNumber = call?.callingNumber
+    this.#columns.serialNumber[this.index] = call?.serialNumber ?? Number.NaN
+    if (call === null) {
+      this.#terms = null
+      return
+    }
+    const { serialNumber: _serialNumber, callingNumber: _callingNumber, ...terms } = call
+    this.#terms = this.#columns.terms.share(terms)
+  }
+
+  get tunnel(): number {
+    return this.#columns.tunnel[this.index]
+  }
+
+  set tunnel(tunnel: number) {
+    this.#columns.tunnel[this.index] = tunnel
+  }
+
+  get state(): SessionState {
+    return STATES[this.#columns.state[this.index]]
+  }
+
+  set state(state: SessionState) {
+    this.#columns.state[this.index] = STATES.indexOf(state)
+  }
+
+  get kind(): CallKind | undefined {
+    return KINDS[this.#columns.kind[this.index]]
+  }
+
+  set kind(kind: CallKind | undefined) {
+    this.#columns.kind[this.index] = KINDS.indexOf(kind)
+  }
+
+  /** The role that asked for it; only if `kind` is known. */
+  get asker(): Role {
+    return this.#columns.asker[this.index] as Role
+  }
+
+  set asker(asker: Role) {
+    this.#columns.asker[this.index] = asker
+  }
+
+  get isAdopted(): boolean {
+    return this.#columns.isAdopted[this.index] === 1
+  }
+
+  set isAdopted(isAdopted: boolean) {
+    this.#columns.isAdopted[this.index] = isAdopted ? 1 : 0
+  }
+
+  /** Assigned by the role of the tunnel; `NO_ID` if that is not known. */
+  idOf(role: Role): number {
+    return this.#columns.ids[this.index * 2 + role]
+  }
+
+  setId(role: Role, id: number): void {
+    this.#columns.ids[this.index * 2 + role] = id
+  }
+
+  /** The role whose id is not known, as the tracker has listed it; -1 if it has not. */
+  get lacking(): Role | -1 {
+    return this.#columns.lacking[this.index] as Role | -1
+  }
+
+  set lacking(lacking: Role | -1) {
+    this.#columns.lacking[this.index] = lacking
+  }
+
+  get startUs(): number {
+    return this.#columns.startUs[this.index]
+  }
+
+  set startUs(startUs: number) {
+    this.#columns.startUs[this.index] = startUs
+  }
+
+  /** Taken for open although nobody saw the last message of its set-up: that may still come. */
+  get isImplied(): boolean {
+    return this.#columns.isImplied[this.index] === 1
+  }
+
+  set isImplied(isImplied: boolean) {
+    this.#columns.isImplied[this.index] = isImplied ? 1 : 0
+  }
+
+  /** Who sent the CDN; -1 if nobody did. */
+  get stoppedBy(): Role | -1 {
+    return this.#columns.stoppedBy[this.index] as Role | -1
+  }
+
+  set stoppedBy(stoppedBy: Role | -1) {
+    this.#columns.stoppedBy[this.index] = stoppedBy
+  }
+
+  /** The next session of the tunnel, or `NO_SESSION`. */
+  get next(): number {
+    return this.#columns.next[this.index]
+  }
+
+  set next(next: number) {
+    this.#columns.next[this.index] = next
+  }
+
+  get previous(): number {
+    return this.#columns.previous[this.index]
+  }
+
+  set previous(previous: number) {
+    this.#columns.previous[this.index] = previous
   }
 }

@@ -89,7 +89,7 @@ export class Trackers {
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = this.#carriers
-    const ownFlows = flowSink === null ? new LocalFlows(emit, limits) : null
+    const ownFlows = flowSink === null ? new LocalFlows(carriers, emit, limits) : null
     this.#ownFlows = ownFlows
     this.flows = new CarrierFlows(carriers, flowSink ?? (ownFlows as LocalFlows))
     this.ike = new IkeTracker(emit, this.anomalies, limits)

@@ -40,6 +40,7 @@ import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause, SavedEndpoint } from './saved.ts'
 import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
+import { SeenMessages } from './seen-messages.ts'
 import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
@@ -133,7 +134,8 @@ export class TunnelTracker {
     this.#learnPort = learnPort
     this.#byReceiver = new PairTable(limits.tunnelsMax * 2)
     this.#halves = new Halves(limits.tunnelsMax)
-    this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index))
+    const seen = new SeenMessages()
+    this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index, seen))
     this.#candidates = new Candidates(emit, dialect, limits.adoptAfter)
     this.#requests = new Allowances(limits.requestsPerMinute, RESPONDERS_MAX)
   }

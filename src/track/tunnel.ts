@@ -7,6 +7,7 @@ import type { Protection } from '../dissect/frame.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { ControlChannel } from './control-channel.ts'
 import type { ControlMessage } from './control-message.ts'
+import type { SeenMessages } from './seen-messages.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
 export type TunnelState = 'opening' | 'answered' | 'established' | 'closed'
@@ -76,7 +77,8 @@ export class Tunnel {
   /** The role whose id is not known, as the tracker has listed it; -1 if it has not. */
   lacking: Role | -1 = -1
   readonly ends: [TunnelEnd, TunnelEnd] = [newEnd(), newEnd()]
-  readonly channels = [new ControlChannel<ControlMessage>(), new ControlChannel<ControlMessage>()] as const
+  /** By the sending role. */
+  readonly channels: readonly [ControlChannel<ControlMessage>, ControlChannel<ControlMessage>]
   controlAnomalies = 0
   sessions = 0
   /** First of the list of its sessions, or -1; kept by the session tracker. */
@@ -107,8 +109,9 @@ export class Tunnel {
   resumedUs = Number.NEGATIVE_INFINITY
   pausedUs = 0
 
-  constructor(index: number) {
+  constructor(index: number, seen: SeenMessages) {
     this.index = index
+    this.channels = [new ControlChannel(seen, index * 2), new ControlChannel(seen, index * 2 + 1)]
   }
 
   reset(timeUs: number): void {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { ControlChannel } from '../../src/track/control-channel.ts'
+import { SeenMessages } from '../../src/track/seen-messages.ts'
 
 function channel(expectedNs = 0): ControlChannel<number> {
-  const made = new ControlChannel<number>()
+  const made = new ControlChannel<number>(new SeenMessages(), 0)
   made.reset(expectedNs)
   return made
 }
@@ -119,13 +120,13 @@ test('a sender that goes on without acknowledgements in sight is followed after 
 
 describe('over a restart of the sensor', () => {
   const heard = () => {
-    const channel = new ControlChannel<string>()
+    const channel = new ControlChannel<string>(new SeenMessages(), 0)
     channel.reset(0)
     for (let ns = 0; ns < 5; ns++) channel.arrive(ns, 100 + ns, 4, `m${ns}`)
     return channel
   }
   const resumed = (isLater: boolean) => {
-    const channel = new ControlChannel<string>()
+    const channel = new ControlChannel<string>(new SeenMessages(), 0)
     channel.restore(JSON.parse(JSON.stringify(heard().save())), isLater)
     return channel
   }

@@ -56,7 +56,7 @@ export class EspRun implements IkeLookup {
     const emit = (event: RaisedEvent) => void this.events.push(event)
     const anomalies = new Anomalies(emit, { reportsPerMinute: 10, sourcesMax: 100 })
     const carriers = new Carriers()
-    const flowSink = new LocalFlows(emit, {
+    const flowSink = new LocalFlows(carriers, emit, {
       flowsMax: 100,
       tcpIdleUs: 300 * SECOND_US,
       otherIdleUs: 60 * SECOND_US,

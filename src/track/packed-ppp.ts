@@ -1,0 +1,107 @@
+/**
+ * A PPP link as one string, and back: who logged in and what was agreed, a fifth of what the record takes. So are links kept that
+ * nobody has spoken of lately, and so are they saved over a restart of the sensor.
+ *
+ * Challenges, proofs and the keys of MPPE are secrets or lead to them, and are not in it: after a restart, what MPPE hides stays
+ * hidden until the peers log in again.
+ */
+import { PPP } from '../wire/ppp.ts'
+import { type Agreed, type Login, PppLink } from './ppp-link.ts'
+
+const ROLES = [0, 1] as const
+
+// What most links have comes first: what is missing at the end takes no room.
+
+const LINK_FIELDS = [
+  'protocols',
+  'phase',
+  'isOpenTold',
+  'compression',
+  'encrypted',
+  'mppeBits',
+  'isStateless',
+  'server',
+  'terminatedBy',
+  'terminationReason',
+] as const satisfies readonly (keyof PppLink)[]
+
+const AGREED_FIELDS = [
+  'lcp',
+  'ipcp',
+  'mru',
+  'address',
+  'authProtocol',
+  'chapAlgorithm',
+  'dns',
+  'interfaceId',
+  'ipv6cp',
+  'ccp',
+  'nbns',
+] as const satisfies readonly (keyof Agreed)[]
+
+const LOGIN_FIELDS = [
+  'user',
+  'told',
+  'method',
+  'attempts',
+  'outcome',
+  'isJudged',
+  'identifier',
+  'digest',
+  'server',
+] as const satisfies readonly (keyof Login)[]
+
+/**
+ * The values of its parts in JSON, nothing for one that is as in a link of which nothing is known yet, and a sign for one that is
+ * as the value before it.
+ */
+export type PackedLink = string
+
+// None of them begins a JSON text, and the first two are in none.
+const BETWEEN_PARTS = '\n'
+const BETWEEN_VALUES = '\t'
+const AS_BEFORE = '='
+
+const UNKNOWN = new PppLink()
+
+export function packLink(link: PppLink): PackedLink {
+  return [
+    pack(link, UNKNOWN, LINK_FIELDS),
+    ...ROLES.map((role) => pack(link.agreed[role], UNKNOWN.agreed[role], AGREED_FIELDS)),
+    ...ROLES.map((role) => pack(link.loginOf(role), UNKNOWN.loginOf(role), LOGIN_FIELDS)),
+  ].join(BETWEEN_PARTS)
+}
+
+export function unpackLink(packed: PackedLink): PppLink {
+  const link = new PppLink()
+  const parts = packed.split(BETWEEN_PARTS)
+  unpack(parts[0], link, LINK_FIELDS)
+  for (const role of ROLES) {
+    unpack(parts[1 + role], link.agreed[role], AGREED_FIELDS)
+    if (parts[3 + role] !== '') unpack(parts[3 + role], link.login(role), LOGIN_FIELDS)
+  }
+  return link
+}
+
+/** Whether LCP was the first that was heard of a packed link, as it is of most. */
+export function beganWithLcp(packed: PackedLink): boolean {
+  return packed.startsWith(`[${PPP.LCP}`)
+}
+
+function pack<T extends object>(record: T, unknown: T, fields: readonly (keyof T)[]): string {
+  let before: unknown
+  const values = fields.map((field) => {
+    const value = record[field]
+    const packed = value === unknown[field] ? '' : value === before ? AS_BEFORE : JSON.stringify(value)
+    before = value
+    return packed
+  })
+  return values.join(BETWEEN_VALUES).trimEnd()
+}
+
+function unpack<T extends object>(part: string, record: T, fields: readonly (keyof T)[]): void {
+  for (const [at, value] of part.split(BETWEEN_VALUES).entries()) {
+    if (value === '') continue
+    record[fields[at]] = value === AS_BEFORE ? record[fields[at - 1]] : JSON.parse(value)
+  }
+}
