@@ -90,7 +90,11 @@ export const SCHEMA = z.strictObject({
         .max(1000)
         .default(5)
         .describe('Copies of a packet within this many milliseconds are SPAN duplicates; 0 turns the check off.'),
-      fragmentsMax: count(1024, 'IP datagrams under reassembly at one time.', 65_536),
+      fragmentsMax: count(
+        1024,
+        'IP datagrams under reassembly at one time, and as many whole ones to compare late fragments with.',
+        65_536,
+      ),
       fragmentPiecesMax: count(64, 'Pieces of one IP datagram.', 8192),
       fragmentTimeoutSeconds: seconds(30, 'How long fragments wait for the others.'),
       live: z

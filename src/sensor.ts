@@ -152,9 +152,15 @@ export class Sensor {
         piecesMax: capture.fragmentPiecesMax,
         timeoutSeconds: capture.fragmentTimeoutSeconds,
       },
-      // Fragments that never met are found missing when some other packet comes: then the detail names the hosts.
-      (finding, detail) =>
-        anomalies.report(this.frame, finding, 'ip', detail, finding === 'ip.fragment_incomplete' ? 'none' : 'ip'),
+      // Fragments that never met are found missing when some other packet comes, which has other hosts.
+      (finding, detail, hosts) =>
+        hosts === undefined
+          ? anomalies.report(this.frame, finding, 'ip', detail, 'ip')
+          : anomalies.report(this.frame, finding, 'ip', detail, 'none', {
+              'source.ip': hosts.source,
+              'destination.ip': hosts.destination,
+              'network.type': hosts.version === 6 ? 'ipv6' : 'ipv4',
+            }),
     )
     this.#dissector = new Dissector(defragmenter, capture.l2tpPorts)
     this.#duplicates = new Duplicates(capture.duplicateWindowMs * 1000)

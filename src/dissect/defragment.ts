@@ -4,6 +4,11 @@
  * What fragments do is evidence: overlaps, tiny first fragments, sizes beyond 65,535 and floods are findings. Among IPv4
  * fragments that overlap the first byte to arrive counts (as BSD and Windows do; Linux drops the datagram); an IPv6 datagram
  * with an overlap is dropped, as RFC 5722 demands of every receiver.
+ *
+ * A datagram that is whole is remembered for the same time, because an overlap may come late: whoever makes a sensor read one
+ * datagram and the server another (RFC 1858, RFC 3128) sends the piece that the server is to read after the one that only the
+ * sensor saw. What comes late with the same bytes is a copy; what differs is an overlap, unless it turns out to be the next
+ * datagram under an identification that came round.
  */
 import { addressText } from '../base/address.ts'
 import { equal, hex } from '../base/bytes.ts'
@@ -21,23 +26,35 @@ export type FragmentFinding =
   | 'ip.fragment_nested'
 
 /**
- * Told of a finding about the current frame, whose IP view names the hosts. `ip.fragment_incomplete` is about a datagram
- * that began long ago: its detail names the hosts.
+ * Told of a finding about the current frame, whose IP view names the hosts; or, with the hosts given, about a datagram that
+ * began long ago.
  */
-export type ReportFragment = (finding: FragmentFinding | IpFlaw, detail: string) => void
+export type ReportFragment = (finding: FragmentFinding | IpFlaw, detail: string, hosts?: FragmentHosts) => void
+
+/** The addresses of a datagram, as text. */
+export interface FragmentHosts {
+  readonly source: string
+  readonly destination: string
+  readonly version: 4 | 6
+}
 
 /** A first fragment must hold the transport header and some; 8 bytes of UDP and a whole L2TP header are 20 or so. */
 const FIRST_FRAGMENT_MIN = 28
 const DATAGRAM_MAX = 65_535
 const HEADER_ROOM = 256
-/** A fragment of a datagram that was completed this short a time ago is a copy, made by the SPAN port. */
+/**
+ * What comes this soon after its datagram was whole belongs to it: the same bytes are a copy, made by the SPAN port, and others an
+ * overlap, since no sender uses up 65,536 identifications in this time.
+ */
 const COPY_US = 10_000
+
+const NOBODY: FragmentHosts = { source: '', destination: '', version: 4 }
 
 class Datagram {
   key = ''
-  /** Source and destination, for people. */
-  hosts = ''
+  hosts: FragmentHosts = NOBODY
   firstUs = 0
+  wholeUs = 0
   /** IP header(s), then the payload at HEADER_ROOM. */
   buffer = new Uint8Array(HEADER_ROOM + 4096)
   headerLength = 0
@@ -46,8 +63,10 @@ class Datagram {
   /** Sorted, disjoint [start, end) pairs of what has arrived. */
   covered: number[] = []
   isSpoiled = false
+  /** Whether it differs from a whole datagram under its identification, and whether that was told. */
+  rivalry: 'none' | 'untold' | 'told' = 'none'
 
-  reset(key: string, hosts: string, firstUs: number): void {
+  reset(key: string, hosts: FragmentHosts, firstUs: number): void {
     this.key = key
     this.hosts = hosts
     this.firstUs = firstUs
@@ -55,6 +74,7 @@ class Datagram {
     this.totalLength = -1
     this.covered.length = 0
     this.isSpoiled = false
+    this.rivalry = 'none'
   }
 
   ensure(payloadLength: number): void {
@@ -69,7 +89,7 @@ class Datagram {
 }
 
 export interface DefragmentLimits {
-  /** Datagrams under reassembly at one time. */
+  /** Datagrams under reassembly at one time; and as many that were whole are remembered. */
   readonly datagramsMax: number
   /** Fragments (disjoint pieces) of one datagram. */
   readonly piecesMax: number
@@ -82,11 +102,9 @@ export class Defragmenter {
   /** In order of arrival: the oldest is the first of the map. */
   readonly #open = new Map<string, Datagram>()
   readonly #spare: Datagram[] = []
-  /** When datagrams were completed, the oldest first. */
-  readonly #completed = new Map<string, number>()
-  readonly #whole = new IpView()
-  /** The datagram that the frame points into, given back at the next call. */
-  #delivered: Datagram | null = null
+  /** Datagrams that are whole, the one that was completed first in front. The frame points into the last one until the next call. */
+  readonly #whole = new Map<string, Datagram>()
+  readonly #wholeView = new IpView()
 
   constructor(limits: DefragmentLimits, report: ReportFragment) {
     this.#limits = limits
@@ -98,19 +116,25 @@ export class Defragmenter {
     return this.#open.size
   }
 
+  /** Datagrams that are whole, with which late fragments are compared. */
+  get remembered(): number {
+    return this.#whole.size
+  }
+
   /**
    * Takes the fragment in `frame.ip`. True when it completed its datagram: then `frame.ip` (and what is decoded from it)
    * reads the whole datagram, until the next packet.
    */
   complete(frame: Frame): boolean {
-    this.#recycle()
     this.#expire(frame.timeUs)
     const { ip } = frame
     if (ip.isSnapped || !this.#isSound(frame)) return false // cut by the capture: the datagram can never be whole
     const key = keyOf(frame)
-    const completedUs = this.#completed.get(key)
-    if (completedUs !== undefined && Math.abs(frame.timeUs - completedUs) <= COPY_US) return false
+    const whole = this.#whole.get(key)
+    const rivalry = whole === undefined ? 'none' : this.#compare(whole, frame)
+    if (rivalry === 'settled') return false
     const datagram = this.#datagramOf(key, frame)
+    if (rivalry === 'told' || datagram.rivalry === 'none') datagram.rivalry = rivalry
     if (!datagram.isSpoiled) this.#place(datagram, frame)
     const { covered, totalLength } = datagram
     if (
@@ -123,9 +147,24 @@ export class Defragmenter {
       return false
     }
     this.#open.delete(key)
-    this.#remember(key, frame.timeUs)
-    this.#delivered = datagram
+    this.#remember(datagram, frame.timeUs)
     return this.#deliver(datagram, frame)
+  }
+
+  /**
+   * A fragment under the identification of a datagram that is whole. `settled` needs nothing more: it is a copy, or an overlap
+   * that spoils what it would begin. The other answers are the rivalry of the datagram that it belongs to.
+   */
+  #compare(whole: Datagram, frame: Frame): 'settled' | Datagram['rivalry'] {
+    const { ip } = frame
+    const isSoon = Math.abs(frame.timeUs - whole.wholeUs) <= COPY_US
+    if (isPartOf(whole, frame)) return isSoon ? 'settled' : 'none'
+    // Who sets no identification sends every datagram under 0 (RFC 6864 section 4): that one is the same says nothing.
+    if (ip.version === 4 && ip.id === 0) return 'none'
+    if (ip.version === 4 && !isSoon) return 'untold'
+    const end = ip.fragmentOffset + ip.payloadEnd - ip.payloadStart
+    this.#report('ip.fragment_overlap', `bytes ${ip.fragmentOffset} to ${end} differ from a datagram that is whole`)
+    return ip.version === 6 ? 'settled' : 'told'
   }
 
   /** What is wrong with a fragment on its own. A tiny one is told and used all the same. */
@@ -265,8 +304,8 @@ export class Defragmenter {
       buffer[start + 5] = totalLength & 0xff
     }
     // Looked at aside first: a finding is about the frame, whose view must go on naming the hosts.
-    const flaw = this.#whole.decode(buffer, start, HEADER_ROOM + totalLength)
-    if (flaw !== null || this.#whole.isFragment) {
+    const flaw = this.#wholeView.decode(buffer, start, HEADER_ROOM + totalLength)
+    if (flaw !== null || this.#wholeView.isFragment) {
       this.#report(flaw ?? 'ip.fragment_nested', 'in a datagram put together from fragments')
       return false
     }
@@ -279,34 +318,48 @@ export class Defragmenter {
     this.#report(finding, detail)
   }
 
-  #remember(key: string, timeUs: number): void {
-    this.#completed.delete(key)
-    this.#completed.set(key, timeUs)
-    if (this.#completed.size > this.#limits.datagramsMax)
-      this.#completed.delete(this.#completed.keys().next().value as string)
+  #remember(datagram: Datagram, timeUs: number): void {
+    const { key } = datagram
+    const earlier = this.#whole.get(key)
+    if (earlier !== undefined) this.#forget(earlier)
+    else if (this.#whole.size >= this.#limits.datagramsMax) this.#forget(this.#whole.values().next().value as Datagram)
+    datagram.wholeUs = timeUs
+    this.#whole.set(key, datagram)
+  }
+
+  #forget(datagram: Datagram): void {
+    this.#whole.delete(datagram.key)
+    this.#spare.push(datagram)
   }
 
   #expire(nowUs: number): void {
     const limitUs = nowUs - this.#limits.timeoutSeconds * SECOND_US
+    for (const datagram of this.#whole.values()) {
+      if (datagram.wholeUs > limitUs) break
+      this.#forget(datagram)
+    }
     for (const datagram of this.#open.values()) {
       if (datagram.firstUs > limitUs) return
-      if (!datagram.isSpoiled)
-        this.#report(
-          'ip.fragment_incomplete',
-          `${datagram.hosts}: fragments missing after ${this.#limits.timeoutSeconds} s`,
-        )
+      if (!datagram.isSpoiled && datagram.rivalry !== 'told') this.#reportUnfinished(datagram)
       this.#drop(datagram)
     }
+  }
+
+  #reportUnfinished({ hosts, rivalry }: Datagram): void {
+    const { source, destination } = hosts
+    const { timeoutSeconds } = this.#limits
+    if (rivalry === 'none') {
+      const detail = `${source} to ${destination}: fragments missing after ${timeoutSeconds} s`
+      this.#report('ip.fragment_incomplete', detail, hosts)
+      return
+    }
+    const detail = `${source} to ${destination}: parts of another datagram than the whole one before, and no more for ${timeoutSeconds} s`
+    this.#report('ip.fragment_overlap', detail, hosts)
   }
 
   #drop(datagram: Datagram): void {
     this.#open.delete(datagram.key)
     this.#spare.push(datagram)
-  }
-
-  #recycle(): void {
-    if (this.#delivered !== null) this.#spare.push(this.#delivered)
-    this.#delivered = null
   }
 }
 
@@ -316,9 +369,22 @@ function keyOf({ ip, link }: Frame): string {
   return `${addresses}/${ip.version === 4 ? ip.protocol : 'v6'}/${ip.id}/${link.vlanId}`
 }
 
-function hostsOf({ ip }: Frame): string {
+function hostsOf({ ip }: Frame): FragmentHosts {
   const { bytes, addressLength } = ip
-  return `${addressText(bytes, ip.sourceAt, addressLength)} to ${addressText(bytes, ip.destinationAt, addressLength)}`
+  return {
+    source: addressText(bytes, ip.sourceAt, addressLength),
+    destination: addressText(bytes, ip.destinationAt, addressLength),
+    version: ip.version === 6 ? 6 : 4,
+  }
+}
+
+/** Whether a fragment says of its place in a whole datagram what is there: the same bytes, and the same end. */
+function isPartOf({ buffer, totalLength }: Datagram, { ip }: Frame): boolean {
+  const length = ip.payloadEnd - ip.payloadStart
+  const start = ip.fragmentOffset
+  const end = start + length
+  const fits = ip.moreFragments ? end < totalLength : end === totalLength
+  return fits && equal(buffer, HEADER_ROOM + start, ip.bytes, ip.payloadStart, length)
 }
 
 /** Sorted disjoint ranges with one more in it. */

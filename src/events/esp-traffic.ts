@@ -29,6 +29,10 @@ export const ESP_TRAFFIC_FIELDS = {
   ),
   'esp.traffic.packets': own('long', 'Packets of the window, without keepalives and signalling.'),
   'esp.traffic.bytes': own('long', 'Octets of ESP of the window, without keepalives.'),
+  'esp.traffic.bulk_bytes': own(
+    'long',
+    'Of bulk: octets of ESP in its direction, in the stretches of this class that ended within the last four hours, this one included.',
+  ),
   'esp.traffic.packet_rate_min': own('float', 'Packets a second in the slower direction.'),
   'esp.traffic.active_rate': own('float', 'Packets a second while there was traffic.'),
   'esp.traffic.packet_rate': own('float', 'Packets a second, without keepalives and signalling.'),
@@ -127,6 +131,7 @@ export const ESP_TRAFFIC_EVENTS = {
     may: [
       ...PAIR_MAY,
       ...SUITE_MAY,
+      'esp.traffic.bulk_bytes',
       'esp.inner.longest_min',
       'esp.inner.longest_max',
       'esp.traffic.beat_seconds',

@@ -8,6 +8,11 @@ export const FLOW_FIELDS = {
   'flow.tcp.state': own('keyword', '`attempted`, `established`, `closed`, `reset`, `refused` or `partial`.'),
   'flow.icmp.type': own('long', 'ICMP type of the first packet.'),
   'flow.icmp.code': own('long', 'ICMP code of the first packet.'),
+  'flow.sent.bytes': own(
+    'long',
+    'What the source has sent to the destination in this carrier, in flows that ended within the last hour (up to 66 minutes), this one included. Only from 1,000,000 on, and of flows with 10,000 or more.',
+  ),
+  'flow.sent.port_bytes': own('long', 'The same to the destination port of the flow alone.'),
 } as const satisfies Record<string, FieldDeclaration>
 
 /** What every event about something inside a flow carries: the flow, and all that it runs in. */
@@ -73,6 +78,8 @@ export const FLOW_EVENTS = {
       'flow.tcp.state',
       'flow.icmp.type',
       'flow.icmp.code',
+      'flow.sent.bytes',
+      'flow.sent.port_bytes',
       'user.name',
     ],
   },

@@ -1,5 +1,5 @@
 /** What is told of the use of encrypted pairs: the events, field by field. */
-import { isoMicroseconds } from '../base/time.ts'
+import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit } from '../events/catalogue.ts'
 import type { Allowances } from './allowances.ts'
 import type { EspTunnel } from './esp-association.ts'
@@ -7,6 +7,7 @@ import type { EspEvents } from './esp-events.ts'
 import { alignmentDoubt, type EspLengths, innerBounds, possibleShapes } from './esp-overhead.ts'
 import type { Stretch, TrafficTold } from './esp-traffic.ts'
 import { L2TP_CONFIDENCE, type L2tpEvidence, type L2tpFinding } from './l2tp-in-esp.ts'
+import { SlidingSums } from './sliding-sums.ts'
 import type { TrafficClass } from './traffic-class.ts'
 import { LENGTH_EDGES, type TrafficWindow } from './traffic-shape.ts'
 
@@ -33,12 +34,16 @@ const ONE_WAY_PACKETS = 10
 /** Suites are named while they are few: all of them say nothing. */
 const SHAPES_TOLD = 8
 const DOUBT_MAX = 0.01
+/** How long stretches of bulk are added up, and of how many pairs. */
+const BULK_WINDOW_US = 4 * 3600 * SECOND_US
+const BULK_PAIRS_MAX = 16_384
 
 export class EspTrafficEvents implements TrafficTold {
   readonly #events: EspEvents
   readonly #emit: Emit
   readonly #allowances: Allowances
   readonly #tunnelAt: (index: number) => EspTunnel
+  readonly #bulk = new SlidingSums(BULK_WINDOW_US, BULK_PAIRS_MAX)
 
   constructor(events: EspEvents, emit: Emit, allowances: Allowances, tunnelAt: (index: number) => EspTunnel) {
     this.#events = events
@@ -51,8 +56,9 @@ export class EspTrafficEvents implements TrafficTold {
     const tunnel = this.#tunnelAt(index)
     const packets = stretch.packets[0] + stretch.packets[1]
     if (!tunnel.isOpen && packets < ONE_WAY_PACKETS) return
+    const bulkBytes = this.#bulkBytes(tunnel, stretch)
     const suppressed = this.#allowances.take(`${tunnel.uid} traffic`, stretch.endUs, stretch.verdict.class)
-    if (suppressed !== -1) this.#classified(tunnel, stretch, suppressed)
+    if (suppressed !== -1) this.#classified(tunnel, stretch, bulkBytes, suppressed)
   }
 
   inferred(index: number, finding: L2tpFinding, evidence: L2tpEvidence): void {
@@ -63,7 +69,13 @@ export class EspTrafficEvents implements TrafficTold {
     if (suppressed !== -1) this.#inferred(tunnel, finding, evidence, suppressed)
   }
 
-  #classified(tunnel: EspTunnel, stretch: Stretch, suppressed: number): void {
+  #bulkBytes({ uid }: EspTunnel, { verdict, bytes, endUs }: Stretch): number | undefined {
+    if (verdict.class === 'bulk_up') return this.#bulk.add(`${uid} up`, bytes[0], endUs)
+    if (verdict.class === 'bulk_down') return this.#bulk.add(`${uid} down`, bytes[1], endUs)
+    return undefined
+  }
+
+  #classified(tunnel: EspTunnel, stretch: Stretch, bulkBytes: number | undefined, suppressed: number): void {
     const { verdict, window, lengths, packets, bytes, startUs, endUs } = stretch
     const { evidence } = verdict
     const seconds = Math.max(1, Math.round((endUs - startUs) / 1e6))
@@ -88,6 +100,7 @@ export class EspTrafficEvents implements TrafficTold {
         'esp.traffic.windows': stretch.windows,
         'esp.traffic.packets': evidence.packets,
         'esp.traffic.bytes': evidence.bytes,
+        'esp.traffic.bulk_bytes': bulkBytes,
         'esp.traffic.packet_rate': round(evidence.packetRate),
         'esp.traffic.packet_rate_min': round(evidence.packetRateMin),
         'esp.traffic.active_rate': round(evidence.activeRate),

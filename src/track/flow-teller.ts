@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { addressText } from '../base/address.ts'
 import { communityId } from '../base/community-id.ts'
-import { isoMicroseconds } from '../base/time.ts'
+import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import { eventIdOf } from '../events/event-id.ts'
 import type { FieldValue } from '../events/fields.ts'
@@ -38,6 +38,7 @@ import {
 } from './flow-record.ts'
 import type { Side } from './inner-protocol.ts'
 import { protocolNameOf } from './inner-protocols.ts'
+import { SlidingSums } from './sliding-sums.ts'
 
 export interface TellerLimits {
   readonly conversationsMax: number
@@ -48,6 +49,10 @@ export interface TellerLimits {
 
 /** Findings of one name about the flows of one carrier in a minute. */
 const FINDINGS_PER_MINUTE = 10
+/** How long what one host sends another is added up; flows with less are not worth a place, and sums below are not worth a field. */
+const SENT_WINDOW_US = 3600 * SECOND_US
+const SENT_FLOW_MIN = 10_000
+const SENT_MIN = 1_000_000
 
 type FlowFieldName = Exclude<(typeof INNER_FLOW)[number], 'network.protocol'> | (typeof INNER_FLOW_MAY)[number]
 
@@ -60,6 +65,7 @@ export class FlowTeller implements FlowListener {
   readonly #namesOf: (carrier: number) => CarrierNames
   readonly #allowances: Allowances
   readonly #findings: Allowances
+  readonly #sent: SlidingSums
   /** Events told of the flows that live, by their numbers. */
   readonly #told = new Map<number, number>()
   /** Events that were one too many for their flow. */
@@ -73,6 +79,8 @@ export class FlowTeller implements FlowListener {
     // As many carriers talk at one time as there are conversations, at most.
     this.#allowances = new Allowances(limits.carrierEventsPerMinute, limits.conversationsMax)
     this.#findings = new Allowances(FINDINGS_PER_MINUTE, limits.conversationsMax)
+    // Each pair of hosts has a sum for itself, and one for each port.
+    this.#sent = new SlidingSums(SENT_WINDOW_US, limits.conversationsMax * 2)
   }
 
   /** Events that were counted instead of told. */
@@ -111,6 +119,7 @@ export class FlowTeller implements FlowListener {
     const { identity } = names
     const reason = FLOW_ENDS[isFinished(state) ? flowEnd(state) : end]
     const { packets, bytes } = flow
+    const pair = `${names.uid} ${source} ${destination}`
     this.#emit({
       name: 'flow.closed',
       timeUs,
@@ -133,6 +142,8 @@ export class FlowTeller implements FlowListener {
         'flow.tcp.state': isTcp ? tcpStateName(state) : undefined,
         'flow.icmp.type': isIcmp ? ends.icmpType : undefined,
         'flow.icmp.code': isIcmp ? ends.icmpCode : undefined,
+        'flow.sent.bytes': this.#sentWithin(pair, bytes[0], timeUs),
+        'flow.sent.port_bytes': hasPorts ? this.#sentWithin(`${pair} ${destinationPort}`, bytes[0], timeUs) : undefined,
         'event.reason': reason,
         'event.start': isoMicroseconds(firstUs),
         'event.end': isoMicroseconds(lastUs),
@@ -238,6 +249,13 @@ export class FlowTeller implements FlowListener {
       'user.name': names.userName,
       'borescope.lineage': [...identity['borescope.lineage'], uid],
     }
+  }
+
+  /** What the flows of a key have sent within the window. */
+  #sentWithin(key: string, bytes: number, timeUs: number): number | undefined {
+    if (bytes < SENT_FLOW_MIN) return undefined
+    const sum = this.#sent.add(key, bytes, timeUs)
+    return sum < SENT_MIN ? undefined : sum
   }
 
   /** The two ends of a flow in words, the given side first, and what names it. */

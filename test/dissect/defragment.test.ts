@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as craft from '../support/craft.ts'
+import { TestSensor } from '../support/sensor.ts'
 import { Bench } from './support.ts'
 
 const PAYLOAD = craft.udp(
@@ -232,6 +233,138 @@ describe('overlaps', () => {
   })
 })
 
+describe('fragments that come after their datagram is whole', () => {
+  const WRONG = wrong(PAYLOAD)
+  const late: readonly (readonly [string, number, number, craft.Ipv4Fields])[] = [
+    ['of a piece, with other bytes', 32, 64, {}],
+    ['across two pieces, with other bytes', 40, 72, {}],
+    ['of the header', 0, 32, {}],
+    ['of the end, with other bytes', 64, 96, {}],
+  ]
+
+  function whole(bench: Bench, timeUs = 0, fragmentOf: typeof piece | typeof piece6 = piece): void {
+    bench.seeIp(fragmentOf(0, 32), timeUs)
+    bench.seeIp(fragmentOf(32, 64), timeUs)
+    expect(bench.seeIp(fragmentOf(64, 96), timeUs)).toBe('ike')
+  }
+
+  test.each(late)('IPv4, %s: named at once', (_, start, end, fields) => {
+    const bench = new Bench()
+    whole(bench)
+    expect(bench.seeIp(piece(start, end, { ...fields, bytes: WRONG }), 5000)).toBe('fragment')
+    expect(bench.findings).toEqual([
+      { name: 'ip.fragment_overlap', detail: `bytes ${start} to ${end} differ from a datagram that is whole` },
+    ])
+  })
+
+  test.each(late)('IPv6, %s: named at once, however late (RFC 5722)', (_, start, end) => {
+    const bench = new Bench()
+    whole(bench, 0, piece6)
+    expect(bench.seeIp(piece6(start, end, { bytes: WRONG }), 29 * SECOND)).toBe('fragment')
+    expect(bench.names).toEqual(['ip.fragment_overlap'])
+    expect(bench.defragmenter.size).toBe(0)
+  })
+
+  test.each([
+    ['another end within', piece(56, 64, { moreFragments: false })],
+    ['bytes beyond the end', piece(64, 104, { bytes: craft.concat(PAYLOAD, new Uint8Array(8)), moreFragments: true })],
+    ['an end that goes on', piece(64, 96, { moreFragments: true })],
+  ])('%s: named, although its bytes are the same', (_, fragment) => {
+    const bench = new Bench()
+    whole(bench)
+    bench.seeIp(fragment, 5000)
+    expect(bench.names).toEqual(['ip.fragment_overlap'])
+  })
+
+  test.each([
+    ['IPv4', piece],
+    ['IPv6', piece6],
+  ])('%s copies, cut as they were or otherwise, are none', (_, fragmentOf) => {
+    const bench = new Bench()
+    whole(bench, 0, fragmentOf)
+    for (const [start, end] of [
+      [0, 32],
+      [32, 64],
+      [64, 96],
+      [0, 48],
+      [48, 96],
+    ]) {
+      expect(bench.seeIp(fragmentOf(start, end), 9000)).toBe('fragment')
+    }
+    expect(bench.findings).toEqual([])
+    expect(bench.defragmenter.size).toBe(0)
+  })
+
+  test('what differs and comes much later may be the next datagram of this identification: whole, it is no finding', () => {
+    const bench = new Bench({ timeoutSeconds: 30 })
+    whole(bench)
+    const next = craft.udp(new Uint8Array(88).fill(7), { sourcePort: 500, targetPort: 500 })
+    bench.seeIp(piece(0, 48, { bytes: next }), SECOND)
+    expect(bench.seeIp(piece(48, 96, { bytes: next }), SECOND)).toBe('ike')
+    expect(bench.payload).toEqual(next)
+    bench.seeIp(piece(0, 48, { id: 9 }), 40 * SECOND)
+    expect(bench.findings).toEqual([])
+  })
+
+  test('what differs and never becomes a datagram of its own is told when its time is over, with its hosts', () => {
+    const bench = new Bench({ timeoutSeconds: 30 })
+    whole(bench)
+    bench.seeIp(piece(32, 64, { bytes: WRONG }), SECOND)
+    expect(bench.findings).toEqual([])
+    bench.seeIp(piece(0, 48, { id: 9, source: '192.0.2.200' }), 32 * SECOND)
+    expect(bench.findings).toEqual([
+      {
+        name: 'ip.fragment_overlap',
+        detail: '192.0.2.1 to 198.51.100.1: parts of another datagram than the whole one before, and no more for 30 s',
+      },
+    ])
+  })
+
+  test('as an event it has the hosts of its datagram, not those of the packet that came when its time was over', () => {
+    const sensor = new TestSensor()
+    const see = (packet: Uint8Array, timeUs: number) => sensor.see(craft.ethernet(packet), timeUs)
+    see(piece(0, 48), SECOND)
+    see(piece(48, 96), SECOND)
+    see(piece(48, 96, { bytes: WRONG }), 2 * SECOND)
+    see(piece(0, 48, { source: '192.0.2.200', target: '198.51.100.200' }), 40 * SECOND)
+    const overlaps = sensor.events.filter((event) => event['anomaly.name'] === 'ip.fragment_overlap')
+    expect(overlaps).toMatchObject([
+      { 'source.ip': '192.0.2.1', 'destination.ip': '198.51.100.1', 'network.type': 'ipv4' },
+    ])
+  })
+
+  test('identification 0 is set by senders that set none: its next datagram is read, and no finding', () => {
+    const bench = new Bench()
+    const next = craft.udp(new Uint8Array(88).fill(7), { sourcePort: 500, targetPort: 500 })
+    bench.seeIp(piece(0, 48, { id: 0 }), 0)
+    expect(bench.seeIp(piece(48, 96, { id: 0 }), 0)).toBe('ike')
+    bench.seeIp(piece(0, 48, { id: 0, bytes: next }), 100)
+    expect(bench.seeIp(piece(48, 96, { id: 0, bytes: next }), 100)).toBe('ike')
+    expect(bench.payload).toEqual(next)
+    expect(bench.findings).toEqual([])
+  })
+
+  test('a datagram is forgotten after its time, and when as many others were whole since', () => {
+    const aged = new Bench({ timeoutSeconds: 30 })
+    whole(aged, 0, piece6)
+    expect(aged.defragmenter.remembered).toBe(1)
+    aged.seeIp(piece6(32, 64, { bytes: WRONG }), 31 * SECOND)
+    expect(aged.findings).toEqual([])
+    expect(aged.defragmenter.remembered).toBe(0)
+
+    const crowded = new Bench({ datagramsMax: 4 })
+    for (let id = 1; id <= 5; id++) {
+      crowded.seeIp(piece(0, 48, { id }), id)
+      expect(crowded.seeIp(piece(48, 96, { id }), id)).toBe('ike')
+    }
+    expect(crowded.defragmenter.remembered).toBe(4)
+    crowded.seeIp(piece(0, 48, { id: 1, bytes: WRONG }), 9)
+    expect(crowded.findings).toEqual([])
+    crowded.seeIp(piece(0, 48, { id: 2, bytes: WRONG }), 9)
+    expect(crowded.names).toEqual(['ip.fragment_overlap'])
+  })
+})
+
 describe('hostile fragments', () => {
   test('a tiny first fragment is told, and used', () => {
     const bench = new Bench()
@@ -337,6 +470,7 @@ describe('hostile fragments', () => {
             : craft.ipv4(bytes, { fragmentOffset: offset, moreFragments: more, id })
           bench.seeIp(packet, timeUs)
           expect(bench.defragmenter.size).toBeLessThanOrEqual(4)
+          expect(bench.defragmenter.remembered).toBeLessThanOrEqual(4)
         }
       }),
     )

@@ -109,14 +109,6 @@ export const LAB_ATTACKS: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** Of the attacks, what is not found, and why. */
-export const LAB_MISSED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'synth-attacks': {
-    'high: Overlapping IP fragments: 10.99.0.66, 10.99.0.1':
-      'the differing fragments come after the datagram is whole, and a whole datagram is forgotten',
-  },
-}
-
 export interface PublicFinding {
   /** What in the capture deserves it. */
   readonly why: string

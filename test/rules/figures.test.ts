@@ -30,11 +30,11 @@ describe.skipIf(!HAS_CAPTURES)('the figures', () => {
     expect(/<!-- figures -->\n([\s\S]*)\n<!-- \/figures -->/.exec(text)?.[1]).toBe(figuresText(figures))
   }, 120_000)
 
-  it('hold no false alert, and one that is missed', () => {
+  it('hold no false alert, and none that is missed', () => {
     const groups = Object.values(figures.groups)
     const parts = groups.flatMap((group) => [group.lab, group.public, group.streams])
     expect(parts.reduce((sum, { unexpected }) => sum + unexpected, 0)).toBe(0)
-    expect(parts.reduce((sum, { expected, found }) => sum + expected - found, 0)).toBe(1)
+    expect(parts.reduce((sum, { expected, found }) => sum + expected - found, 0)).toBe(0)
     for (const { streams } of groups) expect(streams.expected).toBeGreaterThan(0)
   })
 })

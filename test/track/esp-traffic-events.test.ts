@@ -184,6 +184,17 @@ test('one direction alone is classified as well', () => {
   expect(findings(events)).toEqual([])
 })
 
+test('stretches of bulk are added up in their direction, over the last four hours', () => {
+  const uploads = [0, 1, 2, 10].map((hour) => inEsp(bulk(START_US + hour * 3600 * SECOND_US, 30, 0), AES_CBC))
+  const stretches = told(eventsOf(merge(...uploads)), 'esp.traffic.classified').filter(
+    (event) => event['esp.traffic.class'] === 'bulk_up',
+  )
+  expect(stretches).toHaveLength(4)
+  const sent = stretches.map((event) => event['source.bytes'] ?? 0)
+  const sums = [sent[0], sent[0] + sent[1], sent[0] + sent[1] + sent[2], sent[3]]
+  expect(stretches.map((event) => event['esp.traffic.bulk_bytes'])).toEqual(sums)
+})
+
 test('the same packets give the same events', () => {
   expect(eventsOf(SESSION)).toEqual(eventsOf(SESSION))
 })

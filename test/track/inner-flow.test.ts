@@ -72,6 +72,42 @@ test('bytes are those of the inner IP packets, each way', () => {
   })
 })
 
+test('what a host sent another within an hour is added up over flows, in all and to each port', () => {
+  const subject = peers()
+  const sums = (sent: readonly (readonly [port: number, kilobytes: number])[]) => {
+    for (const [port, kilobytes] of sent) {
+      segment(subject, 'client', SYN, 0, port)
+      for (let at = 0; at < kilobytes / 50; at++) segment(subject, 'client', PSH | A, 50_000, port)
+      segment(subject, 'client', RST, 0, port)
+    }
+    subject.wait(20).raw('client', craft.fromHex('00'))
+    const flows = subject.told('flow.closed')
+    return flows.slice(-sent.length).map((flow) => [flow['flow.sent.bytes'], flow['flow.sent.port_bytes']])
+  }
+  const flowOf = (segmentsSent: number) => segmentsSent * 50_040 + 80
+  // Too little to tell, and so little that it is not counted.
+  const small = sums([
+    [5000, 600],
+    [5001, 0],
+  ])
+  expect(small).toEqual([
+    [undefined, undefined],
+    [undefined, undefined],
+  ])
+  expect(sums([[5002, 600]])).toEqual([[2 * flowOf(12), 2 * flowOf(12)]])
+  for (let at = 0; at < 21; at++) {
+    const datagram = craft.udp(new Uint8Array(49_972), { sourcePort: 5004, targetPort: 873 })
+    subject.data('client', ip4(datagram, craft.IP_PROTOCOL.udp, 'client'))
+  }
+  subject.wait(70).raw('client', craft.fromHex('00'))
+  expect(subject.told('flow.closed').at(-1)).toMatchObject({
+    'flow.sent.bytes': 2 * flowOf(12) + 21 * 50_000,
+    'flow.sent.port_bytes': 21 * 50_000,
+  })
+  subject.wait(3 * 3600)
+  expect(sums([[5003, 1000]])).toEqual([[flowOf(20), flowOf(20)]])
+})
+
 test('who answers a SYN did not open the flow, even where the capture begins with the answer', () => {
   const flow = only(segments(peers(), ['server', SYN | A], ['client', A]))
   expect(flow).toMatchObject({
