@@ -13,6 +13,7 @@ import { BLOCK, readInterface } from './blocks.ts'
 import { le32 } from '../base/little-endian.ts'
 import { CHUNK_KIND, type Chunk } from './chunk.ts'
 import { isBefore, type Thing } from './things.ts'
+import { pathsOfThings, ThingsOfPaths } from './thing-table.ts'
 
 const MAGIC = 'BSPIDX01'
 export const INDEX_HEADER_BYTES = 128
@@ -79,8 +80,10 @@ export class IndexBuilder {
   readonly #chunks: ChunkPlace[] = []
   readonly #interfaces: Interface[] = []
   readonly #later: LaterEntry[] = []
-  /** By path number. */
-  readonly #things = new Map<number, Thing[]>()
+  /** What paths of this segment stand for, as they came: path, how many things, two words for each. */
+  #entries = new Uint32Array(1024)
+  #entryWords = 0
+  #pathsKnown = 0
   #offsets = new Uint32Array(4096)
   #paths = new Uint32Array(4096)
   #packets = 0
@@ -144,13 +147,24 @@ export class IndexBuilder {
   }
 
   #takeEntries(words: Uint32Array): void {
+    if (this.#entryWords + words.length > this.#entries.length) {
+      const larger = new Uint32Array(Math.max(this.#entryWords + words.length, this.#entries.length * 2))
+      larger.set(this.#entries)
+      this.#entries = larger
+    }
     for (let at = 0; at + 3 <= words.length; ) {
-      const [segment, path, count] = [words[at], words[at + 1], words[at + 2]]
-      const things: Thing[] = []
-      for (let i = 0; i < count; i++) things.push({ high: words[at + 3 + i * 2], low: words[at + 4 + i * 2] })
-      if (segment === this.#segment) this.#things.set(path, [...(this.#things.get(path) ?? []), ...things])
-      else this.#later.push({ segment, path, things })
-      at += 3 + count * 2
+      const segment = words[at]
+      const path = words[at + 1]
+      const end = at + 3 + words[at + 2] * 2
+      if (segment === this.#segment) {
+        if (path >= this.#pathsKnown) this.#pathsKnown = path + 1
+        for (let i = at + 1; i < end; i++) this.#entries[this.#entryWords++] = words[i]
+      } else {
+        const things: Thing[] = []
+        for (let i = at + 3; i < end; i += 2) things.push({ high: words[i], low: words[i + 1] })
+        this.#later.push({ segment, path, things })
+      }
+      at = end
     }
   }
 
@@ -192,36 +206,23 @@ export class IndexBuilder {
   }
 
   #pathCount(): number {
-    let highest = 0
-    for (const path of this.#things.keys()) if (path > highest) highest = path
-    for (let i = 0; i < this.#packets; i++) if (this.#paths[i] > highest) highest = this.#paths[i]
-    return highest + 1
+    let count = Math.max(1, this.#pathsKnown)
+    for (let i = 0; i < this.#packets; i++) if (this.#paths[i] >= count) count = this.#paths[i] + 1
+    return count
   }
 
   #directory(places: Uint32Array): Buffer {
     const paths = places.length / 3
+    const of = new ThingsOfPaths(paths, this.#entries.subarray(0, this.#entryWords))
     const pathWords = new Uint32Array(paths * PATH_WORDS)
-    const thingWords: number[] = []
-    const pathsOf = new Map<string, { thing: Thing; paths: number[] }>()
     for (let path = 0; path < paths; path++) {
-      const things = distinct(this.#things.get(path) ?? [])
-      const row = [places[path * 3], places[path * 3 + 1], places[path * 3 + 2], thingWords.length / 2, things.length]
-      pathWords.set(row, path * PATH_WORDS)
-      for (const thing of things) {
-        thingWords.push(thing.high, thing.low)
-        const key = keyOf(thing)
-        const known = pathsOf.get(key)
-        if (known === undefined) pathsOf.set(key, { thing, paths: [path] })
-        else known.paths.push(path)
-      }
+      pathWords[path * PATH_WORDS] = places[path * 3]
+      pathWords[path * PATH_WORDS + 1] = places[path * 3 + 1]
+      pathWords[path * PATH_WORDS + 2] = places[path * 3 + 2]
+      pathWords[path * PATH_WORDS + 3] = of.firsts[path]
+      pathWords[path * PATH_WORDS + 4] = of.firsts[path + 1] - of.firsts[path]
     }
-    const sorted = [...pathsOf.values()].sort((a, b) => (isBefore(a.thing, b.thing) ? -1 : 1))
-    const sortedWords: number[] = []
-    const pathNumbers: number[] = []
-    for (const { thing, paths: of } of sorted) {
-      sortedWords.push(thing.high, thing.low, pathNumbers.length, of.length)
-      for (const path of of) pathNumbers.push(path)
-    }
+    const { sorted, pathNumbers } = pathsOfThings(of)
     const later: number[] = []
     for (const { segment, path, things } of this.#later) {
       later.push(segment, path, things.length)
@@ -232,10 +233,10 @@ export class IndexBuilder {
       Buffer.alloc(28),
       this.#chunkTable(),
       Buffer.concat([interfaces, Buffer.alloc(-interfaces.length & 3, ' ')]),
-      words(sortedWords),
-      words(pathNumbers),
+      octetsOf(sorted),
+      octetsOf(pathNumbers),
       octetsOf(pathWords),
-      words(thingWords),
+      octetsOf(of.words),
       words(later),
     ]
     for (const [i, part] of parts.slice(1).entries()) parts[0].writeUInt32LE(part.length, i * 4)
@@ -255,14 +256,6 @@ export class IndexBuilder {
     }
     return out
   }
-}
-
-function keyOf({ high, low }: Thing): string {
-  return `${high} ${low}`
-}
-
-function distinct(things: readonly Thing[]): Thing[] {
-  return [...new Map(things.map((thing) => [keyOf(thing), thing])).values()]
 }
 
 function octetsOf(array: Uint32Array): Buffer {
