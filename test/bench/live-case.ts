@@ -1,23 +1,36 @@
 /**
  * Who listens in the benchmark of capturing, alone in its process:
  *
- *     node live-case.ts walk BACKEND INTERFACE    reads headers and does nothing else
- *     node live-case.ts watch INTERFACE           borescope watch, and how long its event loop was held up
+ *     node live-case.ts walk BACKEND INTERFACE      reads headers and does nothing else
+ *     node live-case.ts loop INTERFACE              the packet loop of the sensor, around the same
+ *     node live-case.ts watch INTERFACE OPTIONS     borescope watch, and how long its event loop was held up
  *
  * "watching" on stderr says that it listens; SIGTERM ends it, and it prints its counts as JSON.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Packet } from '../../src/capture/packet.ts'
 import { LIVE_BACKENDS, type LiveBackend } from '../../src/capture/live.ts'
 import { openLive } from '../../src/capture/live/open.ts'
 import { loadConfig } from '../../src/config.ts'
 import { Frame } from '../../src/dissect/frame.ts'
+import { LiveLoop } from '../../src/live-loop.ts'
+import { Sensor } from '../../src/sensor.ts'
 
 const [kind, ...parameters] = process.argv.slice(2)
 
 /** Protocol and ports, as the toolchain's consumers read them. */
-async function walk(backend: LiveBackend, name: string): Promise<void> {
+function isL2tp({ bytes, start }: Packet): boolean {
+  const at = start + 14 + (bytes[start + 14] & 0x0f) * 4
+  return bytes[start + 23] === 17 && (bytes[at] << 8) + bytes[at + 1] === 1701
+}
+
+function open(name: string, backend: LiveBackend) {
   const { live } = loadConfig(undefined, {}).config.capture
-  const source = await openLive(name, { ...live, backend, filter: '', l2tpPorts: [1701] })
+  return openLive(name, { ...live, backend, filter: '', l2tpPorts: [1701] })
+}
+
+async function walk(backend: LiveBackend, name: string): Promise<void> {
+  const source = await open(name, backend)
   let isStopping = false
   process.once('SIGTERM', () => {
     isStopping = true
@@ -26,11 +39,7 @@ async function walk(backend: LiveBackend, name: string): Promise<void> {
   const packet = new Frame()
   let l2tp = 0
   while (!isStopping) {
-    for (let i = 0; i < 4096 && source.next(packet); i++) {
-      const { bytes, start } = packet
-      const at = start + 14 + (bytes[start + 14] & 0x0f) * 4
-      if (bytes[start + 23] === 17 && (bytes[at] << 8) + bytes[at + 1] === 1701) l2tp++
-    }
+    for (let i = 0; i < 4096 && source.next(packet); i++) if (isL2tp(packet)) l2tp++
     await source.wait(100)
     await new Promise((resolve) => setImmediate(resolve))
   }
@@ -39,9 +48,29 @@ async function walk(backend: LiveBackend, name: string): Promise<void> {
   process.stdout.write(JSON.stringify({ packets, lost: kernelDrops + ownDrops, l2tp }))
 }
 
-async function watch(name: string): Promise<void> {
+/** Reads headers where a sensor would analyse. */
+class Idle extends Sensor {
+  override observe(): void {
+    this.counts.packets++
+    if (isL2tp(this.frame)) this.counts.l2tp++
+  }
+}
+
+async function loop(name: string): Promise<void> {
+  const source = await open(name, 'auto')
+  const sensor = new Idle(loadConfig(undefined, {}).config, 'bench')
+  const packetLoop = new LiveLoop(sensor, [source], {})
+  process.once('SIGTERM', () => packetLoop.stop())
+  process.stderr.write('watching\n')
+  await packetLoop.run()
+  const { packets, kernelDrops, ownDrops } = source.counters
+  source.close()
+  process.stdout.write(JSON.stringify({ packets, lost: kernelDrops + ownDrops, l2tp: sensor.counts.l2tp }))
+}
+
+async function watch(name: string, options: readonly string[]): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
-  process.argv = [process.argv[0], 'borescope', 'watch', name, '--no-store', '--json', '--filter', '']
+  process.argv = [process.argv[0], 'borescope', 'watch', name, '--no-store', '--json', '--filter', '', ...options]
   process.once('SIGTERM', () => delay.disable())
   process.stdout.write('')
   const told: string[] = []
@@ -61,5 +90,6 @@ async function watch(name: string): Promise<void> {
 
 const isBackend = (text: string): text is LiveBackend => (LIVE_BACKENDS as readonly string[]).includes(text)
 if (kind === 'walk' && isBackend(parameters[0])) await walk(parameters[0], parameters[1])
-else if (kind === 'watch') await watch(parameters[0])
+else if (kind === 'loop') await loop(parameters[0])
+else if (kind === 'watch') await watch(parameters[0], parameters.slice(1))
 else throw new Error(`no such case: ${process.argv.slice(2).join(' ')}`)

@@ -1,6 +1,9 @@
 /**
- * What capturing costs: a fast sender on one end of a cable, and on the other in turn the bare walk of the ring, the same
- * through libpcap and cap, `borescope watch`, and tcpdump. It takes root.
+ * What capturing costs: a fast sender on one end of a cable, and on the other in turn the bare walk of the ring, the same through
+ * libpcap and cap, the packet loop of the sensor around it, `borescope watch`, and tcpdump. All take every packet. It takes root.
+ *
+ * A listener that has just started compiles: it is sent some seconds of the traffic before the measurement. The sender takes as
+ * much of a processor as it can get, and at full speed all of one; what is left is the listener's.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,10 +13,10 @@ import { cachedMix } from './generate.ts'
 import { median } from './median.ts'
 import { FLAGS } from './run.ts'
 
-/** At the most: they lie in the sender's memory. */
-const PACKETS_MAX = 600_000
 /** Packets a second; 0 is as many as go. */
-const RATES = [100_000, 0] as const
+const RATES = [200_000, 0] as const
+const SECONDS = 5
+const WARM_UP = { packetsPerSecond: 100_000, seconds: 4 } as const
 /** `utime` and `stime` of /proc/PID/stat are in these. */
 const TICKS_PER_SECOND = 100
 
@@ -21,6 +24,7 @@ interface Listener {
   readonly name: string
   readonly says: string
   readonly command: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
   /** What it says when it listens. */
   readonly ready: string
   readonly signal: NodeJS.Signals
@@ -41,7 +45,13 @@ const LISTENERS: readonly Listener[] = [
   own('ring', 'bare walk of the ring', 'walk', 'ring', 'b1'),
   own('libpcap', 'the same through libpcap', 'walk', 'libpcap', 'b1'),
   own('cap', 'the same through cap', 'walk', 'cap', 'b1'),
+  own('loop', 'the packet loop of watch around the bare walk', 'loop', 'b1'),
+  {
+    ...own('trackers', 'borescope watch --no-store without rules: every tracker', 'watch', 'b1'),
+    environment: { BORESCOPE_DETECT__BUILTIN: 'false' },
+  },
   own('watch', 'borescope watch --no-store: every tracker and all rules', 'watch', 'b1'),
+  own('habits', 'the same with --baseline: all habits, too', 'watch', 'b1', '--baseline'),
   {
     name: 'tcpdump',
     says: 'tcpdump -w /dev/null',
@@ -84,7 +94,7 @@ export type LiveFigures = Readonly<Record<string, Readonly<Record<string, LiveFi
 export async function measureLive(packets: number, rounds: number, tell: (what: string) => void): Promise<LiveFigures> {
   const reason = whyNoCapture()
   if (reason !== null) return reason
-  const mix = cachedMix({ packets: Math.min(packets, PACKETS_MAX) })
+  const mix = cachedMix({ packets })
   const network = new LiveNetwork('bench')
   network.pair('b0', 'b1')
   try {
@@ -98,7 +108,7 @@ export async function measureLive(packets: number, rounds: number, tell: (what: 
           if (result !== null) results.get(listener.name)?.push(result)
         }
       }
-      const at = rate === 0 ? 'at full speed' : `at ${rate} packets/s`
+      const at = rate === 0 ? 'at full speed' : `at ${rate.toLocaleString('en')} packets/s`
       figures[at] = Object.fromEntries(
         LISTENERS.map(({ name, says }) => [name, figureOf(says, results.get(name) ?? [])]),
       )
@@ -110,7 +120,7 @@ export async function measureLive(packets: number, rounds: number, tell: (what: 
 }
 
 async function listen(network: LiveNetwork, listener: Listener, mix: string, rate: number): Promise<Result | null> {
-  const running = network.start(...(listener.command as [string, ...string[]]))
+  const running = network.startWith({ ...listener.environment }, ...(listener.command as [string, ...string[]]))
   try {
     await running.says(listener.ready)
   } catch {
@@ -118,14 +128,30 @@ async function listen(network: LiveNetwork, listener: Listener, mix: string, rat
   }
   // Whoever starts is still at it, and pages of the ring are touched for the first time.
   await delay(2000)
+  const warmUp = blast(network, mix, WARM_UP.packetsPerSecond, WARM_UP.seconds, 0)
+  await delay(500)
   const [before, starvedBefore] = [cpuNs(running), starvedNs(running)]
-  const sent = JSON.parse(network.run(process.execPath, join(import.meta.dirname, 'blast.ts'), 'b0', mix, String(rate)))
+  const sent = blast(network, mix, rate, SECONDS, 1)
   await delay(500)
   const [spent, starved] = [cpuNs(running) - before, starvedNs(running) - starvedBefore]
   const { stdout, stderr } = await running.stop(listener.signal)
   const counts = listener.read(stdout, stderr)
-  const { packets, seconds } = sent
-  return { sent: packets, sentPerSecond: packets / seconds, seconds, cpuNs: spent, starvedNs: starved, ...counts }
+  return {
+    ...counts,
+    packets: counts.packets - warmUp.packets,
+    sent: sent.packets,
+    sentPerSecond: sent.packets / sent.seconds,
+    seconds: sent.seconds,
+    cpuNs: spent,
+    starvedNs: starved,
+  }
+}
+
+/** Clients of the first pass are those of `firstPass`: whoever listens has not seen them before. */
+function blast(network: LiveNetwork, mix: string, rate: number, seconds: number, firstPass: number) {
+  const script = join(import.meta.dirname, 'blast.ts')
+  const printed = network.run(process.execPath, script, 'b0', mix, ...[rate, seconds, firstPass].map(String))
+  return JSON.parse(printed) as { readonly packets: number; readonly seconds: number }
 }
 
 function starvedNs({ child }: Running): number {

@@ -16,6 +16,7 @@ import { SensorService } from '../../src/sensor-service.ts'
 import { ServiceLog } from '../../src/service/log.ts'
 import { Notifier } from '../../src/service/notify.ts'
 import type { SensorSnapshot } from '../../src/service/snapshot.ts'
+import { disguise } from './disguise.ts'
 
 const [minutes, rate, mix, scratch] = [Number(process.argv[2]), Number(process.argv[3]), ...process.argv.slice(4)]
 
@@ -25,9 +26,6 @@ const WARM_UP_SHARE = 0.3
 /** Clients that take turns. */
 const POPULATIONS = 8
 const SAMPLE_MS = 1000
-const ETHERNET_HEADER = 14
-const IPV4 = 0x0800
-const UDP = 17
 
 export interface Soak {
   readonly minutes: number
@@ -76,7 +74,7 @@ class Churn implements LiveSource {
     this.#bytes += packet.end - packet.start
     packet.timeUs = this.#startUs + Math.floor(((this.#given + this.#lost) * 1e6) / rate)
     packet.timeNs = 0
-    this.#disguise(packet)
+    disguise(packet.bytes, packet.start, packet.end, this.#pass)
     return true
   }
 
@@ -110,26 +108,6 @@ class Churn implements LiveSource {
       ringFillHighest: 0,
       rebinds: 0,
     }
-  }
-
-  /** Other addresses outside, with a right checksum of the header and none of UDP. */
-  #disguise({ bytes, start, end }: Packet): void {
-    if (this.#pass === 0 || end - start < ETHERNET_HEADER + 28) return
-    if (((bytes[start + 12] << 8) | bytes[start + 13]) !== IPV4) return
-    const ip = start + ETHERNET_HEADER
-    bytes[ip + 13] ^= this.#pass & 255
-    bytes[ip + 17] ^= this.#pass & 255
-    bytes[ip + 10] = 0
-    bytes[ip + 11] = 0
-    let sum = 0
-    const length = (bytes[ip] & 15) * 4
-    for (let at = 0; at < length; at += 2) sum += (bytes[ip + at] << 8) | bytes[ip + at + 1]
-    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-    bytes[ip + 10] = (~sum >>> 8) & 255
-    bytes[ip + 11] = ~sum & 255
-    if (bytes[ip + 9] !== UDP) return
-    bytes[ip + length + 6] = 0
-    bytes[ip + length + 7] = 0
   }
 
   learn(): void {}

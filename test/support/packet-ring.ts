@@ -3,7 +3,7 @@
 const BLOCK_HEADER = 48
 const RECORD_HEADER = 48
 const ALIGNMENT = 8
-export const STATUS = { user: 1, copy: 2, losing: 4, vlanValid: 16, tpidValid: 64 } as const
+export const STATUS = { user: 1, copy: 2, losing: 4, vlanValid: 16, timedOut: 32, tpidValid: 64 } as const
 
 export interface RingRecord {
   readonly bytes: Uint8Array

@@ -7,6 +7,8 @@
 import type { Packet } from '../packet.ts'
 
 export const TP_STATUS_USER = 1
+/** Of a block: handed over because its time was over, and not because it was full. */
+export const TP_STATUS_BLK_TMO = 1 << 5
 export const TP_STATUS_VLAN_VALID = 1 << 4
 export const TP_STATUS_VLAN_TPID_VALID = 1 << 6
 
@@ -35,6 +37,8 @@ export class Ring {
   truncated = 0
   /** Packets whose records make no sense, and all that stood behind them in their blocks. */
   flawed = 0
+  /** Whether the last block that was opened was full before its time was over: packets come fast. */
+  wasFull = false
   readonly #bytes: Uint8Array
   readonly #words: Uint32Array
   readonly #status: Int32Array
@@ -89,8 +93,10 @@ export class Ring {
     for (;;) {
       if (this.#isHeld) this.#release()
       const at = this.#statusAt(this.#block)
-      if ((Atomics.load(this.#status, at) & TP_STATUS_USER) === 0) return false
+      const status = Atomics.load(this.#status, at)
+      if ((status & TP_STATUS_USER) === 0) return false
       this.#isHeld = true
+      this.wasFull = (status & TP_STATUS_BLK_TMO) === 0
       const start = at - BLOCK.STATUS
       const first = this.#words[start + BLOCK.FIRST_OFFSET]
       this.#left = this.#words[start + BLOCK.PACKETS]

@@ -5,7 +5,7 @@ import { openPacketSocket } from '../../../src/capture/live/packet-socket.ts'
 import { Poller } from '../../../src/capture/live/poller.ts'
 import { LiveError, type LiveOptions } from '../../../src/capture/live.ts'
 import { Frame } from '../../../src/dissect/frame.ts'
-import { TestRing } from '../../support/packet-ring.ts'
+import { STATUS, TestRing } from '../../support/packet-ring.ts'
 
 const BLOCK_BYTES = 65_536
 const BLOCKS = 16
@@ -35,6 +35,7 @@ const IGNORE_OUTGOING = 23
 
 class TestKernel implements Libc {
   readonly calls: string[] = []
+  polls = 0
   readonly ring = new TestRing(BLOCKS, BLOCK_BYTES)
   index: number | null = 7
   flagBits = UP_AND_RUNNING
@@ -82,6 +83,7 @@ class TestKernel implements Libc {
   }
 
   async poll(): Promise<number> {
+    this.polls++
     return 0
   }
 
@@ -248,6 +250,43 @@ test('the fill of the ring is known, now and at its highest', () => {
   const packet = new Frame()
   while (source.next(packet));
   expect(source.counters).toMatchObject({ ringFill: 0, ringFillHighest: 0.25 })
+})
+
+describe('waiting', () => {
+  const packet = new Frame()
+  const fill = (status: number) => {
+    kernel.ring.fill([{ bytes: new Uint8Array(60) }], { status })
+    while (source.next(packet));
+  }
+  let source: ReturnType<typeof open>
+  beforeEach(() => {
+    source = open({ bufferBytes: 64 * 1024 * 1024 })
+  })
+
+  test('is left to the kernel where blocks are handed over before they are full', async () => {
+    fill(STATUS.user | STATUS.timedOut)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+  })
+
+  test('takes naps after a full block, until a block is handed over whatever is in it', async () => {
+    fill(STATUS.user)
+    // Three of 4 ms last for longer than the 10 ms of a block.
+    for (let nap = 0; nap < 3; nap++) await source.wait(1)
+    expect(kernel.polls).toBe(0)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+    fill(STATUS.user)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+  })
+
+  test('takes none where the ring would be full by the end of them', async () => {
+    source = open()
+    fill(STATUS.user)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+  })
 })
 
 test('a filter for which there is no memory leaves the old one in force', () => {
