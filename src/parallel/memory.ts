@@ -195,6 +195,8 @@ export class SharedBlocks implements Blocks {
   readonly #rings: readonly RingWriter[]
   readonly #free: number[] = []
   readonly #left: Left[] = []
+  /** The blocks that were in use, whole: a view that lives long is cheap to point to from whatever lives long. */
+  readonly #views: Uint8Array<SharedArrayBuffer>[] = []
   readonly #hugeAt: number
 
   constructor(shared: SharedMemory, rings: readonly RingWriter[]) {
@@ -205,8 +207,11 @@ export class SharedBlocks implements Blocks {
   }
 
   take(length: number): Uint8Array {
-    const at = this.#block() * BLOCK_BYTES
-    return this.bytes.subarray(at, at + length)
+    const block = this.#block()
+    const at = block * BLOCK_BYTES
+    if (length < BLOCK_BYTES) return this.bytes.subarray(at, at + length)
+    this.#views[block] ??= this.bytes.subarray(at, at + BLOCK_BYTES)
+    return this.#views[block]
   }
 
   leave(bytes: Uint8Array): void {

@@ -29,8 +29,15 @@ export function parseProgram(text: string): Instruction[] {
   return program
 }
 
-/** The bytes of the packet that the program keeps; 0 if it refuses it. Throws at what no verifier would let pass. */
-export function runProgram(program: readonly Instruction[], packet: Uint8Array): number {
+/**
+ * The bytes of the packet that the program keeps, or what else it answers; 0 if it refuses it. Throws at what no verifier would let
+ * pass. `ancillary` is what the kernel knows beside the packet, by the places of it.
+ */
+export function runProgram(
+  program: readonly Instruction[],
+  packet: Uint8Array,
+  ancillary: Readonly<Record<number, number>> = {},
+): number {
   const memory = new Uint32Array(16)
   let a = 0
   let x = 0
@@ -38,7 +45,7 @@ export function runProgram(program: readonly Instruction[], packet: Uint8Array):
     const { code, jt, jf, k } = program[pc]
     switch (code & 7) {
       case 0: {
-        const value = load(code, k, x, packet, memory)
+        const value = (code & 0xe0) === 0x20 && k in ancillary ? ancillary[k] : load(code, k, x, packet, memory)
         if (value === null) return 0
         a = value
         break
@@ -107,6 +114,8 @@ function calculate(operation: number, a: number, by: number): number {
       return (a + by) >>> 0
     case 0x10:
       return (a - by) >>> 0
+    case 0x20:
+      return Math.imul(a, by) >>> 0
     case 0x40:
       return (a | by) >>> 0
     case 0x50:
@@ -115,6 +124,8 @@ function calculate(operation: number, a: number, by: number): number {
       return (a << by) >>> 0
     case 0x70:
       return a >>> by
+    case 0x90:
+      return a % by
     default:
       throw new Error(`unknown operation ${operation}`)
   }

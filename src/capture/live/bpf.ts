@@ -12,12 +12,23 @@ const JMP = 0x05
 const RET = 0x06
 const MISC = 0x07
 const SIZE = { WORD: 0x00, HALF: 0x08, BYTE: 0x10 } as const
-const MODE = { IMMEDIATE: 0x00, INDEXED: 0x40 } as const
-const OPERATION = { ADD: 0x00, AND: 0x50, SHIFT_LEFT: 0x60, SHIFT_RIGHT: 0x70 } as const
+const MODE = { IMMEDIATE: 0x00, ABSOLUTE: 0x20, INDEXED: 0x40 } as const
+const OPERATION = {
+  ADD: 0x00,
+  MULTIPLY: 0x20,
+  AND: 0x50,
+  SHIFT_LEFT: 0x60,
+  SHIFT_RIGHT: 0x70,
+  REMAINDER: 0x90,
+} as const
 const JUMP = { ALWAYS: 0x00, EQUAL: 0x10, GREATER_EQUAL: 0x30, ANY_BIT: 0x40 } as const
 const BY_X = 0x08
+const WHAT_A_SAYS = 0x10
 const TAX = 0x00
 const TXA = 0x80
+
+/** What the kernel knows of a packet beside its bytes (SKF_AD_OFF and the places behind it in linux/filter.h). */
+export const ANCILLARY = { PROTOCOL: 0xffff_f000, PACKET_TYPE: 0xffff_f004 } as const
 
 export const INSTRUCTION_BYTES = 8
 /** BPF_MAXINSNS. */
@@ -62,6 +73,11 @@ export class Assembler {
     return this.#add({ code: LD | SIZE.WORD | MODE.INDEXED, k: at })
   }
 
+  /** A = what the kernel knows beside the packet. */
+  ancillary(place: (typeof ANCILLARY)[keyof typeof ANCILLARY]): this {
+    return this.#add({ code: LD | SIZE.WORD | MODE.ABSOLUTE, k: place })
+  }
+
   setX(value: number): this {
     return this.#add({ code: LDX | MODE.IMMEDIATE, k: value })
   }
@@ -83,6 +99,15 @@ export class Assembler {
 
   addX(): this {
     return this.#add({ code: ALU | OPERATION.ADD | BY_X, k: 0 })
+  }
+
+  /** Modulo 2^32. */
+  multiply(value: number): this {
+    return this.#add({ code: ALU | OPERATION.MULTIPLY, k: value })
+  }
+
+  remainder(divisor: number): this {
+    return this.#add({ code: ALU | OPERATION.REMAINDER, k: divisor })
   }
 
   and(value: number): this {
@@ -116,6 +141,11 @@ export class Assembler {
   /** Ends with so many bytes of the packet; 0 refuses it. */
   keep(bytes: number): this {
     return this.#add({ code: RET, k: bytes })
+  }
+
+  /** Ends with the value of A. */
+  answer(): this {
+    return this.#add({ code: RET | WHAT_A_SAYS, k: 0 })
   }
 
   /**
