@@ -1,6 +1,6 @@
 /** Tells when events for a destination are given up because more come than it takes, and when it keeps up again. */
 import type { Emit } from './events/catalogue.ts'
-import { type DestinationStatus, droppedIn } from './output/delivery.ts'
+import { type DestinationStatus, droppedIn } from './output/delivery-status.ts'
 
 /** How often it is told while it goes on, and how long nothing must be lost for it to be over. */
 const PERIOD_MS = 10_000

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RaisedEvent } from '../src/events/catalogue.ts'
-import type { DestinationStatus } from '../src/output/delivery.ts'
+import type { DestinationStatus } from '../src/output/delivery-status.ts'
 import { Shedding } from '../src/shedding.ts'
 
 function watched() {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { ownerOf } from '../output/claim.ts'
-import { type DestinationStatus, droppedIn } from '../output/delivery.ts'
+import { type DestinationStatus, droppedIn } from '../output/delivery-status.ts'
 import { inspectSpool } from '../output/spool.ts'
 import { readStatus, type StatusReport } from '../output/status.ts'
 import type { SensorSnapshot } from '../service/snapshot.ts'

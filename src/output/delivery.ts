@@ -12,11 +12,12 @@
 import type { EventDocument } from '../events/fields.ts'
 import { DeliveryError, type DeliveryResult, type Destination, retryOf } from './destination.ts'
 import { asJson } from './json.ts'
-import { LANES, type Lane, laneOf, Queue } from './lanes.ts'
+import type { DeliveryCounts, DestinationStatus } from './delivery-status.ts'
+import { LANES, type Lane, laneOf } from './lanes.ts'
 import { RateMeter, SizeEstimate } from './meters.ts'
 import type { Quarantine } from './quarantine.ts'
-import type { Ticket } from './segment.ts'
 import type { Spool, Spooling } from './spool.ts'
+import { type Item, Waiting } from './waiting.ts'
 
 export interface DeliveryOptions {
   readonly name: string
@@ -50,78 +51,6 @@ export interface DeliveryOptions {
   readonly warn?: (message: string) => void
 }
 
-/** The terms of the identity. */
-export interface DeliveryCounts {
-  /** Documents pushed. */
-  readonly accepted: number
-  /** Documents that an earlier process left in the spool. */
-  readonly resumed: number
-  readonly stored: number
-  /** Those that the destination had already. */
-  readonly duplicates: number
-  readonly quarantined: number
-  /** On disk, and not read yet. */
-  readonly spooled: number
-  /** In memory, waiting for a request or to be repeated. */
-  readonly queued: number
-  readonly inFlight: number
-  /** By reason. */
-  readonly dropped: Readonly<Record<string, number>>
-}
-
-export type DeliveryState = 'ok' | 'retrying' | 'spooling' | 'failed'
-
-export interface DestinationStatus extends DeliveryCounts {
-  readonly name: string
-  /** `retrying`: it fails. `spooling`: documents wait on disk, because it fails or is slow. `failed`: it has ended with an error. */
-  readonly state: DeliveryState
-  /** Since when it fails, ISO 8601; null if it does not. */
-  readonly failingSince: string | null
-  readonly lastError: { readonly message: string; readonly time: string } | null
-  /** Requests that failed as a whole, and documents that were put off, so far. */
-  readonly retries: number
-  /** Documents a second that came to rest, over the last seconds. */
-  readonly rate: number
-  readonly spool: SpoolStatus | null
-  readonly quarantine: { readonly bytes: number; readonly trouble: string | null } | null
-}
-
-export interface SpoolStatus {
-  readonly bytes: number
-  /** When the oldest segment was begun, ISO 8601; null if there is none. */
-  readonly oldest: string | null
-  /** Errors of the disk so far, and the last one. */
-  readonly troubles: number
-  readonly trouble: string | null
-}
-
-/** What is left of the identity: 0, or there is a mistake in here. */
-export function imbalance(counts: DeliveryCounts): number {
-  const { accepted, resumed, stored, duplicates, quarantined, spooled, queued, inFlight } = counts
-  return accepted + resumed - stored - duplicates - quarantined - spooled - queued - inFlight - droppedIn(counts)
-}
-
-export function droppedIn({ dropped }: Pick<DeliveryCounts, 'dropped'>): number {
-  return Object.values(dropped).reduce((sum, count) => sum + count, 0)
-}
-
-interface Item {
-  readonly document: EventDocument
-  readonly bytes: number
-  readonly lane: Lane
-  /** Its place among all that came, or was read from disk. */
-  readonly number: number
-  /** Where it lies on disk; null if it was never there. */
-  readonly ticket: Ticket | null
-}
-
-interface Row {
-  /** Taken once already, and come back. */
-  returned: Queue<Item>
-  /** As pushed. */
-  readonly fresh: Queue<Item>
-}
-
 /** After an attempt to spool failed, so long no other one is made. */
 const SPOOL_PAUSE_MS = 1000
 /** A destination that names a longer time than this is asked again earlier. */
@@ -138,15 +67,12 @@ export class Delivery {
   readonly #spool: Spool | null
   readonly #random: () => number
 
-  readonly #rows: Record<Lane, Row>
-  /** Refused for now, one by one; they come back after a time of their own. */
-  #postponed: Item[] = []
+  readonly #waiting = new Waiting()
+  /** Until those that were refused one by one come back. */
   #postponedTimer: NodeJS.Timeout | undefined
   #postponements = 0
   #postponedSinceMs = 0
   #numbers = 0
-  #queued = 0
-  #queuedBytes = 0
   #batchTimer: NodeJS.Timeout | undefined
   /** What waits has waited long enough, whether it fills a batch or not. */
   #isDue = false
@@ -189,8 +115,6 @@ export class Delivery {
     this.#spool = options.spool
     this.#random = options.random ?? Math.random
     this.#batchBytes = options.batchBytes
-    const row = (): Row => ({ returned: new Queue(), fresh: new Queue() })
-    this.#rows = { alerts: row(), events: row(), flows: row() }
     this.#pump()
   }
 
@@ -203,12 +127,10 @@ export class Delivery {
     }
     const lane = this.#options.order === 'arrival' ? 'events' : laneOf(document)
     const bytes = this.#sizes.of(document)
-    this.#rows[lane].fresh.push({ document, bytes, lane, number: this.#numbers++, ticket: null })
-    this.#queued++
-    this.#queuedBytes += bytes
-    if (this.#queuedBytes >= this.#batchBytes || this.#queued >= this.#options.batchEvents) this.#pump()
+    this.#waiting.push({ document, bytes, lane, number: this.#numbers++, ticket: null })
+    if (this.#waiting.bytes >= this.#batchBytes || this.#waiting.count >= this.#options.batchEvents) this.#pump()
     else if (this.#batchTimer === undefined) this.#batchTimer = setTimeout(this.#ripen, this.#options.batchMs).unref()
-    if (this.#queuedBytes > this.#options.queueBytesMax) this.#overflow()
+    if (this.#waiting.bytes > this.#options.queueBytesMax) this.#overflow()
   }
 
   /**
@@ -218,7 +140,7 @@ export class Delivery {
   async drain(): Promise<void> {
     while (true) {
       if (this.#failure !== null) throw this.#failure
-      if (this.#queuedBytes < this.#batchBytes && this.#queued < this.#options.batchEvents) return
+      if (this.#waiting.bytes < this.#batchBytes && this.#waiting.count < this.#options.batchEvents) return
       if (!this.#options.holdsBack) return
       const leftMs = this.#patienceMs(this.#failingSinceMs)
       if (leftMs <= 0) return
@@ -240,7 +162,7 @@ export class Delivery {
       this.#pump()
       while (true) {
         if (this.#failure !== null) throw this.#failure
-        if (this.#queued + this.#inFlight + this.#spooled === 0) return
+        if (this.#waiting.count + this.#inFlight + this.#spooled === 0) return
         const stuckMs = this.#stuckSinceMs === null ? null : Math.max(this.#stuckSinceMs, startMs)
         const leftMs = Math.min(startMs + deadlineMs - Date.now(), this.#patienceMs(stuckMs))
         if (leftMs <= 0) return
@@ -256,7 +178,7 @@ export class Delivery {
    * pushed later is not waited for. Never rejects; of a destination that stands still it may take as long as that does.
    */
   settled(): Promise<void> {
-    const left = this.#queued + this.#inFlight
+    const left = this.#waiting.count + this.#inFlight
     if (left === 0) return Promise.resolve()
     return new Promise((resolve) => this.#settling.push({ before: this.#numbers, left, resolve }))
   }
@@ -286,7 +208,7 @@ export class Delivery {
       duplicates: this.#duplicates,
       quarantined: this.#quarantined,
       spooled: this.#spooled,
-      queued: this.#queued,
+      queued: this.#waiting.count,
       inFlight: this.#inFlight,
       dropped,
     }
@@ -318,7 +240,7 @@ export class Delivery {
 
   /** Since when nothing at all has come to rest, if something was refused for now; null if nothing was. */
   get #stuckSinceMs(): number | null {
-    const sinceMs = this.#failingSinceMs ?? (this.#postponed.length > 0 ? this.#postponedSinceMs : null)
+    const sinceMs = this.#failingSinceMs ?? (this.#waiting.hasPostponed ? this.#postponedSinceMs : null)
     return sinceMs === null ? null : Math.max(sinceMs, this.#progressMs)
   }
 
@@ -350,7 +272,7 @@ export class Delivery {
   #mayRequest(): boolean {
     if (this.#isClosed || this.#failure !== null || this.#backoff !== undefined) return false
     // Too many were refused one by one: more would only join them.
-    if (this.#postponed.length > 0 && this.#queuedBytes > this.#options.queueBytesMax / 2) return false
+    if (this.#waiting.hasPostponed && this.#waiting.bytes > this.#options.queueBytesMax / 2) return false
     // While it fails, one request finds out whether it still does.
     return this.#requests.size < (this.#failingSinceMs === null ? this.#options.requestsMax : 1)
   }
@@ -359,41 +281,18 @@ export class Delivery {
   #take(): Item[] {
     const { batchEvents } = this.#options
     // While some are refused one by one, no others are fetched from the disk to join them in memory.
-    const spool = this.#postponed.length === 0 && this.#spooled > 0 ? this.#spool : null
-    const isUrgent = this.#isDue || this.#isFlushing || spool !== null || this.#hasReturned()
-    if (!isUrgent && this.#queuedBytes < this.#batchBytes && this.#queued < batchEvents) return []
-    const items: Item[] = []
-    let bytes = 0
-    const takeFrom = (queue: Queue<Item>): void => {
-      while (bytes < this.#batchBytes && items.length < batchEvents) {
-        const item = queue.shift()
-        if (item === undefined) return
-        this.#queued--
-        this.#queuedBytes -= item.bytes
-        bytes += item.bytes
-        items.push(item)
-      }
-    }
-    for (const lane of LANES) {
-      takeFrom(this.#rows[lane].returned)
-      if (spool !== null && bytes < this.#batchBytes && items.length < batchEvents) {
-        for (const item of spool.read(lane, this.#batchBytes - bytes, batchEvents - items.length)) {
-          bytes += item.bytes
-          items.push({ ...item, number: this.#numbers++ })
-        }
-      }
-      takeFrom(this.#rows[lane].fresh)
-    }
-    if (this.#queued === 0) {
+    const spool = !this.#waiting.hasPostponed && this.#spooled > 0 ? this.#spool : null
+    const isUrgent = this.#isDue || this.#isFlushing || spool !== null || this.#waiting.hasReturned
+    if (!isUrgent && this.#waiting.bytes < this.#batchBytes && this.#waiting.count < batchEvents) return []
+    const fromDisk = (lane: Lane, bytesMax: number, countMax: number) =>
+      spool?.read(lane, bytesMax, countMax).map((item) => ({ ...item, number: this.#numbers++ })) ?? []
+    const items = this.#waiting.takeBatch(this.#batchBytes, batchEvents, spool === null ? null : fromDisk)
+    if (this.#waiting.count === 0) {
       this.#isDue = false
       clearTimeout(this.#batchTimer)
       this.#batchTimer = undefined
     }
     return items
-  }
-
-  #hasReturned(): boolean {
-    return LANES.some((lane) => this.#rows[lane].returned.length > 0)
   }
 
   /** One request; in halves if it is too large. Never rejects. */
@@ -450,7 +349,7 @@ export class Delivery {
       this.#batchBytes = Math.min(this.#options.batchBytes, Math.ceil(this.#batchBytes * 1.05))
     }
     if (put.size > 0) this.#postpone([...put])
-    else if (this.#postponed.length === 0) this.#postponements = 0
+    else if (!this.#waiting.hasPostponed) this.#postponements = 0
   }
 
   async #failed(items: readonly Item[], error: unknown): Promise<void> {
@@ -484,30 +383,13 @@ export class Delivery {
   /** From under way to the head of their lanes. */
   #putBack(items: readonly Item[]): void {
     this.#inFlight -= items.length
-    this.#return(items)
-  }
-
-  #return(items: readonly Item[]): void {
-    for (const lane of LANES) {
-      const row = this.#rows[lane]
-      const own = items.filter((item) => item.lane === lane)
-      if (own.length === 0) continue
-      for (let item = row.returned.shift(); item !== undefined; item = row.returned.shift()) own.push(item)
-      own.sort((a, b) => a.number - b.number)
-      const returned = new Queue<Item>()
-      for (const item of own) returned.push(item)
-      row.returned = returned
-    }
-    this.#queued += items.length
-    for (const { bytes } of items) this.#queuedBytes += bytes
+    this.#waiting.putBack(items)
   }
 
   #postpone(items: readonly Item[]): void {
     this.#inFlight -= items.length
-    this.#queued += items.length
-    for (const { bytes } of items) this.#queuedBytes += bytes
     this.#retries += items.length
-    this.#postponed.push(...items)
+    this.#waiting.postpone(items)
     if (this.#postponedTimer !== undefined || this.#isClosed) return
     if (this.#postponements === 0) this.#postponedSinceMs = Date.now()
     this.#postponements++
@@ -520,11 +402,7 @@ export class Delivery {
   #returnPostponed(): void {
     clearTimeout(this.#postponedTimer)
     this.#postponedTimer = undefined
-    const items = this.#postponed
-    this.#postponed = []
-    this.#queued -= items.length
-    for (const { bytes } of items) this.#queuedBytes -= bytes
-    this.#return(items)
+    this.#waiting.returnPostponed()
   }
 
   /** They have left the memory for good. */
@@ -615,37 +493,22 @@ export class Delivery {
       this.#spoolPausedUntilMs = Date.now() + SPOOL_PAUSE_MS
     }
     const reason = this.#spool === null ? 'queue_full' : `spool_${this.#refusal}`
-    while (this.#queuedBytes > queueBytesMax && this.#dropOldest(reason));
+    while (this.#waiting.bytes > queueBytesMax && this.#dropOldest(reason));
   }
 
   #spill(spool: Spool): Spooling {
     let roomBytes = this.#batchBytes
     for (const lane of LANES) {
-      const { fresh, returned } = this.#rows[lane]
-      for (const queue of [fresh, returned]) {
-        const items = this.#withdraw(queue, roomBytes)
+      for (const from of ['fresh', 'returned'] as const) {
+        const items = this.#waiting.withdraw(lane, from, roomBytes)
         for (const { bytes } of items) roomBytes -= bytes
         const outcome = this.#append(spool, lane, items)
         if (outcome === 'spooled') continue
-        this.#return(items)
+        this.#waiting.putBack(items)
         return outcome
       }
     }
     return 'spooled'
-  }
-
-  /** Takes the first of a queue out of it, a little over `bytesMax` at most. */
-  #withdraw(queue: Queue<Item>, bytesMax: number): Item[] {
-    const items: Item[] = []
-    for (let bytes = 0; bytes < bytesMax; ) {
-      const item = queue.shift()
-      if (item === undefined) break
-      items.push(item)
-      bytes += item.bytes
-      this.#queued--
-      this.#queuedBytes -= item.bytes
-    }
-    return items
   }
 
   #append(spool: Spool, lane: Lane, items: readonly Item[]): Spooling {
@@ -660,29 +523,24 @@ export class Delivery {
 
   /** Of the lowest class the oldest. False if nothing is left that could go. */
   #dropOldest(reason: string): boolean {
-    for (const lane of LANES.toReversed()) {
-      const { returned, fresh } = this.#rows[lane]
-      const [item] = this.#withdraw(returned.length > 0 ? returned : fresh, 1)
-      if (item === undefined) continue
-      this.#acknowledge([item])
-      this.#drop(`${reason}.${lane}`, 1)
-      return true
-    }
-    return false
+    const item = this.#waiting.withdrawLast()
+    if (item === undefined) return false
+    this.#acknowledge([item])
+    this.#drop(`${reason}.${item.lane}`, 1)
+    return true
   }
 
   /** At the end: what lies on disk stays there, the rest joins it. */
   #leaveBehind(lane: Lane): void {
-    const { returned, fresh } = this.#rows[lane]
-    for (const queue of [returned, fresh]) {
-      for (let items = this.#withdraw(queue, this.#batchBytes); items.length > 0; ) {
+    for (const from of ['returned', 'fresh'] as const) {
+      for (let items = this.#waiting.withdraw(lane, from, this.#batchBytes); items.length > 0; ) {
         const spool = this.#spool
         const loose = items.filter(({ ticket }) => !(ticket?.segment.isThere ?? false))
         for (const { ticket } of items) if (ticket !== null) spool?.release(ticket)
         const outcome = spool === null ? 'undelivered' : this.#append(spool, lane, loose)
         if (outcome === 'undelivered') this.#drop(`undelivered.${lane}`, loose.length)
         else if (outcome !== 'spooled') this.#drop(`spool_${outcome}.${lane}`, loose.length)
-        items = this.#withdraw(queue, this.#batchBytes)
+        items = this.#waiting.withdraw(lane, from, this.#batchBytes)
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 import { documentOf, type Observer } from '../events/bus.ts'
 import type { EventDocument } from '../events/fields.ts'
-import { type DestinationStatus, droppedIn } from './delivery.ts'
+import { type DestinationStatus, droppedIn } from './delivery-status.ts'
 
 /** One event for each delivery, at `timeMs` since the epoch. */
 export function healthEvents(

@@ -1,6 +1,6 @@
 /** The state of deliveries as Prometheus scrapes it (text format 0.0.4). */
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { DestinationStatus } from './delivery.ts'
+import type { DestinationStatus } from './delivery-status.ts'
 
 interface Metric {
   readonly kind: 'counter' | 'gauge'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DestinationStatus } from './delivery.ts'
+import type { DestinationStatus } from './delivery-status.ts'
 
 export interface StatusReport {
   /** Of this format. */

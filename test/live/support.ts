@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
-import { type Delivery, imbalance } from '../../src/output/delivery.ts'
+import type { Delivery } from '../../src/output/delivery.ts'
+import { imbalance } from '../../src/output/delivery-status.ts'
 import { sessionEvent } from '../store/documents.ts'
 
 /** One event in so many has an address that is none: it must be quarantined, and nothing with it. */

@@ -1,6 +1,7 @@
 /** A destination that does what it is told to, and knows what it was given. */
 import { DeliveryError, type DeliveryResult, type Destination, type Rejection } from '../../src/output/destination.ts'
-import { Delivery, type DeliveryOptions, imbalance } from '../../src/output/delivery.ts'
+import { Delivery, type DeliveryOptions } from '../../src/output/delivery.ts'
+import { imbalance } from '../../src/output/delivery-status.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 
 /** What becomes of one request. `hang`: no answer, ever, unless it is broken off. */
