@@ -8,8 +8,6 @@
 import { hash } from 'node:crypto'
 import { i32 } from '../base/bytes.ts'
 import type { Endpoints } from '../base/endpoints.ts'
-import { PairTable } from '../base/pair-table.ts'
-import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
@@ -34,16 +32,15 @@ import {
 } from './control-message.ts'
 import type { Dialect, SpokenMessage } from './dialect.ts'
 import { FullTable } from './full-table.ts'
-import { Halves } from './halves.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause, SavedEndpoint } from './saved.ts'
+import type { Pause } from './saved.ts'
 import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
-import { SeenMessages } from './seen-messages.ts'
-import { type ClosedBy, isTunnelMessage, NO_ENDPOINT, NO_ID, Tunnel, type TunnelMessage } from './tunnel.ts'
+import { type ClosedBy, isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
+import { TunnelTable } from './tunnel-table.ts'
 
 /** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
 const LINGER_US = 35 * SECOND_US
@@ -88,7 +85,6 @@ const NOT_SEEN = Number.NaN
 
 export class TunnelTracker {
   readonly events: TunnelEvents
-  readonly #endpoints: Endpoints
   readonly #emit: Emit
   readonly #anomalies: Anomalies
   readonly #limits: TunnelLimits
@@ -96,10 +92,7 @@ export class TunnelTracker {
   readonly #authentication: TunnelAuthentication
   readonly #avps: AvpFindings
   readonly #learnPort: (port: number) => void
-  readonly #byReceiver: PairTable
-  /** Tunnels of which one id is not known: (sender, receiver) of the messages that will show it → index times two plus the receiver's role. */
-  readonly #halves: Halves
-  readonly #tunnels: Pool<Tunnel>
+  readonly #table: TunnelTable
   readonly #timers = new Timers()
   readonly #candidates: Candidates
   readonly #requests: Allowances
@@ -122,7 +115,7 @@ export class TunnelTracker {
     learnPort: (port: number) => void,
   ) {
     this.events = new TunnelEvents(endpoints, emit)
-    this.#endpoints = endpoints
+    this.#table = new TunnelTable(endpoints, limits.tunnelsMax)
     this.#emit = emit
     this.#fullEndpoints = new FullTable(emit)
     this.#fullTunnels = new FullTable(emit)
@@ -132,10 +125,6 @@ export class TunnelTracker {
     this.#authentication = new TunnelAuthentication(dialect, secrets, this.events, anomalies)
     this.#avps = new AvpFindings(dialect, emit, anomalies)
     this.#learnPort = learnPort
-    this.#byReceiver = new PairTable(limits.tunnelsMax * 2)
-    this.#halves = new Halves(limits.tunnelsMax)
-    const seen = new SeenMessages()
-    this.#tunnels = new Pool(limits.tunnelsMax, (index) => new Tunnel(index, seen))
     this.#candidates = new Candidates(emit, dialect, limits.adoptAfter)
     this.#requests = new Allowances(limits.requestsPerMinute, RESPONDERS_MAX)
   }
@@ -156,11 +145,11 @@ export class TunnelTracker {
   }
 
   get size(): number {
-    return this.#tunnels.size
+    return this.#table.tunnels.size
   }
 
   at(index: number): Tunnel {
-    return this.#tunnels.at(index)
+    return this.#table.tunnels.at(index)
   }
 
   /**
@@ -169,9 +158,7 @@ export class TunnelTracker {
    */
   find(frame: Frame): number {
     const { ip, l2tp } = frame
-    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, frame.destinationPort)
-    if (receiver === -1) return -1
-    const found = this.#byReceiver.find(receiver, l2tp.tunnelId)
+    const found = this.#table.find(frame, l2tp.tunnelId)
     if (found === -1) return -1
     frame.trail.tunnel = found >> 1
     this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
@@ -181,8 +168,7 @@ export class TunnelTracker {
   /** The same for a control message of any dialect. */
   findControl(frame: Frame): number {
     const { ip } = frame
-    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, frame.destinationPort)
-    const found = receiver === -1 ? -1 : this.#byReceiver.find(receiver, this.#dialect.header(frame).tunnelId)
+    const found = this.#table.find(frame, this.#dialect.header(frame).tunnelId)
     if (found === -1) return -1
     this.#mark(frame, found >> 1)
     this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
@@ -196,7 +182,7 @@ export class TunnelTracker {
       this.#observeUnknown(frame)
       return
     }
-    const tunnel = this.#tunnels.at(found >> 1)
+    const tunnel = this.at(found >> 1)
     const sender = (1 - (found & 1)) as Role
     if (!this.#isFromPeer(tunnel, sender, frame)) {
       this.#foreignSource(tunnel, sender, frame)
@@ -213,7 +199,7 @@ export class TunnelTracker {
     const sender = (1 - (found & 1)) as Role
     const isIpv4 = ip.addressLength === 4
     if (isIpv4 && this.#meter.mark(found >> 1, sender) === i32(ip.bytes, ip.sourceAt)) return false
-    const tunnel = this.#tunnels.at(found >> 1)
+    const tunnel = this.at(found >> 1)
     if (this.#isFromPeer(tunnel, sender, frame)) {
       if (isIpv4 && tunnel.state !== 'opening') this.#meter.setMark(tunnel.index, sender, i32(ip.bytes, ip.sourceAt))
       return false
@@ -231,8 +217,8 @@ export class TunnelTracker {
   /** The end of the capture: everything that is open is told, a tunnel at a time. */
   *finish(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    for (const index of this.#tunnels.used()) {
-      const tunnel = this.#tunnels.at(index)
+    for (const index of this.#table.tunnels.used()) {
+      const tunnel = this.at(index)
       if (tunnel.state !== 'closed') this.#close(tunnel, nowUs, 'capture_end', 'the capture ended')
       this.#forget(tunnel)
       yield
@@ -242,26 +228,18 @@ export class TunnelTracker {
 
   /** Every tunnel with its sessions; entries may be taken one after the other while packets go on. */
   *save(): Generator<SavedTunnel> {
-    for (const index of this.#tunnels.used()) {
-      const tunnel = this.#tunnels.at(index)
+    for (const index of this.#table.tunnels.used()) {
+      const tunnel = this.at(index)
       const sessions = this.#sessions?.save(tunnel) ?? []
-      yield saveTunnel(tunnel, tunnel.endpoints.map(this.#endpointOf), this.#meter.save(index), sessions)
+      yield saveTunnel(tunnel, this.#table.endpointsOf(tunnel), this.#meter.save(index), sessions)
     }
   }
 
   /** Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room. */
   restore(saved: SavedTunnel, { savedUs, nowUs }: Pause): boolean {
-    const endpoints = saved.endpoints.map(([address, port]) => {
-      const bytes = Buffer.from(address, 'hex')
-      return this.#endpoints.hold(bytes, 0, bytes.length, port)
-    })
-    const index = endpoints.includes(NO_ENDPOINT) ? -1 : this.#tunnels.take()
-    if (index === -1) {
-      for (const endpoint of endpoints) this.#endpoints.release(endpoint)
-      return false
-    }
-    const tunnel = this.#tunnels.at(index)
-    tunnel.reset(saved.traffic.lastUs)
+    const tunnel = this.#table.resume(saved.endpoints, saved.traffic.lastUs)
+    if (tunnel === null) return false
+    const { index } = tunnel
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
     tunnel.resumedUs = nowUs
@@ -270,22 +248,16 @@ export class TunnelTracker {
     this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {
       this.#meter.setMark(index, role, NOT_SEEN)
-      tunnel.endpoints[role] = endpoints[role]
       if (saved.ids[role] !== NO_ID) this.#assign(tunnel, role, saved.ids[role], nowUs)
       if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
     }
-    if (saved.lacking !== -1) this.#list(tunnel, saved.lacking)
+    if (saved.lacking !== -1) this.#table.list(tunnel, saved.lacking)
     for (const session of saved.sessions.toReversed()) this.#sessions?.restore(tunnel, session, { savedUs, nowUs })
     tunnel.sessions = saved.sessionCount
     if (tunnel.state === 'established') this.#sessions?.tunnelOpened?.(tunnel)
     this.#timers.schedule(index, this.#deadline(tunnel))
     return true
   }
-
-  readonly #endpointOf = (id: number): SavedEndpoint => [
-    Buffer.from(this.#endpoints.bytes(id)).toString('hex'),
-    this.#endpoints.port(id),
-  ]
 
   /** Raises that a control message does not fit, by its number, its state, or the tunnel or session it names. */
   report(
@@ -408,16 +380,12 @@ export class TunnelTracker {
   /** The responder may answer from another address and port than it was asked at (RFC 2661 section 8.1). */
   #answer(tunnel: Tunnel, message: ControlMessage): void {
     const { control, address, port, timeUs } = message
-    const responder = this.#endpoints.hold(address, 0, address.length, port)
-    if (responder === NO_ENDPOINT) {
-      this.#fullEndpoints.tell('endpoints', this.#endpoints.capacity, timeUs)
+    if (!this.#table.move(tunnel, RESPONDER, address, 0, address.length, port)) {
+      this.#tellFullEndpoints(timeUs)
       return
     }
     tunnel.enter('answered', timeUs)
     tunnel.introduce(RESPONDER, control)
-    this.#unlist(tunnel)
-    this.#endpoints.release(tunnel.endpoints[RESPONDER])
-    tunnel.endpoints[RESPONDER] = responder
     this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
     this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
@@ -437,23 +405,19 @@ export class TunnelTracker {
 
   /** A NAT gave a peer another port in mid-life: the answers will go there. */
   #followPort(tunnel: Tunnel, sender: Role, { ip, sourcePort, timeUs }: Frame): void {
-    const before = tunnel.endpoints[sender]
-    if (this.#endpoints.port(before) === sourcePort) return
-    const after = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    if (after === NO_ENDPOINT) {
-      this.#fullEndpoints.tell('endpoints', this.#endpoints.capacity, timeUs)
+    if (this.#table.endpoints.port(tunnel.endpoints[sender]) === sourcePort) return
+    if (!this.#table.move(tunnel, sender, ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)) {
+      this.#tellFullEndpoints(timeUs)
       return
     }
-    const { lacking } = tunnel
-    this.#unlist(tunnel)
     const id = tunnel.ids[sender]
-    if (id !== NO_ID) this.#unassign(tunnel, sender)
-    tunnel.endpoints[sender] = after
     if (id !== NO_ID) this.#assign(tunnel, sender, id, timeUs)
-    if (lacking !== -1) this.#list(tunnel, lacking)
     this.#sessions?.tunnelMoved?.(tunnel, sender)
-    this.#endpoints.release(before)
     this.#learnPort(sourcePort)
+  }
+
+  #tellFullEndpoints(timeUs: number): void {
+    this.#fullEndpoints.tell('endpoints', this.#table.endpoints.capacity, timeUs)
   }
 
   // --- tunnels that nobody knows yet
@@ -483,13 +447,10 @@ export class TunnelTracker {
 
   /** An SCCRQ: the first of a new attempt, or one more of a known one. */
   #request(frame: Frame, description: SpokenMessage): void {
-    const { ip, sourcePort } = frame
     const message = keepMessage(frame, this.#dialect, description)
-    const tunnelId = message.control.assignedTunnelId ?? NO_ID
-    const known = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const earlier = known === -1 ? -1 : this.#byReceiver.find(known, tunnelId)
+    const earlier = this.#table.findAtSender(frame, message.control.assignedTunnelId ?? NO_ID)
     if (earlier !== -1) {
-      const tunnel = this.#tunnels.at(earlier >> 1)
+      const tunnel = this.at(earlier >> 1)
       if (isSameAttempt(tunnel, earlier & 1, message)) {
         tunnel.requests++
         if (tunnel.state === 'established' || tunnel.state === 'closed') tunnel.repeated = message
@@ -526,7 +487,7 @@ export class TunnelTracker {
     tunnel.requests = 1
     tunnel.channels[INITIATOR].arrive(message.ns, message.digest, 0, message)
     this.#assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
-    if (tunnel.lacking === -1) this.#list(tunnel, RESPONDER)
+    if (tunnel.lacking === -1) this.#table.list(tunnel, RESPONDER)
     tunnel.uid = this.#uid(tunnel)
     this.#learnPort(message.port)
     this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
@@ -602,13 +563,11 @@ export class TunnelTracker {
 
   /** A StopCCN to tunnel 0 takes an SCCRQ back: its sender names itself in Assigned Tunnel ID. */
   #stopBeforeAnswer(frame: Frame, description: SpokenMessage): boolean {
-    const { ip, sourcePort } = frame
     const { assignedTunnelId } = description.control
     if (assignedTunnelId === undefined) return false
-    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const found = sender === -1 ? -1 : this.#byReceiver.find(sender, assignedTunnelId)
+    const found = this.#table.findAtSender(frame, assignedTunnelId)
     if (found === -1) return false
-    const tunnel = this.#tunnels.at(found >> 1)
+    const tunnel = this.at(found >> 1)
     const role = (found & 1) as Role
     this.#count(tunnel, role, frame)
     this.#observeMessage(frame, tunnel, role, description)
@@ -617,15 +576,11 @@ export class TunnelTracker {
 
   /** Gives the one tunnel between these endpoints that lacks the receiver's id the one in the frame. False if there is none. */
   #completeHalf(frame: Frame): boolean {
-    const { ip, sourcePort, destinationPort, timeUs } = frame
     const { tunnelId } = this.#dialect.header(frame)
     // Zero names no tunnel.
-    if (tunnelId === 0) return false
-    const sender = this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const receiver = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
-    const half = sender === -1 || receiver === -1 ? -1 : this.#halves.only(sender, receiver)
+    const half = tunnelId === 0 ? -1 : this.#table.findHalf(frame)
     if (half === -1) return false
-    this.#assign(this.#tunnels.at(half >> 1), (half & 1) as Role, tunnelId, timeUs)
+    this.#assign(this.at(half >> 1), (half & 1) as Role, tunnelId, frame.timeUs)
     return true
   }
 
@@ -634,7 +589,7 @@ export class TunnelTracker {
     const { tunnelId } = this.#dialect.header(frame)
     if (tunnelId === 0) return
     if (this.#completeHalf(frame)) {
-      const tunnel = this.#tunnels.at(this.findControl(frame) >> 1)
+      const tunnel = this.at(this.findControl(frame) >> 1)
       // Its set-up was completed out of sight.
       if (tunnel.state === 'opening') this.#establish(tunnel, timeUs)
       return
@@ -644,9 +599,9 @@ export class TunnelTracker {
     const sender: Role = isAnswer ? RESPONDER : INITIATOR
     const tunnel = this.#manage(frame, tunnelId) ?? this.#adoptNew(frame, sender)
     if (tunnel === null) return
-    const receiver = tunnel.endpoints[sender] === this.#senderOf(frame) ? ((1 - sender) as Role) : sender
+    const receiver = tunnel.endpoints[sender] === this.#table.senderOf(frame) ? ((1 - sender) as Role) : sender
     this.#assign(tunnel, receiver, tunnelId, timeUs)
-    this.#list(tunnel, (1 - receiver) as Role)
+    this.#table.list(tunnel, (1 - receiver) as Role)
     this.#count(tunnel, (1 - receiver) as Role, frame)
     if (tunnel.uid !== '') return
     tunnel.uid = this.#uid(tunnel)
@@ -677,10 +632,6 @@ export class TunnelTracker {
     return tunnel
   }
 
-  #senderOf({ ip, sourcePort }: Frame): number {
-    return this.#endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-  }
-
   /** Of version 3: a tunnel between the hosts of the frame, of which data is all that is seen. Null if there is no room. */
   adoptUnmanaged(frame: Frame, startUs: number): Tunnel | null {
     const tunnel = this.#adoptNew(frame, INITIATOR)
@@ -707,22 +658,15 @@ export class TunnelTracker {
 
   /** A record for a tunnel between the hosts of the frame, which `sender` sent; null if there is no room. */
   #open(frame: Frame, sender: Role): Tunnel | null {
-    const { ip, sourcePort, destinationPort, timeUs } = frame
-    const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
-    const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
-    const index = source === NO_ENDPOINT || destination === NO_ENDPOINT ? -1 : this.#tunnels.take()
-    if (index === -1) {
-      this.#endpoints.release(source)
-      this.#endpoints.release(destination)
-      this.#fullTunnels.tell('tunnels', this.#tunnels.capacity, timeUs)
+    const { timeUs } = frame
+    const tunnel = this.#table.open(frame, sender)
+    if (tunnel === null) {
+      this.#fullTunnels.tell('tunnels', this.#table.tunnels.capacity, timeUs)
       return null
     }
-    const tunnel = this.#tunnels.at(index)
-    tunnel.reset(timeUs)
+    const { index } = tunnel
     tunnel.version = this.#dialect.version
     tunnel.transport = frame.ip.protocol === IP_PROTOCOL.L2TP ? '115' : 'udp'
-    tunnel.endpoints[sender] = source
-    tunnel.endpoints[1 - sender] = destination
     tunnel.vlan = vlanOf(frame)
     tunnel.protection = frame.protection
     this.#meter.open(index, timeUs)
@@ -762,8 +706,8 @@ export class TunnelTracker {
   }
 
   #expired(index: number): void {
-    if (!this.#tunnels.isUsed(index)) return
-    const tunnel = this.#tunnels.at(index)
+    if (!this.#table.tunnels.isUsed(index)) return
+    const tunnel = this.at(index)
     if (tunnel.state === 'closed') {
       this.#linger(tunnel)
       return
@@ -817,49 +761,18 @@ export class TunnelTracker {
   #forget(tunnel: Tunnel): void {
     this.#timers.cancel(tunnel.index)
     this.#sessions?.tunnelForgotten?.(tunnel)
-    this.#unlist(tunnel)
-    for (const role of [INITIATOR, RESPONDER] as const) {
-      if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
-      this.#endpoints.release(tunnel.endpoints[role])
-    }
-    this.#tunnels.free(tunnel.index)
+    this.#table.forget(tunnel)
   }
 
   #assign(tunnel: Tunnel, role: Role, id: number, timeUs: number): void {
-    if (tunnel.lacking === role) this.#unlist(tunnel)
-    if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
-    tunnel.ids[role] = id
-    // Zero names no tunnel: it is what an SCCRQ itself is sent to.
-    if (id === 0) return
-    const earlier = this.#byReceiver.find(tunnel.endpoints[role], id)
-    if (earlier !== -1 && earlier >> 1 !== tunnel.index)
-      this.#replace(this.#tunnels.at(earlier >> 1), timeUs, 'its tunnel id was assigned again')
-    this.#byReceiver.insert(tunnel.endpoints[role], id, tunnel.index * 2 + role)
+    const earlier = this.#table.assign(tunnel, role, id)
+    if (earlier !== null) this.#replace(earlier, timeUs, 'its tunnel id was assigned again')
   }
 
   /** A message may lack the id of its sender, or the capture may have cut it off: then the answer will show it. */
   #assignOrList(tunnel: Tunnel, role: Role, id: number | undefined, timeUs: number): void {
-    if (id === undefined) this.#list(tunnel, role)
+    if (id === undefined) this.#table.list(tunnel, role)
     else this.#assign(tunnel, role, id, timeUs)
-  }
-
-  #unassign(tunnel: Tunnel, role: Role): void {
-    const value = tunnel.index * 2 + role
-    if (this.#byReceiver.find(tunnel.endpoints[role], tunnel.ids[role]) === value)
-      this.#byReceiver.remove(tunnel.endpoints[role], tunnel.ids[role])
-  }
-
-  #list(tunnel: Tunnel, lacking: Role): void {
-    const { endpoints } = tunnel
-    if (this.#halves.add(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking))
-      tunnel.lacking = lacking
-  }
-
-  #unlist(tunnel: Tunnel): void {
-    const { endpoints, lacking } = tunnel
-    if (lacking === -1) return
-    this.#halves.remove(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking)
-    tunnel.lacking = -1
   }
 
   #mark({ trail }: Frame, index: number): void {
@@ -875,7 +788,7 @@ export class TunnelTracker {
   /** Compares addresses only: a NAT may move a peer to another port. The responder may answer an SCCRQ from where it likes. */
   #isFromPeer(tunnel: Tunnel, sender: Role, { ip }: Frame): boolean {
     if (tunnel.state === 'opening' && sender === RESPONDER) return true
-    return this.#endpoints.hasAddress(tunnel.endpoints[sender], ip.bytes, ip.sourceAt, ip.addressLength)
+    return this.#table.endpoints.hasAddress(tunnel.endpoints[sender], ip.bytes, ip.sourceAt, ip.addressLength)
   }
 
   #foreignSource(tunnel: Tunnel, sender: Role, frame: Frame): void {

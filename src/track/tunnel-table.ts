@@ -1,0 +1,155 @@
+/**
+ * The tunnels that are followed, and under what they are found: the number that a receiver assigned, or, while one of the numbers is
+ * not known yet, the ends of the messages that will show it. Who holds an endpoint, and for how long, is decided here alone.
+ */
+import type { Endpoints } from '../base/endpoints.ts'
+import { PairTable } from '../base/pair-table.ts'
+import { Pool } from '../base/pool.ts'
+import type { Frame } from '../dissect/frame.ts'
+import { Halves } from './halves.ts'
+import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { SavedEndpoint } from './saved.ts'
+import { SeenMessages } from './seen-messages.ts'
+import { NO_ENDPOINT, NO_ID, Tunnel } from './tunnel.ts'
+
+const NONE = -1
+
+export class TunnelTable {
+  readonly tunnels: Pool<Tunnel>
+  readonly endpoints: Endpoints
+  /** (receiver, number) → index times two plus the receiver's role. */
+  readonly #byReceiver: PairTable
+  /** (sender, receiver) of the messages that will show the number → index times two plus the receiver's role. */
+  readonly #halves: Halves
+
+  /** The endpoints may be those of other tables too. */
+  constructor(endpoints: Endpoints, capacity: number) {
+    const seen = new SeenMessages()
+    this.endpoints = endpoints
+    this.tunnels = new Pool(capacity, (index) => new Tunnel(index, seen))
+    this.#byReceiver = new PairTable(capacity * 2)
+    this.#halves = new Halves(capacity)
+  }
+
+  // --- finding
+
+  /** The tunnel with that number at the receiver of the frame, times two, plus the role of the receiver; or -1. */
+  find({ ip, destinationPort }: Frame, tunnelId: number): number {
+    const receiver = this.endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
+    return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
+  }
+
+  /** The same at the sender of the frame. */
+  findAtSender(frame: Frame, tunnelId: number): number {
+    const sender = this.senderOf(frame)
+    return sender === NONE ? NONE : this.#byReceiver.find(sender, tunnelId)
+  }
+
+  /** The one tunnel between the ends of the frame that lacks the number of its receiver, as `find`; or -1. */
+  findHalf(frame: Frame): number {
+    const { ip, destinationPort } = frame
+    const sender = this.senderOf(frame)
+    const receiver = this.endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
+    return sender === NONE || receiver === NONE ? NONE : this.#halves.only(sender, receiver)
+  }
+
+  /** The endpoint that sent the frame; -1 if it is none of a tunnel. */
+  senderOf({ ip, sourcePort }: Frame): number {
+    return this.endpoints.find(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
+  }
+
+  // --- coming and going
+
+  /** A record for a tunnel between the hosts of the frame, which `sender` sent; null if there is no room. */
+  open({ ip, sourcePort, destinationPort, timeUs }: Frame, sender: Role): Tunnel | null {
+    const source = this.endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort)
+    const destination = this.endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
+    const ends = sender === INITIATOR ? [source, destination] : [destination, source]
+    return this.#take(ends, timeUs)
+  }
+
+  /** The same for one that a restarted sensor takes up. */
+  resume(saved: readonly SavedEndpoint[], lastUs: number): Tunnel | null {
+    const ends = saved.map(([address, port]) => {
+      const bytes = Buffer.from(address, 'hex')
+      return this.endpoints.hold(bytes, 0, bytes.length, port)
+    })
+    return this.#take(ends, lastUs)
+  }
+
+  #take(ends: readonly number[], timeUs: number): Tunnel | null {
+    const index = ends.includes(NO_ENDPOINT) ? NONE : this.tunnels.take()
+    if (index === NONE) {
+      for (const end of ends) this.endpoints.release(end)
+      return null
+    }
+    const tunnel = this.tunnels.at(index)
+    tunnel.reset(timeUs)
+    for (const role of [INITIATOR, RESPONDER] as const) tunnel.endpoints[role] = ends[role]
+    return tunnel
+  }
+
+  forget(tunnel: Tunnel): void {
+    this.unlist(tunnel)
+    for (const role of [INITIATOR, RESPONDER] as const) {
+      if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
+      this.endpoints.release(tunnel.endpoints[role])
+    }
+    this.tunnels.free(tunnel.index)
+  }
+
+  /** Its ends as plain values. */
+  endpointsOf(tunnel: Tunnel): readonly SavedEndpoint[] {
+    return tunnel.endpoints.map(
+      (end): SavedEndpoint => [Buffer.from(this.endpoints.bytes(end)).toString('hex'), this.endpoints.port(end)],
+    )
+  }
+
+  // --- numbers
+
+  /** The receiver in that role is to be found by this number. Gives the other tunnel that was found by it so far, or null. */
+  assign(tunnel: Tunnel, role: Role, id: number): Tunnel | null {
+    if (tunnel.lacking === role) this.unlist(tunnel)
+    if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
+    tunnel.ids[role] = id
+    // Zero names no tunnel: it is what an SCCRQ itself is sent to.
+    if (id === 0) return null
+    const earlier = this.#byReceiver.find(tunnel.endpoints[role], id)
+    this.#byReceiver.insert(tunnel.endpoints[role], id, tunnel.index * 2 + role)
+    return earlier === NONE || earlier >> 1 === tunnel.index ? null : this.tunnels.at(earlier >> 1)
+  }
+
+  /** The number of the receiver in that role is not known: a message between the ends will show it. */
+  list(tunnel: Tunnel, lacking: Role): void {
+    const { endpoints } = tunnel
+    if (tunnel.lacking === lacking) return
+    if (this.#halves.add(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking))
+      tunnel.lacking = lacking
+  }
+
+  unlist(tunnel: Tunnel): void {
+    const { endpoints, lacking } = tunnel
+    if (lacking === -1) return
+    this.#halves.remove(endpoints[1 - lacking], endpoints[lacking], tunnel.index * 2 + lacking)
+    tunnel.lacking = -1
+  }
+
+  /** The end in that role has another address or port from now on, and is yet to be found by its number; false if there is no room. */
+  move(tunnel: Tunnel, role: Role, bytes: Uint8Array, at: number, length: number, port: number): boolean {
+    const after = this.endpoints.hold(bytes, at, length, port)
+    if (after === NO_ENDPOINT) return false
+    const { lacking } = tunnel
+    this.unlist(tunnel)
+    if (tunnel.ids[role] !== NO_ID) this.#unassign(tunnel, role)
+    this.endpoints.release(tunnel.endpoints[role])
+    tunnel.endpoints[role] = after
+    if (lacking !== -1) this.list(tunnel, lacking)
+    return true
+  }
+
+  #unassign(tunnel: Tunnel, role: Role): void {
+    const value = tunnel.index * 2 + role
+    if (this.#byReceiver.find(tunnel.endpoints[role], tunnel.ids[role]) === value)
+      this.#byReceiver.remove(tunnel.endpoints[role], tunnel.ids[role])
+  }
+}
