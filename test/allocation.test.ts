@@ -205,31 +205,34 @@ function v3Frame(message: Uint8Array, isUp: boolean, id: number): Uint8Array {
 test('nor does it for the data of L2TPv3', () => {
   const sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
   let packets = 0
-  const put = (frame: Uint8Array): void => {
+  const put = (bytes: Uint8Array, start: number, end: number): void => {
     packets++
-    sensor.frame.bytes = frame
-    sensor.frame.start = 0
-    sensor.frame.end = frame.length
-    sensor.frame.originalLength = frame.length
+    sensor.frame.bytes = bytes
+    sensor.frame.start = start
+    sensor.frame.end = end
+    sensor.frame.originalLength = end - start
     sensor.frame.linkType = LINKTYPE.ETHERNET
     sensor.frame.number = packets
     sensor.frame.timeUs = START_US + packets * 10
     sensor.observe()
   }
-  for (const frame of v3SetUps()) put(frame)
-  const frames = Array.from({ length: V3_SESSIONS * 8 }, (_, i) => {
+  for (const frame of v3SetUps()) put(frame, 0, frame.length)
+  const tape = new Tape()
+  for (let i = 0; i < V3_SESSIONS * 8; i++) {
     const inner = craft.ipv4(
       craft.udp(craft.fromHex('0102'), { sourcePort: 4000 + Math.floor(i / V3_SESSIONS), targetPort: 53 }),
     )
     const fields = { sessionId: 2000 + (i % V3_SESSIONS), cookie: craft.be32(i % V3_SESSIONS), sublayer: 1 }
-    return v3Frame(v3Data(craft.ethernet(inner), fields), true, i)
-  })
+    tape.add(v3Frame(v3Data(craft.ethernet(inner), fields), true, i))
+  }
+  const { bytes, edges } = tape
   const run = (count: number): void => {
     for (let i = 0; i < count; i++) {
-      const frame = frames[i % frames.length]
-      frame[18] = packets >> 8
-      frame[19] = packets
-      put(frame)
+      const at = i % (V3_SESSIONS * 8)
+      const start = edges[at]
+      bytes[start + 18] = packets >> 8
+      bytes[start + 19] = packets
+      put(bytes, start, edges[at + 1])
     }
   }
   run(200_000)

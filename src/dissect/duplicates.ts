@@ -7,11 +7,11 @@
  * another identification. Remembered are 44 bits of a digest in a direct-mapped table: a copy that was forgotten counts as a
  * packet, and of two different packets within the window one is taken for a copy once in 2^44 times.
  */
-import { i32, u16 } from '../base/bytes.ts'
 import { hashWindow, mix32 } from '../base/hash.ts'
 import type { IpView } from '../wire/ip.ts'
 import type { LinkView } from '../wire/link.ts'
 import { PPPOE_HEADER_LENGTH, type PppoeView } from '../wire/pppoe.ts'
+import { RecentViews } from './recent-views.ts'
 
 /** A capture on many hops brings its copies within a few packets; 32 kB stay in the processor's nearest cache. */
 const SLOTS = 4096
@@ -25,6 +25,7 @@ export class Duplicates {
   readonly #windowUs: number
   /** Of each slot the time, in microseconds modulo 2^32, and half of the digest; the other half chose the slot. */
   readonly #slots = new Int32Array(SLOTS * SLOT)
+  readonly #views = new RecentViews()
 
   /** Copies further apart than `windowUs` are packets of their own; 0 turns the check off. */
   constructor(windowUs: number) {
@@ -35,19 +36,20 @@ export class Duplicates {
   isDuplicate(ip: IpView, frame: { readonly timeUs: number }): boolean {
     // Without a header that could be read there is nothing to tell a copy by.
     if (this.#windowUs === 0 || ip.addressLength === 0) return false
-    const { bytes, payloadStart, payloadEnd } = ip
+    const { payloadStart, payloadEnd } = ip
+    const view = this.#views.of(ip.bytes)
     const end = payloadEnd - payloadStart > DIGESTED_BYTES ? payloadStart + DIGESTED_BYTES : payloadEnd
     let low = ip.id ^ (ip.wireEnd - payloadStart)
     let high = ip.fragmentOffset
     const addressesEnd = ip.sourceAt + ip.addressLength * 2
-    for (let at = ip.sourceAt; at < addressesEnd; at += 4) low = Math.imul(low ^ i32(bytes, at), 0x9e3779b1)
+    for (let at = ip.sourceAt; at < addressesEnd; at += 4) low = Math.imul(low ^ view.getInt32(at), 0x9e3779b1)
     let at = payloadStart
     for (; at + 8 <= end; at += 8) {
-      low = Math.imul(low ^ i32(bytes, at), 0x85ebca6b)
-      high = Math.imul(high ^ i32(bytes, at + 4), 0xc2b2ae35) ^ (low >>> 15)
+      low = Math.imul(low ^ view.getInt32(at), 0x85ebca6b)
+      high = Math.imul(high ^ view.getInt32(at + 4), 0xc2b2ae35) ^ (low >>> 15)
     }
-    for (; at + 2 <= end; at += 2) low = Math.imul(low ^ u16(bytes, at), 0x85ebca6b)
-    if (at < end) high ^= bytes[at]
+    for (; at + 2 <= end; at += 2) low = Math.imul(low ^ view.getUint16(at), 0x85ebca6b)
+    if (at < end) high ^= view.getUint8(at)
     return this.#isSeen(low, high, frame)
   }
 
