@@ -27,6 +27,8 @@ export interface Blocks {
 
 export class ByteWindow {
   bytes: Uint8Array
+  /** The same octets, for reading words: the headers of records. */
+  view: DataView
   at = 0
   end = 0
   fault: CaptureFault | null = null
@@ -38,6 +40,7 @@ export class ByteWindow {
   constructor(stream: ByteStream) {
     this.stream = stream
     this.bytes = new Uint8Array(Math.min(Math.max(stream.bytesTotal ?? BLOCK_BYTES, BUFFER_BYTES_MIN), BLOCK_BYTES))
+    this.view = viewOf(this.bytes)
   }
 
   /** From the next reading on. */
@@ -99,9 +102,16 @@ export class ByteWindow {
     if (this.#needed > from.length) this.bytes = new Uint8Array(this.#needed)
     else if (this.#blocks !== null && from.length <= BLOCK_BYTES) this.bytes = this.#blocks.take(from.length)
     if (this.at > 0 || this.bytes !== from) this.bytes.set(from.subarray(this.at, this.end))
-    if (this.bytes !== from) this.#blocks?.leave(from)
+    if (this.bytes !== from) {
+      this.view = viewOf(this.bytes)
+      this.#blocks?.leave(from)
+    }
     this.#base += this.at
     this.at = 0
     this.end = rest
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }

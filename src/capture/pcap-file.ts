@@ -66,12 +66,12 @@ export class PcapFile {
 
   next(packet: Packet): boolean {
     const window = this.#window
-    const { bytes, at } = window
+    const { bytes, view, at } = window
     const start = at + this.#recordHeaderBytes
     if (start > window.end) return window.need(this.#recordHeaderBytes)
     const isLittle = this.#isLittle
-    let captured = u32By(bytes, at + 8, isLittle)
-    let original = u32By(bytes, at + 12, isLittle)
+    let captured = view.getUint32(at + 8, isLittle)
+    let original = view.getUint32(at + 12, isLittle)
     if (this.#lengthsMaySwap && captured > original) {
       const swapped = captured
       captured = original
@@ -83,13 +83,13 @@ export class PcapFile {
     const end = start + captured
     if (end > window.end) return window.need(end - at)
 
-    const fraction = u32By(bytes, at + 4, isLittle)
+    const fraction = view.getUint32(at + 4, isLittle)
     if (this.#isNanoseconds) {
       const microseconds = Math.floor(fraction / 1000)
-      packet.timeUs = u32By(bytes, at, isLittle) * 1e6 + microseconds
+      packet.timeUs = view.getUint32(at, isLittle) * 1e6 + microseconds
       packet.timeNs = fraction - microseconds * 1000
     } else {
-      packet.timeUs = u32By(bytes, at, isLittle) * 1e6 + fraction
+      packet.timeUs = view.getUint32(at, isLittle) * 1e6 + fraction
       packet.timeNs = 0
     }
     packet.bytes = bytes
