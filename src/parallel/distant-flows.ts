@@ -7,6 +7,7 @@ import { mix32 } from '../base/hash.ts'
 import { BLOCK_BYTES } from '../capture/byte-window.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Origin } from '../events/bus.ts'
+import type { CarrierIdentity } from '../track/carrier.ts'
 import type { CarrierNames, FlowSink } from '../track/carrier-flows.ts'
 import { type IpView, IP_PROTOCOL } from '../wire/ip.ts'
 import type { RingWriter, SharedBlocks } from './memory.ts'
@@ -17,6 +18,7 @@ import {
   CARRIER_CLOSED,
   END,
   EXPIRE,
+  FINISH,
   KIND,
   NO_CAPTURE,
   NUMBER,
@@ -111,6 +113,11 @@ export class DistantFlows implements FlowSink {
     this.#toAll(EXPIRE, 0, nowUs, null)
   }
 
+  finish(): Iterable<void> {
+    this.#toAll(FINISH, 0, 0, null)
+    return []
+  }
+
   /** Everything so far is the batch of this number: it is worked on now. */
   endBatch(batch: number): void {
     this.#toAll(BATCH, 0, batch, null)
@@ -165,14 +172,24 @@ export class DistantFlows implements FlowSink {
   }
 }
 
+/** Asked for every packet of a set-up: an owner makes a new identity each time, mostly of the same fields. */
 function isSame(a: CarrierNames, b: CarrierNames): boolean {
   if (a.uid !== b.uid || a.userName !== b.userName || a.initiator !== b.initiator || a.responder !== b.responder)
     return false
-  const { 'borescope.lineage': lineage, ...rest } = a.identity
-  const { 'borescope.lineage': otherLineage, ...otherRest } = b.identity
-  return (
-    lineage.length === otherLineage.length &&
-    lineage.every((uid, at) => uid === otherLineage[at]) &&
-    Object.entries(rest).every(([field, value]) => value === otherRest[field as keyof typeof otherRest])
-  )
+  return isSameIdentity(a.identity, b.identity) && isSameIdentity(b.identity, a.identity)
+}
+
+/** Whether `b` has all that `a` has. */
+function isSameIdentity(a: CarrierIdentity, b: CarrierIdentity): boolean {
+  for (const name in a) {
+    const field = name as keyof CarrierIdentity
+    const value = a[field]
+    if (value === b[field]) continue
+    if (field !== 'borescope.lineage' || !isSameLineage(a[field], b[field])) return false
+  }
+  return true
+}
+
+function isSameLineage(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((uid, at) => uid === b[at])
 }
