@@ -134,6 +134,14 @@ export const SCHEMA = z.strictObject({
             .max(1000)
             .default(10)
             .describe('A block that is not full is handed over after so many milliseconds.'),
+          threads: z
+            .int()
+            .min(1)
+            .max(64)
+            .default(1)
+            .describe(
+              'Threads that share the work of `watch`, and rings of each interface: one takes packets, the others follow the flows inside, and what is made of events has a thread beside them.',
+            ),
           promiscuous: z.boolean().default(true).describe('Whether frames for other stations are taken too.'),
           outgoing: z.boolean().default(true).describe('Whether packets that this host sends are seen.'),
           timestamps: z

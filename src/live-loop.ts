@@ -1,9 +1,9 @@
 /**
  * Watched interfaces → sensor, until stopped: the packet loop of `watch`.
  *
- * It works in slices of a few milliseconds, so that timers, signals and deliveries have their turn. With several interfaces
- * the packets go in the order of their time stamps: a packet waits for those of quieter interfaces that the kernel may still
- * be holding.
+ * It works in slices of a few milliseconds, so that timers, signals and deliveries have their turn. With several interfaces, or
+ * several rings of one, the packets go in the order of their time stamps: a packet waits for those of quieter ones that the kernel
+ * may still be holding.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LiveCounters, LiveSource } from './capture/live.ts'
@@ -57,8 +57,11 @@ export class LiveLoop {
   readonly #hooks: LiveHooks
   readonly #clock: LiveClock
   readonly #lanes: readonly Lane[]
+  readonly #interfaces: readonly Interface[]
   /** What a packet may be behind those of another interface, in milliseconds. */
   readonly #horizonMs: number
+  /** With several lanes, packets from before it are not waited for any more. */
+  #dueUs = Number.NEGATIVE_INFINITY
   #isStopping = false
   #isEnding = false
   /** The time of the last packet, and when it was taken. */
@@ -73,7 +76,14 @@ export class LiveLoop {
     this.#sensor = sensor
     this.#hooks = hooks
     this.#clock = clock
-    this.#lanes = sources.map((source) => new Lane(source, sources.length === 1 ? sensor.frame : new Frame()))
+    const interfaces = new Map<string, Interface>()
+    this.#lanes = sources.map((source) => {
+      const of = interfaces.get(source.name) ?? new Interface(source.name)
+      interfaces.set(source.name, of)
+      of.sources.push(source)
+      return new Lane(source, of, sources.length === 1 ? sensor.frame : new Frame())
+    })
+    this.#interfaces = [...interfaces.values()]
     this.#horizonMs = Math.max(0, ...sources.map(({ latencyMs }) => latencyMs))
   }
 
@@ -145,6 +155,8 @@ export class LiveLoop {
       if (lane === null) return false
       copyPacket(lane.packet, frame)
       frame.capture = lane.source.name
+      // The rings of an interface count for themselves.
+      frame.number = ++lane.of.packets
       lane.isFull = false
     }
     this.#sensor.observe()
@@ -161,8 +173,12 @@ export class LiveLoop {
       else if (first === null || isBefore(lane.packet, first.packet)) first = lane
     }
     if (first === null || !isAnyEmpty || this.#isEnding) return first
-    const aheadUs = first.packet.timeUs - this.#clock.wallUs()
-    return aheadUs > STRANGE_US || aheadUs < -this.#horizonMs * 1000 ? first : null
+    const { timeUs } = first.packet
+    // What was due at the last look is due now: the clock need not be asked for every packet.
+    if (timeUs < this.#dueUs) return first
+    const wallUs = this.#clock.wallUs()
+    this.#dueUs = wallUs - this.#horizonMs * 1000
+    return timeUs < this.#dueUs || timeUs - wallUs > STRANGE_US ? first : null
   }
 
   /** Takes what came in before `stop`, also what the kernel has not handed over yet. */
@@ -182,7 +198,7 @@ export class LiveLoop {
     this.#tickedMs = nowMs
     const nowUs = this.#nowUs()
     this.#sensor.advance(nowUs)
-    for (const lane of this.#lanes) this.#lookAt(lane, nowUs)
+    for (const one of this.#interfaces) this.#lookAt(one, nowUs)
     this.#learnPorts()
     if (nowMs - this.#lossesToldMs >= LOSS_MS) this.#tellLosses()
     this.#hooks.tick?.(nowUs)
@@ -195,25 +211,24 @@ export class LiveLoop {
     return this.#lastUs + Math.floor((this.#clock.monotonicMs() - this.#lastMs) * 1000)
   }
 
-  #lookAt(lane: Lane, nowUs: number): void {
-    const { source } = lane
-    const { rebinds } = source.counters
-    const isUp = source.state === 'up'
+  #lookAt(one: Interface, nowUs: number): void {
+    const isUp = one.sources.every(({ state }) => state === 'up')
+    const rebinds = Math.max(...one.sources.map(({ counters }) => counters.rebinds))
     // One that vanished and came back between two looks was gone all the same.
-    const isOther = rebinds > lane.rebinds
-    if (lane.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', source, nowUs)
-    if (isUp && (!lane.wasUp || isOther)) this.#tellInterface('sensor.interface.up', source, nowUs)
-    lane.wasUp = isUp
-    lane.rebinds = rebinds
+    const isOther = rebinds > one.rebinds
+    if (one.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', one.name, nowUs)
+    if (isUp && (!one.wasUp || isOther)) this.#tellInterface('sensor.interface.up', one.name, nowUs)
+    one.wasUp = isUp
+    one.rebinds = rebinds
   }
 
-  #tellInterface(name: 'sensor.interface.down' | 'sensor.interface.up', source: LiveSource, timeUs: number): void {
+  #tellInterface(event: 'sensor.interface.down' | 'sensor.interface.up', name: string, timeUs: number): void {
     this.#sensor.bus.origin = null
     this.#sensor.bus.emit({
-      name,
+      name: event,
       timeUs,
-      message: name === 'sensor.interface.down' ? `${source.name} is down or gone` : `${source.name} is up`,
-      fields: { 'observer.ingress.interface.name': source.name },
+      message: event === 'sensor.interface.down' ? `${name} is down or gone` : `${name} is up`,
+      fields: { 'observer.ingress.interface.name': name },
     })
   }
 
@@ -240,17 +255,19 @@ export class LiveLoop {
     const missed = now.interfaceDrops - before.interfaceDrops
     const own = now.ownDrops - before.ownDrops
     if (kernel + missed + own === 0) return
-    const { name } = lane.source
+    const { name, ring } = lane.source
+    const where = ring === null ? name : `${name}, ring ${ring},`
     this.#sensor.bus.emit({
       name: 'sensor.loss',
       timeUs,
-      message: `${name} lost ${kernel + missed + own} packets: ${kernel} for want of room in the ring, ${missed} in the interface, ${own} in the sensor`,
+      message: `${where} lost ${kernel + missed + own} packets: ${kernel} for want of room in the ring, ${missed} in the interface, ${own} in the sensor`,
       fields: {
         'observer.ingress.interface.name': name,
         'sensor.loss.kernel': kernel,
         'sensor.loss.interface': missed,
         'sensor.loss.own': own,
         'sensor.loss.packets': now.packets - before.packets,
+        'sensor.ring.number': ring ?? undefined,
         'sensor.ring.freezes': now.freezes - before.freezes,
         'sensor.ring.fill': Number(now.ringFillHighest.toFixed(3)),
       },
@@ -258,14 +275,26 @@ export class LiveLoop {
   }
 }
 
-class Lane {
-  readonly source: LiveSource
-  readonly packet: Packet
-  /** Whether the packet waits for its turn. */
-  isFull = false
+class Interface {
+  readonly name: string
+  readonly sources: LiveSource[] = []
+  /** Packets that were taken, of several rings. */
+  packets = 0
   /** One that is down from the beginning is told of. */
   wasUp = true
   rebinds = 0
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+class Lane {
+  readonly source: LiveSource
+  readonly of: Interface
+  readonly packet: Packet
+  /** Whether the packet waits for its turn. */
+  isFull = false
   /** The counters at the last time that losses were told. What was lost while the sensor started counts, too. */
   told: Pick<LiveCounters, 'packets' | 'kernelDrops' | 'interfaceDrops' | 'ownDrops' | 'freezes'> = {
     packets: 0,
@@ -275,8 +304,9 @@ class Lane {
     freezes: 0,
   }
 
-  constructor(source: LiveSource, packet: Packet) {
+  constructor(source: LiveSource, of: Interface, packet: Packet) {
     this.source = source
+    this.of = of
     this.packet = packet
   }
 }

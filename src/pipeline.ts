@@ -22,6 +22,7 @@ import type { DeliveryCounts } from './output/delivery-status.ts'
 import { Recording, type RecordingCounters } from './recording.ts'
 import { Sensor } from './sensor.ts'
 import { VERSION } from './version.ts'
+import type { WatchedSensor } from './watched-sensor.ts'
 
 export interface PipelineOptions {
   /** What the process is called by `borescope status`. */
@@ -70,7 +71,7 @@ export class Pipeline {
   #alerting: Alerting | null = null
   #recording: Recording | null = null
   #router: AlertRouter | null = null
-  #sensor: Sensor | null = null
+  #sensor: WatchedSensor | null = null
   /** The habits outlive the sensors of the timelines: what deviates goes to the one at work. */
   #emit: Emit = () => {}
 
@@ -122,11 +123,12 @@ export class Pipeline {
   }
 
   /**
-   * Everything behind the bus of the next timeline. `sensor` is null if threads share its work: then it is over before anything may
-   * be replaced, and no packets can be kept.
+   * Everything behind the bus of the next timeline. `sensor` is null if it is over before anything may be replaced. Packets can be kept
+   * of a sensor in this thread only.
    */
-  attach(bus: EventBus, sensor: Sensor | null): void {
-    if (sensor === null && this.#recording !== null) throw new Error('packets are kept by a sensor of this thread')
+  attach(bus: EventBus, sensor: WatchedSensor | null): void {
+    const isHere = sensor instanceof Sensor
+    if (!isHere && this.#recording !== null) throw new Error('packets are kept by a sensor of this thread')
     this.#sensor = sensor
     this.#emit = bus.emit
     bus.enrich((document) => {
@@ -138,7 +140,7 @@ export class Pipeline {
     // Of each timeline for itself: the next one may lie a year before.
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
-    if (sensor !== null) this.#recording?.attach(sensor)
+    if (isHere) this.#recording?.attach(sensor)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */

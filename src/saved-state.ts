@@ -17,10 +17,12 @@ export interface StatePart {
   readonly name: string
   /** Whose state it is, with the version of its entries. */
   readonly writer: string
+  /** Awaited before the entries are asked for, if another thread has them. */
+  prepare?(): Promise<void>
   /** The most important ones first. They are taken one after the other while packets go on. */
   entries(): Iterable<StateEntry>
   /** For one that remembers nothing yet. Throws if it cannot. */
-  restore(entries: readonly StateEntry[]): Restored
+  restore(entries: readonly StateEntry[]): Restored | Promise<Restored>
 }
 
 export interface SavedStateOptions {
@@ -108,6 +110,7 @@ export class SavedState {
     const prepared: Prepared[] = []
     const counted = { entries: 0, leftOut: 0 }
     for (const part of this.#parts) {
+      await part.prepare?.()
       const writer = new StateWriter(part.writer, this.#options.bytesMax)
       for (const entry of part.entries()) {
         writer.add(entry)
@@ -126,6 +129,7 @@ export class SavedState {
     this.#dueMs = nowMs + everyMs
     let busyMs = 0
     for (const part of this.#parts) {
+      await part.prepare?.()
       const writer = new StateWriter(part.writer, bytesMax)
       let sliceMs = performance.now()
       for (const entry of part.entries()) {
@@ -185,7 +189,7 @@ export class SavedState {
       return { ...nothing, problem: isAbsent ? null : `${path} cannot be read: ${(error as Error).message}` }
     }
     try {
-      return { name: part.name, ...part.restore(readState(text, part.writer, bytesMax)), problem: null }
+      return { name: part.name, ...(await part.restore(readState(text, part.writer, bytesMax))), problem: null }
     } catch (error) {
       // Whatever is wrong with it must not keep the sensor from starting.
       const says = error instanceof StateError ? error.message : `cannot be taken up: ${error}`

@@ -1,13 +1,12 @@
 /** Collects how a running sensor does. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { isoMicroseconds } from './base/time.ts'
-import type { LiveSource } from './capture/live.ts'
 import { CATALOGUE } from './events/catalogue.ts'
 import type { EventDocument } from './events/fields.ts'
 import type { Pipeline } from './pipeline.ts'
-import type { Sensor } from './sensor.ts'
 import type { LoopDelay, SensorSnapshot } from './service/snapshot.ts'
 import { VERSION } from './version.ts'
+import type { WatchedSensor, WatchedSource } from './watched-sensor.ts'
 
 /** What the rate is of. */
 const RATE_SECONDS = 10
@@ -16,9 +15,9 @@ const DELAY_MS = 60_000
 
 export class SensorReport {
   readonly #name: string
-  readonly #sensor: Sensor
+  readonly #sensor: WatchedSensor
   readonly #pipeline: Pipeline
-  readonly #sources: readonly LiveSource[]
+  readonly #sources: readonly WatchedSource[]
   readonly #startedMs = performance.now()
   readonly #alerts: Record<string, number> = {}
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -29,7 +28,7 @@ export class SensorReport {
   readonly #looks: { readonly ms: number; readonly packets: number }[] = []
   readonly #reloads = { succeeded: 0, refused: 0, last: null as string | null, problem: null as string | null }
 
-  constructor(name: string, sensor: Sensor, pipeline: Pipeline, sources: readonly LiveSource[]) {
+  constructor(name: string, sensor: WatchedSensor, pipeline: Pipeline, sources: readonly WatchedSource[]) {
     this.#name = name
     this.#sensor = sensor
     this.#pipeline = pipeline
@@ -66,11 +65,11 @@ export class SensorReport {
   line(): string {
     const alerts = Object.values(this.#alerts).reduce((sum, count) => sum + count, 0)
     const { packets } = this.#sensor.counts
-    return `${packets} packets, ${Math.round(this.#rate())}/s, ${alerts} alerts, ${this.#sources.map(({ name }) => name).join(' ')}`
+    return `${packets} packets, ${Math.round(this.#rate())}/s, ${alerts} alerts, ${[...new Set(this.#sources.map(({ name }) => name))].join(' ')}`
   }
 
   snapshot(state: SensorSnapshot['state'], troubles: readonly string[]): SensorSnapshot {
-    const { counts, tables, frame, bus, detector } = this.#sensor
+    const { counts, tables, lastPacketUs, bus, detector } = this.#sensor
     const { rss, heapUsed } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     const events: Record<string, number> = {}
@@ -84,9 +83,10 @@ export class SensorReport {
       uptimeSeconds: Math.round((performance.now() - this.#startedMs) / 1000),
       packets: { ...counts },
       packetsPerSecond: Math.round(this.#rate()),
-      lastPacket: counts.packets === 0 ? null : isoMicroseconds(frame.timeUs),
-      sources: this.#sources.map(({ name, state: link, counters }) => ({
+      lastPacket: lastPacketUs === null ? null : isoMicroseconds(lastPacketUs),
+      sources: this.#sources.map(({ name, ring, state: link, counters }) => ({
         name,
+        ring,
         isUp: link === 'up',
         packets: counters.packets,
         bytes: counters.bytes,

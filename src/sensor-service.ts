@@ -6,7 +6,6 @@
  * service manager.
  */
 import { performance } from 'node:perf_hooks'
-import type { LiveSource } from './capture/live.ts'
 import { Context } from './commands/context.ts'
 import type { Config } from './config-schema.ts'
 import type { RaisedEvent } from './events/catalogue.ts'
@@ -14,7 +13,6 @@ import { prometheusText } from './output/metrics.ts'
 import type { Pipeline } from './pipeline.ts'
 import { keysForRestart } from './reload.ts'
 import { SavedState } from './saved-state.ts'
-import type { Sensor } from './sensor.ts'
 import { SensorReport } from './sensor-report.ts'
 import { Endpoints } from './service/endpoints.ts'
 import type { ServiceLog } from './service/log.ts'
@@ -22,12 +20,13 @@ import { sensorMetrics } from './service/metrics.ts'
 import type { Notifier } from './service/notify.ts'
 import { Shedding } from './shedding.ts'
 import { stateParts } from './state-parts.ts'
+import type { WatchedSensor, WatchedSource } from './watched-sensor.ts'
 
 export interface SensorServiceOptions {
   readonly context: Context
   readonly pipeline: Pipeline
-  readonly sensor: Sensor
-  readonly sources: readonly LiveSource[]
+  readonly sensor: WatchedSensor
+  readonly sources: readonly WatchedSource[]
   readonly log: ServiceLog
   readonly notifier: Notifier
   /** Microseconds since the epoch. */
@@ -46,8 +45,6 @@ const MAINTAIN_MS = 600_000
 const EVIDENCE_MS = 10_000
 /** A destination that fails for a moment is no trouble. */
 const FAILING_MS = 5000
-/** Things that end with the sensor between two pauses. */
-const ENDED_AT_ONCE = 256
 
 export class SensorService {
   readonly #options: SensorServiceOptions
@@ -174,8 +171,7 @@ export class SensorService {
       await pipeline.endTimeline()
       return
     }
-    let ended = 0
-    for (const _ of sensor.suspend()) if (++ended % ENDED_AT_ONCE === 0) await breathe()
+    await sensor.suspend(breathe)
     await pipeline.endTimeline(false)
   }
 
@@ -286,7 +282,8 @@ export class SensorService {
     const troubles: string[] = this.#phase === 'watching' ? [] : [this.#phase]
     const stuck = this.#stuck()
     if (stuck !== null) troubles.push(stuck)
-    for (const { name, state } of sources) if (state === 'down') troubles.push(`${name} is down`)
+    const down = sources.filter(({ state }) => state === 'down').map(({ name }) => name)
+    for (const name of new Set(down)) troubles.push(`${name} is down`)
     for (const { name, state, failingSince, lastError } of pipeline.deliveries.destinations) {
       const failsMs = failingSince === null ? 0 : Date.now() - Date.parse(failingSince)
       if (state === 'failed' || failsMs > FAILING_MS) {

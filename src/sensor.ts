@@ -19,27 +19,15 @@ import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
 import type { Emit } from './events/catalogue.ts'
+import { emptyCounts, type PathCounts } from './path-counts.ts'
 import { trackLimits } from './track-limits.ts'
 import type { FlowSink } from './track/carrier-flows.ts'
+import type { Pause, SavedEntry } from './track/saved.ts'
 import { OUTCOME, type Outcome } from './track/esp-tracker.ts'
 import { Neighbours } from './track/neighbours.ts'
 import { NO_FLOWS } from './track/no-flows.ts'
 import { Trackers } from './track/trackers.ts'
-
-/** What went through the packet path. */
-export interface PathCounts {
-  packets: number
-  /** As captured. */
-  bytes: number
-  duplicates: number
-  l2tp: number
-  /** Packets of ESP and AH, and those of them whose content could be read. */
-  ipsec: number
-  opened: number
-  foreign: number
-  fragments: number
-  flawed: number
-}
+import type { RestoredTrackers, SavedTrackers, WatchedSensor } from './watched-sensor.ts'
 
 /** Keeps packets as evidence. */
 export interface Recorder {
@@ -48,20 +36,6 @@ export interface Recorder {
    * trail of the frame says what it is part of. Allocates nothing, and never waits.
    */
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void
-}
-
-export function emptyCounts(): PathCounts {
-  return {
-    packets: 0,
-    bytes: 0,
-    duplicates: 0,
-    l2tp: 0,
-    ipsec: 0,
-    opened: 0,
-    foreign: 0,
-    fragments: 0,
-    flawed: 0,
-  }
 }
 
 /** A capture that could not be read to its end. */
@@ -75,13 +49,15 @@ const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
 
 /** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
 const ENDED_AT_ONCE = 16
+/** Flows that end with the process, mostly: one event each. */
+const SUSPENDED_AT_ONCE = 256
 
 /** What a sensor may be given in place of its own parts, or beside them. */
 export interface SensorParts {
   readonly bus?: EventBus
   /** Follows the flows inside carriers. */
   readonly flowSink?: FlowSink
-  /** Told, at each second of the packets, how late it is. */
+  /** Told how late it is: at each second of the packets, and whenever time goes on without them. */
   readonly timekeeper?: { expire(nowUs: number): void }
 }
 
@@ -98,7 +74,14 @@ export function detectorOf({ detect }: Config, rules: RuleSet, emit: Emit): Dete
   })
 }
 
-export class Sensor {
+/** A detector for other rules that goes on with what the old one remembers of those that are the same. */
+export function replacedDetector(config: Config, rules: RuleSet, emit: Emit, old: Detector | null) {
+  const next = detectorOf(config, rules, emit)
+  const kept: Restored = old === null ? { restored: 0, outdated: 0 } : next.restore(old.save().text)
+  return { next, kept }
+}
+
+export class Sensor implements WatchedSensor {
   readonly bus: EventBus
   /** Sources write the next packet here; then comes `observe`. */
   readonly frame = new Frame()
@@ -172,15 +155,29 @@ export class Sensor {
     return this.counts.packets === 0 ? 0 : this.#clock.nowUs
   }
 
+  /** Of the last packet; null before the first one. */
+  get lastPacketUs(): number | null {
+    return this.counts.packets === 0 ? null : this.frame.timeUs
+  }
+
   /**
    * Other rules from now on. What the old ones remember of rules that are the same goes on; says how much was taken over, and how
    * much belonged to rules that are gone or say something else.
    */
   replaceRules(rules: RuleSet): Restored {
-    const next = detectorOf(this.#config, rules, this.bus.emit)
-    const kept = this.detector === null ? { restored: 0, outdated: 0 } : next.restore(this.detector.save().text)
+    const { next, kept } = replacedDetector(this.#config, rules, this.bus.emit, this.detector)
     this.detector = next
     return kept
+  }
+
+  async prepareToSave(): Promise<void> {}
+
+  save(): SavedTrackers {
+    return { nowUs: this.nowUs, entries: this.trackers.save() }
+  }
+
+  restore(entries: readonly SavedEntry[], pause: Pause): RestoredTrackers {
+    return this.trackers.restore(entries, pause)
   }
 
   /** Other keys for ESP from now on. */
@@ -248,6 +245,7 @@ export class Sensor {
       this.trackers.expire(this.#clock.nowUs)
     }
     this.detector?.expire(this.#clock.nowUs)
+    this.#timekeeper?.expire(this.#clock.nowUs)
   }
 
   /** The packet in the frame. Nothing here allocates unless there is something to tell. */
@@ -360,11 +358,13 @@ export class Sensor {
 
   /**
    * The end of the process, not of what it watches: what `trackers.save` does not hold is told, the rest stays open for the sensor
-   * that takes it up. Yields where a slow side may catch up.
+   * that takes it up. Lets the slow side catch up from time to time.
    */
-  *suspend(): Generator<void> {
+  async suspend(pause: () => unknown): Promise<void> {
     this.bus.origin = null
-    if (this.counts.packets > 0) yield* this.trackers.suspend(this.#clock.nowUs)
+    if (this.counts.packets === 0) return
+    let ended = 0
+    for (const _ of this.trackers.suspend(this.#clock.nowUs)) if (++ended % SUSPENDED_AT_ONCE === 0) await pause()
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -5,8 +5,8 @@ import type { StateEntry } from './detect/sigma/state.ts'
 import type { RouterEntry } from './output/alert-router.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { StatePart } from './saved-state.ts'
-import type { Sensor } from './sensor.ts'
 import type { SavedEntry } from './track/saved.ts'
+import type { WatchedSensor } from './watched-sensor.ts'
 
 /** With the version of the entries: what an older sensor wrote in another way is not taken up. */
 const TRACKERS_STATE = 'borescope.trackers/2'
@@ -21,7 +21,7 @@ export interface StatePartsOptions {
   readonly baselinesPath: string
 }
 
-export function stateParts(sensor: Sensor, pipeline: Pipeline, options: StatePartsOptions): StatePart[] {
+export function stateParts(sensor: WatchedSensor, pipeline: Pipeline, options: StatePartsOptions): StatePart[] {
   const { router, baselines } = pipeline
   return [
     trackersPart(sensor, options),
@@ -36,21 +36,22 @@ export function stateParts(sensor: Sensor, pipeline: Pipeline, options: StatePar
   ]
 }
 
-function trackersPart(sensor: Sensor, { resumeUs, wallUs }: StatePartsOptions): StatePart {
+function trackersPart(sensor: WatchedSensor, { resumeUs, wallUs }: StatePartsOptions): StatePart {
   return {
     name: 'trackers',
     writer: TRACKERS_STATE,
+    prepare: () => sensor.prepareToSave(),
     *entries() {
-      const { nowUs } = sensor
+      const { nowUs, entries } = sensor.save()
       yield { kind: CLOCK, savedUs: Number.isNaN(nowUs) ? null : nowUs }
-      yield* sensor.trackers.save()
+      yield* entries
     },
-    restore([clock, ...entries]) {
+    async restore([clock, ...entries]) {
       const savedUs = clock?.['savedUs']
       if (typeof savedUs !== 'number') return { restored: 0, outdated: entries.length }
       const nowUs = Math.max(savedUs, wallUs())
       if (nowUs - savedUs > resumeUs) return { restored: 0, outdated: entries.length }
-      const { restored, leftOut } = sensor.trackers.restore(entries as readonly SavedEntry[], { savedUs, nowUs })
+      const { restored, leftOut } = await sensor.restore(entries as readonly SavedEntry[], { savedUs, nowUs })
       return { restored, outdated: leftOut }
     },
   }

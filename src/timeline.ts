@@ -5,7 +5,8 @@ import type { Config } from './config-schema.ts'
 import type { RuleSet } from './detect/rules.ts'
 import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import type { EventBus } from './events/bus.ts'
-import { type Damage, type PathCounts, Sensor } from './sensor.ts'
+import type { PathCounts } from './path-counts.ts'
+import { type Damage, Sensor } from './sensor.ts'
 
 export interface Timeline {
   /** What happens comes out here. */

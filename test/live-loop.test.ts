@@ -26,7 +26,14 @@ function watch(names: readonly string[], hooks: LiveHooks = {}) {
     assertDeclared(event)
     events.push(event)
   })
-  const sources = names.map((name) => new TestSource(name, clock))
+  // Of a name that comes again it is another ring.
+  const sources = names.map((name, at) => {
+    const ring =
+      names.filter((other) => other === name).length === 1
+        ? null
+        : names.slice(0, at).filter((other) => other === name).length
+    return new TestSource(name, clock, 25, ring)
+  })
   const loop = new LiveLoop(sensor, sources, hooks, clock)
   /** The times of packets in the order in which they were looked at, in milliseconds. */
   const taken: number[] = []
@@ -232,6 +239,50 @@ describe('several interfaces', () => {
     await loop.run()
     expect(first).toBe(2)
     expect(tookMs).toBeLessThan(500)
+  })
+})
+
+describe('several rings of an interface', () => {
+  test('are one timeline, and its packets are counted as those of one interface', async () => {
+    const { sources, loop, taken, named } = watch(['eth1', 'eth1'])
+    sources[1].deliver(atMs(2, REPLY))
+    sources[0].deliver(atMs(1, REQUEST), atMs(3, CONNECTED))
+    sources[0].onWait = () => loop.stop()
+    await loop.run()
+    expect(taken).toEqual([1, 2, 3])
+    expect(named('l2tp.tunnel.opened')).toMatchObject([{ 'borescope.capture': 'eth1', 'borescope.frame.number': 3 }])
+  })
+
+  test('are told of as one interface, which is up when all of them are', async () => {
+    const { sources, loop, named, clock } = watch(['eth1', 'eth1'])
+    const upAt: number[] = []
+    sources[0].onWait = () => {
+      const ms = clock.monotonicMs()
+      for (const source of sources) if (ms > 500) source.state = 'down'
+      if (ms > 1000) sources[0].state = 'up'
+      if (ms > 1500) sources[1].state = 'up'
+      if (named('sensor.interface.up').length > upAt.length) upAt.push(ms)
+      if (ms > 2000) loop.stop()
+    }
+    await loop.run()
+    expect(named('sensor.interface.down').length).toBe(1)
+    expect(upAt.length).toBe(1)
+    expect(upAt[0]).toBeGreaterThan(1500)
+  })
+
+  test('lose packets each for itself', async () => {
+    const { sources, loop, named } = watch(['eth1', 'eth1'])
+    sources[1].count({ kernelDrops: 5, freezes: 1 })
+    sources[0].onWait = () => loop.stop()
+    await loop.run()
+    expect(named('sensor.loss')).toMatchObject([
+      {
+        'observer.ingress.interface.name': 'eth1',
+        'sensor.ring.number': 1,
+        'sensor.loss.kernel': 5,
+        message: 'eth1, ring 1, lost 5 packets: 5 for want of room in the ring, 0 in the interface, 0 in the sensor',
+      },
+    ])
   })
 })
 

@@ -31,10 +31,12 @@ export interface LearnedPorts {
   readonly tcp: readonly number[]
 }
 
-/** An interface that is being watched. */
+/** An interface that is being watched, or one of the rings over which its packets are spread. */
 export interface LiveSource {
   /** The interface, e.g. eth0. */
   readonly name: string
+  /** From 0; null if it is the only one of its interface. */
+  readonly ring: number | null
   /**
    * The next packet that the kernel has delivered, into `packet`; false when none is ready. Synchronous, allocates nothing.
    * The bytes hold until the following call of `next`, `wait` or `close`.

@@ -27,6 +27,15 @@ export function parseCount(text: string): number {
   return count
 }
 
+/** Of one analysis. */
+export const THREADS_MAX = 64
+
+export function parseThreads(text: string, says = 'expected a number'): number {
+  const threads = Number(text)
+  if (Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX) return threads
+  throw new InvalidArgumentError(`${says} from 1 to ${THREADS_MAX}.`)
+}
+
 /** A table knows the widths of its columns when all rows are there. */
 export const TABLE_ROWS_MAX = 10_000
 

@@ -1,6 +1,6 @@
 /** `borescope replay`: captures in, events out. */
 import cliProgress from 'cli-progress'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { type CapturePaths, capturePaths } from '../capture/paths.ts'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
 import { deliverySays, type EventSink } from '../event-sinks.ts'
@@ -12,6 +12,7 @@ import type { RecordingCounters } from '../recording.ts'
 import { OneThread, type Timeline, type Timelines } from '../timeline.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { parseThreads } from './formats.ts'
 import type { Summary, SummaryTotals } from './summary.ts'
 import { bytes, counted, number, paint, print, printable } from './terminal.ts'
 
@@ -33,9 +34,6 @@ const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
-
-/** Of one analysis. */
-const THREADS_MAX = 64
 
 export function registerReplay(program: Command, context: () => Context): void {
   program
@@ -172,19 +170,23 @@ export async function analyse(
 
 /** Who keeps packets as evidence sees each of them with all that it is part of: that is one thread's work. */
 function threadsOf(
-  { config }: Context,
+  context: Context,
   paths: readonly string[],
   { threads = 1, evidence }: Pick<ReplayOptions, 'threads' | 'evidence'>,
 ): number {
   // All but one of the threads follow flows.
-  if (!config.track.flows) return 1
-  const isKept = evidence !== undefined || config.evidence.enabled
-  if (threads === 'auto') return isKept ? 1 : threadsFor(paths)
-  if (isKept && threads > 1) {
-    const what = evidence === undefined ? 'evidence.enabled in the configuration' : '--evidence'
-    throw new UsageError(`${what} needs one thread: leave --threads out, or say --threads 1`)
+  if (!context.config.track.flows) return 1
+  if (threads === 'auto') {
+    return evidence !== undefined || context.config.evidence.enabled ? 1 : threadsFor(paths)
   }
+  if (threads > 1) refuseEvidence(context, evidence)
   return threads
+}
+
+export function refuseEvidence({ config }: Context, evidence: string | undefined): void {
+  if (evidence === undefined && !config.evidence.enabled) return
+  const what = evidence === undefined ? 'evidence.enabled in the configuration' : '--evidence'
+  throw new UsageError(`${what} needs one thread: leave --threads out, or say --threads 1`)
 }
 
 function openTimelines(
@@ -198,10 +200,7 @@ function openTimelines(
 }
 
 function threadsOption(value: string): number | 'auto' {
-  if (value === 'auto') return value
-  const threads = Number(value)
-  if (Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX) return threads
-  throw new InvalidArgumentError(`It is auto, or a number from 1 to ${THREADS_MAX}.`)
+  return value === 'auto' ? value : parseThreads(value, 'It is auto, or a number')
 }
 
 async function runTimeline(timeline: Timeline, pipeline: Pipeline, progress: Progress): Promise<void> {

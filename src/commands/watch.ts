@@ -1,19 +1,18 @@
 /** `borescope watch`: interfaces in, events out, until it is told to stop. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LEVELS, SEVERITIES } from '../alert-config.ts'
-import { BUFFER_BYTES, LIVE_BACKENDS, type LiveOptions, type LiveSource, SNAP_LENGTH } from '../capture/live.ts'
-import { openLive } from '../capture/live/open.ts'
+import { BUFFER_BYTES, LIVE_BACKENDS, type LiveOptions, SNAP_LENGTH } from '../capture/live.ts'
 import { dropPrivileges } from '../capture/live/privileges.ts'
-import { LiveLoop } from '../live-loop.ts'
 import { openNotifySocket } from '../notify-socket.ts'
 import { Pipeline } from '../pipeline.ts'
-import type { Sensor } from '../sensor.ts'
+import { type Opening, OneThreadOpening, type PacketPath, ThreadsOpening } from '../packet-path.ts'
 import { SensorService } from '../sensor-service.ts'
 import { ServiceLog } from '../service/log.ts'
 import { Notifier } from '../service/notify.ts'
+import type { WatchedSource } from '../watched-sensor.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
-import { parseCount } from './formats.ts'
-import { asJson, ending, undelivered } from './replay.ts'
+import { parseCount, parseThreads } from './formats.ts'
+import { asJson, ending, refuseEvidence, undelivered } from './replay.ts'
 import { bytes, counted, number, print, table } from './terminal.ts'
 
 interface WatchOptions {
@@ -33,6 +32,7 @@ interface WatchOptions {
   readonly backend?: LiveOptions['backend']
   readonly timestamps?: LiveOptions['timestamps']
   readonly user?: string
+  readonly threads?: number
   readonly duration?: number
   readonly packets?: number
 }
@@ -58,6 +58,12 @@ export function registerWatch(program: Command, context: () => Context): void {
     .addOption(new Option('--backend <backend>', 'how packets are got').choices(LIVE_BACKENDS))
     .addOption(new Option('--timestamps <clock>', 'whose time stamps packets have').choices(['kernel', 'hardware']))
     .option('--user <name>', 'become this user once the interfaces are open')
+    .addOption(
+      new Option(
+        '--threads <n>',
+        'that share the work, and rings of each interface; evidence needs 1 (default: 1)',
+      ).argParser((text) => parseThreads(text)),
+    )
     .addOption(new Option('--duration <seconds>', 'stop after so long').argParser(parseSeconds))
     .addOption(new Option('--packets <count>', 'stop after so many packets').argParser(parseCount))
     .option(
@@ -81,10 +87,15 @@ export function registerWatch(program: Command, context: () => Context): void {
 async function watch(context: Context, interfaces: readonly string[], options: WatchOptions): Promise<number> {
   const twice = interfaces.find((name, at) => interfaces.indexOf(name) !== at)
   if (twice !== undefined) throw new UsageError(`${twice} is named twice`)
+  const { live } = context.config.capture
+  const threads = options.threads ?? live.threads
+  if (threads > 1) refuseEvidence(context, options.evidence)
   const log = logOf(context)
-  const sources = await openAll(context, interfaces, options)
+  const opening = threads === 1 ? new OneThreadOpening() : new ThreadsOpening(threads)
+  let packetPath: PacketPath | null = null
   try {
-    await dropPrivileges(options.user ?? context.config.capture.live.user)
+    for (const name of interfaces) await opening.open(name, liveOptions(context, options))
+    await dropPrivileges(options.user ?? live.user)
     const notifier = await notifierOf(log)
     const pipeline = await Pipeline.open(context, {
       ...options,
@@ -92,7 +103,8 @@ async function watch(context: Context, interfaces: readonly string[], options: W
       isLive: true,
       warn: log.warn,
     })
-    const watching = new Watching(context, sources, options, pipeline, log, notifier)
+    packetPath = await startedOrAborted(opening, context, pipeline, options.packets)
+    const watching = new Watching(context, packetPath, options, pipeline, log, notifier)
     const release = handleSignals(watching)
     try {
       await watching.run(() => {
@@ -109,7 +121,21 @@ async function watch(context: Context, interfaces: readonly string[], options: W
     if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
     return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
   } finally {
-    for (const source of sources) source.close()
+    await (packetPath ?? opening).close()
+  }
+}
+
+async function startedOrAborted(
+  opening: Opening,
+  context: Context,
+  pipeline: Pipeline,
+  packetsMax: number | undefined,
+): Promise<PacketPath> {
+  try {
+    return await opening.start(context, pipeline, packetsMax)
+  } catch (error) {
+    await pipeline.abort()
+    throw error
   }
 }
 
@@ -149,43 +175,27 @@ async function notifierOf(log: ServiceLog): Promise<Notifier> {
   }
 }
 
-async function openAll(
-  { config }: Context,
-  interfaces: readonly string[],
-  options: WatchOptions,
-): Promise<LiveSource[]> {
+function liveOptions({ config }: Context, options: WatchOptions): LiveOptions {
   const { live, l2tpPorts } = config.capture
-  const sources: LiveSource[] = []
-  try {
-    for (const name of interfaces) {
-      const source = await openLive(name, {
-        ...live,
-        l2tpPorts,
-        backend: options.backend ?? live.backend,
-        filter: options.filter ?? live.filter,
-        snapLength: options.snaplen ?? live.snapLength,
-        bufferBytes: options.buffer ?? live.bufferBytes,
-        promiscuous: options.promiscuous && live.promiscuous,
-        outgoing: options.outgoing && live.outgoing,
-        timestamps: options.timestamps ?? live.timestamps,
-      })
-      sources.push(source)
-    }
-  } catch (error) {
-    for (const source of sources) source.close()
-    throw error
+  return {
+    ...live,
+    l2tpPorts,
+    backend: options.backend ?? live.backend,
+    filter: options.filter ?? live.filter,
+    snapLength: options.snaplen ?? live.snapLength,
+    bufferBytes: options.buffer ?? live.bufferBytes,
+    promiscuous: options.promiscuous && live.promiscuous,
+    outgoing: options.outgoing && live.outgoing,
+    timestamps: options.timestamps ?? live.timestamps,
   }
-  return sources
 }
 
 /** One run of the command: its sensor, where events go, and what is shown. */
 class Watching {
   readonly pipeline: Pipeline
   readonly #context: Context
-  readonly #sources: readonly LiveSource[]
+  readonly #path: PacketPath
   readonly #options: WatchOptions
-  readonly #sensor: Sensor
-  readonly #loop: LiveLoop
   readonly #service: SensorService
   readonly #progress: Progress
   readonly #startedMs = performance.now()
@@ -193,28 +203,23 @@ class Watching {
 
   constructor(
     context: Context,
-    sources: readonly LiveSource[],
+    path: PacketPath,
     options: WatchOptions,
     pipeline: Pipeline,
     log: ServiceLog,
     notifier: Notifier,
   ) {
     this.#context = context
-    this.#sources = sources
+    this.#path = path
     this.#options = options
     this.pipeline = pipeline
-    this.#sensor = pipeline.sensor()
     this.#progress = new Progress(options.quiet !== true && options.out !== '-')
-    this.#service = new SensorService({ context, pipeline, sensor: this.#sensor, sources, log, notifier })
-    this.#loop = new LiveLoop(this.#sensor, sources, {
-      tick: (nowUs) => this.#tick(nowUs),
-      end: () => this.#service.end(),
-      ...(options.packets === undefined ? {} : { packetsMax: options.packets }),
-    })
+    const { sensor, sources } = path
+    this.#service = new SensorService({ context, pipeline, sensor, sources, log, notifier })
   }
 
   stop(): void {
-    this.#loop.stop()
+    this.#path.stop()
   }
 
   reload(): Promise<void> {
@@ -227,7 +232,7 @@ class Watching {
     try {
       await this.#service.start()
       started()
-      await this.#loop.run()
+      await this.#path.run({ tick: (nowUs) => this.#tick(nowUs), end: () => this.#service.end() })
     } catch (error) {
       await pipeline.abort()
       throw error
@@ -241,15 +246,17 @@ class Watching {
   #tick(nowUs: number): void {
     this.#service.tick(nowUs)
     const seconds = (performance.now() - this.#startedMs) / 1000
-    this.#progress.show(seconds, this.#sensor.counts.packets, this.#sources, this.pipeline.summary.alertCount)
+    const { sensor, sources } = this.#path
+    this.#progress.show(seconds, sensor.counts.packets, sources, this.pipeline.summary.alertCount)
     if (this.#options.duration !== undefined && seconds >= this.#options.duration) this.stop()
   }
 
   get #totals() {
-    const { counts, trafficNs } = this.#sensor
+    const { sensor, sources } = this.#path
+    const { counts, trafficNs } = sensor
     const { packets, duplicates } = counts
     return {
-      captures: this.#sources.length,
+      captures: new Set(sources.map(({ name }) => name)).size,
       of: 'interface',
       packets,
       bytes: counts.bytes,
@@ -260,7 +267,12 @@ class Watching {
   }
 
   asJson(): object {
-    const interfaces = this.#sources.map(({ name, state, counters }) => ({ name, state, ...counters }))
+    const interfaces = this.#path.sources.map(({ name, ring, state, counters }) => ({
+      name,
+      ...(ring === null ? {} : { ring }),
+      state,
+      ...counters,
+    }))
     const { captures: _, ...rest } = asJson(
       this.#totals,
       this.pipeline.summary,
@@ -275,7 +287,7 @@ class Watching {
   text(): string {
     const parts = [
       this.pipeline.summary.text(this.#totals),
-      table(INTERFACE_COLUMNS, this.#sources),
+      table(INTERFACE_COLUMNS, this.#path.sources),
       ending(this.#context, this.pipeline.sinks, this.pipeline.summary, this.pipeline.notified, this.pipeline.evidence),
     ]
     return parts.join('\n\n')
@@ -283,15 +295,15 @@ class Watching {
 }
 
 const INTERFACE_COLUMNS = [
-  { title: 'interface', value: ({ name }: LiveSource) => name },
-  { title: 'packets', value: ({ counters }: LiveSource) => number(counters.packets), right: true },
-  { title: 'bytes', value: ({ counters }: LiveSource) => bytes(counters.bytes), right: true },
-  { title: 'lost by the kernel', value: ({ counters }: LiveSource) => number(counters.kernelDrops), right: true },
-  { title: 'by the interface', value: ({ counters }: LiveSource) => number(counters.interfaceDrops), right: true },
-  { title: 'by the sensor', value: ({ counters }: LiveSource) => number(counters.ownDrops), right: true },
+  { title: 'interface', value: ({ name, ring }: WatchedSource) => (ring === null ? name : `${name}, ring ${ring}`) },
+  { title: 'packets', value: ({ counters }: WatchedSource) => number(counters.packets), right: true },
+  { title: 'bytes', value: ({ counters }: WatchedSource) => bytes(counters.bytes), right: true },
+  { title: 'lost by the kernel', value: ({ counters }: WatchedSource) => number(counters.kernelDrops), right: true },
+  { title: 'by the interface', value: ({ counters }: WatchedSource) => number(counters.interfaceDrops), right: true },
+  { title: 'by the sensor', value: ({ counters }: WatchedSource) => number(counters.ownDrops), right: true },
   {
     title: 'ring filled at most',
-    value: ({ counters }: LiveSource) => `${Math.ceil(counters.ringFillHighest * 100)} %`,
+    value: ({ counters }: WatchedSource) => `${Math.ceil(counters.ringFillHighest * 100)} %`,
     right: true,
   },
 ]
@@ -306,13 +318,13 @@ class Progress {
     this.#isShown = isWanted && process.stderr.isTTY
   }
 
-  show(seconds: number, packets: number, sources: readonly LiveSource[], alerts: number): void {
+  show(seconds: number, packets: number, sources: readonly WatchedSource[], alerts: number): void {
     if (!this.#isShown || seconds - this.#shownAt < 1) return
     const rate = Math.round((packets - this.#packets) / (seconds - this.#shownAt))
     this.#shownAt = seconds
     this.#packets = packets
     const lost = sources.reduce((sum, { counters }) => sum + counters.kernelDrops + counters.ownDrops, 0)
-    const down = sources.filter(({ state }) => state === 'down').map(({ name }) => `${name} is down`)
+    const down = new Set(sources.filter(({ state }) => state === 'down').map(({ name }) => `${name} is down`))
     const parts = [
       `${number(packets)} packets, ${number(rate)}/s`,
       ...(lost > 0 ? [`${number(lost)} lost`] : []),

@@ -14,6 +14,7 @@ export const SENSOR_FIELDS = {
   'sensor.loss.interface': own('long', 'Packets that the interface or its driver missed.'),
   'sensor.loss.own': own('long', 'Packets that reached the sensor and were lost in it.'),
   'sensor.loss.packets': own('long', 'Packets that came through in the same time.'),
+  'sensor.ring.number': own('long', 'Which ring of the interface it is, where there are several.'),
   'sensor.ring.freezes': own('long', 'Times that the ring was full.'),
   'sensor.ring.fill': own('float', 'The most of the ring that was waiting to be read, from 0 to 1.'),
   'sensor.state.restored': own('long', 'Entries of the saved state that were taken up.'),
@@ -159,7 +160,7 @@ export const SENSOR_EVENTS = {
       'sensor.ring.freezes',
       'sensor.ring.fill',
     ],
-    may: [],
+    may: ['sensor.ring.number'],
   },
   'sensor.interface.down': {
     says: 'A watched interface has no link, was set down, or is gone. It is watched again as soon as it is back.',

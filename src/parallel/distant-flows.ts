@@ -17,6 +17,7 @@ import {
   CARRIER_CLOSED,
   END,
   EXPIRE,
+  FINISH,
   KIND,
   NO_CAPTURE,
   NUMBER,
@@ -103,6 +104,11 @@ export class DistantFlows implements FlowSink {
 
   expire(nowUs: number): void {
     this.#toAll(EXPIRE, 0, nowUs, null)
+  }
+
+  finish(): Iterable<void> {
+    this.#toAll(FINISH, 0, 0, null)
+    return []
   }
 
   /** Everything so far is the batch of this number: it is worked on now. */

@@ -43,6 +43,8 @@ export interface FlowBatch {
   /** `ROW` doubles each. */
   readonly rows: Float64Array<ArrayBuffer>
   readonly count: number
+  /** Flows that live. */
+  readonly flows: number
   /** What was said, found or raised, in the order of its rows. */
   readonly objects: readonly (Said | Found | RaisedEvent)[]
 }
@@ -65,9 +67,9 @@ export class FlowRowWriter implements FlowListener {
   #count = 0
   #objects: (Said | Found | RaisedEvent)[] = []
 
-  /** Everything since the last call. */
-  take(batch: number): FlowBatch {
-    const taken = { batch, rows: this.#rows, count: this.#count, objects: this.#objects }
+  /** Everything since the last call; `flows` live. */
+  take(batch: number, flows: number): FlowBatch {
+    const taken = { batch, rows: this.#rows, count: this.#count, flows, objects: this.#objects }
     this.#rows = new Float64Array(Math.max(FIRST_ROWS, this.#count) * ROW)
     this.#octets = new Uint8Array(this.#rows.buffer)
     this.#count = 0

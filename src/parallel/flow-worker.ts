@@ -14,12 +14,14 @@ import {
   CARRIER_CLOSED,
   END,
   EXPIRE,
+  FINISH,
   KIND,
   KIND_BITS,
   NUMBER,
   OFFSET,
   PACKET,
   POSITION,
+  RESET,
   SENDER_SHIFT,
   START,
   TIME_US,
@@ -66,12 +68,18 @@ function work({ shared, ring, limits }: FlowWorkerData): never {
         tracker.expire(doubles[double + TIME_US])
         break
       case BATCH: {
-        const batch = rows.take(doubles[double + TIME_US])
+        const batch = rows.take(doubles[double + TIME_US], tracker.size)
         parentPort?.postMessage(batch, [batch.rows.buffer])
         break
       }
-      default:
+      case FINISH:
+        for (const _ of tracker.finish());
+        break
+      case RESET:
         tracker = new InnerFlowTracker(rows, limits)
+        break
+      default:
+        throw new RangeError(`an operation of kind ${occasion.operation} is unknown`)
     }
   }
 }

@@ -32,5 +32,7 @@ export const EXPIRE = 2
 export const BATCH = 3
 /** Another timeline begins: nothing is known. */
 export const RESET = 4
+/** All flows end with the sensor. */
+export const FINISH = 5
 export const SENDER_SHIFT = 3
 export const KIND_BITS = 7

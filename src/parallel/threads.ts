@@ -4,17 +4,16 @@
  */
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import type { Config } from '../config-schema.ts'
 import type { Detector } from '../detect/detector.ts'
 import type { RuleSet } from '../detect/rules.ts'
 import { EventBus } from '../events/bus.ts'
-import { type Damage, detectorOf, emptyCounts, type PathCounts } from '../sensor.ts'
+import { emptyCounts, type PathCounts } from '../path-counts.ts'
+import { type Damage, detectorOf } from '../sensor.ts'
 import type { Timeline, Timelines } from '../timeline.ts'
 import { trackLimits } from '../track-limits.ts'
-import type { FlowBatch } from './flow-rows.ts'
-import type { FlowWorkerData } from './flow-worker.ts'
-import { allocateShared, type SharedMemory, Signals } from './memory.ts'
+import { Crew, ThreadError } from './crew.ts'
+import type { SharedMemory } from './memory.ts'
 import { Merger } from './merger.ts'
 import type { PacketReply, PacketRequest, PacketWorkerData, Progress } from './packet-worker.ts'
 
@@ -29,102 +28,24 @@ export function threadsFor(paths: readonly string[]): number {
   return bytes < WORTH_BYTES ? 1 : 2
 }
 
-/** A thread of the sensor ended before its time. */
-export class ThreadError extends Error {
-  override readonly name = 'ThreadError'
-}
-
-/** What the threads send, and what became of them. */
-class Replies {
-  readonly #packets: PacketReply[] = []
-  readonly #flows: readonly FlowBatch[][]
-  #failure: Error | null = null
-  #wake: () => void = () => {}
-
-  constructor(followers: number) {
-    this.#flows = Array.from({ length: followers }, () => [])
-  }
-
-  listen(worker: Worker, what: string, take: (message: never) => void): void {
-    worker.on('message', (message) => {
-      take(message as never)
-      this.#wake()
-    })
-    worker.on('error', (error) => this.#fail(new ThreadError(`${what} failed: ${error.message}`, { cause: error })))
-    worker.on('exit', (code) => this.#fail(new ThreadError(`${what} ended with ${code}`)))
-  }
-
-  packets(reply: PacketReply): void {
-    this.#packets.push(reply)
-  }
-
-  flows(follower: number, batch: FlowBatch): void {
-    this.#flows[follower].push(batch)
-  }
-
-  /** The packet thread's next one; of a batch when every thread is done with it. */
-  async next(): Promise<{ readonly reply: PacketReply; readonly batches: readonly FlowBatch[] }> {
-    for (;;) {
-      if (this.#failure !== null) throw this.#failure
-      const reply = this.#packets[0]
-      if (reply !== undefined && (reply.type !== 'batch' || this.#flows.every((batches) => batches.length > 0))) {
-        this.#packets.shift()
-        const batches = reply.type === 'batch' ? this.#flows.map((queue) => queue.shift() as FlowBatch) : []
-        return { reply, batches }
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error
-    this.#wake()
-  }
-}
-
 export class Threads implements Timelines {
   readonly #config: Config
   readonly #version: string
   readonly #rules: RuleSet | null
-  readonly #shared: SharedMemory
-  readonly #signals: Signals
-  readonly #packets: Worker
-  readonly #followers: readonly Worker[]
-  readonly #replies: Replies
+  readonly #crew: Crew<PacketRequest, PacketReply>
 
   /** `followers` threads beside the one for packets; `capturesMax` are open at one time. */
   constructor(config: Config, version: string, rules: RuleSet | null, followers: number, capturesMax: number) {
     this.#config = config
     this.#version = version
     this.#rules = rules
-    this.#shared = allocateShared(followers, capturesMax)
-    this.#signals = new Signals(this.#shared)
-    this.#replies = new Replies(followers)
-    const shared = this.#shared
-    const limits = trackLimits(config)
-    const share = (capacity: number) => Math.ceil(capacity / followers)
-    const own = {
-      ...limits,
-      flowsMax: share(limits.flowsMax),
-      conversationsMax: share(limits.conversationsMax),
-      streamBytesMax: share(limits.streamBytesMax),
-    }
-    const packetData: PacketWorkerData = { shared, config }
-    this.#packets = new Worker(new URL('./packet-worker.ts', import.meta.url), { workerData: packetData })
-    this.#replies.listen(this.#packets, 'the packet thread', (reply: PacketReply) => this.#replies.packets(reply))
-    this.#followers = shared.rings.map((_, ring) => {
-      const data: FlowWorkerData = { shared, ring, limits: own }
-      const worker = new Worker(new URL('./flow-worker.ts', import.meta.url), { workerData: data })
-      this.#replies.listen(worker, 'a flow thread', (batch: FlowBatch) => this.#replies.flows(ring, batch))
-      return worker
-    })
+    const dataFor = (shared: SharedMemory): PacketWorkerData => ({ shared, config })
+    this.#crew = new Crew(config, followers, capturesMax, new URL('./packet-worker.ts', import.meta.url), dataFor)
   }
 
   async open(paths: readonly string[], problems: string[]): Promise<Timeline | null> {
-    this.#ask({ type: 'open', paths })
-    const { reply } = await this.#replies.next()
+    this.#crew.ask({ type: 'open', paths })
+    const { reply } = await this.#crew.next()
     if (reply.type !== 'opened') throw new ThreadError(`the packet thread answered with ${reply.type}`)
     problems.push(...reply.problems)
     return reply.names.length === 0 ? null : new ThreadedTimeline(this, reply.names, reply.progress)
@@ -139,7 +60,7 @@ export class Threads implements Timelines {
     const bus = new EventBus({ name: this.#config.sensor.name, version: this.#version })
     const detector = this.#rules === null ? null : detectorOf(this.#config, this.#rules, bus.emit)
     if (detector !== null) bus.subscribe(detector.observe)
-    const merger = new Merger(bus, trackLimits(this.#config), this.#followers.length, captures, (nowUs) =>
+    const merger = new Merger(bus, trackLimits(this.#config), this.#crew.followers, captures, (nowUs) =>
       detector?.expire(nowUs),
     )
     return { bus, detector, merger }
@@ -147,24 +68,20 @@ export class Threads implements Timelines {
 
   /** The packet thread works; what all threads found in each batch is put together, and then `pause` awaited. */
   async work(merger: Merger, seen: (progress: Progress) => void, pause: () => unknown) {
-    this.#ask({ type: 'run' })
+    this.#crew.ask({ type: 'run' })
     for (;;) {
-      const { reply, batches } = await this.#replies.next()
+      const { reply, batches } = await this.#crew.next()
       if (reply.type === 'ended') return reply
       if (reply.type !== 'batch') throw new ThreadError(`the packet thread answered with ${reply.type}`)
       merger.merge(reply.items, batches)
       seen(reply.progress)
-      if ((await pause()) === true) this.#signals.stop()
-      this.#signals.merged(reply.batch)
+      if ((await pause()) === true) this.#crew.signals.stop()
+      this.#crew.signals.merged(reply.batch)
     }
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#packets, ...this.#followers].map((worker) => worker.terminate()))
-  }
-
-  #ask(request: PacketRequest): void {
-    this.#packets.postMessage(request)
+  close(): Promise<void> {
+    return this.#crew.close()
   }
 }
 

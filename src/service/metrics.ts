@@ -34,10 +34,10 @@ const METRICS: Readonly<Record<string, Metric>> = {
     perSource(({ bytes }) => bytes),
   ),
   borescope_interface_drops_total: counter('Packets that were lost, by who lost them.', ({ sources }) =>
-    sources.flatMap(({ name, kernelDrops, interfaceDrops, ownDrops }): Sample[] => [
-      [{ interface: name, reason: 'ring_full' }, kernelDrops],
-      [{ interface: name, reason: 'interface' }, interfaceDrops],
-      [{ interface: name, reason: 'sensor' }, ownDrops],
+    sources.flatMap((source): Sample[] => [
+      [{ ...labelsOf(source), reason: 'ring_full' }, source.kernelDrops],
+      [{ ...labelsOf(source), reason: 'interface' }, source.interfaceDrops],
+      [{ ...labelsOf(source), reason: 'sensor' }, source.ownDrops],
     ]),
   ),
   borescope_ring_fill_ratio: gauge(
@@ -114,5 +114,10 @@ function by(label: string, counts: Readonly<Record<string, number>>): Sample[] {
 }
 
 function perSource(value: (source: SourceSnapshot) => number): Metric['samples'] {
-  return ({ sources }) => sources.map((source) => [{ interface: source.name }, value(source)])
+  return ({ sources }) => sources.map((source) => [labelsOf(source), value(source)])
+}
+
+/** Where an interface has several rings, each is told by itself. */
+function labelsOf({ name, ring }: SourceSnapshot): Labels {
+  return ring === null ? { interface: name } : { interface: name, ring: String(ring) }
 }

@@ -1,8 +1,10 @@
 /** How a running sensor does: what its endpoints, its status file and its metrics tell. Plain values. */
 
-/** Of an interface that is being watched. Counters begin with the process. */
+/** Of an interface that is being watched, or of one of its rings. Counters begin with the process. */
 export interface SourceSnapshot {
   readonly name: string
+  /** Null if it is the only one of its interface. */
+  readonly ring: number | null
   readonly isUp: boolean
   readonly packets: number
   readonly bytes: number

@@ -39,6 +39,8 @@ export interface FlowSink {
   /** With the carrier everything inside it ends, and its key may name another. */
   carrierClosed(carrier: number): void
   expire(nowUs: number): void
+  /** All flows end with the sensor. Yields where whoever is slow may catch up. */
+  finish(): Iterable<void>
   /** Flows that live, those whose application is being read, and events that were counted instead of told, as far as this thread knows. */
   readonly size: number
   readonly conversations: number
@@ -89,6 +91,10 @@ export class CarrierFlows {
 
   expire(nowUs: number): void {
     this.#sink.expire(nowUs)
+  }
+
+  finish(): Iterable<void> {
+    return this.#sink.finish()
   }
 
   #isNamed({ key }: Carrier): boolean {

@@ -61,7 +61,7 @@ export class LocalFlows implements FlowSink {
     this.#tracker.expire(nowUs)
   }
 
-  /** All of them end with the sensor. Yields after each. */
+  /** Yields after each. */
   finish(): Generator<void> {
     return this.#tracker.finish()
   }

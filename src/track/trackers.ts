@@ -225,7 +225,7 @@ export class Trackers {
     yield* this.pptpConnections.finish(nowUs)
     yield* this.pptpCalls.finish(nowUs)
     this.ike.finish(nowUs)
-    if (this.#ownFlows !== null) yield* this.#ownFlows.finish()
+    yield* this.flows.finish()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

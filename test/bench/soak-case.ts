@@ -45,6 +45,7 @@ export interface Soak {
 
 /** A capture over and over, paced; what nobody fetches in time is lost, as in a ring. */
 class Churn implements LiveSource {
+  readonly ring = null
   readonly name = 'churn0'
   readonly state = 'up'
   readonly latencyMs = 0

@@ -57,7 +57,7 @@ function merged(tell: (outbox: Outbox, writers: readonly FlowRowWriter[], at: (p
   const merger = new Merger(bus, LIMITS, 2, ['a.pcap'], (nowUs) => lines.push(`clock ${nowUs}`))
   merger.merge(
     outbox.take(),
-    writers.map((writer) => writer.take(1)),
+    writers.map((writer) => writer.take(1, 0)),
   )
   return lines
 }
@@ -131,7 +131,7 @@ test('all that a flow is comes through, of IPv6 too; events of one name may have
   record.bytes[0] = 2 ** 40
   record.bytes[1] = 5
   closed(writer, 1, CARRIER_CLOSED, record, 1e15 + 20)
-  new Merger(bus, LIMITS, 1, [], () => {}).merge(outbox.take(), [writer.take(1)])
+  new Merger(bus, LIMITS, 1, [], () => {}).merge(outbox.take(), [writer.take(1, 0)])
   expect(events.slice(0, 3)).toMatchObject([{ 'event.reason': 'a' }, { 'anomaly.name': 'b' }, {}])
   expect(Object.keys(events[1])).not.toContain('event.reason')
   expect(events[3]).toMatchObject({

@@ -13,6 +13,7 @@ const SNAPSHOT: SensorSnapshot = {
   sources: [
     {
       name: 'eth1',
+      ring: null,
       isUp: false,
       packets: 100,
       bytes: 6400,

@@ -32,6 +32,7 @@ const NO_LOSS: Omit<LiveCounters, 'packets' | 'bytes' | 'received'> = {
 }
 
 class FedSource implements LiveSource {
+  readonly ring = null
   readonly name = 'fed0'
   readonly state = 'up'
   readonly latencyMs = 0

@@ -12,6 +12,7 @@ interface Arrival {
 
 export class TestSource implements LiveSource {
   readonly name: string
+  readonly ring: number | null
   readonly latencyMs: number
   state: 'up' | 'down' = 'up'
   counters: LiveCounters = {
@@ -35,8 +36,9 @@ export class TestSource implements LiveSource {
   readonly #arrived: Arrival[] = []
   readonly #given = new Uint8Array(65_536)
 
-  constructor(name: string, clock: TestClock, latencyMs = 25) {
+  constructor(name: string, clock: TestClock, latencyMs = 25, ring: number | null = null) {
     this.name = name
+    this.ring = ring
     this.#clock = clock
     this.latencyMs = latencyMs
   }

@@ -32,7 +32,8 @@ function cutOff(packets: readonly Packet[], at: number, options: SensorOptions, 
   for (const { bytes, timeUs } of packets.slice(0, at)) first.see(bytes, timeUs)
   const savedUs = first.sensor.nowUs
   const entries = saved(first)
-  for (const _ of first.sensor.suspend());
+  first.sensor.bus.origin = null
+  for (const _ of first.sensor.trackers.suspend(savedUs));
   const second = new TestSensor(options)
   const { leftOut } = second.sensor.trackers.restore(entries, { savedUs, nowUs: savedUs + missed + silentUs })
   expect(leftOut).toBe(0)

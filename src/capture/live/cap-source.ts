@@ -51,6 +51,7 @@ export function openCap(name: string, options: LiveOptions, filter: string): Liv
 }
 
 export class CapSource implements LiveSource {
+  readonly ring = null
   readonly name: string
   readonly latencyMs = 5
   readonly state = 'up'

@@ -98,6 +98,7 @@ interface Handle {
 }
 
 class LibpcapSource implements LiveSource {
+  readonly ring = null
   readonly name: string
   readonly latencyMs: number
   readonly #libpcap: Libpcap

@@ -6,8 +6,16 @@ import { familyExpression, familyFilter } from './family-filter.ts'
 import { loadLibc } from './libc.ts'
 import { compileExpression, loadLibpcap } from './libpcap.ts'
 import { openLibpcap } from './libpcap-source.ts'
-import { openPacketSocket, type SocketFilter } from './packet-socket.ts'
+import {
+  closeSockets,
+  makePacketSockets,
+  openPacketSocket,
+  openRings,
+  type PacketSockets,
+  type SocketFilter,
+} from './packet-socket.ts'
 import { Poller } from './poller.ts'
+import { spreadProgram } from './spread.ts'
 
 /** All interfaces of the process are waited for together. */
 let poller: Poller | null = null
@@ -26,6 +34,50 @@ export async function openLive(name: string, options: LiveOptions): Promise<Live
     case 'cap':
       return openCap(name, options, options.filter ?? familyExpression())
   }
+}
+
+/** An interface whose packets another thread is to take from several rings: what that thread needs, as a message brings it. */
+export interface PreparedInterface {
+  readonly sockets: PacketSockets
+  readonly options: LiveOptions
+  /** The filter that `options` names, compiled; null if they name none. */
+  readonly expression: Uint8Array | null
+}
+
+/** Makes what takes privileges. Throws a `LiveError` that says what to do. */
+export async function prepareRings(name: string, options: LiveOptions, rings: number): Promise<PreparedInterface> {
+  if (process.platform !== 'linux' || (options.backend !== 'auto' && options.backend !== 'ring')) {
+    throw new LiveError(
+      'unsupported',
+      'several threads take packets from rings of packet sockets, which exist on Linux only: use --threads 1',
+    )
+  }
+  const libc = await loadLibc()
+  const sockets = makePacketSockets(libc, name, rings)
+  try {
+    const isNamed = options.filter !== null && options.filter.trim() !== ''
+    const filter = isNamed ? await socketFilter(name, options) : null
+    const expression = filter?.program(sockets.isEthernet, { udp: [], tcp: [] }) ?? null
+    return { sockets, options, expression }
+  } catch (error) {
+    closeSockets(libc, [...sockets.sockets, ...sockets.spares])
+    throw error
+  }
+}
+
+/** Of one that nobody opened. */
+export async function closePrepared({ sockets }: PreparedInterface): Promise<void> {
+  closeSockets(await loadLibc(), [...sockets.sockets, ...sockets.spares])
+}
+
+/** Opens the rings, in the thread that reads them. Throws a `LiveError`. */
+export async function openPrepared({ sockets, options, expression }: PreparedInterface): Promise<LiveSource[]> {
+  const libc = await loadLibc()
+  poller ??= new Poller(libc)
+  const filter = expression === null ? await socketFilter(sockets.name, options) : { program: () => expression }
+  return openRings(libc, poller, sockets, options, filter, (rings, learned) =>
+    spreadProgram(rings, [...options.l2tpPorts, ...learned]),
+  )
 }
 
 async function openRing(name: string, options: LiveOptions): Promise<LiveSource> {

@@ -2,15 +2,17 @@
  * Packets of a Linux interface from the receive ring of an AF_PACKET socket (packet(7)).
  *
  * The socket receives nothing before it is bound, and then only what passes its filter. It needs CAP_NET_RAW when it is made
- * and never again: an interface that was gone is bound anew without.
+ * and never again: an interface that was gone is bound anew without. An interface may have several, a ring each, among which the
+ * kernel spreads its packets (PACKET_FANOUT).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LearnedPorts, type LiveCounters, LiveError, type LiveOptions, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
-import { INSTRUCTION_BYTES } from './bpf.ts'
+import { Assembler, INSTRUCTION_BYTES } from './bpf.ts'
 import { ARPHRD, InterfaceQuery, isLittleEndian, missedByInterface, noInterface } from './interfaces.ts'
 import { FILTER_PROGRAM_BYTES, type Libc, type Pointer } from './libc.ts'
 import type { Poller } from './poller.ts'
+import { type RenewableRing, RenewedRing, type SocketSupply } from './renewed-ring.ts'
 import { Ring } from './ring.ts'
 
 const AF_PACKET = 17
@@ -29,9 +31,14 @@ const PACKET = {
   STATISTICS: 6,
   VERSION: 10,
   TIMESTAMP: 17,
+  FANOUT: 18,
+  FANOUT_DATA: 22,
   IGNORE_OUTGOING: 23,
 } as const
 const TPACKET_V3 = 2
+/** Spread by a program of classic BPF; by a number for the group that the kernel finds. */
+const PACKET_FANOUT_CBPF = 6
+const PACKET_FANOUT_FLAG_UNIQUEID = 0x2000
 const PACKET_MR_PROMISC = 1
 const SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6
 /** What struct tpacket_req3 calls a frame decides nothing in this version; it must divide the block. */
@@ -44,6 +51,8 @@ const EAFNOSUPPORT = 97
 
 const LINKTYPE_ETHERNET = 1
 const LINKTYPE_RAW = 101
+
+const NO_PORTS: LearnedPorts = { udp: [], tcp: [] }
 
 /** How often, at the most, the interface is looked at while no packet comes. */
 const LOOK_MS = 200
@@ -59,7 +68,82 @@ export interface SocketFilter {
   program(isEthernet: boolean, learned: LearnedPorts): Uint8Array
 }
 
-/** Opens the ring of an interface. Throws a `LiveError`. */
+/** Instructions that say which of so many rings a packet goes to; L2TP is spoken on these ports, too. */
+export type SpreadProgram = (rings: number, learnedUdpPorts: readonly number[]) => Uint8Array
+
+/** Sockets of one interface that receive nothing yet: plain numbers, for whichever thread is to read them. */
+export interface PacketSockets {
+  readonly name: string
+  readonly sockets: readonly number[]
+  /** For when the interface was gone, and privileges with it. */
+  readonly spares: readonly number[]
+  readonly isEthernet: boolean
+}
+
+/** Each ring of several may be opened again so often without privileges. */
+const SPARES = 8
+
+/** Makes what takes CAP_NET_RAW, for so many rings. Throws a `LiveError`. */
+export function makePacketSockets(libc: Libc, name: string, count: number): PacketSockets {
+  const first = makeSocket(libc, SOCK.RAW, name)
+  const type = new InterfaceQuery(libc, first, name).hardwareType()
+  if (type === null) {
+    libc.close(first)
+    throw noInterface(name)
+  }
+  const isEthernet = type === ARPHRD.ETHERNET || type === ARPHRD.LOOPBACK
+  // Link headers of other kinds are of no interest, and differ even within a kind: the kernel takes them off.
+  if (!isEthernet) libc.close(first)
+  const sockets = isEthernet ? [first] : []
+  const all = count === 1 ? 1 : count * (1 + SPARES)
+  try {
+    while (sockets.length < all) sockets.push(makeSocket(libc, isEthernet ? SOCK.RAW : SOCK.DGRAM, name))
+  } catch (error) {
+    closeSockets(libc, sockets)
+    throw error
+  }
+  return { name, sockets: sockets.slice(0, count), spares: sockets.slice(count), isEthernet }
+}
+
+export function closeSockets(libc: Libc, sockets: readonly number[]): void {
+  for (const socket of sockets) libc.close(socket)
+}
+
+/**
+ * Opens the rings of an interface, one for each socket, which are closed if that fails. Packets that are left out are the filter's to
+ * say, and where one of several goes the program's. Throws a `LiveError`.
+ */
+export function openRings(
+  libc: Libc,
+  poller: Poller,
+  { name, sockets, spares, isEthernet }: PacketSockets,
+  options: LiveOptions,
+  filter: SocketFilter,
+  spread: SpreadProgram,
+): LiveSource[] {
+  const share = { ...options, bufferBytes: Math.floor(options.bufferBytes / sockets.length) }
+  const ofInterface = (socket: number, place: Place | null) =>
+    new PacketSocket(libc, poller, name, socket, isEthernet, share, filter, place)
+  const left = [...sockets, ...spares]
+  const take = () => left.shift() ?? null
+  const rings: LiveSource[] = []
+  try {
+    if (sockets.length === 1) return [ofInterface(left[0], null)]
+    const group = new FanoutGroup(libc, name, sockets.length, spread)
+    const supply: SocketSupply = { take, discard: (socket) => libc.close(socket) }
+    while (rings.length < sockets.length) {
+      const place = { group, ring: rings.length }
+      rings.push(new RenewedRing(place.ring, supply, (socket) => ofInterface(socket, place)))
+    }
+    return rings
+  } catch (error) {
+    for (const ring of rings) ring.close()
+    closeSockets(libc, left)
+    throw error
+  }
+}
+
+/** Opens the one ring of an interface. Throws a `LiveError`. */
 export function openPacketSocket(
   libc: Libc,
   poller: Poller,
@@ -67,23 +151,7 @@ export function openPacketSocket(
   options: LiveOptions,
   filter: SocketFilter,
 ): LiveSource {
-  const raw = makeSocket(libc, SOCK.RAW, name)
-  const query = new InterfaceQuery(libc, raw, name)
-  const type = query.hardwareType()
-  if (type === null) {
-    libc.close(raw)
-    throw noInterface(name)
-  }
-  const isEthernet = type === ARPHRD.ETHERNET || type === ARPHRD.LOOPBACK
-  // Link headers of other kinds are of no interest, and differ even within a kind: the kernel takes them off.
-  const socket = isEthernet ? raw : makeSocket(libc, SOCK.DGRAM, name)
-  if (!isEthernet) libc.close(raw)
-  try {
-    return new PacketSocket(libc, poller, name, socket, isEthernet, options, filter)
-  } catch (error) {
-    libc.close(socket)
-    throw error
-  }
+  return openRings(libc, poller, makePacketSockets(libc, name, 1), options, filter, () => new Uint8Array(0))[0]
 }
 
 function makeSocket(libc: Libc, type: number, name: string): number {
@@ -103,16 +171,75 @@ function makeSocket(libc: Libc, type: number, name: string): number {
   throw new LiveError('failed', `no packet socket for ${name} (errno ${code})`)
 }
 
-class PacketSocket implements LiveSource {
+/** The sockets of one interface, among which the kernel spreads the packets. The order in which they join is that of the rings. */
+class FanoutGroup {
+  readonly #libc: Libc
+  readonly #name: string
+  readonly #rings: number
+  readonly #spread: SpreadProgram
+  /** Of the interface, and of the group that the kernel has for it; null before the first socket has joined. */
+  #index = -1
+  #id: number | null = null
+
+  constructor(libc: Libc, name: string, rings: number, spread: SpreadProgram) {
+    this.#libc = libc
+    this.#name = name
+    this.#rings = rings
+    this.#spread = spread
+  }
+
+  /** A socket joins that is bound to the interface of this number. Of another number than before, it is the first of another group. */
+  join(socket: number, index: number): void {
+    if (index !== this.#index) this.#id = null
+    this.#index = index
+    const value = new Uint8Array(4)
+    const view = new DataView(value.buffer)
+    const type = this.#id === null ? PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID : PACKET_FANOUT_CBPF
+    view.setUint16(isLittleEndian ? 0 : 2, this.#id ?? 0, isLittleEndian)
+    view.setUint16(isLittleEndian ? 2 : 0, type, isLittleEndian)
+    if (this.#libc.setsockopt(socket, SOL_PACKET, PACKET.FANOUT, value, value.length) !== 0) throw this.#refused()
+    if (this.#id !== null) return
+    if (this.#libc.getsockopt(socket, SOL_PACKET, PACKET.FANOUT, value, Uint32Array.of(4)) !== 0) throw this.#refused()
+    this.#id = view.getUint16(isLittleEndian ? 0 : 2, isLittleEndian)
+    this.learn(socket, [])
+  }
+
+  /** Spreads what comes on these ports, too; through any of the sockets. */
+  learn(socket: number, udpPorts: readonly number[]): void {
+    const filter = this.#spread(this.#rings, udpPorts)
+    const program = { len: filter.length / INSTRUCTION_BYTES, filter }
+    const { FANOUT_DATA } = PACKET
+    if (this.#libc.attachFilter(socket, SOL_PACKET, FANOUT_DATA, program, FILTER_PROGRAM_BYTES) !== 0)
+      throw this.#refused()
+  }
+
+  #refused(): LiveError {
+    return new LiveError(
+      'failed',
+      `the kernel refused to spread the packets of ${this.#name} over several rings (errno ${this.#libc.errno()}): use one thread`,
+    )
+  }
+}
+
+interface Place {
+  readonly group: FanoutGroup
+  readonly ring: number
+}
+
+class PacketSocket implements RenewableRing {
   readonly name: string
+  readonly ring: number | null
   readonly latencyMs: number
   state: 'up' | 'down' = 'down'
+  /** Its interface is another one now, and the kernel binds no member of a group anew: another socket has to take its place. */
+  isStranded = false
   readonly #libc: Libc
   readonly #poller: Poller
   readonly #socket: number
   readonly #query: InterfaceQuery
   readonly #options: LiveOptions
   readonly #filter: SocketFilter
+  readonly #group: FanoutGroup | null
   readonly #isEthernet: boolean
   readonly #ringBytes: number
   /** 0: the ring is too small for any. */
@@ -139,8 +266,11 @@ class PacketSocket implements LiveSource {
     isEthernet: boolean,
     options: LiveOptions,
     filter: SocketFilter,
+    place: Place | null,
   ) {
     this.name = name
+    this.ring = place?.ring ?? null
+    this.#group = place?.group ?? null
     this.latencyMs = options.blockTimeoutMs + LATENESS_MS
     this.#libc = libc
     this.#poller = poller
@@ -157,7 +287,9 @@ class PacketSocket implements LiveSource {
     const isIgnoring = isLoopback || !options.outgoing
     // Kernels before 4.20 do not know how: then the ring leaves them out.
     const skipsOutgoing = isIgnoring && this.#trySet(PACKET.IGNORE_OUTGOING, 1) !== 0
-    this.#attach({ udp: [], tcp: [] })
+    // Between being bound and joining its group a socket would be given every packet.
+    if (this.#group === null) this.#attach(NO_PORTS)
+    else this.#attachProgram(new Assembler().keep(0).assemble())
     const { blockBytes } = options
     const blocks = Math.max(2, Math.floor(options.bufferBytes / blockBytes))
     this.#ringBytes = blocks * blockBytes
@@ -172,6 +304,7 @@ class PacketSocket implements LiveSource {
     try {
       this.#bind(this.#query.index())
       if (this.#index === -1) throw noInterface(name)
+      if (this.#group !== null) this.#join(this.#group)
     } catch (error) {
       this.#unmap()
       throw error
@@ -211,15 +344,21 @@ class PacketSocket implements LiveSource {
       bytes: ring.bytesSeen,
       truncated: ring.truncated,
       ownDrops: ring.flawed,
-      interfaceDrops: Math.max(0, missedByInterface(this.name) - this.#missedBefore),
+      // They belong to no ring: the first one tells of them.
+      interfaceDrops: this.ring === null || this.ring === 0 ? this.#missed : 0,
       ringFill,
     }
+  }
+
+  get #missed(): number {
+    return Math.max(0, missedByInterface(this.name) - this.#missedBefore)
   }
 
   learn(ports: LearnedPorts): void {
     if (this.#isClosed) return
     try {
       this.#attach(ports)
+      if (this.ring === 0) this.#group?.learn(this.#socket, ports.udp)
     } catch (error) {
       // Without the memory for a larger filter the old one goes on.
       if (!(error instanceof LiveError)) throw error
@@ -259,7 +398,10 @@ class PacketSocket implements LiveSource {
     this.#libc.getsockopt(this.#socket, SOL_SOCKET, SO_ERROR, this.#value, this.#valueLength)
     const index = this.#query.index()
     if (index === null) this.#index = -1
-    else if (index !== this.#index) {
+    else if (index !== this.#index && this.#group !== null) {
+      this.#index = -1
+      this.isStranded = true
+    } else if (index !== this.#index) {
       this.#bind(index)
       this.#counted.rebinds++
     }
@@ -302,8 +444,16 @@ class PacketSocket implements LiveSource {
     throw this.#refused('a ring')
   }
 
+  #join(group: FanoutGroup): void {
+    group.join(this.#socket, this.#index)
+    this.#attach(NO_PORTS)
+  }
+
   #attach(learned: LearnedPorts): void {
-    const filter = this.#filter.program(this.#isEthernet, learned)
+    this.#attachProgram(this.#filter.program(this.#isEthernet, learned))
+  }
+
+  #attachProgram(filter: Uint8Array): void {
     const program = { len: filter.length / INSTRUCTION_BYTES, filter }
     const failed =
       this.#libc.attachFilter(this.#socket, SOL_SOCKET, SO_ATTACH_FILTER, program, FILTER_PROGRAM_BYTES) !== 0

@@ -1,11 +1,11 @@
 /** The socket of an interface against a kernel of the test: what it is asked, in which order, and what becomes of its answers. */
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Libc } from '../../../src/capture/live/libc.ts'
 import { openPacketSocket } from '../../../src/capture/live/packet-socket.ts'
 import { Poller } from '../../../src/capture/live/poller.ts'
 import { LiveError, type LiveOptions } from '../../../src/capture/live.ts'
 import { Frame } from '../../../src/dissect/frame.ts'
-import { STATUS, TestRing } from '../../support/packet-ring.ts'
+import { TestKernel, UP_AND_RUNNING } from '../../support/packet-kernel.ts'
+import { STATUS } from '../../support/packet-ring.ts'
 
 const BLOCK_BYTES = 65_536
 const BLOCKS = 16
@@ -24,85 +24,9 @@ const OPTIONS: LiveOptions = {
 const FILTER = { program: () => new Uint8Array(16) }
 const EPERM = 1
 const ENOMEM = 12
-const SIOCGIFFLAGS = 0x8913
-const SIOCGIFHWADDR = 0x8927
-const SIOCGIFINDEX = 0x8933
-const UP_AND_RUNNING = 0x41
 const LOOPBACK = 0x8
 const RX_RING = 5
-const STATISTICS = 6
 const IGNORE_OUTGOING = 23
-
-class TestKernel implements Libc {
-  readonly calls: string[] = []
-  polls = 0
-  readonly ring = new TestRing(BLOCKS, BLOCK_BYTES)
-  index: number | null = 7
-  flagBits = UP_AND_RUNNING
-  hardware = 1
-  /** An errno by the name of the call that fails. */
-  fails: Record<string, number> = {}
-  statistics: number[][] = []
-  #errno = 0
-
-  #call(name: string, says = name): number {
-    this.calls.push(says)
-    this.#errno = this.fails[name] ?? 0
-    return this.#errno === 0 ? 0 : -1
-  }
-
-  socket(domain: number, type: number, protocol: number): number {
-    return this.#call('socket', `socket ${domain} ${type & 0xf} ${protocol}`) === 0 ? 3 : -1
-  }
-
-  bind(_: number, address: Uint8Array): number {
-    const view = new DataView(address.buffer)
-    return this.#call('bind', `bind protocol ${view.getUint16(2)} to ${view.getInt32(4, true)}`)
-  }
-
-  setsockopt(_: number, level: number, option: number): number {
-    return this.#call(`option ${option}`, `option ${level} ${option}`)
-  }
-
-  getsockopt(_: number, __: number, option: number, value: Uint8Array): number {
-    if (option === STATISTICS) value.set(new Uint8Array(Uint32Array.from(this.statistics.shift() ?? [0, 0, 0]).buffer))
-    return 0
-  }
-
-  attachFilter(_: number, __: number, ___: number, { len }: { len: number }): number {
-    return this.#call('filter', `filter of ${len}`)
-  }
-
-  ioctl(_: number, request: number, argument: Uint8Array): number {
-    if (this.index === null) return -1
-    const view = new DataView(argument.buffer)
-    if (request === SIOCGIFINDEX) view.setInt32(16, this.index, true)
-    if (request === SIOCGIFFLAGS) view.setUint16(16, this.flagBits, true)
-    if (request === SIOCGIFHWADDR) view.setUint16(16, this.hardware, true)
-    return 0
-  }
-
-  async poll(): Promise<number> {
-    this.polls++
-    return 0
-  }
-
-  close(): number {
-    return this.#call('close')
-  }
-
-  map(): { address: bigint; memory: ArrayBuffer } | null {
-    return this.#call('map') === 0 ? { address: 0x1000n, memory: this.ring.memory } : null
-  }
-
-  unmap(): number {
-    return this.#call('unmap')
-  }
-
-  errno(): number {
-    return this.#errno
-  }
-}
 
 let kernel: TestKernel
 beforeEach(() => {
@@ -156,7 +80,7 @@ describe('opening', () => {
   test('of an interface without Ethernet has the kernel take the link header off', () => {
     kernel.hardware = 65_534
     open()
-    expect(kernel.calls.slice(0, 3)).toEqual(['socket 17 3 0', 'socket 17 2 0', 'close'])
+    expect(kernel.calls.slice(0, 3)).toEqual(['socket 17 3 0', 'close', 'socket 17 2 0'])
   })
 
   test.each<[says: string, fails: Record<string, number>, code: string, message: RegExp]>([
