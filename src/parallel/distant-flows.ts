@@ -107,8 +107,9 @@ export class DistantFlows implements FlowSink {
     this.#teller.forgotten(carrier)
   }
 
-  expire(nowUs: number): void {
+  expire(nowUs: number): readonly undefined[] {
     this.#toAll(EXPIRE, 0, nowUs, null)
+    return []
   }
 
   /** Everything so far is the batch of this number: it is worked on now. */

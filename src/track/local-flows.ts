@@ -49,8 +49,8 @@ export class LocalFlows implements FlowSink {
     this.#teller.carrierForgotten(carrier)
   }
 
-  expire(nowUs: number): void {
-    this.#tracker.expire(nowUs)
+  expire(nowUs: number): Generator<void> {
+    return this.#tracker.expire(nowUs)
   }
 
   /** All of them end with the sensor. Yields after each. */
