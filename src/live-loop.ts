@@ -68,6 +68,10 @@ export class LiveLoop {
   #lastUs = Number.NaN
   #lastMs = 0
   #isQuiet = true
+  /** What fell silent, as long as not all of it has ended. */
+  #ending: Generator<void> | null = null
+  /** Whether the packet in the frame waits for that. */
+  #isHeld = false
   #tickedMs = Number.NEGATIVE_INFINITY
   #lossesToldMs = 0
   #portsLearned = 0
@@ -92,7 +96,9 @@ export class LiveLoop {
     this.#lossesToldMs = this.#clock.monotonicMs()
     while (!this.#isStopping) await this.#turn()
     await this.#drain()
+    this.#finishHeld()
     this.#tick()
+    this.#finishHeld()
     this.#tellLosses()
     if (this.#hooks.end !== undefined) await this.#hooks.end()
     else await this.#sensor.end(async () => this.#hooks.pause?.())
@@ -107,7 +113,7 @@ export class LiveLoop {
     if (this.#isStopping) return
     if (this.#clock.monotonicMs() - this.#tickedMs >= TICK_MS) this.#tick()
     await this.#hooks.pause?.()
-    if (isMore) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (isMore || this.#ending !== null) await new Promise<void>((resolve) => setImmediate(resolve))
     else await this.#wait()
   }
 
@@ -126,8 +132,10 @@ export class LiveLoop {
     const startedMs = this.#clock.monotonicMs()
     const before = counts.packets
     let isCutShort = false
-    while (!isCutShort && this.#take()) {
-      if (counts.packets >= packetsMax) {
+    while (!isCutShort) {
+      if (!this.#end(startedMs + SLICE_MS)) isCutShort = true
+      else if (!this.#take()) break
+      else if (counts.packets >= packetsMax) {
         this.#isStopping = true
         this.#isEnding = true
         isCutShort = true
@@ -143,8 +151,34 @@ export class LiveLoop {
     return isCutShort
   }
 
-  /** The next packet through the sensor; false if there is none whose turn it is. */
+  /** Ends what fell silent, for as long as there is time. True if that is all of it. */
+  #end(untilMs: number): boolean {
+    if (this.#ending === null) return true
+    while (this.#ending.next().done !== true) if (this.#clock.monotonicMs() >= untilMs) return false
+    this.#ending = null
+    return true
+  }
+
+  /** The next packet through the sensor; false if there is none whose turn it is. One that has to wait is taken at the next call. */
   #take(): boolean {
+    if (!this.#isHeld) {
+      if (!this.#fetch()) return false
+      this.#ending = this.#sensor.arrive()
+      this.#isHeld = this.#ending !== null
+      if (this.#isHeld) return true
+    }
+    this.#isHeld = false
+    this.#sensor.examine()
+    return true
+  }
+
+  #finishHeld(): void {
+    this.#end(Number.POSITIVE_INFINITY)
+    if (this.#isHeld) this.#take()
+  }
+
+  /** Puts the next packet into the frame; false if there is none whose turn it is. */
+  #fetch(): boolean {
     const { frame } = this.#sensor
     if (this.#lanes.length === 1) {
       const { source } = this.#lanes[0]
@@ -159,7 +193,6 @@ export class LiveLoop {
       frame.number = ++lane.of.packets
       lane.isFull = false
     }
-    this.#sensor.observe()
     return true
   }
 
@@ -197,7 +230,8 @@ export class LiveLoop {
     const nowMs = this.#clock.monotonicMs()
     this.#tickedMs = nowMs
     const nowUs = this.#nowUs()
-    this.#sensor.advance(nowUs)
+    this.#ending ??= this.#sensor.advance(nowUs)
+    this.#end(nowMs + SLICE_MS)
     for (const one of this.#interfaces) this.#lookAt(one, nowUs)
     this.#learnPorts()
     if (nowMs - this.#lossesToldMs >= LOSS_MS) this.#tellLosses()

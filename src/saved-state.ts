@@ -53,7 +53,7 @@ export interface SavedStateStatus {
   readonly failures: number
 }
 
-const SLICE_MS = 4
+const SLICE_MS = 2
 /** Saving takes at most one part in so many of the time: a large state is written less often. */
 const SHARE = 20
 /** After something important it is written no sooner than this after the last time. */

@@ -237,12 +237,12 @@ export class Sensor implements WatchedSensor {
     return this.#dissector.learned
   }
 
-  /** Time goes on, whether packets come or not: what fell silent ends. Nothing happens before the first packet. */
-  advance(nowUs: number): void {
+  /** Time goes on, whether packets come or not: what fell silent ends, a thing at a time as the answer is walked. Nothing happens before the first packet. */
+  *advance(nowUs: number): Generator<void> {
     if (this.counts.packets === 0) return
     if (this.#clock.tick({ timeUs: nowUs })) {
       this.bus.origin = null
-      this.trackers.expire(this.#clock.nowUs)
+      yield* this.trackers.expire(this.#clock.nowUs)
     }
     this.detector?.expire(this.#clock.nowUs)
     this.#timekeeper?.expire(this.#clock.nowUs)
@@ -250,15 +250,32 @@ export class Sensor implements WatchedSensor {
 
   /** The packet in the frame. Nothing here allocates unless there is something to tell. */
   observe(): void {
+    const ending = this.arrive()
+    if (ending !== null) for (const _ of ending);
+    this.examine()
+  }
+
+  /**
+   * The first half of `observe`: the time of the packet in the frame has come. What fell silent by then ends as the answer is walked;
+   * null where nothing can. Until that is done no other packet may come.
+   */
+  arrive(): Generator<void> | null {
+    return this.#clock.tick(this.frame) ? this.#pass() : null
+  }
+
+  *#pass(): Generator<void> {
+    const { nowUs } = this.#clock
+    this.bus.origin = null
+    yield* this.trackers.expire(nowUs)
+    this.detector?.expire(nowUs)
+    this.#timekeeper?.expire(nowUs)
+  }
+
+  /** The second half of `observe`. */
+  examine(): void {
     const { frame, counts } = this
     counts.packets++
     counts.bytes += frame.end - frame.start
-    if (this.#clock.tick(frame)) {
-      this.bus.origin = null
-      this.trackers.expire(this.#clock.nowUs)
-      this.detector?.expire(this.#clock.nowUs)
-      this.#timekeeper?.expire(this.#clock.nowUs)
-    }
     this.bus.origin = frame
     if (this.recorder !== null) frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)

@@ -37,16 +37,83 @@ function watch(names: readonly string[], hooks: LiveHooks = {}) {
   const loop = new LiveLoop(sensor, sources, hooks, clock)
   /** The times of packets in the order in which they were looked at, in milliseconds. */
   const taken: number[] = []
-  const { observe } = sensor
-  sensor.observe = () => {
+  const { examine } = sensor
+  sensor.examine = () => {
     taken.push((sensor.frame.timeUs - START_US) / 1000)
-    observe.call(sensor)
+    examine.call(sensor)
   }
   const named = (name: string) => events.filter((event) => event['event.action'] === name)
   return { clock, sensor, events, sources, loop, named, taken }
 }
 
 const atMs = (ms: number, bytes: Uint8Array) => ({ timeUs: START_US + ms * 1000, bytes })
+
+describe('many set-ups that fall silent at once', () => {
+  const LATE = atMs(120_000, REPLY)
+  const requests = Array.from({ length: 300 }, (_, i) =>
+    atMs(i, up(craft.sccrq({ assignedTunnelId: 100 + i }), 100 + i)),
+  )
+
+  /** What was told of them, in order. */
+  const failures = (events: readonly EventDocument[]) =>
+    events.filter((each) => each['event.action'] === 'l2tp.tunnel.failed')
+
+  test('end a few at a time, so that others have their turn, before the packet that comes after', async () => {
+    let pauses = 0
+    const { clock, sources, loop, events, taken } = watch(['eth1'], {
+      async pause() {
+        if (failures(events).length > 0 && taken.length === requests.length) pauses++
+      },
+    })
+    sources[0].deliver(...requests, LATE)
+    sources[0].onWait = () => loop.stop()
+    clock.lookMs = 1
+    await loop.run()
+    expect(taken).toEqual([...requests, LATE].map(({ timeUs }) => (timeUs - START_US) / 1000))
+    expect(failures(events).length).toBe(300)
+    // Each takes a look at the clock, and a slice four of them.
+    expect(pauses).toBeGreaterThan(50)
+  })
+
+  test('are told as a replay tells them', async () => {
+    const live = watch(['eth1'])
+    live.sources[0].deliver(...requests, LATE)
+    live.sources[0].onWait = () => live.loop.stop()
+    live.clock.lookMs = 1
+    await live.loop.run()
+    const { sensor, events } = watch(['eth1'])
+    let number = 0
+    for (const { timeUs, bytes } of [...requests, LATE]) {
+      const { frame } = sensor
+      Object.assign(frame, {
+        bytes,
+        start: 0,
+        end: bytes.length,
+        timeUs,
+        timeNs: 0,
+        linkType: 1,
+        originalLength: bytes.length,
+      })
+      Object.assign(frame, { number: ++number, offset: 0, interfaceId: 0, capture: 'eth1' })
+      sensor.observe()
+    }
+    expect(failures(events).length).toBe(300)
+    expect(failures(live.events)).toEqual(failures(events))
+  })
+
+  test('end also where the loop is stopped meanwhile, and the packet that waited is taken', async () => {
+    const { clock, sources, loop, events, taken } = watch(['eth1'], {
+      async pause() {
+        if (failures(events).length > 0) loop.stop()
+      },
+    })
+    sources[0].deliver(...requests, LATE)
+    clock.lookMs = 1
+    await loop.run()
+    expect(failures(events).length).toBe(300)
+    expect(taken.at(-1)).toBe(120_000)
+  })
+})
 
 describe('one interface', () => {
   test('its packets become events, with its name and their numbers', async () => {

@@ -41,20 +41,20 @@ export class Timers {
   }
 
   /**
-   * Calls `expire` once for every index whose deadline lies in a second before that of `nowUs`; the callback may schedule
-   * and cancel as it likes. Cheap when the second has not changed; a clock that is set back changes nothing.
+   * Calls `expire` once for every index whose deadline lies in a second before that of `nowUs`, and yields after each; the
+   * callback may schedule and cancel as it likes. Cheap when the second has not changed; a clock that is set back changes nothing.
    */
-  advance(nowUs: number, expire: (index: number) => void): void {
+  *advance(nowUs: number, expire: (index: number) => void): Generator<void> {
     const second = Math.floor(nowUs / SECOND_US)
     if (second <= this.#second) return
     // Slots that came round: at most all of them once, however far the clock jumped.
     const from = Math.max(this.#second, second - SLOTS)
     this.#second = second
-    for (let s = from; s < second; s++) this.#sweep(slotOf(s), second * SECOND_US, expire)
+    for (let s = from; s < second; s++) yield* this.#sweep(slotOf(s), second * SECOND_US, expire)
   }
 
   /** What is due leaves the slot first: then whatever a callback does to the slot disturbs no walk. */
-  #sweep(slot: number, limitUs: number, expire: (index: number) => void): void {
+  *#sweep(slot: number, limitUs: number, expire: (index: number) => void): Generator<void> {
     for (let index = this.#heads[slot]; index !== NONE; ) {
       const next = this.#next[index]
       if (this.#dueUs[index] < limitUs) {
@@ -66,6 +66,7 @@ export class Timers {
     for (let index = this.#heads[DUE]; index !== NONE; index = this.#heads[DUE]) {
       this.cancel(index)
       expire(index)
+      yield
     }
   }
 

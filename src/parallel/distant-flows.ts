@@ -102,8 +102,9 @@ export class DistantFlows implements FlowSink {
     this.#teller.forgotten(carrier)
   }
 
-  expire(nowUs: number): void {
+  expire(nowUs: number): readonly undefined[] {
     this.#toAll(EXPIRE, 0, nowUs, null)
+    return []
   }
 
   finish(): Iterable<void> {

@@ -65,7 +65,7 @@ function work({ shared, ring, limits }: FlowWorkerData): never {
         tracker.carrierClosed(words[word + CARRIER])
         break
       case EXPIRE:
-        tracker.expire(doubles[double + TIME_US])
+        for (const _ of tracker.expire(doubles[double + TIME_US]));
         break
       case BATCH: {
         const batch = rows.take(doubles[double + TIME_US], tracker.size)

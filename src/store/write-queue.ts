@@ -54,6 +54,8 @@ export class WriteQueue {
   /** Events that are not committed yet, and those of them that the worker has. */
   #events = 0
   #underWay = 0
+  /** Whether the next request has its turn soon. */
+  #isPumping = false
   /** Requests whose replies are to come, in their order: replies carry no number. */
   readonly #due: Due[] = []
   /** They wait until everything is committed. */
@@ -104,18 +106,23 @@ export class WriteQueue {
     await this.#worker.terminate()
   }
 
+  /** One request, and the others later: a large batch must not hold up the packets of a sensor that watches. */
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#underWay < this.#underWayMax) {
-      const sent = this.#take()
-      const events = sent.reduce((sum, { documents }) => sum + documents.length, 0)
-      this.#underWay += events
-      void this.#send(sent).then(() => {
-        this.#underWay -= events
-        this.#events -= events
-        this.#pump()
-        if (this.#events === 0) for (const resolve of this.#idle.splice(0)) resolve()
-      })
-    }
+    if (this.#isPumping || this.#waiting.length === 0 || this.#underWay >= this.#underWayMax) return
+    const sent = this.#take()
+    const events = sent.reduce((sum, { documents }) => sum + documents.length, 0)
+    this.#underWay += events
+    void this.#send(sent).then(() => {
+      this.#underWay -= events
+      this.#events -= events
+      this.#pump()
+      if (this.#events === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    })
+    this.#isPumping = true
+    setImmediate(() => {
+      this.#isPumping = false
+      this.#pump()
+    })
   }
 
   /** What goes into the next request. */

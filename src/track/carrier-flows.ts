@@ -38,7 +38,8 @@ export interface FlowSink {
   observe(frame: Frame, carrier: number, sender: 0 | 1): void
   /** With the carrier everything inside it ends, and its key may name another. */
   carrierClosed(carrier: number): void
-  expire(nowUs: number): void
+  /** Those that are closed as the answer is walked; none where others do it. */
+  expire(nowUs: number): Iterable<void>
   /** All flows end with the sensor. Yields where whoever is slow may catch up. */
   finish(): Iterable<void>
   /** Flows that live, those whose application is being read, and events that were counted instead of told, as far as this thread knows. */
@@ -89,8 +90,8 @@ export class CarrierFlows {
     this.#named[ownerOf(carrier.key)][indexOf(carrier.key)] = 0
   }
 
-  expire(nowUs: number): void {
-    this.#sink.expire(nowUs)
+  expire(nowUs: number): Iterable<void> {
+    return this.#sink.expire(nowUs)
   }
 
   finish(): Iterable<void> {

@@ -199,10 +199,10 @@ export class EspTracker implements CarrierOwner {
       this.#flows.observe(frame, keyOf(this.#number, this.#tunnel.index), this.#sender)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
-    this.#traffic.expire(nowUs)
+    yield* this.#timers.advance(nowUs, this.#expire)
+    yield* this.#traffic.expire(nowUs)
   }
 
   /** The end of the capture: everything that is open is told. */

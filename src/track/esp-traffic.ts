@@ -122,9 +122,9 @@ export class EspTraffic {
   }
 
   /** Time has come to `nowUs`: windows that ended are read. */
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   /** No more packets will come. */

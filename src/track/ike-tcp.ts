@@ -104,9 +104,9 @@ export class IkeStreams implements IkeStreamSink {
     }
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   #admit(frame: Frame, a: number, b: number): Direction | null {

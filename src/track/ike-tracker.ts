@@ -172,9 +172,9 @@ export class IkeTracker {
     this.#decode({ frame, sourcePort, destinationPort, isTcp: true }, bytes, start, end, end)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   /** The end of the capture: everything that is open is told. */

@@ -154,14 +154,17 @@ export class InnerFlowTracker {
     return this.#table.serials[flow]
   }
 
-  /** In the order in which they fell silent, so that it does not matter who else follows flows. */
-  expire(nowUs: number): void {
+  /** Yields after each. In the order in which they fell silent, so that it does not matter who else follows flows. */
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
     const due = this.#due
     if (due.length === 0) return
     due.sort((a, b) => this.#dueUs(a) - this.#dueUs(b) || this.#born[a] - this.#born[b])
-    for (const flow of due) this.#close(flow, flowEnd(this.#table.words[flow * ROW + STATE]), this.#dueUs(flow))
+    for (const flow of due) {
+      this.#close(flow, flowEnd(this.#table.words[flow * ROW + STATE]), this.#dueUs(flow))
+      yield
+    }
     due.length = 0
   }
 

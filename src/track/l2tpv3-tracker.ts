@@ -94,9 +94,9 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     else this.#observeData(frame)
   }
 
-  expire(nowUs: number): void {
-    this.sessions.expire(nowUs)
-    this.tunnels.expire(nowUs)
+  *expire(nowUs: number): Generator<void> {
+    yield* this.sessions.expire(nowUs)
+    yield* this.tunnels.expire(nowUs)
     this.#strangers.expire(nowUs)
   }
 

@@ -57,8 +57,8 @@ export class LocalFlows implements FlowSink {
     this.#names.take(carrier)
   }
 
-  expire(nowUs: number): void {
-    this.#tracker.expire(nowUs)
+  expire(nowUs: number): Generator<void> {
+    return this.#tracker.expire(nowUs)
   }
 
   /** Yields after each. */

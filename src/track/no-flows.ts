@@ -8,6 +8,6 @@ export const NO_FLOWS: FlowSink = {
   carrierNamed() {},
   observe() {},
   carrierClosed() {},
-  expire() {},
+  expire: () => [],
   finish: () => [],
 }

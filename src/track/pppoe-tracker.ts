@@ -111,9 +111,9 @@ export class PppoeTracker implements CarrierOwner {
     this.#observeSession(frame, false)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
     for (const [key, attempt] of this.#attempts) {
       if (attempt.lastUs + this.#limits.setupTimeoutUs > nowUs) continue
       this.#attempts.delete(key)

@@ -102,9 +102,9 @@ export class PptpCallTracker implements CarrierOwner {
     this.#inside.observe(frame, call, sender)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   /** The end of the capture: everything that is open is told. */

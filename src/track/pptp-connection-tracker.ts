@@ -86,9 +86,9 @@ export class PptpConnectionTracker {
       this.#finishTcp(connection, timeUs, sender, (tcp.flags & TCP_RST) !== 0)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   /** The end of the capture: everything that is open is told. */

@@ -205,9 +205,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return this.#halves.only(tunnel.index, receiver)
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
   }
 
   // --- over a restart of the sensor

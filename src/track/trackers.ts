@@ -171,18 +171,18 @@ export class Trackers {
     return [...uids]
   }
 
-  /** Time has come to `nowUs`: what fell silent ends. Cheap when the second has not changed. */
-  expire(nowUs: number): void {
-    this.flows.expire(nowUs)
-    this.sessions.expire(nowUs)
-    this.tunnels.expire(nowUs)
-    this.v3.expire(nowUs)
-    this.esp.expire(nowUs)
-    this.pptpCalls.expire(nowUs)
-    this.pptpConnections.expire(nowUs)
-    this.pppoe.expire(nowUs)
-    this.ike.expire(nowUs)
-    this.ikeStreams.expire(nowUs)
+  /** Time has come to `nowUs`: what fell silent ends. Yields after each thing. Cheap when the second has not changed. */
+  *expire(nowUs: number): Generator<void> {
+    yield* this.flows.expire(nowUs)
+    yield* this.sessions.expire(nowUs)
+    yield* this.tunnels.expire(nowUs)
+    yield* this.v3.expire(nowUs)
+    yield* this.esp.expire(nowUs)
+    yield* this.pptpCalls.expire(nowUs)
+    yield* this.pptpConnections.expire(nowUs)
+    yield* this.pppoe.expire(nowUs)
+    yield* this.ike.expire(nowUs)
+    yield* this.ikeStreams.expire(nowUs)
   }
 
   /**

@@ -208,9 +208,9 @@ export class TunnelTracker {
     return true
   }
 
-  expire(nowUs: number): void {
+  *expire(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    this.#timers.advance(nowUs, this.#expire)
+    yield* this.#timers.advance(nowUs, this.#expire)
     this.#candidates.expire(nowUs)
   }
 

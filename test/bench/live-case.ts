@@ -50,7 +50,7 @@ async function walk(backend: LiveBackend, name: string): Promise<void> {
 
 /** Reads headers where a sensor would analyse. */
 class Idle extends Sensor {
-  override observe(): void {
+  override examine(): void {
     this.counts.packets++
     if (isL2tp(this.frame)) this.counts.l2tp++
   }

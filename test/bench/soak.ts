@@ -3,11 +3,13 @@ import { cachedMix } from './generate.ts'
 import { runCase } from './run.ts'
 import type { Soak } from './soak-case.ts'
 
-/** A capture of tunnels at work, over and over: some seconds of it. */
-const MIX = { packets: 50_000, tunnels: 100 } as const
+/** A capture of tunnels at work, over and over: some seconds of it at whatever rate, so that things fall silent as often. */
+const PASS_SECONDS = 5
+const PACKETS_PER_TUNNEL = 500
 
 export function measureSoak(minutes: number, packetsPerSecond: number, scratch: string): Soak {
-  const mix = cachedMix(MIX)
+  const packets = packetsPerSecond * PASS_SECONDS
+  const mix = cachedMix({ packets, tunnels: Math.ceil(packets / PACKETS_PER_TUNNEL) })
   return runCase<Soak>('soak-case.ts', [String(minutes), String(packetsPerSecond), mix, scratch])
 }
 

@@ -43,7 +43,7 @@ export class Tap {
     }
     const anomalies = new Anomalies(emit, { reportsPerMinute: 100, sourcesMax: 100 })
     this.tracker = new IkeTracker(emit, anomalies, { ...LIMITS, ...limits })
-    this.tracker.expire(this.nowUs)
+    for (const _ of this.tracker.expire(this.nowUs));
   }
 
   send(payload: Uint8Array, source: string, target: string, sourcePort = 500, targetPort = 500): void {
@@ -72,7 +72,7 @@ export class Tap {
   wait(seconds: number): this {
     for (let i = 0; i < seconds; i++) {
       this.nowUs += SECOND
-      this.tracker.expire(this.nowUs)
+      for (const _ of this.tracker.expire(this.nowUs));
     }
     return this
   }

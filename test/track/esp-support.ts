@@ -97,7 +97,7 @@ export class EspRun implements IkeLookup {
 
   wait(seconds: number): this {
     this.timeUs += seconds * SECOND_US
-    this.tracker.expire(this.timeUs)
+    for (const _ of this.tracker.expire(this.timeUs));
     return this
   }
 

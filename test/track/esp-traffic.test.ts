@@ -169,6 +169,10 @@ describe('a pair', () => {
       },
       WINDOW_US,
     )
+
+    expire(nowUs: number): void {
+      for (const _ of this.traffic.expire(nowUs));
+    }
   }
 
   const session = inEsp(
@@ -250,9 +254,9 @@ describe('a pair', () => {
     const told = new Told()
     told.traffic.open(0, true, session[0])
     for (const packet of session) told.traffic.count(0, packet.direction, packet.length, packet)
-    for (let second = 6; second < 60; second++) told.traffic.expire(START_US + second * SECOND_US)
+    for (let second = 6; second < 60; second++) told.expire(START_US + second * SECOND_US)
     expect(told.findings).toEqual(['set_up'])
-    for (let second = 60; second < 100; second++) told.traffic.expire(START_US + second * SECOND_US)
+    for (let second = 60; second < 100; second++) told.expire(START_US + second * SECOND_US)
     expect(told.findings).toEqual(['set_up', 'not_logged_in', 'torn_down'])
   })
 
@@ -264,7 +268,7 @@ describe('a pair', () => {
       let second = START_US / SECOND_US
       told.traffic.open(0, false, first)
       for (const packet of [first, ...packets]) {
-        for (; hasClock && second * SECOND_US <= packet.timeUs; second++) told.traffic.expire(second * SECOND_US)
+        for (; hasClock && second * SECOND_US <= packet.timeUs; second++) told.expire(second * SECOND_US)
         told.traffic.count(0, packet.direction, packet.length, packet)
       }
       told.traffic.close(0, START_US + 49.6 * SECOND_US)
@@ -282,7 +286,7 @@ describe('a pair', () => {
     const { traffic } = told
     traffic.open(0, false, { timeUs: START_US })
     traffic.count(0, 0, 100, { timeUs: START_US })
-    for (let second = 1; second < 3600; second++) traffic.expire(START_US + second * SECOND_US)
+    for (let second = 1; second < 3600; second++) told.expire(START_US + second * SECOND_US)
     expect(told.stretches).toEqual([])
     const late: TunnelPacket = { timeUs: START_US + 7200 * SECOND_US, direction: 0, length: 100 }
     traffic.count(0, 0, late.length, late)

@@ -70,8 +70,8 @@ class Tap {
 
   wait(seconds: number): void {
     this.nowUs += seconds * SECOND
-    this.streams.expire(this.nowUs)
-    this.tracker.expire(this.nowUs)
+    for (const _ of this.streams.expire(this.nowUs));
+    for (const _ of this.tracker.expire(this.nowUs));
   }
 
   send(
