@@ -193,6 +193,17 @@ export const TAXONOMIES: readonly Taxonomy[] = [
     auth_attempts: 'ssh.authentication.attempts',
     auth_success: { missing: 'it is a boolean there, event.outcome here' },
   }),
+  zeek('socks', ['socks.requested'], {
+    version: { missing: 'it is a number there, and 4A is not told apart' },
+    user: 'socks.authentication.user',
+    'request.host': 'socks.request.host',
+    'request.name': 'socks.request.host',
+    request_p: 'socks.request.port',
+    'bound.host': 'socks.bound.host',
+    bound_p: 'socks.bound.port',
+    status: 'socks.reply',
+    password: { missing: 'passwords are never kept' },
+  }),
   zeek('rdp', ['rdp.requested'], {
     cookie: 'rdp.user',
     security_protocol: 'rdp.selected_protocol',

@@ -1,4 +1,4 @@
-/** What flows inside tunnels carry: DNS, TLS, HTTP, SSH, Remote Desktop and echoes. Fields and events. */
+/** What flows inside tunnels carry: DNS, TLS, HTTP, SSH, Remote Desktop, SOCKS and echoes. Fields and events. */
 import { type EventShape, ecs, type FieldDeclaration, own } from './declaration.ts'
 import { INNER_FLOW, INNER_FLOW_MAY } from './flow.ts'
 
@@ -101,6 +101,24 @@ export const APPLICATION_FIELDS = {
   'rdp.requested_protocols': own('keyword[]', 'What the client can protect the connection with.'),
   'rdp.selected_protocol': own('keyword', 'What the server chose: `RDP`, `TLS`, `CredSSP` …'),
   'rdp.failure': own('keyword', 'Why the server refused.'),
+
+  // SOCKS
+  'socks.version': own('keyword', '`4`, `4a` or `5`.'),
+  'socks.command': own('keyword', '`connect`, `bind` or `udp_associate`.'),
+  'socks.request.host': own('keyword', 'The address or name that the proxy was asked for.'),
+  'socks.request.port': own('long', 'Its port.'),
+  'socks.reply': own('keyword', '`succeeded`, or why not; the number where it has no name.'),
+  'socks.bound.host': own('keyword', 'From where the proxy connects, or where it listens, as it says.'),
+  'socks.bound.port': own('long', 'Its port.'),
+  'socks.authentication.method': own(
+    'keyword',
+    'What the proxy chose: `none`, `password` (in clear, RFC 1929), `gssapi` … Of version 5.',
+  ),
+  'socks.authentication.user': own('keyword', 'The user. Never a password.'),
+  'socks.server.end': own(
+    'keyword',
+    '`initiator` or `responder`: at which end of what carries the flow the proxy is. Who dials in is the initiator.',
+  ),
 
   // Echo
   'icmp.echo.requests': own('long', 'Requests, from the first one on that follows no pattern of a system.'),
@@ -282,6 +300,26 @@ export const APPLICATION_EVENTS = {
       'rdp.requested_protocols',
       'rdp.selected_protocol',
       'rdp.failure',
+      'event.reason',
+    ],
+  },
+  'socks.requested': {
+    says: 'A SOCKS proxy inside a session was asked for a connection, or for a login.',
+    dataset: 'socks',
+    kind: 'event',
+    category: ['network'],
+    type: ['protocol', 'connection'],
+    always: [...INNER_FLOW, 'event.outcome', 'socks.version', 'socks.server.end'],
+    may: [
+      ...INNER_FLOW_MAY,
+      'socks.command',
+      'socks.request.host',
+      'socks.request.port',
+      'socks.reply',
+      'socks.bound.host',
+      'socks.bound.port',
+      'socks.authentication.method',
+      'socks.authentication.user',
       'event.reason',
     ],
   },

@@ -22,6 +22,8 @@ export interface ConversationHost {
   readonly streamProtocols: readonly StreamProtocol[]
   tell<N extends EventName>(conversation: Conversation, name: N, message: string, fields: OwnFields<N>): void
   report(conversation: Conversation, name: string, layer: string, detail: string): void
+  /** Whether who opened the flow is at the end that opened what carries it. */
+  isByInitiator(conversation: Conversation): boolean
 }
 
 /** Octets after which a protocol that still asks for more is not recognised any more. */
@@ -93,6 +95,10 @@ export class Conversation implements InnerFlow, StreamSink {
     return this.#ports[this.client === 0 ? 1 : 0]
   }
 
+  get clientIsInitiator(): boolean {
+    return this.#host.isByInitiator(this) === (this.client === 0)
+  }
+
   tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): void {
     this.#host.tell(this, name, message, fields)
   }
@@ -105,6 +111,10 @@ export class Conversation implements InnerFlow, StreamSink {
     this.#next = to
   }
 
+  disown(): void {
+    this.protocolName = ''
+  }
+
   // --- StreamSink
 
   read(side: Side, bytes: Uint8Array, start: number, end: number): number {
@@ -115,7 +125,7 @@ export class Conversation implements InnerFlow, StreamSink {
       const done = reader.read(side, bytes, at, end)
       if (this.#next === undefined) return done < 0 || done === SKIP_REST ? done : at - start + done
       at = Math.min(at + Math.max(0, done), end)
-      if (!this.#change()) return DONE
+      if (!this.#change(side)) return DONE
       if (at === end) return at - start
     }
   }
@@ -134,7 +144,7 @@ export class Conversation implements InnerFlow, StreamSink {
     let isOpen = false
     for (const protocol of this.#host.streamProtocols) {
       const verdict = protocol.recognise(bytes, start, end, side, this)
-      if (verdict === 'yes') return this.#open(protocol)
+      if (verdict === 'yes') return this.#open(protocol, side)
       if (verdict === 'more') isOpen = true
     }
     if (isOpen && end - start < UNDECIDED_MAX) return 0
@@ -142,21 +152,21 @@ export class Conversation implements InnerFlow, StreamSink {
     return this.#unknownSides === 3 ? DONE : SKIP_REST
   }
 
-  #open(protocol: StreamProtocol): StreamReader {
+  #open(protocol: StreamProtocol, side: Side): StreamReader {
     this.protocolName = protocol.name
-    this.#reader = protocol.open(this)
+    this.#reader = protocol.open(this, side)
     return this.#reader
   }
 
   /** From one protocol to the next; false if that happens too often to be honest. */
-  #change(): boolean {
+  #change(side: Side): boolean {
     const next = this.#next
     this.#next = undefined
     this.#reader?.end()
     this.#reader = null
     this.#unknownSides = 0
     if (this.#handOvers++ === HAND_OVERS_MAX) return false
-    if (next !== null && next !== undefined) this.#open(next)
+    if (next !== null && next !== undefined) this.#open(next, side)
     return true
   }
 }

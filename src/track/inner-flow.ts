@@ -383,6 +383,10 @@ export class InnerFlowTracker {
     this.#listener.raise(event)
   }
 
+  isByInitiator(flow: number): boolean {
+    return (this.#table.words[flow * ROW + STATE] & BY_INITIATOR) !== 0
+  }
+
   /** A flow as those see it who tell of it, until the next one is asked for. Of a row that is in use. */
   recordOf(flow: number): FlowRecord {
     const { words, doubles } = this.#table

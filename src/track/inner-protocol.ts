@@ -38,6 +38,8 @@ export interface InnerFlow extends Ports {
    * began in the middle) says so before it tells anything.
    */
   client: Side
+  /** Whether the client of the application is at the end that opened what carries the flow: of a session that of who dialled in. */
+  readonly clientIsInitiator: boolean
   /** Raises an event with the flow's own fields added, unless the flow or its carrier has raised too many. */
   tell<N extends EventName>(name: N, message: string, fields: OwnFields<N>): void
   /** Raises `protocol.anomaly` about the application. */
@@ -47,6 +49,8 @@ export interface InnerFlow extends Ports {
    * `null` means that it is to be recognised anew.
    */
   handOver(to: StreamProtocol | null): void
+  /** The flow did not carry this protocol after all, and loses its name. */
+  disown(): void
 }
 
 /** Reads one TCP connection. */
@@ -71,7 +75,8 @@ export interface StreamProtocol {
   readonly name: string
   /** What the first octets of one direction say. Called for octets that may grow until every protocol says no. */
   recognise(bytes: Uint8Array, start: number, end: number, side: Side, ports: Ports): Recognition
-  open(flow: InnerFlow): StreamReader
+  /** `side` said the octets by which it was recognised. */
+  open(flow: InnerFlow, side: Side): StreamReader
 }
 
 /** Reads the datagrams of one flow. */

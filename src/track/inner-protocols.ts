@@ -27,10 +27,11 @@ import type { DatagramProtocol, OwnFields, Ports, Side, StreamProtocol } from '.
 import { QUIC } from './inner-quic.ts'
 import { RDP } from './inner-rdp.ts'
 import { SMB_STREAM } from './inner-smb.ts'
+import { SOCKS } from './inner-socks.ts'
 import { SSH } from './inner-ssh.ts'
 import { TLS } from './inner-tls.ts'
 
-/** In the order in which they are asked. What goes by its port comes after what goes by content. */
+/** In the order in which they are asked. What goes by its port comes after what goes by content; SOCKS has the least of that. */
 const STREAM_PROTOCOLS: readonly StreamProtocol[] = [
   TLS,
   HTTP,
@@ -41,6 +42,7 @@ const STREAM_PROTOCOLS: readonly StreamProtocol[] = [
   KERBEROS_STREAM,
   LDAP_STREAM,
   DNS_STREAM,
+  SOCKS,
 ]
 const DATAGRAM_PROTOCOLS: readonly DatagramProtocol[] = [DNS_DATAGRAMS, KERBEROS_DATAGRAMS, CLDAP_DATAGRAMS, QUIC]
 
@@ -56,6 +58,8 @@ export interface FlowBook {
   said(flow: number, what: Said): void
   found(flow: number, what: Found): void
   raise(event: RaisedEvent): void
+  /** Whether who opened the flow is at the end that opened what carries it. */
+  isByInitiator(flow: number): boolean
 }
 
 const NONE = -1
@@ -381,6 +385,10 @@ export class InnerProtocols implements ConversationHost {
   tell<N extends EventName>(conversation: Conversation, name: N, message: string, own: OwnFields<N>): void {
     const { timeUs, flow, client, protocolName } = conversation
     this.#book.said(flow, { name, timeUs, client, protocolName, message, own } as unknown as Said)
+  }
+
+  isByInitiator({ flow }: Conversation): boolean {
+    return this.#book.isByInitiator(flow)
   }
 
   report(conversation: Conversation, name: string, layer: string, detail: string): void {

@@ -39,6 +39,7 @@ async function eventsOf(path: string): Promise<readonly Event[]> {
       found: (_, { name, timeUs, detail }) =>
         tell('protocol.anomaly', timeUs, detail, { 'anomaly.name': name, 'anomaly.detail': detail }),
       raise: (event) => events.push(event as Event),
+      isByInitiator: () => true,
     },
     LIMITS,
   )
@@ -87,7 +88,7 @@ function end(protocols: InnerProtocols, flow: { readonly flow: number } | undefi
 function ask(path: string, filter: string, fields: readonly string[], isFirst: boolean): readonly string[] {
   const { stdout } = spawnSync(
     'tshark',
-    ['-n', '-r', path, '-Y', `${filter} && tcp && !icmp && !gre && !l2tp && !udp && !socks`, '-T', 'fields']
+    ['-n', '-r', path, '-Y', `${filter} && tcp && !icmp && !gre && !l2tp && !udp`, '-T', 'fields']
       .concat(['-e', 'tcp.stream', ...fields.flatMap((field) => ['-e', field])])
       .concat(['-E', 'occurrence=f', '-E', 'separator=\x1f']),
     { encoding: 'utf8', maxBuffer: 1 << 28 },

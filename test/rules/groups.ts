@@ -87,6 +87,8 @@ const BY_FILE: Readonly<Partial<Record<Group, readonly string[]>>> = {
     'control/fragment-tiny',
     'control/nested-too-deep',
     'inner/http-proxy',
+    'inner/socks-pivot',
+    'inner/socks-proxy',
     'inner/tcp-insertion',
     'inner/vpn-in-vpn',
     'posture/outbound-tunnel',

@@ -11,7 +11,8 @@ import { be16, concat, fromHex, utf8 } from '../support/craft.ts'
 import { bind, bindAck, request, response } from '../support/dcerpc.ts'
 import { pcapFile } from '../support/pcap.ts'
 import { replayEvents } from '../support/replay.ts'
-import { CLIENT_IP, Talk } from '../track/inner-talk.ts'
+import { CLIENT_IP, SERVER_IP, Talk } from '../track/inner-talk.ts'
+import { packetsOf } from '../track/recorded.ts'
 
 const PCAPS = join(import.meta.dirname, '../../pcaps')
 
@@ -136,6 +137,39 @@ test('T1210, an exploit against a service inside: Zerologon', async () => {
   })
 })
 
+/** The gateway's side asks a VPN client that serves as a proxy, over a connection that the client opened. */
+function pivot(talk: Talk, granted: string): void {
+  const connection = talk.tcp(8443, 50_003)
+  connection.say('server', fromHex('05 01 00')).say('client', fromHex('05 00'))
+  connection.say('server', fromHex('05 01 00 01 0a010101 01bd')).say('client', fromHex(granted))
+}
+
+describe('T1090, a proxy by SOCKS', () => {
+  test('of OpenSSH, microsocks and Dante (recorded)', async () => {
+    const path = join(folder, 'socks.pcap')
+    writeFileSync(path, pcapFile({ packets: await packetsOf('socks/proxies.pcap') }))
+    const alerts = await alertsOf(path, 'T1090')
+    expect(alerts.map((alert) => [alert['rule.name'], alert['alert.entity']])).toEqual([
+      ['SOCKS proxy used from a VPN session', '10.9.0.20, 10.9.0.10'],
+    ])
+    expect(alerts[0]['threat.technique.subtechnique.id']).toEqual(['T1090.001', 'T1090.002'])
+    const passwords = await alertsOf(path, 'T1552')
+    expect(passwords.map((alert) => alert['rule.name'])).toEqual(['SOCKS password in clear'])
+  })
+
+  test('at the VPN client, for somebody behind the gateway', async () => {
+    const path = written('pivot', (talk) => pivot(talk, '05 00 00 01 00000000 0000'))
+    const [alert, ...others] = await alertsOf(path, 'T1090')
+    expect(others).toEqual([])
+    expect(alert).toMatchObject({
+      'rule.level': 'high',
+      'rule.name': 'SOCKS proxy run by a VPN client',
+      'source.ip': SERVER_IP,
+      'destination.ip': CLIENT_IP,
+    })
+  })
+})
+
 test('T1090, a proxy: a connection asked for with CONNECT', async () => {
   const path = written('proxy', (talk) => {
     const connection = talk.tcp(3128)
@@ -167,13 +201,14 @@ describe('T1048, exfiltration over another protocol', () => {
 })
 
 describe('what comes near is none of them', () => {
-  test('some questions with long names, requests to a web server, one authentication to Netlogon', async () => {
+  test('some questions with long names, requests to a web server, one authentication to Netlogon, a proxy that refuses', async () => {
     const path = written('near', (talk) => {
       dnsTunnel(talk, 60)
       talk.tcp(8080).say('client', 'GET /index.html HTTP/1.1\r\nHost: app.example\r\n\r\n').say('server', ANSWER)
       const connection = talk.tcp(49_701, 50_002)
       connection.say('client', bind([{ interface: INTERFACES.netlogon }])).say('server', bindAck([[0, 0]]))
       connection.say('client', request(26, new Uint8Array(120), { callId: 2 })).say('server', response())
+      pivot(talk, '05 02 00 01 00000000 0000')
     })
     for (const technique of ['T1190', 'T1047', 'T1110', 'T1210', 'T1090', 'T1048']) {
       expect(await alertsOf(path, technique), technique).toEqual([])

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { EventName } from '../../src/events/catalogue.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { eventsOfFile, named } from '../support/sensor.ts'
-import { told } from './windows-captures.ts'
+import { told } from './recorded.ts'
 
 const NAMES = ['smb2-files', 'smb2-services', 'smb1', 'smb3-encrypted', 'rpc-tcp', 'kerberos', 'ldap'] as const
 const CAPTURES = new Map<string, readonly EventDocument[]>()

@@ -124,8 +124,15 @@ export function valuesOf(
 }
 
 const FIELDS = {
-  ip: ['source.ip', 'destination.ip', 'outer.source.ip', 'outer.destination.ip', 'dns.resolved_ip'],
-  'domain-name': ['dns.question.name', 'tls.client.server_name', 'url.domain'],
+  ip: [
+    'source.ip',
+    'destination.ip',
+    'outer.source.ip',
+    'outer.destination.ip',
+    'dns.resolved_ip',
+    'socks.request.host',
+  ],
+  'domain-name': ['dns.question.name', 'tls.client.server_name', 'url.domain', 'socks.request.host'],
   url: ['url.original'],
   'x509-certificate': [
     'tls.server.hash.sha256',
