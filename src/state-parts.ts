@@ -9,7 +9,7 @@ import type { Sensor } from './sensor.ts'
 import type { SavedEntry } from './track/saved.ts'
 
 /** With the version of the entries: what an older sensor wrote in another way is not taken up. */
-const TRACKERS_STATE = 'borescope.trackers/2'
+const TRACKERS_STATE = 'borescope.trackers/3'
 const ROUTER_STATE = 'borescope.alert-router/1'
 const CLOCK = 'clock'
 
@@ -50,8 +50,11 @@ function trackersPart(sensor: Sensor, { resumeUs, wallUs }: StatePartsOptions): 
       if (typeof savedUs !== 'number') return { restored: 0, outdated: entries.length }
       const nowUs = Math.max(savedUs, wallUs())
       if (nowUs - savedUs > resumeUs) return { restored: 0, outdated: entries.length }
-      const { restored, leftOut } = sensor.trackers.restore(entries as readonly SavedEntry[], { savedUs, nowUs })
-      return { restored, outdated: leftOut }
+      const { restored, leftOut, problems } = sensor.trackers.restore(entries as readonly SavedEntry[], {
+        savedUs,
+        nowUs,
+      })
+      return { restored, outdated: leftOut, refused: problems }
     },
   }
 }
