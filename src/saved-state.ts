@@ -22,7 +22,12 @@ export interface StatePart {
   /** The most important ones first. They are taken one after the other while packets go on. */
   entries(): Iterable<StateEntry>
   /** For one that remembers nothing yet. Throws if it cannot. */
-  restore(entries: readonly StateEntry[]): Restored | Promise<Restored>
+  restore(entries: readonly StateEntry[]): PartUptake | Promise<PartUptake>
+}
+
+export interface PartUptake extends Restored {
+  /** Why entries were left out that no sensor of this version would have written; the others were taken up. */
+  readonly refused?: readonly string[]
 }
 
 export interface SavedStateOptions {
@@ -37,7 +42,7 @@ export interface SavedStateOptions {
   readonly sliceMs?: number
 }
 
-export interface PartRestored extends Restored {
+export interface PartRestored extends PartUptake {
   readonly name: string
   /** Why nothing was restored: the file is damaged, or of another version. Null if it was, or there is none. */
   readonly problem: string | null

@@ -193,6 +193,8 @@ export class SensorService {
     const parts = await state.restore()
     const problems = parts.flatMap(({ problem }) => (problem === null ? [] : [problem]))
     for (const problem of problems) log.warn(`a part of the saved state is not taken up: ${problem}`)
+    const refused = parts.flatMap((part) => (part.refused ?? []).map((why) => `${part.name}: ${why}`))
+    for (const why of refused) log.warn(`entries of the saved state are not taken up: ${why}`)
     const restored = parts.reduce((sum, part) => sum + part.restored, 0)
     const outdated = parts.reduce((sum, part) => sum + part.outdated, 0)
     if (restored + outdated + problems.length === 0) return
@@ -204,7 +206,7 @@ export class SensorService {
       fields: {
         'sensor.state.restored': restored,
         'sensor.state.outdated': outdated,
-        'sensor.state.problems': problems.length === 0 ? undefined : problems,
+        'sensor.state.problems': problems.length + refused.length === 0 ? undefined : [...problems, ...refused],
       },
     })
   }

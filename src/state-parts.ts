@@ -9,7 +9,7 @@ import type { SavedEntry } from './track/saved.ts'
 import type { WatchedSensor } from './watched-sensor.ts'
 
 /** With the version of the entries: what an older sensor wrote in another way is not taken up. */
-const TRACKERS_STATE = 'borescope.trackers/2'
+const TRACKERS_STATE = 'borescope.trackers/3'
 const ROUTER_STATE = 'borescope.alert-router/1'
 const CLOCK = 'clock'
 
@@ -51,8 +51,8 @@ function trackersPart(sensor: WatchedSensor, { resumeUs, wallUs }: StatePartsOpt
       if (typeof savedUs !== 'number') return { restored: 0, outdated: entries.length }
       const nowUs = Math.max(savedUs, wallUs())
       if (nowUs - savedUs > resumeUs) return { restored: 0, outdated: entries.length }
-      const { restored, leftOut } = await sensor.restore(entries as readonly SavedEntry[], { savedUs, nowUs })
-      return { restored, outdated: leftOut }
+      const { restored, leftOut, problems } = await sensor.restore(entries as readonly SavedEntry[], { savedUs, nowUs })
+      return { restored, outdated: leftOut, refused: problems }
     },
   }
 }

@@ -18,6 +18,8 @@ export interface SavedTrackers {
 export interface RestoredTrackers {
   readonly restored: number
   readonly leftOut: number
+  /** Why entries were left out that no sensor of this version would have written. */
+  readonly problems: readonly string[]
 }
 
 export interface WatchedSensor {

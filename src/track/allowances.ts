@@ -4,6 +4,7 @@
  */
 import { SECOND_US } from '../base/time.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { checkFields, isCount, isNumber, isText } from './saved-fields.ts'
 
 const MINUTE_US = 60 * SECOND_US
 
@@ -16,6 +17,11 @@ interface Allowance {
   /** Since the last one that was told. */
   suppressed: number
 }
+
+/** With its key. */
+export type SavedAllowance = Readonly<Allowance> & { readonly key: string }
+
+const SAVED = { key: isText, minute: isNumber, timeUs: isNumber, detail: isText, told: isCount, suppressed: isCount }
 
 export class Allowances {
   readonly #perMinute: number
@@ -52,6 +58,20 @@ export class Allowances {
     const { suppressed } = allowance
     allowance.suppressed = 0
     return suppressed
+  }
+
+  /** What still bounds something in the minute of `nowUs`, or has a count to tell; the oldest first. */
+  *save(nowUs: number): Generator<SavedAllowance> {
+    const minute = Math.floor(nowUs / MINUTE_US)
+    for (const [key, allowance] of this.#byKey.entries())
+      if (allowance.minute >= minute || allowance.suppressed > 0) yield { key, ...allowance }
+  }
+
+  /** Throws SavedFault. */
+  restore(saved: unknown): void {
+    checkFields(saved, SAVED, Object.keys(SAVED))
+    const { key, ...allowance } = saved as SavedAllowance
+    this.#byKey.set(key, allowance)
   }
 
   #of(key: string): Allowance {

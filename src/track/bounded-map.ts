@@ -29,6 +29,11 @@ export class BoundedMap<K, V> {
     return value
   }
 
+  /** The oldest first. */
+  entries(): IterableIterator<[K, V]> {
+    return this.#entries.entries()
+  }
+
   values(): IterableIterator<V> {
     return this.#entries.values()
   }

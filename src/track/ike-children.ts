@@ -4,6 +4,7 @@
  */
 import type { IkeChild } from './ike-lookup.ts'
 import type { Role } from './role.ts'
+import { isCount, isFlag, isNumber, isWord, listOf, oneOf, shapeOf } from './saved-fields.ts'
 
 /** The newest ones are kept: their SAs are the ones in use, or about to be. */
 const KEPT = 8
@@ -11,7 +12,7 @@ const KEPT = 8
 const QUICK_MESSAGES = 3
 const EXCHANGE_MESSAGES = 2
 
-interface Record {
+interface Known {
   number: number
   messageId: number
   /** Who began it. */
@@ -22,14 +23,44 @@ interface Record {
   isComplete: boolean
 }
 
+export interface SavedChildren {
+  readonly count: number
+  readonly records: readonly Readonly<Known>[]
+}
+
+const isRecord = shapeOf(
+  {
+    number: isCount,
+    messageId: isWord,
+    role: oneOf(0, 1),
+    startUs: isNumber,
+    lastUs: isNumber,
+    messages: isCount,
+    isComplete: isFlag,
+  },
+  ['number', 'messageId', 'role', 'startUs', 'lastUs', 'messages', 'isComplete'],
+)
+
+export const isChildren = shapeOf({ count: isCount, records: listOf(isRecord, KEPT) }, ['count', 'records'])
+
 export class Children {
   /** All that were begun. */
   count = 0
-  readonly #records: Record[] = []
+  readonly #records: Known[] = []
 
   reset(): void {
     this.count = 0
     this.#records.length = 0
+  }
+
+  save(): SavedChildren {
+    return { count: this.count, records: this.#records }
+  }
+
+  /** Into one that was reset. */
+  restore({ count, records }: SavedChildren): void {
+    this.count = count
+    this.#records.push(...records)
   }
 
   /** A message of an exchange that `role` began. Version 1 gives quick modes random message ids, whoever begins them. */

@@ -236,6 +236,22 @@ export class Exchange {
     return this.#conversation
   }
 
+  /** The digests of what each role sent lately, the oldest first. */
+  saveDigests(): [number[], number[]] {
+    const of = (role: Role) => {
+      const all = this.#digests.subarray(role * DIGESTS, (role + 1) * DIGESTS)
+      const at = this.#digestAt[role]
+      return [...all.subarray(at), ...all.subarray(0, at)].filter((digest) => digest !== 0)
+    }
+    return [of(INITIATOR), of(RESPONDER)]
+  }
+
+  /** Into a record that was reset. */
+  restoreDigests(digests: readonly (readonly number[])[]): void {
+    for (const role of [INITIATOR, RESPONDER] as const)
+      for (const digest of digests[role]) this.isRepeated(role, digest)
+  }
+
   /** Whether the role sent the same bytes lately; notes them if not. */
   isRepeated(role: Role, digest: number): boolean {
     const base = role * DIGESTS

@@ -103,7 +103,8 @@ interface Offer {
 const OFFERS = new Map<string, Offer>()
 const OFFERS_KEPT = 256
 
-function offerOf(key: string, texts: readonly string[]): Offer {
+/** `key` is the hash of all the suites, `texts` begin with them. */
+export function offerOf(key: string, texts: readonly string[]): Offer {
   const known = OFFERS.get(key)
   if (known !== undefined) return known
   if (OFFERS.size >= OFFERS_KEPT) OFFERS.delete(OFFERS.keys().next().value as string)

@@ -5,6 +5,7 @@
 import { SECOND_US } from '../base/time.ts'
 import type { Role } from './role.ts'
 import { sealedLength1, sealedLength2 } from '../wire/ike-strength.ts'
+import { isCount, isFlag, isNumber, isWord, oneOf, orNull, shapeOf } from './saved-fields.ts'
 
 /** An answer of version 1 is an exchange of its own: of the same length, the other way, soon. */
 const ANSWER_US = 10 * SECOND_US
@@ -34,6 +35,32 @@ interface Notice {
   readonly isSecond: boolean
 }
 
+export interface SavedLiveness {
+  readonly checks: number
+  readonly unanswered: number
+  readonly firstCheckUs: number
+  readonly lastCheckUs: number
+  readonly last: Readonly<Notice> | null
+}
+
+const isNotice = shapeOf(
+  {
+    role: oneOf(0, 1),
+    id: isWord,
+    length: isCount,
+    timeUs: isNumber,
+    isAnswered: isFlag,
+    answerLength: isCount,
+    isSecond: isFlag,
+  },
+  ['role', 'id', 'length', 'timeUs', 'isAnswered', 'answerLength', 'isSecond'],
+)
+
+export const isLiveness = shapeOf(
+  { checks: isCount, unanswered: isCount, firstCheckUs: isNumber, lastCheckUs: isNumber, last: orNull(isNotice) },
+  ['checks', 'unanswered', 'firstCheckUs', 'lastCheckUs', 'last'],
+)
+
 export interface Deletion {
   readonly role: Role
   readonly dueUs: number
@@ -52,6 +79,20 @@ export class Liveness {
     this.checks = 0
     this.unanswered = 0
     this.#last = null
+  }
+
+  save(): SavedLiveness {
+    const { checks, unanswered } = this
+    return { checks, unanswered, firstCheckUs: this.#firstCheckUs, lastCheckUs: this.#lastCheckUs, last: this.#last }
+  }
+
+  /** Into one that was reset. `isLater`: answers may have passed since. */
+  restore({ checks, unanswered, firstCheckUs, lastCheckUs, last }: SavedLiveness, isLater: boolean): void {
+    this.checks = checks
+    this.unanswered = isLater ? 0 : unanswered
+    this.#firstCheckUs = firstCheckUs
+    this.#lastCheckUs = lastCheckUs
+    this.#last = last === null ? null : { ...last }
   }
 
   /** Between two checks, on average; undefined if there were none or one. */

@@ -3,6 +3,7 @@
  * its request, and whoever repeats himself sends the same octets. What breaks that is forged, or the capture has gaps.
  */
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import { isCount, isWord, pairOf, shapeOf } from './saved-fields.ts'
 
 /**
  * `ike.message_id_reused`: another request with a number that was used. `ike.message_id_gap`: a number far ahead of the last.
@@ -21,6 +22,20 @@ const WINDOW = 32
 const GAP_MAX = 64
 const NONE = -1
 
+type Pair = readonly [number, number]
+
+export interface SavedMessageIds {
+  readonly missing: number
+  readonly last: Pair
+  readonly requested: Pair
+  readonly answered: Pair
+}
+
+export const isMessageIds = shapeOf(
+  { missing: isCount, last: pairOf(isWord), requested: pairOf(isWord), answered: pairOf(isWord) },
+  ['missing', 'last', 'requested', 'answered'],
+)
+
 export class MessageIds {
   /** Requests that were passed over, and did not come late. */
   missing = 0
@@ -35,6 +50,21 @@ export class MessageIds {
       this.#last[role] = NONE
       this.#requested[role] = 0
       this.#answered[role] = 0
+    }
+  }
+
+  save(): SavedMessageIds {
+    return { missing: this.missing, last: this.#last, requested: this.#requested, answered: this.#answered }
+  }
+
+  /** Into one that was reset. `isLater`: messages may have passed since; it begins anew with the first one that comes. */
+  restore({ missing, last, requested, answered }: SavedMessageIds, isLater: boolean): void {
+    this.missing = missing
+    if (isLater) return
+    for (const role of [INITIATOR, RESPONDER] as const) {
+      this.#last[role] = last[role]
+      this.#requested[role] = requested[role]
+      this.#answered[role] = answered[role]
     }
   }
 

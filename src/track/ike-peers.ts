@@ -33,6 +33,10 @@ export class IkePeers implements IkeLookup {
     }
   }
 
+  has(exchange: Exchange): boolean {
+    return this.#byPair.get(pairOf(exchange))?.includes(exchange) ?? false
+  }
+
   remove(exchange: Exchange): void {
     const pair = pairOf(exchange)
     const known = this.#byPair.get(pair)

@@ -10,6 +10,18 @@ import { IKE_LEVELS, type IkeLevel } from '../wire/ike-strength.ts'
 import { Allowances } from './allowances.ts'
 import type { End, Exchange } from './ike-exchange.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import {
+  type Check,
+  checkFields,
+  isCount,
+  isNumber,
+  isText,
+  listOf,
+  loadFields,
+  oneOf,
+  saveFields,
+} from './saved-fields.ts'
+import { isCertificate } from './saved-ike.ts'
 
 const DAY_US = 86_400 * SECOND_US
 const LIST_MAX = 16
@@ -36,6 +48,29 @@ interface Posture {
   told: string
 }
 
+const LISTS = ['versions', 'modes', 'suites', 'methods', 'products', 'weaknesses', 'postQuantum'] as const
+
+const PLAIN = {
+  accepted: isLevel,
+  offered: isLevel,
+  certificate: isCertificate,
+  exchanges: isCount,
+  toldUs: isNumber,
+  told: isText,
+}
+
+export type SavedPosture = Partial<Pick<Posture, keyof typeof PLAIN>> & {
+  readonly role: Role
+  readonly address: string
+} & { readonly [L in (typeof LISTS)[number]]: readonly string[] }
+
+const SAVED: Readonly<Record<string, Check>> = {
+  ...PLAIN,
+  role: oneOf(INITIATOR, RESPONDER),
+  address: isText,
+  ...Object.fromEntries(LISTS.map((list) => [list, listOf(isText, LIST_MAX)])),
+}
+
 export class IkePostures {
   readonly #emit: Emit
   readonly #max: number
@@ -59,6 +94,32 @@ export class IkePostures {
     return this.#allowances.suppressed
   }
 
+  get allowances(): Allowances {
+    return this.#allowances
+  }
+
+  /** The one that was not seen for longest first. */
+  *save(): Generator<SavedPosture> {
+    for (const posture of this.#byHost.values()) {
+      const { role, address } = posture
+      const lists = Object.fromEntries(LISTS.map((list) => [list, [...posture[list]]]))
+      yield { role, address, ...lists, ...saveFields(posture, newPosture(role, address), PLAIN) } as SavedPosture
+    }
+  }
+
+  /** In the order of `save`; false if there is no room. Throws SavedFault. */
+  restore(value: unknown): boolean {
+    checkFields(value, SAVED, ['role', 'address', ...LISTS])
+    if (this.#byHost.size >= this.#max) return false
+    const saved = value as SavedPosture
+    const { role, address } = saved
+    const posture = newPosture(role, address)
+    loadFields(posture, saved, posture, PLAIN)
+    for (const list of LISTS) for (const text of saved[list]) posture[list].add(text)
+    this.#byHost.set(keyOf(role, address), posture)
+    return true
+  }
+
   /** An SA that was established: both ends meant it. */
   established(exchange: Exchange, timeUs: number): void {
     // Of one that was joined late nothing may be known but that it is there.
@@ -78,7 +139,7 @@ export class IkePostures {
     learn(posture, exchange, timeUs)
     const now = signature(posture)
     if (now === posture.told && timeUs - posture.toldUs < DAY_US) return
-    const suppressed = this.#allowances.take(`${role} ${posture.address}`, timeUs, now)
+    const suppressed = this.#allowances.take(keyOf(role, posture.address), timeUs, now)
     if (suppressed === -1) return
     const isKnown = posture.told !== ''
     posture.told = now
@@ -88,13 +149,21 @@ export class IkePostures {
 
   #of({ hosts }: Exchange, role: Role): Posture {
     const address = hosts?.[role === INITIATOR ? 'source.ip' : 'destination.ip'] ?? ''
-    const key = `${role} ${address}`
+    const key = keyOf(role, address)
     const posture = this.#byHost.get(key) ?? newPosture(role, address)
     this.#byHost.delete(key)
     if (this.#byHost.size >= this.#max) this.#byHost.delete(this.#byHost.keys().next().value as string)
     this.#byHost.set(key, posture)
     return posture
   }
+}
+
+function keyOf(role: Role, address: string): string {
+  return `${role} ${address}`
+}
+
+function isLevel(value: unknown): boolean {
+  return isCount(value) && (value as number) < IKE_LEVELS.length
 }
 
 function newPosture(role: Role, address: string): Posture {

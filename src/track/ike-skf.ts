@@ -3,6 +3,7 @@
  * that they can be counted and not put together.
  */
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import { isCount, isFlag, isWord, listOf, orNull, pairOf, rowOf, shapeOf } from './saved-fields.ts'
 
 /**
  * `ike.fragment_total`: fewer fragments than other ones of the message said, or more than the largest message has.
@@ -24,6 +25,28 @@ interface Message {
   readonly digests: Map<number, number>
 }
 
+interface SavedMessage extends Omit<Message, 'digests'> {
+  readonly digests: readonly (readonly [number: number, digest: number])[]
+}
+
+export interface SavedSkf {
+  readonly messages: number
+  readonly incomplete: number
+  /** By role. */
+  readonly open: readonly [SavedMessage | null, SavedMessage | null]
+}
+
+const isMessage = shapeOf(
+  { messageId: isWord, isResponse: isFlag, total: isCount, digests: listOf(rowOf(isCount, isWord), FRAGMENTS_MAX) },
+  ['messageId', 'isResponse', 'total', 'digests'],
+)
+
+export const isSkf = shapeOf({ messages: isCount, incomplete: isCount, open: pairOf(orNull(isMessage)) }, [
+  'messages',
+  'incomplete',
+  'open',
+])
+
 export class SkfMessages {
   /** Messages that came in fragments. */
   messages = 0
@@ -39,6 +62,25 @@ export class SkfMessages {
     this.finding = null
     this.#open[INITIATOR] = null
     this.#open[RESPONDER] = null
+  }
+
+  save(): SavedSkf {
+    const saved = (message: Message | null) => (message === null ? null : { ...message, digests: [...message.digests] })
+    return {
+      messages: this.messages,
+      incomplete: this.incomplete,
+      open: [saved(this.#open[INITIATOR]), saved(this.#open[RESPONDER])],
+    }
+  }
+
+  /** Into one that was reset. */
+  restore({ messages, incomplete, open }: SavedSkf): void {
+    this.messages = messages
+    this.incomplete = incomplete
+    for (const role of [INITIATOR, RESPONDER] as const) {
+      const message = open[role]
+      this.#open[role] = message === null ? null : { ...message, digests: new Map(message.digests) }
+    }
   }
 
   /** A fragment that `role` sent. */

@@ -28,6 +28,11 @@ export class IkeTeller {
     return this.#asked.suppressed + this.#asking.suppressed
   }
 
+  /** How much of what they may tell hosts have had, by who they are. */
+  get allowances() {
+    return { asked: this.#asked, asking: this.#asking }
+  }
+
   started(exchange: Exchange, timeUs: number): void {
     const suppressed = this.#allow(exchange, timeUs, '')
     if (suppressed === -1) return

@@ -54,6 +54,8 @@ import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import { IkePeers } from './ike-peers.ts'
 import { IkePostures } from './ike-posture.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Pause, SavedEntry, Saves, Uptake } from './saved.ts'
+import { checkExchange, checkOffer, loadExchange, type SavedExchange, saveExchange } from './saved-ike.ts'
 import { IkeTeller, silence } from './ike-teller.ts'
 
 /** An SA that ended is remembered while its peers may still repeat themselves. */
@@ -86,7 +88,14 @@ export interface IkeLimits {
   readonly requestsPerMinute: number
 }
 
-export class IkeTracker {
+/** What is saved over a restart. */
+const OFFER = 'ike.offer/1'
+const EXCHANGE = 'ike.exchange/1'
+const POSTURE = 'ike.posture/1'
+const ALLOWANCE = 'ike.allowance/1'
+
+export class IkeTracker implements Saves {
+  readonly savedKinds = [OFFER, EXCHANGE, POSTURE, ALLOWANCE]
   readonly #anomalies: Anomalies
   readonly #limits: IkeLimits
   readonly #byCookie: PairTable
@@ -104,6 +113,7 @@ export class IkeTracker {
   readonly #teller: IkeTeller
   readonly #findings = new Allowances(FINDINGS_PER_MINUTE, RECEIVERS_MAX)
   #candidates = 0
+  #pause: Pause = { savedUs: 0, nowUs: 0 }
   readonly #full: FullTable
   #nowUs = 0
 
@@ -185,6 +195,77 @@ export class IkeTracker {
       this.#end(exchange, nowUs, 'capture_end', 'the capture ended')
       this.#forget(exchange)
     }
+  }
+
+  // --- over a restart of the sensor
+
+  /** SAs in use first; before each what it offered, if that was not saved yet. Messages of which fragments lack are not kept. */
+  *save(): Generator<SavedEntry> {
+    const offers = new Set<string>()
+    const uids = new Set<string>()
+    for (const isInUse of [true, false]) {
+      for (const index of this.#exchanges.used()) {
+        const exchange = this.#exchanges.at(index)
+        const { uid, state, offered, offeredHash } = exchange
+        if ((isInUse && state !== 'established') || uid === '' || uids.has(uid)) continue
+        if (offeredHash !== undefined && !offers.has(offeredHash)) {
+          offers.add(offeredHash)
+          yield { kind: OFFER, saved: { hash: offeredHash, texts: offered } }
+        }
+        uids.add(uid)
+        yield { kind: EXCHANGE, saved: saveExchange(exchange, this.#peers.has(exchange)) }
+      }
+      if (isInUse) for (const saved of this.#postures.save()) yield { kind: POSTURE, saved }
+    }
+    for (const [of, allowances] of Object.entries(this.#allowances))
+      for (const saved of allowances.save(this.#nowUs)) yield { kind: ALLOWANCE, of, saved }
+  }
+
+  restore(entries: readonly SavedEntry[], pause: Pause, uptake: Uptake): void {
+    this.#pause = pause
+    const offers = new Map<string, readonly string[]>()
+    const peers: Exchange[] = []
+    for (const { kind, of, saved } of entries)
+      uptake.take(kind, () => {
+        switch (kind) {
+          case OFFER: {
+            const { hash, texts } = checkOffer(saved)
+            offers.set(hash, texts)
+            return true
+          }
+          case EXCHANGE:
+            return this.#resume(checkExchange(saved), offers, peers)
+          case POSTURE:
+            return this.#postures.restore(saved)
+          default:
+            return this.#restoreAllowance(String(of), saved)
+        }
+      })
+    // As they were added: the newest last.
+    for (const exchange of peers.sort((a, b) => a.startUs - b.startUs)) this.#peers.add(exchange)
+  }
+
+  #restoreAllowance(of: string, saved: unknown): boolean {
+    const allowances = Object.entries(this.#allowances).find(([name]) => name === of)?.[1]
+    allowances?.restore(saved)
+    return allowances !== undefined
+  }
+
+  get #allowances() {
+    return { ...this.#teller.allowances, postures: this.#postures.allowances, findings: this.#findings }
+  }
+
+  /** False if there is no room. */
+  #resume(saved: SavedExchange, offers: ReadonlyMap<string, readonly string[]>, peers: Exchange[]): boolean {
+    const index = this.#exchanges.take()
+    if (index === -1) return false
+    const exchange = this.#exchanges.at(index)
+    loadExchange(exchange, saved, this.#pause.nowUs > this.#pause.savedUs, offers)
+    if (exchange.state === 'candidate') this.#candidates++
+    if (saved.isPeer) peers.push(exchange)
+    this.#insert(exchange, pairOf(exchange), index)
+    this.#schedule(exchange)
+    return true
   }
 
   #decode(arrival: Arrival, bytes: Uint8Array, start: number, end: number, wireEnd: number): void {
@@ -664,7 +745,7 @@ export class IkeTracker {
     if (isCandidate) this.#candidates++
     const exchange = this.#exchanges.at(index)
     begin(exchange, arrival, view, sender, state)
-    this.#insert(frame, view, index)
+    this.#insert(view, addressPair(frame), index)
     return exchange
   }
 
@@ -677,9 +758,8 @@ export class IkeTracker {
   }
 
   /** Keys of two SAs are alike once in 2^64, or when somebody means them to be: then the older one is not found any more. */
-  #insert(frame: Frame, view: IkeView, index: number): void {
-    const pair = addressPair(frame)
-    this.#byCookie.insert(mixPair(view.initiatorHigh, pair), mixPair(view.initiatorLow, pair), index)
+  #insert(of: Pick<Exchange, 'initiatorHigh' | 'initiatorLow'>, pair: number, index: number): void {
+    this.#byCookie.insert(mixPair(of.initiatorHigh, pair), mixPair(of.initiatorLow, pair), index)
   }
 
   #schedule(exchange: Exchange): void {
@@ -687,7 +767,10 @@ export class IkeTracker {
   }
 
   #deadline(exchange: Exchange): number {
-    const { state, lastUs } = exchange
+    const { state } = exchange
+    // Time in which nobody looked is no silence.
+    const { savedUs, nowUs } = this.#pause
+    const lastUs = exchange.lastUs <= savedUs ? exchange.lastUs + nowUs - savedUs : exchange.lastUs
     const { ikeIdleUs, setupTimeoutUs } = this.#limits
     switch (state) {
       case 'failed':

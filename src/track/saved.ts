@@ -4,6 +4,7 @@
  * the other while packets go on.
  */
 import type { Protection } from '../dissect/frame.ts'
+import { SavedFault } from './saved-fields.ts'
 
 /** One line of a saved state: what kind of thing it is, and whatever that kind needs. */
 export interface SavedEntry {
@@ -28,3 +29,46 @@ export interface SavedMeter {
 }
 
 export type SavedProtection = Protection | null
+
+/** Problems that are told apart; further ones are counted together. */
+const PROBLEMS_MAX = 16
+
+/** What became of the entries of a saved state. */
+export class Uptake {
+  restored = 0
+  /** Found no room, or were refused. */
+  leftOut = 0
+  readonly #problems = new Map<string, number>()
+
+  /** Takes up one entry by `enter`, which gives whether it found room, and throws SavedFault if it is damaged. */
+  take(kind: string, enter: () => boolean): void {
+    try {
+      if (enter()) this.restored++
+      else this.leftOut++
+    } catch (error) {
+      if (!(error instanceof SavedFault)) throw error
+      this.refuse(kind, error.message)
+    }
+  }
+
+  refuse(kind: string, why: string): void {
+    this.leftOut++
+    const problem = `${kind}: ${why}`
+    const isKnown = this.#problems.has(problem) || this.#problems.size < PROBLEMS_MAX
+    const key = isKnown ? problem : 'other problems'
+    this.#problems.set(key, (this.#problems.get(key) ?? 0) + 1)
+  }
+
+  /** Why entries were refused, and how many for each reason. */
+  get problems(): readonly string[] {
+    return [...this.#problems].map(([problem, count]) => (count === 1 ? problem : `${problem} (${count} times)`))
+  }
+}
+
+/** Entries of these kinds are an owner's to take up. The number behind the stroke is that of their form. */
+export interface Saves {
+  readonly savedKinds: readonly string[]
+  save(): Generator<SavedEntry>
+  /** All entries of its kinds, in the order in which they were saved; for a tracker that has seen no packet. */
+  restore(entries: readonly SavedEntry[], pause: Pause, uptake: Uptake): void
+}

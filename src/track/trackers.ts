@@ -23,7 +23,7 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
-import type { Pause, SavedEntry } from './saved.ts'
+import { type Pause, type SavedEntry, type Saves, Uptake } from './saved.ts'
 import type { SavedAssociation, SavedPair } from './saved-esp.ts'
 import type { SavedTunnel } from './saved-tunnel.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
@@ -72,6 +72,7 @@ export class Trackers {
   readonly #carriers = new Carriers()
   /** Null if another thread follows the flows. */
   readonly #ownFlows: LocalFlows | null
+  readonly #saving: readonly Saves[]
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. `flowSink` follows the flows inside carriers, if this thread is not to. */
   constructor(
@@ -114,6 +115,7 @@ export class Trackers {
     this.pptpCalls = new PptpCallTracker(inside, emit, this.anomalies, limits)
     this.pptpConnections = new PptpConnectionTracker(this.pptpCalls, emit, this.anomalies, limits)
     this.pppoe = new PppoeTracker(inside, emit, this.anomalies, limits)
+    this.#saving = [this.ike]
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -187,36 +189,46 @@ export class Trackers {
 
   /**
    * What a restarted sensor needs to go on with open things under their ids: tunnels with their sessions and PPP links, pairs of IPsec
-   * associations. Not flows, which are short, nor IKE SAs, PPTP and PPPoE, which are found again as from before the capture. Entries
-   * may be taken one after the other while packets go on.
+   * associations, IKE SAs. Not flows, which are short, nor PPTP and PPPoE, which are found again as from before the capture. Entries may
+   * be taken one after the other while packets go on.
    */
   *save(): Generator<SavedEntry> {
     for (const saved of this.esp.save()) yield { kind: 'pair' in saved ? 'esp.pair' : 'esp.association', saved }
     for (const tunnel of this.tunnels.save()) yield { kind: 'l2tp', saved: tunnel }
     for (const tunnel of this.v3.tunnels.save()) yield { kind: 'l2tpv3', saved: tunnel }
+    for (const tracker of this.#saving) yield* tracker.save()
   }
 
-  /** Takes up what `save` gave, before the first packet. What finds no room is left out, and counted. */
-  restore(entries: Iterable<SavedEntry>, pause: Pause): { readonly restored: number; readonly leftOut: number } {
+  /** Takes up what `save` gave, before the first packet. What finds no room or is damaged is left out, and counted. */
+  restore(entries: Iterable<SavedEntry>, pause: Pause): Uptake {
+    const uptake = new Uptake()
+    const byKind = new Map<string, SavedEntry[]>()
+    for (const tracker of this.#saving) {
+      const own: SavedEntry[] = []
+      for (const kind of tracker.savedKinds) byKind.set(kind, own)
+    }
     const pairs: SavedPair[] = []
     const associations: SavedAssociation[] = []
     const tunnels: SavedTunnel[] = []
-    for (const { kind, saved } of entries) {
+    for (const entry of entries) {
+      const { kind, saved } = entry
       if (kind === 'esp.pair') pairs.push((saved as { readonly pair: SavedPair }).pair)
       else if (kind === 'esp.association')
         associations.push((saved as { readonly association: SavedAssociation }).association)
-      else tunnels.push(saved as SavedTunnel)
+      else if (kind === 'l2tp' || kind === 'l2tpv3') tunnels.push(saved as SavedTunnel)
+      else if (byKind.has(kind)) byKind.get(kind)?.push(entry)
+      else uptake.refuse(kind, 'this version of the sensor does not know it')
     }
-    let restored = 0
-    let leftOut = 0
     // In the order in which their deadlines were set: what ends in one second ends in that order.
     for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {
       const tracker = tunnel.version === 2 ? this.tunnels : this.v3.tunnels
-      if (tracker.restore(tunnel, pause)) restored++
-      else leftOut++
+      uptake.take('l2tp', () => tracker.restore(tunnel, pause))
     }
     const esp = this.esp.restore(pairs, associations, pause)
-    return { restored: restored + esp.pairs, leftOut: leftOut + esp.leftOut }
+    uptake.restored += esp.pairs
+    uptake.leftOut += esp.leftOut
+    for (const tracker of this.#saving) tracker.restore(byKind.get(tracker.savedKinds[0]) ?? [], pause, uptake)
+    return uptake
   }
 
   /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
@@ -224,7 +236,6 @@ export class Trackers {
     yield* this.pppoe.finish(nowUs)
     yield* this.pptpConnections.finish(nowUs)
     yield* this.pptpCalls.finish(nowUs)
-    this.ike.finish(nowUs)
     yield* this.flows.finish()
   }
 

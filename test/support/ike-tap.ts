@@ -158,7 +158,12 @@ const SUITE: Transforms = [
 ]
 
 /** IKE_SA_INIT and IKE_AUTH, with the suite that is offered and the one that answers it. */
-export function version2(tap: Tap, pair: Cookies = PAIR, offer = SUITE, choice = offer): void {
+export function version2(
+  tap: Wire & { wait(seconds: number): unknown },
+  pair: Cookies = PAIR,
+  offer = SUITE,
+  choice = offer,
+): void {
   const fields = { ...pair, version: 0x20 }
   const fill = Number.parseInt(pair.initiator.slice(2, 6), 16) & 0x7f
   tap.up(message({ ...fields, responder: NO_COOKIE, exchange: 34, flags: 8 }, init2(offer)))

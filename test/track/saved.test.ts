@@ -1,48 +1,12 @@
 /** A sensor that is cut off in mid-stream, and one that goes on from what it left: together they tell what one would have told. */
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
-import type { SavedEntry } from '../../src/track/saved.ts'
-import { openCapture } from '../../src/capture/sources.ts'
 import { Random } from '../support/random.ts'
+import { cutOff, inFull, packetsOf, saved } from '../support/restart.ts'
 import type { SimulationOptions } from '../support/scenario.ts'
-import { named, type SensorOptions, TestSensor } from '../support/sensor.ts'
+import { named, TestSensor } from '../support/sensor.ts'
 import { simulate } from '../support/traffic.ts'
 import { translated, type TranslationOptions } from '../support/translate-l2tpv3.ts'
-
-type Packet = { readonly timeUs: number; readonly bytes: Uint8Array }
-
-async function packetsOf(url: URL): Promise<Packet[]> {
-  const source = await openCapture(fileURLToPath(url))
-  const { frame } = new TestSensor().sensor
-  const packets: Packet[] = []
-  while (await source.fill())
-    while (source.next(frame)) packets.push({ timeUs: frame.timeUs, bytes: frame.bytes.slice(frame.start, frame.end) })
-  await source.close()
-  return packets
-}
-
-/** As it comes back from a file. */
-function saved(run: TestSensor): SavedEntry[] {
-  return [...run.sensor.trackers.save()].map((entry) => JSON.parse(JSON.stringify(entry)))
-}
-
-function cutOff(packets: readonly Packet[], at: number, options: SensorOptions, missed = 0, silentUs = 0) {
-  const first = new TestSensor(options)
-  for (const { bytes, timeUs } of packets.slice(0, at)) first.see(bytes, timeUs)
-  const savedUs = first.sensor.nowUs
-  const entries = saved(first)
-  first.sensor.bus.origin = null
-  for (const _ of first.sensor.trackers.suspend(savedUs));
-  const second = new TestSensor(options)
-  const { leftOut } = second.sensor.trackers.restore(entries, { savedUs, nowUs: savedUs + missed + silentUs })
-  expect(leftOut).toBe(0)
-  for (const { bytes, timeUs } of packets.slice(at)) {
-    if (timeUs >= savedUs + missed) second.see(bytes, timeUs + silentUs)
-  }
-  second.finish()
-  return { first: first.events, second: second.events, entries }
-}
 
 /** What is told of tunnels, sessions and PPP links: flows are cut where the sensor is. */
 const told = (events: readonly EventDocument[]) =>
@@ -150,15 +114,7 @@ describe('L2TPv3', () => {
 })
 
 describe('IPsec', () => {
-  /** Not why they ended: IKE SAs are not taken up. */
-  const associations = (events: readonly EventDocument[]) =>
-    events
-      .filter(({ 'event.action': action }) => /^esp\.(association|tunnel)\./.test(action))
-      .map(
-        (event) =>
-          `${event['event.action']} ${event['esp.tunnel.uid']} ${event['esp.association.uid']} ${event['esp.spi']}`,
-      )
-      .sort()
+  const ASSOCIATIONS = /^esp\.(association|tunnel)\./
 
   test.each(['ipsec-ikev2.pcap', 'ipsec-psk-main.pcap', 'ipsec-espnull.pcap'])(
     '%s: associations go on under their ids, wherever the cut is',
@@ -173,7 +129,7 @@ describe('IPsec', () => {
       const from = (opened?.['borescope.frame.number'] ?? 0) + 1
       for (let at = from; at < packets.length; at += 7) {
         const { first, second } = cutOff(packets, at, {})
-        expect(associations([...first, ...second]), `cut at ${at}`).toEqual(associations(whole.events))
+        expect(inFull([...first, ...second], ASSOCIATIONS), `cut at ${at}`).toEqual(inFull(whole.events, ASSOCIATIONS))
       }
     },
   )
