@@ -15,8 +15,8 @@ export class TextIndex<R> {
   readonly #values = new Map<string, R[]>()
   /** Those of the values that are written as a number is. */
   readonly #numbers = new Map<number, R[]>()
-  /** Of each value a bit, by its length and its ends: most texts need not be looked up. */
-  readonly #sketch = new Uint8Array(SKETCH_BITS)
+  /** Of each value a mark, by its length and its ends: most texts need not be looked up. */
+  readonly #sketches: Uint8Array
   /** Whether a value is not ASCII: it may be another text's lower case that is longer. */
   #isBeyond = false
   readonly #starts: TextTrie<R> | null
@@ -24,9 +24,15 @@ export class TextIndex<R> {
   /** Parts that are too short for grams, or are not of ASCII characters. */
   readonly #parts: TextTrie<R> | null
   readonly #grams: GramIndex<R> | null
+  /** Texts in which nothing was found, by their sketches: the same few come again and again. */
+  readonly #barren: string[] = new Array(BARREN_SLOTS).fill('')
+  #found: (rule: R) => void = () => {}
+  #finds = 0
 
   constructor(sought: readonly SoughtText<R>[]) {
-    for (const { kind, text, rule } of sought) if (kind === 'value') this.#addValue(text, rule)
+    const values = sought.filter(({ kind }) => kind === 'value')
+    this.#sketches = new Uint8Array(2 ** Math.ceil(Math.log2(values.length * SKETCHES_A_VALUE + 1)))
+    for (const { text, rule } of values) this.#addValue(text, rule)
     const parts = sought.filter(({ kind }) => kind === 'part')
     const long = parts.filter(({ text }) => hasGram(text))
     const short = parts.filter(({ text }) => !hasGram(text))
@@ -43,7 +49,7 @@ export class TextIndex<R> {
     append(this.#values, text, rule)
     if (String(Number(text)) === text) append(this.#numbers, Number(text), rule)
     this.#isBeyond ||= !isAscii(text)
-    this.#sketch[sketchOf(text)] = 1
+    this.#sketches[sketchOf(text) & (this.#sketches.length - 1)] = 1
   }
 
   /** Calls `found` for what may be in a scalar; more than once, where it is there more than once. */
@@ -56,8 +62,21 @@ export class TextIndex<R> {
   }
 
   #lookText(text: string, found: (rule: R) => void): void {
-    if (this.#isBeyond || this.#sketch[sketchOf(text)] === 1) report(this.#values.get(lowerCase(text)), found)
-    this.#lookInside(text, found)
+    const sketch = sketchOf(text)
+    const slot = sketch % BARREN_SLOTS
+    if (this.#barren[slot] === text && text !== '') return
+    this.#found = found
+    const finds = this.#finds
+    const sketches = this.#sketches
+    if (this.#isBeyond || sketches[sketch & (sketches.length - 1)] === 1)
+      report(this.#values.get(lowerCase(text)), this.#find)
+    this.#lookInside(text, this.#find)
+    if (this.#finds === finds && text.length <= BARREN_CHARACTERS_MAX) this.#barren[slot] = text
+  }
+
+  readonly #find = (rule: R): void => {
+    this.#finds++
+    this.#found(rule)
   }
 
   get #isPartial(): boolean {
@@ -72,14 +91,18 @@ export class TextIndex<R> {
   }
 }
 
-const SKETCH_BITS = 8192
+const BARREN_SLOTS = 32
+/** Longer texts are not worth keeping. */
+const BARREN_CHARACTERS_MAX = 128
+/** For each value so many, of which it marks one. */
+const SKETCHES_A_VALUE = 32
 
 /** The same for texts that are the same in lower case, if that is ASCII. */
 function sketchOf(text: string): number {
   if (text === '') return 0
   const first = sketchCode(text.charCodeAt(0))
   const last = sketchCode(text.charCodeAt(text.length - 1))
-  return (text.length * 1031 + first * 61 + last) & (SKETCH_BITS - 1)
+  return text.length * 1031 + first * 61 + last
 }
 
 /** Of all characters beyond ASCII only the Kelvin sign is ASCII in lower case. */
