@@ -2,6 +2,7 @@
  * Clues: what an event shows if a rule matches it. Of every rule a few are chosen of which one is there in each event that the rule
  * matches, and that few other events have; by them it is found. The reverse is not true: an event with a clue need not match.
  */
+import { type Network, parseNetwork } from './cidr.ts'
 import type { Condition } from './condition.ts'
 import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
 import { isAscii, literalPattern, literalsOf, type Pattern, parsePattern, plainText } from './pattern.ts'
@@ -16,6 +17,8 @@ export type Clue =
   | { readonly kind: 'part'; readonly field: string | null; readonly text: string }
   /** The field is a number not below `min` and one not above `max`; of a list, the same one or two. */
   | { readonly kind: 'number'; readonly field: string; readonly min: number; readonly max: number }
+  /** The field is an address in the network. */
+  | { readonly kind: 'network'; readonly field: string; readonly network: Network }
   /** The field is there. */
   | { readonly kind: 'present'; readonly field: string }
 
@@ -58,7 +61,7 @@ const TEXT_MODIFIERS: ReadonlySet<string> = new Set([...PLACES, ...ENCODINGS, 'a
 const BOUNDS = { lt: false, lte: false, gt: true, gte: true } as const
 
 /** In how many events something is expected, by experience. */
-const LIKELY = { bound: 0.4, range: 0.1, present: 0.8 } as const
+const LIKELY = { bound: 0.4, range: 0.1, network: 0.2, present: 0.8 } as const
 /** To look at all of an event is the last choice. */
 const ANYWHERE = 1
 
@@ -105,6 +108,10 @@ class Finder {
     if (modifiers.includes('re')) {
       const texts = regexLiterals(String(value), modifiers.includes('i'))
       return texts?.map((text) => ({ kind: 'part', field, text })) ?? null
+    }
+    if (modifiers.includes('cidr')) {
+      const network = field === null ? null : parseNetwork(String(value))
+      return network === null ? null : [{ kind: 'network', field: field!, network }]
     }
     const [modifier] = modifiers.filter((name) => name !== 'all')
     if (field !== null && modifier !== undefined && modifier in BOUNDS && typeof value === 'number') {
@@ -164,8 +171,9 @@ class Finder {
         return 2 ** -clue.text.length
       case 'number':
         return Number.isFinite(clue.min) && Number.isFinite(clue.max) ? LIKELY.range : LIKELY.bound
+      case 'network':
       case 'present':
-        return LIKELY.present
+        return LIKELY[clue.kind]
     }
   }
 }

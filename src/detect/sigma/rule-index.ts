@@ -5,6 +5,7 @@
 import { type Clue, cluesOf, countValues } from './clues.ts'
 import { numberOf } from './compile.ts'
 import type { EventModel } from './model.ts'
+import { NetworkIndex } from './network-index.ts'
 import { NumberIndex } from './number-index.ts'
 import type { SigmaRule } from './parse.ts'
 import type { Shape } from './shapes.ts'
@@ -20,6 +21,7 @@ interface FieldIndex<E, R> {
   readonly present: readonly R[]
   readonly texts: TextIndex<R> | null
   readonly numbers: NumberIndex<R> | null
+  readonly networks: NetworkIndex<R> | null
 }
 
 type Found<R> = (rule: R) => void
@@ -57,6 +59,7 @@ export class RuleIndex<E, R extends { readonly rule: SigmaRule }> {
       present: [...new Set(filed.filter(({ clue }) => clue.kind === 'present').map(({ rule }) => rule))],
       texts: textsOf(filed),
       numbers: numbersOf(filed),
+      networks: networksOf(filed),
     }))
   }
 
@@ -85,33 +88,32 @@ export class RuleIndex<E, R extends { readonly rule: SigmaRule }> {
   }
 }
 
-function look<E, R>({ read, present, texts, numbers }: FieldIndex<E, R>, event: E, found: Found<R>): void {
-  const value = read(event)
+function look<E, R>(field: FieldIndex<E, R>, event: E, found: Found<R>): void {
+  const value = field.read(event)
   if (value === undefined) return
+  const { present, texts, numbers, networks } = field
   for (let i = 0; i < present.length; i++) found(present[i])
   if (value === null) return
   if (Array.isArray(value)) {
-    lookInList(value, texts, numbers, found)
+    lookInList(value, field, found)
     return
   }
   texts?.look(value, found)
+  networks?.look(value, found)
   if (numbers === null) return
   const number = numberOf(value)
   numbers.look(number, number, found)
 }
 
 /** Of a list one element may be above the lower bound of a rule, and another one below the upper. */
-function lookInList<R>(
-  values: readonly unknown[],
-  texts: TextIndex<R> | null,
-  numbers: NumberIndex<R> | null,
-  found: Found<R>,
-): void {
+function lookInList<E, R>(values: readonly unknown[], field: FieldIndex<E, R>, found: Found<R>): void {
+  const { texts, numbers, networks } = field
   let low = Number.POSITIVE_INFINITY
   let high = Number.NEGATIVE_INFINITY
   for (const value of values) {
     if (value === undefined || value === null) continue
     texts?.look(value, found)
+    networks?.look(value, found)
     const number = numberOf(value)
     if (number < low) low = number
     if (number > high) high = number
@@ -119,16 +121,19 @@ function lookInList<R>(
   if (low <= high) numbers?.look(low, high, found)
 }
 
-function textsOf<R>(filed: readonly { readonly clue: Clue; readonly rule: R }[]): TextIndex<R> | null {
-  const sought = filed.flatMap(({ clue, rule }) =>
-    clue.kind === 'number' || clue.kind === 'present' ? [] : [{ kind: clue.kind, text: clue.text, rule }],
-  )
+type Filed<R> = readonly { readonly clue: Clue; readonly rule: R }[]
+
+function textsOf<R>(filed: Filed<R>): TextIndex<R> | null {
+  const sought = filed.flatMap(({ clue, rule }) => ('text' in clue ? [{ kind: clue.kind, text: clue.text, rule }] : []))
   return sought.length === 0 ? null : new TextIndex(sought)
 }
 
-function numbersOf<R>(filed: readonly { readonly clue: Clue; readonly rule: R }[]): NumberIndex<R> | null {
-  const ranges = filed.flatMap(({ clue, rule }) =>
-    clue.kind === 'number' ? [{ min: clue.min, max: clue.max, rule }] : [],
-  )
+function numbersOf<R>(filed: Filed<R>): NumberIndex<R> | null {
+  const ranges = filed.flatMap(({ clue, rule }) => ('min' in clue ? [{ min: clue.min, max: clue.max, rule }] : []))
   return ranges.length === 0 ? null : new NumberIndex(ranges)
+}
+
+function networksOf<R>(filed: Filed<R>): NetworkIndex<R> | null {
+  const networks = filed.flatMap(({ clue, rule }) => ('network' in clue ? [{ network: clue.network, rule }] : []))
+  return networks.length === 0 ? null : new NetworkIndex(networks)
 }

@@ -5,7 +5,7 @@ import { isAscii, lowerCase } from './pattern.ts'
 import { lowerCode, TextTrie } from './text-trie.ts'
 
 export interface SoughtText<R> {
-  readonly kind: Exclude<Clue['kind'], 'number' | 'present'>
+  readonly kind: Extract<Clue, { text: string }>['kind']
   /** In lower case. */
   readonly text: string
   readonly rule: R

@@ -11,6 +11,7 @@ function clues(detection: string, known: string | null = null): string[] | null 
 
 function written(clue: Clue): string {
   if (clue.kind === 'present') return `${clue.field} is there`
+  if (clue.kind === 'network') return `${clue.field} in /${clue.network.prefix}`
   if (clue.kind === 'number') return `${clue.field} from ${clue.min} to ${clue.max}`
   return `${clue.field} ${clue.kind} ${clue.text}`
 }
@@ -39,7 +40,7 @@ describe('the clues of a rule', () => {
     ['s: { a|hour|gt: 5 }\ncondition: s', ['a is there']],
     ['s: { a|re: "ab.*cdef" }\ncondition: s', ['a part cdef']],
     ['s: { a|re: "[ab].*" }\ncondition: s', ['a is there']],
-    ['s: { a|cidr: 192.0.2.0/24 }\ncondition: s', ['a is there']],
+    ['s: { a|cidr: [192.0.2.0/24, 2001:db8::/32] }\ncondition: s', ['a in /24', 'a in /32']],
     ['s: { a|fieldref: b }\ncondition: s', ['a is there']],
     ['s: { a|exists: true }\ncondition: s', ['a is there']],
     ["s: { a: '*' }\ncondition: s", ['a is there']],
