@@ -87,9 +87,7 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   },
   stored: {
     has: (name) => !isDerived(name),
-    each(document, seen) {
-      for (const name in document) seen(name)
-    },
+    names: Object.keys,
   },
   some(document, test) {
     for (const value of Object.values(document)) {

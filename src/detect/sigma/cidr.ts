@@ -2,18 +2,33 @@
 
 export type AddressTest = (address: string) => boolean
 
-/** Null if `text` is not a network. Bits beyond the prefix are ignored; an address alone is a network of one. */
-export function compileCidr(text: string): AddressTest | null {
+export interface Network {
+  /** The address as an unsigned integer; −1 if it is one of IPv6. */
+  readonly ipv4: number
+  /** Eight 16-bit numbers; none if it is one of IPv4. */
+  readonly groups: readonly number[]
+  readonly prefix: number
+}
+
+/** Null if `text` is not a network. Bits beyond the prefix may be set; an address alone is a network of one. */
+export function parseNetwork(text: string): Network | null {
   const slash = text.indexOf('/')
   const address = slash < 0 ? text : text.slice(0, slash)
   const ipv4 = parseIpv4(address)
-  const ipv6: number[] = []
-  if (ipv4 < 0 && !parseIpv6(address, ipv6)) return null
+  const groups: number[] = []
+  if (ipv4 < 0 && !parseIpv6(address, groups)) return null
   const width = ipv4 >= 0 ? 32 : 128
   const suffix = slash < 0 ? String(width) : text.slice(slash + 1)
   if (!/^[0-9]{1,3}$/.test(suffix) || Number(suffix) > width) return null
-  const prefix = Number(suffix)
-  return ipv4 >= 0 ? ipv4Test(ipv4, prefix) : ipv6Test(ipv6, prefix)
+  return { ipv4, groups, prefix: Number(suffix) }
+}
+
+/** Null if `text` is not a network. */
+export function compileCidr(text: string): AddressTest | null {
+  const network = parseNetwork(text)
+  if (network === null) return null
+  const { ipv4, groups, prefix } = network
+  return ipv4 >= 0 ? ipv4Test(ipv4, prefix) : ipv6Test(groups, prefix)
 }
 
 function ipv4Test(network: number, prefix: number): AddressTest {
@@ -22,10 +37,7 @@ function ipv4Test(network: number, prefix: number): AddressTest {
   const groups: number[] = []
   return (address) => {
     let value = parseIpv4(address)
-    // ::ffff:192.0.2.1 is the same host (RFC 4291 section 2.5.5.2).
-    if (value < 0 && address.includes(':') && parseIpv6(address, groups) && isMapped(groups)) {
-      value = groups[6] * 0x10000 + groups[7]
-    }
+    if (value < 0 && address.includes(':') && parseIpv6(address, groups)) value = mappedIpv4(groups)
     return value >= start && value < start + size
   }
 }
@@ -43,12 +55,14 @@ function ipv6Test(network: readonly number[], prefix: number): AddressTest {
   }
 }
 
-function isMapped(groups: readonly number[]): boolean {
-  return groups[5] === 0xffff && groups[0] + groups[1] + groups[2] + groups[3] + groups[4] === 0
+/** ::ffff:192.0.2.1 is the same host as 192.0.2.1 (RFC 4291 section 2.5.5.2); −1 for any other address. */
+export function mappedIpv4(groups: readonly number[]): number {
+  const isMapped = groups[5] === 0xffff && groups[0] + groups[1] + groups[2] + groups[3] + groups[4] === 0
+  return isMapped ? groups[6] * 0x10000 + groups[7] : -1
 }
 
 /** As an unsigned integer; −1 if it is none. */
-function parseIpv4(text: string): number {
+export function parseIpv4(text: string): number {
   let value = 0
   let octet = -1
   let dots = 0
@@ -67,7 +81,7 @@ function parseIpv4(text: string): number {
 }
 
 /** Fills `groups` with eight 16-bit numbers. A zone (`%eth0`) is left out. */
-function parseIpv6(text: string, groups: number[]): boolean {
+export function parseIpv6(text: string, groups: number[]): boolean {
   const zone = text.indexOf('%')
   const halves = (zone < 0 ? text : text.slice(0, zone)).split('::')
   if (halves.length > 2) return false

@@ -8,7 +8,15 @@ import { compileCidr } from './cidr.ts'
 import type { Condition } from './condition.ts'
 import type { EventModel } from './model.ts'
 import type { Detection, DetectionItem, SigmaRule, SigmaScalar } from './parse.ts'
-import { compilePatterns, literalPattern, lowerCase, type Pattern, parsePattern, plainText } from './pattern.ts'
+import {
+  compilePatterns,
+  isAscii,
+  literalPattern,
+  lowerCase,
+  type Pattern,
+  parsePattern,
+  plainText,
+} from './pattern.ts'
 import { compileRegex, RegexError } from './regex.ts'
 import { type Requirements, requiredOf } from './requirements.ts'
 import { ENCODINGS, fail, PLACES, transform } from './values.ts'
@@ -238,8 +246,8 @@ const COMPARE: Readonly<Record<Order | 'eq', (a: number, b: number) => boolean>>
   eq: (a, b) => a === b,
 }
 
-/** NaN compares as false with everything. */
-function numberOf(value: unknown): number {
+/** What bounds are compared with. NaN, for what is no number, compares as false with everything. */
+export function numberOf(value: unknown): number {
   if (typeof value === 'number') return value
   return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
 }
@@ -350,11 +358,6 @@ function singleText(only: string, cased: boolean): ValueTest {
     if (text === null || text.length !== only.length) return false
     return text === only || (!cased && text.toLowerCase() === only)
   }
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false
-  return true
 }
 
 /** A scalar as text; null for what is none. */

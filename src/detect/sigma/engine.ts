@@ -11,19 +11,17 @@
  * An `EventModel` (model.ts) says how fields, ids and times are read; state.ts makes a document of what is remembered. Whatever
  * cannot be understood or run as a whole is refused with file, line and reason.
  *
- * Rules are filed by their log source, by the value of one discriminating field, and by the values of what other fields they
- * require, and by the parts of texts that they look for, so that an event meets only the rules that may match it, however many
- * there are.
+ * Rules are told apart by their log source, by the value of one discriminating field, and by what else an event shows if they match
+ * it (clues.ts, rule-index.ts), so that an event meets only the rules that may match it, however many there are.
  */
 import { type CompiledRule, compileRule } from './compile.ts'
 import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
-import { type FieldMark, FieldMarks } from './field-marks.ts'
 import type { EventModel } from './model.ts'
-import { isIndexable, NeedleIndex } from './needle-index.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { lowerCase } from './pattern.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
-import { type Needle, neededBy, needlesOf } from './requirements.ts'
+import { RuleIndex } from './rule-index.ts'
+import { Shapes } from './shapes.ts'
 import type { Restored, StateCodec, StateEntry } from './state.ts'
 
 export interface EngineOptions {
@@ -38,48 +36,27 @@ export interface EngineHandlers<E, S> extends Pick<CorrelatorHandlers<E, S>, 'fi
   matched(rule: SigmaRule, event: E): void
 }
 
-/** The rules for events of one log source, filed. Ask for it once a source, not once an event. */
-export type SourceRules<E> = Shelf<E>
-
 interface ActiveRule<E> extends CompiledRule<E> {
+  /** In this order the rules that may match an event are tested. */
+  readonly number: number
+  /** The event for which it was found last. */
+  found: number
   /** False if it only serves correlations. */
   readonly alone: boolean
   readonly consumers: Consumer<E>[]
 }
 
 /**
- * Rules to be tested one by one; those that need a field at all; rules filed by the value of a field that each requires; rules filed
- * by parts of texts.
+ * The rules for events of one log source, told apart first by the value that they want of the discriminating field, then by what
+ * else an event shows. Ask for it once a source, not once an event.
  */
-interface Shelf<E> {
-  /** Null where the rules name few fields. */
-  readonly marks: FieldMarks<E> | null
-  readonly loose: readonly ActiveRule<E>[]
-  readonly needing: readonly FieldRules<E>[]
-  readonly files: readonly RuleFile<E>[]
-  readonly needles: NeedleIndex<E, SoughtRule<E>> | null
-}
-
-interface FieldReader<E> {
-  readonly mark: FieldMark | null
-  readonly read: (event: E) => unknown
-}
-
-/** Rules that cannot match an event without any of the fields. */
-interface FieldRules<E> {
-  readonly fields: readonly FieldReader<E>[]
-  readonly rules: readonly ActiveRule<E>[]
-}
-
-interface SoughtRule<E> {
-  readonly active: ActiveRule<E>
-  readonly needles: readonly Needle[] | null
-}
-
-interface RuleFile<E> extends FieldReader<E> {
-  readonly byValue: ReadonlyMap<string, Shelf<E>>
-  /** For a list, which may hold several of the values. */
-  readonly all: readonly ActiveRule<E>[]
+export interface SourceRules<E> {
+  /** Null where it is quicker to ask for the fields. */
+  readonly shapes: Shapes | null
+  readonly discriminate: ((event: E) => unknown) | null
+  readonly byValue: ReadonlyMap<string, RuleIndex<E, ActiveRule<E>>>
+  /** Rules that want no certain value. */
+  readonly others: RuleIndex<E, ActiveRule<E>>
 }
 
 interface Consumer<E> {
@@ -97,8 +74,10 @@ export class SigmaEngine<E, S> {
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
   #evaluations = 0
-  /** What is being observed, for the rules that an index finds. */
-  #event: E | null = null
+  #events = 0
+  /** Rules that may match the event that is being observed, in their order; then what is left of earlier ones. */
+  readonly #candidates: ActiveRule<E>[] = []
+  #count = 0
 
   constructor(
     content: { readonly rules: readonly SigmaRule[]; readonly correlations: readonly SigmaCorrelation[] },
@@ -126,36 +105,32 @@ export class SigmaEngine<E, S> {
         fits(logsource.service, source.service)
       )
     })
-    return shelve(rules, this.#discriminator, this.#model)
+    return sourceRules(rules, this.#discriminator, this.#model)
   }
 
+  /** Handlers must not call it. */
   observe(event: E, source: SourceRules<E>): void {
-    const { marks, loose, needing, files, needles } = source
-    marks?.look(event)
-    for (let i = 0; i < loose.length; i++) this.#test(loose[i], event)
-    for (let i = 0; i < needing.length; i++) {
-      const { fields, rules } = needing[i]
-      if (!hasAny(event, fields, marks)) continue
-      for (let j = 0; j < rules.length; j++) this.#test(rules[j], event)
-    }
-    for (let i = 0; i < files.length; i++) {
-      const file = files[i]
-      if (marks !== null && !marks.mayHave(file.mark)) continue
-      const value = file.read(event)
-      if (value === undefined || value === null) continue
-      if (Array.isArray(value)) {
-        for (const rule of file.all) this.#test(rule, event)
-        continue
-      }
-      const shelf = file.byValue.get(typeof value === 'string' ? lowerCase(value) : String(value))
-      if (shelf !== undefined) this.observe(event, shelf)
-    }
-    if (needles === null) return
-    this.#event = event
-    needles.search(event, this.#testFound, marks)
+    const { shapes, discriminate, byValue, others } = source
+    const shape = shapes === null ? null : shapes.of(this.#model.stored!.names(event))
+    this.#events++
+    others.search(event, shape, this.#note)
+    const value = discriminate?.(event)
+    if (Array.isArray(value)) for (const each of value) byValue.get(textOf(each))?.search(event, shape, this.#note)
+    else if (value !== undefined && value !== null) byValue.get(textOf(value))?.search(event, shape, this.#note)
+    const count = this.#count
+    this.#count = 0
+    for (let i = 0; i < count; i++) this.#test(this.#candidates[i], event)
   }
 
-  readonly #testFound = ({ active }: SoughtRule<E>): void => this.#test(active, this.#event!)
+  /** A rule that may match the event: into its place among the others. */
+  readonly #note = (active: ActiveRule<E>): void => {
+    if (active.found === this.#events) return
+    active.found = this.#events
+    const candidates = this.#candidates
+    let i = this.#count++
+    for (; i > 0 && candidates[i - 1].number > active.number; i--) candidates[i] = candidates[i - 1]
+    candidates[i] = active
+  }
 
   #test(active: ActiveRule<E>, event: E): void {
     this.#evaluations++
@@ -214,125 +189,38 @@ export class SigmaEngine<E, S> {
   }
 }
 
-/** So few rules are tested as fast as they are looked up. */
-const LOOSE_MAX = 4
-/** From so many fields on an event is asked which of them it has. */
-const FIELDS_MIN = 24
-/** A rule with many values in many fields stands in the product of them: this bounds the power. */
-const DEPTH_MAX = 3
+/** From so many fields on, that rules ask for, an event is asked which of them it has. */
+const FIELDS_MIN = 12
 
-/**
- * First by `discriminator`, then by whatever field tells most of the remaining rules apart. A rule stands in one file
- * of a shelf only, so that an event meets it once.
- */
-function shelve<E>(
+function sourceRules<E>(
   rules: readonly ActiveRule<E>[],
   discriminator: string | null,
   model: EventModel<E, unknown>,
-  filed: readonly string[] = [],
-): Shelf<E> {
-  const marks = model.stored === undefined ? null : new FieldMarks<E>(model.stored)
-  const files: RuleFile<E>[] = []
-  let loose = rules
-  for (;;) {
-    const first = filed.length === 0 && files.length === 0
-    const preferred = first ? discriminator : null
-    const field = preferred ?? (loose.length > LOOSE_MAX && filed.length < DEPTH_MAX ? mostTelling(loose, filed) : null)
-    if (field === null) {
-      const shelf = { ...byTexts(loose, model, marks, filed), files }
-      return { ...shelf, marks: marks !== null && marks.fields >= FIELDS_MIN ? marks : null }
-    }
-    const all = loose.filter(({ required }) => required.has(field))
-    const groups = new Map<string, ActiveRule<E>[]>()
-    for (const rule of all) {
-      for (const value of rule.required.get(field)!) {
-        const group = groups.get(value)
-        if (group === undefined) groups.set(value, [rule])
-        else group.push(rule)
-      }
-    }
-    const byValue = new Map<string, Shelf<E>>()
-    for (const [value, group] of groups) byValue.set(value, shelve(group, discriminator, model, [...filed, field]))
-    files.push({ mark: marks?.of(field) ?? null, read: model.field(field), byValue, all })
-    loose = loose.filter(({ required }) => !required.has(field))
-  }
-}
-
-/** So many rules are worth a walk over the texts. */
-const NEEDLES_MIN = 12
-
-function byTexts<E>(
-  rules: readonly ActiveRule<E>[],
-  model: EventModel<E, unknown>,
-  marks: FieldMarks<E> | null,
-  filed: readonly string[],
-): Omit<Shelf<E>, 'files' | 'marks'> {
-  const sought = rules.map((active) => ({ active, needles: needlesOf(active.rule, filed) }))
-  const indexable = sought.filter(isIndexable)
-  if (indexable.length < NEEDLES_MIN) return { ...byPresence(rules, model, marks, filed), needles: null }
-  const others = sought.filter((rule) => !isIndexable(rule)).map(({ active }) => active)
-  const needles = new NeedleIndex<E, SoughtRule<E>>(indexable, model, marks)
-  return { ...byPresence(others, model, marks, filed), needles }
-}
-
-/** Rules that need the same fields stand together. */
-function byPresence<E>(
-  rules: readonly ActiveRule<E>[],
-  model: EventModel<E, unknown>,
-  marks: FieldMarks<E> | null,
-  filed: readonly string[],
-): Pick<Shelf<E>, 'loose' | 'needing'> {
-  if (rules.length <= LOOSE_MAX) return { loose: rules, needing: [] }
-  const loose: ActiveRule<E>[] = []
-  const byFields = new Map<string, { names: ReadonlySet<string>; rules: ActiveRule<E>[] }>()
+): SourceRules<E> {
+  const groups = new Map<string, ActiveRule<E>[]>()
+  const others: ActiveRule<E>[] = []
   for (const active of rules) {
-    const names = neededBy(active.rule, filed)
-    if (names === null) {
-      loose.push(active)
-      continue
+    const values = discriminator === null ? undefined : active.required.get(discriminator)
+    if (values === undefined) others.push(active)
+    for (const value of values ?? []) {
+      const group = groups.get(value)
+      if (group === undefined) groups.set(value, [active])
+      else group.push(active)
     }
-    const key = JSON.stringify([...names].sort())
-    const group = byFields.get(key) ?? { names, rules: [] }
-    byFields.set(key, group)
-    group.rules.push(active)
   }
-  const needing = [...byFields.values()].map((group) => ({
-    fields: [...group.names].map((name) => ({ mark: marks?.of(name) ?? null, read: model.field(name) })),
-    rules: group.rules,
-  }))
-  return { loose, needing }
+  const byValue = new Map([...groups].map(([value, group]) => [value, new RuleIndex(group, model, discriminator)]))
+  const index = new RuleIndex<E, ActiveRule<E>>(others, model, null)
+  const asked = index.fields + Math.max(0, ...[...byValue.values()].map(({ fields }) => fields))
+  return {
+    shapes: model.stored === undefined || asked < FIELDS_MIN ? null : new Shapes(),
+    discriminate: discriminator === null ? null : model.field(discriminator),
+    byValue,
+    others: index,
+  }
 }
 
-function hasAny<E>(event: E, fields: readonly FieldReader<E>[], marks: FieldMarks<E> | null): boolean {
-  for (let i = 0; i < fields.length; i++) {
-    const { mark, read } = fields[i]
-    if (marks !== null && !marks.mayHave(mark)) continue
-    const value = read(event)
-    if (value !== undefined && value !== null) return true
-  }
-  return false
-}
-
-/** The field for which the rules require the most different values; null if none tells any apart. */
-function mostTelling<E>(rules: readonly ActiveRule<E>[], filed: readonly string[]): string | null {
-  const values = new Map<string, Set<string>>()
-  for (const { required } of rules) {
-    for (const [field, wanted] of required) {
-      if (filed.includes(field)) continue
-      const known = values.get(field) ?? new Set()
-      for (const value of wanted) known.add(value)
-      values.set(field, known)
-    }
-  }
-  let best: string | null = null
-  let most = 1
-  for (const [field, known] of values) {
-    if (known.size > most) {
-      best = field
-      most = known.size
-    }
-  }
-  return best
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? lowerCase(value) : String(value)
 }
 
 /** A rule or a correlation that correlations may refer to. */
@@ -383,7 +271,7 @@ class Builder<E, S> {
   #addRule(rule: SigmaRule): void {
     try {
       const compiled = compileRule(rule, this.#model)
-      const active = { ...compiled, alone: this.#isAlone(rule), consumers: [] }
+      const active = { ...compiled, number: this.rules.length, found: 0, alone: this.#isAlone(rule), consumers: [] }
       this.rules.push(active)
       for (const name of namesOf(rule)) this.#references.set(name, { header: rule, consumers: active.consumers })
     } catch (error) {

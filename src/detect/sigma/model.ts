@@ -7,7 +7,8 @@ export interface EventModel<E, S> {
   /** Where an event can be asked for the names of its fields: `has` tells those names from fields that are made up of others. */
   readonly stored?: {
     has(name: string): boolean
-    each(event: E, seen: (name: string) => void): void
+    /** In the order in which they stand: events that were made alike are the same in it. */
+    names(event: E): readonly string[]
   }
   /** True if `test` holds for any value in the event (keyword searches); list elements are values of their own. */
   some(event: E, test: (value: unknown) => boolean): boolean

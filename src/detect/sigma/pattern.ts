@@ -53,16 +53,6 @@ export function plainText(pattern: Pattern): string | null {
   return text
 }
 
-/** The runs of plain characters of a pattern, in their order. */
-export function literalsOf(pattern: Pattern): string[] {
-  const runs: string[] = ['']
-  for (const token of pattern) {
-    if (token < 0) runs.push('')
-    else runs[runs.length - 1] += String.fromCharCode(token)
-  }
-  return runs
-}
-
 export function openStart(pattern: Pattern): Pattern {
   return pattern[0] === ANY_RUN ? pattern : [ANY_RUN, ...pattern]
 }
@@ -209,6 +199,35 @@ function segmentOf(tokens: readonly Token[], cased: boolean): Segment {
   return { length: folded.length, text: null, tokens: folded }
 }
 
+/** A run of plain characters in a pattern, and whether every text that the pattern fits begins or ends with it. */
+export interface Literal {
+  readonly text: string
+  readonly isStart: boolean
+  readonly isEnd: boolean
+}
+
+/** The runs of plain characters as they are compared, in their order; unless `cased` with text that was lower-cased. */
+export function literalsOf(pattern: Pattern, cased: boolean): Literal[] {
+  const segments = segmentsOf(pattern, cased)
+  return segments.flatMap(({ text, tokens }, i) => {
+    const runs = text === null ? plainRuns(tokens) : [text]
+    return runs.map((run, j) => ({
+      text: run,
+      isStart: i === 0 && j === 0,
+      isEnd: i === segments.length - 1 && j === runs.length - 1,
+    }))
+  })
+}
+
+function plainRuns(tokens: readonly Token[]): string[] {
+  const runs = ['']
+  for (const token of tokens) {
+    if (token < 0) runs.push('')
+    else runs[runs.length - 1] += String.fromCharCode(token)
+  }
+  return runs
+}
+
 /** Between anchored ends, the leftmost place of each segment is as good as any other: no need to look back. */
 function matchSegments(text: string, segments: readonly Segment[]): boolean {
   const first = segments[0]
@@ -241,6 +260,11 @@ function standsAt(text: string, segment: Segment, at: number): boolean {
     const code = text.charCodeAt(at + i)
     if (token === ANY_DASH ? !DASHES.includes(code) : code !== token) return false
   }
+  return true
+}
+
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false
   return true
 }
 

@@ -46,6 +46,11 @@ export function compileRegex(source: string, flags: RegexFlags): TextTest {
   return (text) => (text.length > longest ? automaton.finds(text) : native!.test(text))
 }
 
+/** The pattern as it is read. Throws RegexError. */
+export function parseRegex(source: string, flags: RegexFlags): RegexNode {
+  return new RegexParser(source, flags).parse()
+}
+
 /**
  * How long a text may be so that a backtracking engine takes no more than `steps`: at each place, it may try every choice of the
  * bounded repetitions, and, where there is one without bound, every length of it.
@@ -71,7 +76,7 @@ function nativeRegex(source: string, flags: RegexFlags): RegExp | null {
 }
 
 /** Which UTF-16 code units: a table for ASCII, ranges (pairs, inclusive) beyond. */
-interface CharSet {
+export interface CharSet {
   readonly ascii: Uint8Array
   readonly ranges: readonly number[]
   readonly negated: boolean
@@ -80,7 +85,7 @@ interface CharSet {
 
 type Assertion = 'start' | 'end' | 'line_start' | 'line_end' | 'last_line_end' | 'boundary' | 'no_boundary'
 
-type RegexNode =
+export type RegexNode =
   | { readonly kind: 'empty' }
   | { readonly kind: 'set'; readonly set: CharSet }
   | { readonly kind: 'assert'; readonly assertion: Assertion }
@@ -153,7 +158,7 @@ function holds(ranges: readonly number[], code: number, ignoreCase: boolean): bo
   )
 }
 
-function hasCode(set: CharSet, code: number): boolean {
+export function hasCode(set: CharSet, code: number): boolean {
   return code < 128 ? set.ascii[code] === 1 : holds(set.ranges, code, set.ignoreCase) !== set.negated
 }
 

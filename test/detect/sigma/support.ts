@@ -13,9 +13,7 @@ export const PLAIN: EventModel<Plain, number> = {
   field: (name) => (event) => event[name],
   stored: {
     has: () => true,
-    each(event, seen) {
-      for (const name of Object.keys(event)) seen(name)
-    },
+    names: Object.keys,
   },
   some: (event, test) => Object.values(event).flat().some(test),
   id: (event) => String(event['id']),
