@@ -20,7 +20,7 @@ export class LinksAtHand {
   of(carrier: Carrier): PppLink {
     const { link } = carrier
     if (link instanceof PppLink) return link
-    const taken = link === null ? new PppLink() : unpackLink(link)
+    const taken = link === null ? new PppLink() : unpackLink(link, carrier.userName)
     const place = this.#taken++ % this.#max
     if (place < this.#carriers.length) putAway(this.#carriers[place])
     this.#carriers[place] = carrier
@@ -32,6 +32,6 @@ export class LinksAtHand {
 
 /** What the packed form has no room for stays as it is. */
 function putAway(carrier: Carrier): void {
-  const { link } = carrier
-  if (link instanceof PppLink && link.isPlain) carrier.link = packLink(link)
+  const { link, userName } = carrier
+  if (link instanceof PppLink && link.isPlain) carrier.link = packLink(link, userName)
 }

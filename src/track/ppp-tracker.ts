@@ -167,7 +167,7 @@ export class PppLinkTracker {
 
   carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
     if (carrier.link === null) return
-    const link = typeof carrier.link === 'string' ? unpackLink(carrier.link) : carrier.link
+    const link = typeof carrier.link === 'string' ? unpackLink(carrier.link, carrier.userName) : carrier.link
     this.#tellOpen(carrier, link, timeUs, true)
     this.#tellClosed(carrier, link, timeUs, link.terminationReason ?? reason)
     carrier.link = null
