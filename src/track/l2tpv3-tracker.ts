@@ -16,7 +16,6 @@ import { isAtmCell, type L2tpV3Layout, L2tpV3DataView } from '../wire/l2tpv3-dat
 import { ETHERTYPE, LINKTYPE, LinkView } from '../wire/link.ts'
 import { PPP } from '../wire/ppp.ts'
 import type { Anomalies } from './anomalies.ts'
-import type { CarrierOwner } from './carrier.ts'
 import { type ControlMessage, foundIn } from './control-message.ts'
 import { Version3 } from './dialect.ts'
 import type { Inside } from './inside.ts'
@@ -341,8 +340,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
 
   // --- what the session tracker asks and tells
 
-  make(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number): Session {
-    return new V3Session(index, columns, owner, ownerNumber)
+  make(index: number, columns: SessionColumns): Session {
+    return new V3Session(index, columns)
   }
 
   heard(session: Session, tunnel: Tunnel, sender: Role, message: ControlMessage): void {

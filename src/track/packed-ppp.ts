@@ -52,33 +52,36 @@ const LOGIN_FIELDS = [
 ] as const satisfies readonly (keyof Login)[]
 
 /**
- * The values of its parts in JSON, nothing for one that is as in a link of which nothing is known yet, and a sign for one that is
- * as the value before it.
+ * The values of its parts in JSON, nothing for one that is as in a link of which nothing is known yet, and signs for one that is as
+ * the value before it, and for the name of the user, which the carrier keeps as well.
  */
 export type PackedLink = string
 
-// None of them begins a JSON text, and the first two are in none.
+// The first two are in no JSON text, and none begins with the others.
 const BETWEEN_PARTS = '\n'
 const BETWEEN_VALUES = '\t'
 const AS_BEFORE = '='
+const USER_NAME = '@'
 
 const UNKNOWN = new PppLink()
 
-export function packLink(link: PppLink): PackedLink {
+/** `userName` is that of the carrier. */
+export function packLink(link: PppLink, userName: string | undefined): PackedLink {
   return [
-    pack(link, UNKNOWN, LINK_FIELDS),
-    ...ROLES.map((role) => pack(link.agreed[role], UNKNOWN.agreed[role], AGREED_FIELDS)),
-    ...ROLES.map((role) => pack(link.loginOf(role), UNKNOWN.loginOf(role), LOGIN_FIELDS)),
+    pack(link, UNKNOWN, LINK_FIELDS, userName),
+    ...ROLES.map((role) => pack(link.agreed[role], UNKNOWN.agreed[role], AGREED_FIELDS, userName)),
+    ...ROLES.map((role) => pack(link.loginOf(role), UNKNOWN.loginOf(role), LOGIN_FIELDS, userName)),
   ].join(BETWEEN_PARTS)
 }
 
-export function unpackLink(packed: PackedLink): PppLink {
+/** `userName` is the same as when it was packed. */
+export function unpackLink(packed: PackedLink, userName: string | undefined): PppLink {
   const link = new PppLink()
   const parts = packed.split(BETWEEN_PARTS)
-  unpack(parts[0], link, LINK_FIELDS)
+  unpack(parts[0], link, LINK_FIELDS, userName)
   for (const role of ROLES) {
-    unpack(parts[1 + role], link.agreed[role], AGREED_FIELDS)
-    if (parts[3 + role] !== '') unpack(parts[3 + role], link.login(role), LOGIN_FIELDS)
+    unpack(parts[1 + role], link.agreed[role], AGREED_FIELDS, userName)
+    if (parts[3 + role] !== '') unpack(parts[3 + role], link.login(role), LOGIN_FIELDS, userName)
   }
   return link
 }
@@ -88,20 +91,34 @@ export function beganWithLcp(packed: PackedLink): boolean {
   return packed.startsWith(`[${PPP.LCP}`)
 }
 
-function pack<T extends object>(record: T, unknown: T, fields: readonly (keyof T)[]): string {
+function pack<T extends object>(
+  record: T,
+  unknown: T,
+  fields: readonly (keyof T)[],
+  userName: string | undefined,
+): string {
   let before: unknown
   const values = fields.map((field) => {
     const value = record[field]
-    const packed = value === unknown[field] ? '' : value === before ? AS_BEFORE : JSON.stringify(value)
+    const isAsBefore = value === before
     before = value
-    return packed
+    if (value === unknown[field]) return ''
+    if (isAsBefore) return AS_BEFORE
+    return value === userName ? USER_NAME : JSON.stringify(value)
   })
   return values.join(BETWEEN_VALUES).trimEnd()
 }
 
-function unpack<T extends object>(part: string, record: T, fields: readonly (keyof T)[]): void {
+function unpack<T extends object>(
+  part: string,
+  record: T,
+  fields: readonly (keyof T)[],
+  userName: string | undefined,
+): void {
   for (const [at, value] of part.split(BETWEEN_VALUES).entries()) {
     if (value === '') continue
-    record[fields[at]] = value === AS_BEFORE ? record[fields[at - 1]] : JSON.parse(value)
+    const field = fields[at]
+    if (value === AS_BEFORE) record[field] = record[fields[at - 1]]
+    else record[field] = value === USER_NAME ? (userName as T[keyof T]) : JSON.parse(value)
   }
 }

@@ -30,9 +30,10 @@ import {
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
 import type { Carrier } from './carrier.ts'
+import { LinksAtHand } from './links-at-hand.ts'
 import { mppeAgreement, MppeLink } from './mppe-link.ts'
-import { beganWithLcp, packLink, unpackLink } from './packed-ppp.ts'
-import { type Agreed, type Login, NONE, PppLink } from './ppp-link.ts'
+import { beganWithLcp, unpackLink } from './packed-ppp.ts'
+import { type Agreed, type Login, NONE, type PppLink } from './ppp-link.ts'
 import { proofOf } from './ppp-proof.ts'
 import type { PppSecrets } from './ppp-secrets.ts'
 import type { Role } from './role.ts'
@@ -43,9 +44,6 @@ const EAP_MSCHAPV2_RESPONSE = 2
 /** No PPP frame is longer: its carriers are IP datagrams and Ethernet frames. */
 const FRAME_BYTES_MAX = 65_536
 
-/** Links at hand. A record takes some 700 bytes: those of a million links would take more than all else that is known of them. */
-const AT_HAND_MAX = 16_384
-
 export class PppLinkTracker {
   readonly #emit: Emit
   readonly #anomalies: Anomalies
@@ -54,9 +52,7 @@ export class PppLinkTracker {
   readonly #control = new PppControlView()
   readonly #options = new PppOptionCursor()
   readonly sameLinks = new SameLinks()
-  /** A ring of the carriers whose links were taken up last; some may have ended since. */
-  readonly #atHand: Carrier[] = []
-  #takenUp = 0
+  readonly #links = new LinksAtHand()
   readonly #mppe = new MppeView()
   /** What MPPE hid, of the current packet. */
   readonly #plain = new Uint8Array(FRAME_BYTES_MAX)
@@ -73,26 +69,13 @@ export class PppLinkTracker {
   observe(frame: Frame, carrier: Carrier, sender: Role): boolean {
     const { ppp } = frame
     if (this.#isKeepAlive(frame, carrier)) return false
-    const link = this.#linkOf(carrier)
+    const link = this.#links.of(carrier)
     link.noteProtocol(ppp.protocol)
     if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.COMPRESSED) return this.#decrypt(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
       return this.#expand(frame, carrier, link, sender)
     return false
-  }
-
-  /** The link of a carrier, at hand from now on. */
-  #linkOf(carrier: Carrier): PppLink {
-    const { link } = carrier
-    if (link instanceof PppLink) return link
-    const taken = link === null ? new PppLink() : unpackLink(link)
-    const place = this.#takenUp++ % AT_HAND_MAX
-    if (place < this.#atHand.length) putAway(this.#atHand[place])
-    this.#atHand[place] = carrier
-    // Only now: an earlier link of the same carrier may have been the one to be put away.
-    carrier.link = taken
-    return taken
   }
 
   /** Every link sends echoes all the time, which say nothing new of it: a packed one stays packed. */
@@ -184,7 +167,7 @@ export class PppLinkTracker {
 
   carrierClosed(carrier: Carrier, timeUs: number, reason: string): void {
     if (carrier.link === null) return
-    const link = typeof carrier.link === 'string' ? unpackLink(carrier.link) : carrier.link
+    const link = typeof carrier.link === 'string' ? unpackLink(carrier.link, carrier.userName) : carrier.link
     this.#tellOpen(carrier, link, timeUs, true)
     this.#tellClosed(carrier, link, timeUs, link.terminationReason ?? reason)
     carrier.link = null
@@ -607,12 +590,6 @@ export class PppLinkTracker {
       'borescope.lineage': identity['borescope.lineage'],
     })
   }
-}
-
-/** What the packed form has no room for stays as it is. */
-function putAway(carrier: Carrier): void {
-  const { link } = carrier
-  if (link instanceof PppLink && link.isPlain) carrier.link = packLink(link)
 }
 
 /** The hosts of the carrier: what speaks between them is PPP. */

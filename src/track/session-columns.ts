@@ -3,6 +3,7 @@
  * a word each and doubles in a box, some 250. A million sessions are open at once.
  */
 import type { CallTerms } from './call-facts.ts'
+import type { CarrierOwner } from './carrier.ts'
 import { doubled } from './doubled.ts'
 import { SharedValues } from './shared-values.ts'
 
@@ -10,6 +11,9 @@ const FIRST_ROWS = 1024
 
 /** By the index of the session. */
 export class SessionColumns {
+  readonly owner: CarrierOwner
+  /** Among the owners of carriers. */
+  readonly ownerNumber: number
   /** Replaced when the columns grow: read them anew. */
   state = new Uint8Array(FIRST_ROWS)
   kind = new Uint8Array(FIRST_ROWS)
@@ -27,6 +31,11 @@ export class SessionColumns {
   /** Of both roles: index * 2 + role. Those of version 3 have 32 bits, and -1 beside them. */
   ids = new Float64Array(FIRST_ROWS * 2)
   readonly terms = new SharedValues<CallTerms>()
+
+  constructor(owner: CarrierOwner, ownerNumber: number) {
+    this.owner = owner
+    this.ownerNumber = ownerNumber
+  }
 
   /** Makes room for the session. */
   reserve(index: number): void {

@@ -52,7 +52,7 @@ export interface SessionLimits {
 
 /** What the sessions of a version have beyond those of version 2. */
 export interface SessionVariety {
-  make(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number): Session
+  make(index: number, columns: SessionColumns): Session
   /** A message about the session was acted on. */
   heard(session: Session, tunnel: Tunnel, sender: Role, message: ControlMessage): void
   /** `id` is what the end in that role is sent data by, from now on, or no more. */
@@ -135,11 +135,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#halves = new Halves(limits.sessionsMax)
     this.#guesses = new PairTable(GUESSES_MAX)
     this.#number = inside.admit(this)
-    const columns = new SessionColumns()
+    const columns = new SessionColumns(this, this.#number)
     this.#sessions = new Pool(limits.sessionsMax, (index) =>
-      variety === null
-        ? new Session(index, columns, this, this.#number)
-        : variety.make(index, columns, this, this.#number),
+      variety === null ? new Session(index, columns) : variety.make(index, columns),
     )
   }
 
@@ -224,7 +222,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
             this.#meter.mark(index, 1) === SEQUENCED
               ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
               : null,
-          link: session.link instanceof PppLink ? packLink(session.link) : session.link,
+          link: session.link instanceof PppLink ? packLink(session.link, session.userName) : session.link,
           more: this.#variety?.saveMore(session),
         }),
       )

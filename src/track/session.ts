@@ -55,8 +55,6 @@ const KINDS: readonly (CallKind | undefined)[] = [undefined, 'incoming', 'outgoi
 export class Session implements Carrier {
   readonly index: number
   readonly #columns: SessionColumns
-  readonly owner: CarrierOwner
-  readonly key: number
   uid = ''
   callingNumber: string | undefined
   /** Null if no message of the set-up was seen. */
@@ -65,11 +63,9 @@ export class Session implements Carrier {
   userName: string | undefined
   accessUid: string | undefined
 
-  constructor(index: number, columns: SessionColumns, owner: CarrierOwner, ownerNumber: number) {
+  constructor(index: number, columns: SessionColumns) {
     this.index = index
     this.#columns = columns
-    this.owner = owner
-    this.key = keyOf(ownerNumber, index)
     columns.reserve(index)
   }
 
@@ -90,6 +86,14 @@ export class Session implements Carrier {
     this.link = null
     this.userName = undefined
     this.accessUid = undefined
+  }
+
+  get owner(): CarrierOwner {
+    return this.#columns.owner
+  }
+
+  get key(): number {
+    return keyOf(this.#columns.ownerNumber, this.index)
   }
 
   /** What the messages of the set-up said; null if none was seen. */

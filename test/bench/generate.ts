@@ -334,7 +334,9 @@ export class FlowWriter {
 
 // Tunnels
 
-const SERVERS = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4']
+/** 192.0.2.1 */
+const FIRST_SERVER = 0xc000_0201
+const SERVERS = 4
 const HOST_NAMES = ['branch', 'laptop', 'router', 'kiosk', 'phone']
 const VENDORS = ['xelerance.com', 'Microsoft', 'Cisco Systems, Inc.', 'MikroTik', 'Roaring Penguin']
 const METHODS = ['pap', 'chap-md5', 'mschapv2', 'mschapv2'] as const
@@ -386,12 +388,14 @@ export class Tunnel {
     this.#client = {
       mac: '02:00:00:00:00:01',
       address: isBehindNat ? dotted(0xc613_0000 + Math.floor(index / 100)) : dotted(0xc612_0000 + index),
-      port: isBehindNat ? 20_000 + index : craft.L2TP_PORT,
+      port: isBehindNat ? 20_000 + (index % TUNNELS_MAX) : craft.L2TP_PORT,
       tunnelId: 0,
       ns: 0,
       nr: 0,
     }
-    const address = SERVERS[index % SERVERS.length]
+    // More tunnels than the numbers of a server suffice for have other servers.
+    const server = Math.floor(index / TUNNELS_MAX) * SERVERS + (index % SERVERS)
+    const address = dotted(FIRST_SERVER + server)
     this.#server = { mac: '02:00:00:00:00:02', address, port: craft.L2TP_PORT, tunnelId: 0, ns: 0, nr: 0 }
   }
 
@@ -412,7 +416,7 @@ export class Tunnel {
     this.#server.tunnelId = serverTunnelId
     const server = {
       assignedTunnelId: serverTunnelId,
-      hostName: `lns-${this.#index % SERVERS.length}`,
+      hostName: `lns-${this.#index % SERVERS}`,
       vendorName: 'xelerance.com',
     }
     this.#send(false, (header) => craft.sccrp({ ...header, ...server }))

@@ -3,102 +3,137 @@
  * FLOWS` (of each tunnel, of each session) sets them all up, keeps them all open, and then sends data in sessions from all over.
  * Prints its result as JSON.
  *
- * The packets go straight from the generator into the sensor: as a file they would be tens of gigabytes.
+ * The packets come from another process through a pipe: as a file they would be gigabytes, and what makes them would be counted
+ * as the sensor's memory.
  */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import { loadConfig } from '../../src/config.ts'
 import { Sensor } from '../../src/sensor.ts'
-import { Random } from '../support/random.ts'
-import { type Carrier, FlowWriter, type PacketOutput, Tunnel } from './generate.ts'
-import { FRAME_BYTES_MAX } from './pcap-writer.ts'
 
 const ETHERNET = 1
 const START_US = 1_760_000_000_000_000
-const RECORDED_PACKETS = 200_000
+const DATA_PACKETS = 200_000
 const ROUNDS = 10
-/** Sessions that carry them: what is known of so many has no room in any cache. */
-const CARRIERS_KEPT = 50_000
+const BLOCK_BYTES = 1 << 18
+const LENGTH_BYTES = 2
 
-/** Gives packets to a sensor instead of writing them, or keeps them to give them later. */
-class SensorOutput implements PacketOutput {
-  readonly bytes = Buffer.alloc(FRAME_BYTES_MAX)
-  readonly #sensor: Sensor
-  #recording: Buffer | null = null
-  readonly #ends: number[] = []
-  #nowUs = START_US
+/** Packets as `scale-traffic.ts` writes them, in a buffer that is used again. */
+class PacketPipe {
+  readonly bytes = Buffer.alloc(BLOCK_BYTES)
+  /** Of the packet in the buffer. */
+  start = 0
+  end = 0
+  readonly #file: number
+  #filled = 0
 
-  constructor(sensor: Sensor) {
-    this.#sensor = sensor
-    sensor.frame.linkType = ETHERNET
-    sensor.frame.capture = 'scale'
+  constructor(path: string) {
+    this.#file = openSync(path, 'r')
   }
 
-  begin(): number {
-    return 0
+  /** False after the last packet. */
+  next(): boolean {
+    this.start = this.end
+    if (!this.#has(LENGTH_BYTES)) return false
+    const length = this.bytes.readUInt16BE(this.start)
+    if (!this.#has(LENGTH_BYTES + length)) throw new Error('the packets end in the middle of one')
+    this.start += LENGTH_BYTES
+    this.end = this.start + length
+    return true
   }
 
-  commit(_timeUs: number, end: number): void {
-    if (this.#recording === null) this.send(this.bytes, 0, end)
-    else this.#ends.push((this.#ends.at(-1) ?? 0) + this.bytes.copy(this.#recording, this.#ends.at(-1) ?? 0, 0, end))
-  }
-
-  send(bytes: Uint8Array, start: number, end: number): void {
-    const { frame } = this.#sensor
-    frame.bytes = bytes
-    frame.start = start
-    frame.end = end
-    frame.originalLength = end - start
-    frame.timeUs = ++this.#nowUs
-    frame.number++
-    this.#sensor.observe()
-  }
-
-  record(): void {
-    this.#recording = Buffer.alloc(RECORDED_PACKETS * FRAME_BYTES_MAX)
-  }
-
-  /** Sends all that was recorded. */
-  play(): void {
-    const bytes = this.#recording!
-    let start = 0
-    for (const end of this.#ends) {
-      this.send(bytes, start, end)
-      start = end
+  /** Whether so many octets from `start` on are there, or come. */
+  #has(count: number): boolean {
+    while (this.#filled - this.start < count) {
+      if (this.start > 0) {
+        this.bytes.copyWithin(0, this.start, this.#filled)
+        this.#filled -= this.start
+        this.start = 0
+      }
+      const read = readSync(this.#file, this.bytes, this.#filled, BLOCK_BYTES - this.#filled, null)
+      if (read === 0) return false
+      this.#filled += read
     }
+    return true
   }
 }
 
 const [tunnels, sessions, flows] = process.argv.slice(2).map(Number)
-const sensor = new Sensor(loadConfig(undefined, {}).config, 'bench')
-const output = new SensorOutput(sensor)
-const random = new Random(1)
-const writer = new FlowWriter(random, output)
-const kept: Carrier[] = []
-const keepEach = Math.max(1, Math.ceil((tunnels * sessions) / CARRIERS_KEPT))
-let carriers = 0
-for (let i = 0; i < tunnels; i++) {
-  const tunnel = new Tunnel(i, random, sessions)
-  for (const frame of tunnel.setUp((i * 40503) & 0xffff)) output.send(frame, 0, frame.length)
-  for (const carrier of tunnel.carriers) {
-    carrier.flows.length = flows
-    for (const flow of carrier.flows) writer.next(0, carrier, flow)
-    if (carriers++ % keepEach === 0) kept.push(carrier)
-  }
+const { config } = loadConfig(undefined, {})
+// Some sessions are refused and open again: they are remembered as well.
+const room = {
+  tunnelsMax: tunnels,
+  sessionsMax: Math.ceil(tunnels * sessions * 1.1),
+  flowsMax: tunnels * sessions * flows,
 }
-const { trackers } = sensor
+const track = Object.fromEntries(
+  Object.entries(room).map(([limit, least]) => [limit, Math.max(least, config.track[limit as keyof typeof room])]),
+)
+const sensor = new Sensor({ ...config, track: { ...config.track, ...track } }, 'bench')
+const { frame, trackers } = sensor
+frame.linkType = ETHERNET
+frame.capture = 'scale'
+let nowUs = START_US
+
+function send(bytes: Uint8Array, start: number, end: number): void {
+  frame.bytes = bytes
+  frame.start = start
+  frame.end = end
+  frame.originalLength = end - start
+  frame.timeUs = ++nowUs
+  frame.number++
+  sensor.observe()
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'borescope-scale-'))
+const fifo = join(scratch, 'packets')
+spawnSync('mkfifo', [fifo])
+const traffic = spawn(
+  process.execPath,
+  [
+    join(import.meta.dirname, 'scale-traffic.ts'),
+    String(tunnels),
+    String(sessions),
+    String(flows),
+    String(DATA_PACKETS),
+    fifo,
+  ],
+  { stdio: ['ignore', 'ignore', 'inherit'] },
+)
+const pipe = new PacketPipe(fifo)
+while (pipe.next() && pipe.end > pipe.start) send(pipe.bytes, pipe.start, pipe.end)
 const open = { tunnels: trackers.tunnels.size, sessions: trackers.sessions.size, flows: trackers.flows.size }
 const packets = sensor.counts.packets
-globalThis.gc?.()
-const rssBytes = process.memoryUsage.rss()
-
-output.record()
-for (let i = 0; i < RECORDED_PACKETS; i++) {
-  const carrier = random.pick(kept)
-  writer.next(0, carrier, random.pick(carrier.flows))
+const memory = process.memoryUsage()
+const measured = {
+  rssBytes: memory.rss,
+  rssMaxBytes: process.resourceUsage().maxRSS * 1024,
+  heapBytes: getHeapStatistics().total_heap_size,
+  buffersBytes: memory.arrayBuffers,
 }
-output.play()
-const startedMs = performance.now()
-for (let round = 0; round < ROUNDS; round++) output.play()
-const nanoseconds = (performance.now() - startedMs) * 1e6
+
+const ends: number[] = []
+const data = Buffer.alloc(DATA_PACKETS * 1600)
+while (pipe.next()) ends.push((ends.at(-1) ?? 0) + pipe.bytes.copy(data, ends.at(-1) ?? 0, pipe.start, pipe.end))
+await once(traffic, 'exit')
+rmSync(scratch, { recursive: true })
+
+function play(): void {
+  let start = 0
+  for (const end of ends) {
+    send(data, start, end)
+    start = end
+  }
+}
+
+play()
+const startedUs = process.threadCpuUsage()
+for (let round = 0; round < ROUNDS; round++) play()
+const { user, system } = process.threadCpuUsage(startedUs)
 process.stdout.write(
-  JSON.stringify({ ...open, packets, rssBytes, packetNs: nanoseconds / (ROUNDS * RECORDED_PACKETS) }),
+  JSON.stringify({ ...open, packets, ...measured, packetNs: ((user + system) * 1000) / (ROUNDS * ends.length) }),
 )

@@ -58,7 +58,7 @@ export function macBytes(address: MacAddress): Uint8Array {
 
 /** 4 bytes for dotted text, 16 for text with colons. */
 export function ipBytes(address: IpAddress): Uint8Array {
-  return isIPv6(address) ? ipv6Bytes(address) : Uint8Array.from(address.split('.'), Number)
+  return address.includes(':') ? ipv6Bytes(address) : Uint8Array.from(address.split('.'), Number)
 }
 
 function ipv6Bytes(address: IpAddress): Uint8Array {

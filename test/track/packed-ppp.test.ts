@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { packLink, unpackLink } from '../../src/track/packed-ppp.ts'
 import { PppLink } from '../../src/track/ppp-link.ts'
 
+const USER = 'Ünlü\t"user"\n@example.com'
+
 function loggedIn(): PppLink {
   const link = new PppLink()
   for (const protocol of [0xc021, 0xc223, 0x8021]) link.noteProtocol(protocol)
@@ -28,7 +30,7 @@ function loggedIn(): PppLink {
   })
   Object.assign(link.agreed[1], { lcp: true, authProtocol: 0xc223, chapAlgorithm: 129 })
   Object.assign(link.login(0), {
-    user: 'Ünlü\t"user"\n@example.com',
+    user: USER,
     server: 'lns',
     method: 'MS-CHAPv2',
     attempts: 2,
@@ -43,16 +45,29 @@ function loggedIn(): PppLink {
 
 describe('a packed link', () => {
   test('is the same when it is unpacked', () => {
-    for (const link of [new PppLink(), loggedIn()]) {
-      const unpacked = unpackLink(packLink(link))
+    for (const [link, userName] of [
+      [new PppLink(), undefined],
+      [loggedIn(), undefined],
+      [loggedIn(), USER],
+      [loggedIn(), 'another'],
+    ] as const) {
+      const unpacked = unpackLink(packLink(link, userName), userName)
       expect(unpacked).toEqual(link)
       for (const role of [0, 1] as const) expect(unpacked.loginOf(role)).toEqual(link.loginOf(role))
-      expect(packLink(unpacked)).toBe(packLink(link))
+      expect(packLink(unpacked, userName)).toBe(packLink(link, userName))
     }
   })
 
+  test('does not repeat the name of the user, which the carrier keeps', () => {
+    const link = loggedIn()
+    link.login(0).told = USER
+    const packed = packLink(link, USER)
+    expect(packed).not.toContain('example.com')
+    expect(unpackLink(packed, USER).loginOf(0)).toMatchObject({ user: USER, told: USER })
+  })
+
   test('of which nothing is known is next to nothing', () => {
-    expect(packLink(new PppLink()).length).toBeLessThan(5)
+    expect(packLink(new PppLink(), undefined).length).toBeLessThan(5)
   })
 
   test('holds no secret, and a link with one is not plain', () => {
@@ -68,7 +83,7 @@ describe('a packed link', () => {
       const link = loggedIn()
       give(link)
       expect(link.isPlain).toBe(false)
-      expect(packLink(link)).not.toContain('feedbeef')
+      expect(packLink(link, undefined)).not.toContain('feedbeef')
     }
   })
 })
