@@ -2,7 +2,7 @@
  * Who listens in the benchmark of capturing, alone in its process:
  *
  *     node live-case.ts walk BACKEND INTERFACE    reads headers and does nothing else
- *     node live-case.ts watch INTERFACE           borescope watch, and how long its event loop was held up
+ *     node live-case.ts watch INTERFACE THREADS   borescope watch, and how long the event loop of its main thread was held up
  *
  * "watching" on stderr says that it listens; SIGTERM ends it, and it prints its counts as JSON.
  */
@@ -39,9 +39,10 @@ async function walk(backend: LiveBackend, name: string): Promise<void> {
   process.stdout.write(JSON.stringify({ packets, lost: kernelDrops + ownDrops, l2tp }))
 }
 
-async function watch(name: string): Promise<void> {
+async function watch(name: string, threads: string): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
-  process.argv = [process.argv[0], 'borescope', 'watch', name, '--no-store', '--json', '--filter', '']
+  const options = ['--no-store', '--json', '--filter', '', '--threads', threads]
+  process.argv = [process.argv[0], 'borescope', 'watch', name, ...options]
   process.once('SIGTERM', () => delay.disable())
   process.stdout.write('')
   const told: string[] = []
@@ -55,11 +56,16 @@ async function watch(name: string): Promise<void> {
   await import('../../src/main.ts')
   process.stdout.write = write
   const { interfaces } = JSON.parse(told.join(''))
-  const [{ packets, kernelDrops, ownDrops }] = interfaces
-  process.stdout.write(JSON.stringify({ packets, lost: kernelDrops + ownDrops, delayMs: delay.percentile(99) / 1e6 }))
+  let packets = 0
+  let lost = 0
+  for (const ring of interfaces) {
+    packets += ring.packets
+    lost += ring.kernelDrops + ring.ownDrops
+  }
+  process.stdout.write(JSON.stringify({ packets, lost, delayMs: delay.percentile(99) / 1e6 }))
 }
 
 const isBackend = (text: string): text is LiveBackend => (LIVE_BACKENDS as readonly string[]).includes(text)
 if (kind === 'walk' && isBackend(parameters[0])) await walk(parameters[0], parameters[1])
-else if (kind === 'watch') await watch(parameters[0])
+else if (kind === 'watch') await watch(parameters[0], parameters[1])
 else throw new Error(`no such case: ${process.argv.slice(2).join(' ')}`)

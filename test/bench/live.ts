@@ -41,7 +41,8 @@ const LISTENERS: readonly Listener[] = [
   own('ring', 'bare walk of the ring', 'walk', 'ring', 'b1'),
   own('libpcap', 'the same through libpcap', 'walk', 'libpcap', 'b1'),
   own('cap', 'the same through cap', 'walk', 'cap', 'b1'),
-  own('watch', 'borescope watch --no-store: every tracker and all rules', 'watch', 'b1'),
+  own('watch', 'borescope watch --no-store: every tracker and all rules', 'watch', 'b1', '1'),
+  own('watch of 2 threads', 'the same on two threads, with two rings', 'watch', 'b1', '2'),
   {
     name: 'tcpdump',
     says: 'tcpdump -w /dev/null',
