@@ -43,6 +43,8 @@ const STUCK_MS = 10_000
 const MAINTAIN_MS = 600_000
 /** Packets that could not be kept are told of together. */
 const EVIDENCE_MS = 10_000
+/** Before all destinations: what events are given up there, nobody gets. */
+const DETECTION = 'detection'
 /** A destination that fails for a moment is no trouble. */
 const FAILING_MS = 5000
 
@@ -129,7 +131,7 @@ export class SensorService {
 
   /** About ten times a second, between packets; `nowUs` is the time that events have. */
   tick(nowUs: number): void {
-    const { pipeline, log, notifier } = this.#options
+    const { pipeline, sensor, log, notifier } = this.#options
     const nowMs = this.#monotonicMs()
     this.#tickedMs = nowMs
     notifier.alive(nowMs)
@@ -142,7 +144,8 @@ export class SensorService {
       this.#evidenceToldMs = nowMs
       pipeline.reportEvidence(nowUs)
     }
-    this.#shedding.look(pipeline.deliveries.destinations, nowMs, nowUs)
+    const { destinations } = pipeline.deliveries
+    this.#shedding.look([...destinations, { name: DETECTION, dropped: sensor.shed }], nowMs, nowUs)
     this.#state?.tick(nowMs)
     notifier.status(this.#line())
     log.tick()

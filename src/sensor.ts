@@ -87,6 +87,8 @@ export class Sensor implements WatchedSensor {
   readonly frame = new Frame()
   readonly counts: PathCounts = emptyCounts()
   readonly trackers: Trackers
+  /** Nothing: who detects holds back the packets. */
+  readonly shed = {}
   /** Null if nothing is to be detected. */
   detector: Detector | null
   recorder: Recorder | null = null

@@ -2,6 +2,9 @@
 import type { Emit } from './events/catalogue.ts'
 import { type DestinationStatus, droppedIn } from './output/delivery-status.ts'
 
+/** Whoever takes events, and what was dropped on the way there. */
+type Taker = Pick<DestinationStatus, 'name' | 'dropped'>
+
 /** How often it is told while it goes on, and how long nothing must be lost for it to be over. */
 const PERIOD_MS = 10_000
 
@@ -31,7 +34,7 @@ export class Shedding {
   }
 
   /** Looks at the counts; about once a second. */
-  look(destinations: readonly DestinationStatus[], nowMs: number, timeUs: number): void {
+  look(destinations: readonly Taker[], nowMs: number, timeUs: number): void {
     for (const status of destinations) {
       const { name, dropped } = status
       const seen = this.#seen.get(name) ?? {}

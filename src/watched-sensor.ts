@@ -32,6 +32,8 @@ export interface WatchedSensor {
   /** Of the last packet; null before the first one. */
   readonly lastPacketUs: number | null
   readonly tables: readonly TableSnapshot[]
+  /** Events that were given up before anybody could take them, by reason. */
+  readonly shed: Readonly<Record<string, number>>
   /** Null if nothing is to be detected. */
   readonly detector: Detector | null
   replaceRules(rules: RuleSet): Restored

@@ -171,6 +171,24 @@ describe('more events than the store takes', () => {
     expect(imbalance(run.counts)).toBe(0)
   })
 
+  test('or than the threads behind the packets take, which is told in the same way', async () => {
+    const run = await Service.open({})
+    run.pass(1)
+    Object.assign(run.sensor, { shed: { 'queue_full.flows': 40 } })
+    run.pass(2)
+    expect(run.named('sensor.events.shed')).toMatchObject([
+      {
+        'delivery.destination': 'detection',
+        'delivery.dropped': 40,
+        'delivery.drop_reasons': ['queue_full.flows'],
+      },
+    ])
+    expect(run.troubles).toContain('detection loses events: more come than it takes')
+    run.pass(15)
+    expect(run.named('sensor.delivery.recovered')).toMatchObject([{ 'delivery.destination': 'detection' }])
+    expect(run.troubles).toEqual([])
+  })
+
   test('go to disk first, and from there into the store when it is back: nothing is lost', async () => {
     const run = await Service.open({})
     run.store.otherwise = () => unavailable()

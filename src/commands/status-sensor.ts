@@ -25,7 +25,7 @@ export function sensorLines(sensor: SensorSnapshot, isRunning: boolean): string[
 }
 
 function sourceLine(source: SourceSnapshot): string {
-  const { name, isUp, packets, kernelDrops, interfaceDrops, ownDrops, ringFill, ringFillHighest } = source
+  const { name, ring, isUp, packets, kernelDrops, interfaceDrops, ownDrops, ringFill, ringFillHighest } = source
   const lost = kernelDrops + interfaceDrops + ownDrops
   const losses =
     lost === 0
@@ -34,7 +34,8 @@ function sourceLine(source: SourceSnapshot): string {
           'red',
           `${number(lost)} lost (ring ${number(kernelDrops)}, interface ${number(interfaceDrops)}, sensor ${number(ownDrops)})`,
         )
-  return `${name} is ${isUp ? 'up' : paint('red', 'down')}: ${counted(packets, 'packet')}, ${losses}, ring ${percent(ringFill)} full, ${percent(ringFillHighest)} at most`
+  const which = ring === null ? name : `${name}, ring ${ring},`
+  return `${which} is ${isUp ? 'up' : paint('red', 'down')}: ${counted(packets, 'packet')}, ${losses}, ring ${percent(ringFill)} full, ${percent(ringFillHighest)} at most`
 }
 
 /** What is nearly full, and what was given up. */

@@ -35,6 +35,10 @@ class Replies<Reply extends AnyReply> {
     worker.on('exit', (code) => this.#fail(new ThreadError(`${what} ended with ${code}`)))
   }
 
+  get waiting(): number {
+    return this.#packets.length
+  }
+
   packets(reply: Reply): void {
     this.#packets.push(reply)
   }
@@ -110,6 +114,11 @@ export class Crew<Request, Reply extends AnyReply> {
   /** As `Replies` has it. Rejects with a `ThreadError` when a thread has failed. */
   next(): Promise<{ readonly reply: Reply; readonly batches: readonly FlowBatch[] }> {
     return this.#replies.next()
+  }
+
+  /** What the packet thread sent and nobody has taken yet. */
+  get waiting(): number {
+    return this.#replies.waiting
   }
 
   async close(): Promise<void> {

@@ -32,6 +32,12 @@ export interface LiveThreadsOptions {
   readonly packetsMax?: number | undefined
 }
 
+/**
+ * With so many batches waiting, flows are shed: the other half of the way is for what matters more. When it is used up, too, packets are
+ * lost in the rings, and those of data before those of control messages.
+ */
+const SHED_FROM = 16
+
 const NOTHING: LiveStatus = {
   tickUs: null,
   nowUs: 0,
@@ -140,6 +146,11 @@ export class LiveThreads implements WatchedSensor {
     return [...this.#status.tables, { name: 'flows', size: this.#flows, capacity: flowsMax }]
   }
 
+  get shed(): Readonly<Record<string, number>> {
+    const { shedFlows } = this.#merger
+    return shedFlows === 0 ? {} : { 'queue_full.flows': shedFlows }
+  }
+
   replaceRules(rules: RuleSet): Restored {
     const { next, kept } = replacedDetector(this.#config, rules, this.bus.emit, this.detector)
     this.detector = next
@@ -213,7 +224,7 @@ export class LiveThreads implements WatchedSensor {
     }
     this.#status = reply.status
     this.#flows = batches.reduce((sum, { flows }) => sum + flows, 0)
-    this.#merger.merge(reply.items, batches)
+    this.#merger.merge(reply.items, batches, this.#crew.waiting >= SHED_FROM)
     this.#crew.signals.merged(reply.batch)
     const { tickUs } = reply.status
     if (tickUs !== null) this.#onTick(tickUs)

@@ -14,6 +14,7 @@ import { Sensor } from '../sensor.ts'
 import type { TableSnapshot } from '../service/snapshot.ts'
 import type { Pause, SavedEntry } from '../track/saved.ts'
 import type { RestoredTrackers, WatchedSource } from '../watched-sensor.ts'
+import { EspKeys } from '../wire/esp-algorithms.ts'
 import { DistantFlows } from './distant-flows.ts'
 import { RingWriter, SharedBlocks, type SharedMemory, Signals } from './memory.ts'
 import { type ItemBatch, Outbox } from './outbox.ts'
@@ -90,7 +91,11 @@ class LiveThread {
     const outbox: Outbox = new Outbox(names, () => this.#flows.position)
     this.#outbox = outbox
     this.#flows = new DistantFlows(rings, new SharedBlocks(shared, rings), names, 0, outbox)
-    this.#sensor = new Sensor(config, '', null, espKeys, { bus: outbox, flowSink: this.#flows, timekeeper: outbox })
+    this.#sensor = new Sensor(config, '', null, received(espKeys), {
+      bus: outbox,
+      flowSink: this.#flows,
+      timekeeper: outbox,
+    })
   }
 
   async answer(request: LiveRequest): Promise<void> {
@@ -112,7 +117,7 @@ class LiveThread {
         break
       }
       case 'espKeys':
-        this.#sensor.replaceEspKeys(request.entries)
+        this.#sensor.replaceEspKeys(received(request.entries))
         break
       case 'stop':
         this.#isStopped = true
@@ -183,6 +188,10 @@ class LiveThread {
       sources: this.#sources.map(({ name, ring, state, counters }) => ({ name, ring, state, counters })),
     }
   }
+}
+
+function received(entries: readonly EspKeyEntry[]): EspKeyEntry[] {
+  return entries.map((entry) => ({ ...entry, keys: entry.keys === null ? null : EspKeys.received(entry.keys) }))
 }
 
 function serve(): void {

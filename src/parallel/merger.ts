@@ -15,6 +15,9 @@ import { EXPIRE, NO_CAPTURE } from './operation.ts'
 import { CLOCK, EVENT, Inbox, type ItemBatch, NAMES } from './outbox.ts'
 
 export class Merger {
+  /** Flows that ended and were not told of, because whoever takes the events was too slow. */
+  shedFlows = 0
+  #isShedding = false
   readonly #bus: EventBus
   readonly #expire: (nowUs: number) => void
   readonly #teller: FlowTeller
@@ -46,15 +49,19 @@ export class Merger {
     this.#readers = Array.from({ length: threads }, (_, thread) => new FlowRowReader(thread))
     this.#captures = captures
     this.#listener = {
-      flowClosed: (flow, end, timeUs) => teller.flowClosed(flow, end, timeUs),
+      flowClosed: (flow, end, timeUs) => {
+        if (this.#isShedding) this.shedFlows++
+        else teller.flowClosed(flow, end, timeUs)
+      },
       said: (flow, what) => teller.said(flow, what),
       found: (flow, what) => teller.found(flow, what),
       raise: (event) => this.#raise(event),
     }
   }
 
-  /** One batch: the items of the packet thread, and the rows of every other thread. */
-  merge(items: ItemBatch, batches: readonly FlowBatch[]): void {
+  /** One batch: the items of the packet thread, and the rows of every other thread. Flows are what there is most of, and go first. */
+  merge(items: ItemBatch, batches: readonly FlowBatch[], shedsFlows = false): void {
+    this.#isShedding = shedsFlows
     for (const [thread, batch] of batches.entries()) this.#readers[thread].over(batch)
     const inbox = this.#inbox
     inbox.over(items)

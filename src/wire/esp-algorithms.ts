@@ -201,6 +201,11 @@ export class EspKeys {
     this.sequenceHigh = material.sequenceHigh ?? 0
   }
 
+  /** What another thread sent, which arrives as a plain object. */
+  static received(keys: EspKeys): EspKeys {
+    return Object.assign(Object.create(EspKeys.prototype), keys)
+  }
+
   /** Whether opening a packet proves that the keys are right. */
   get isAuthenticated(): boolean {
     if (ENCRYPTIONS[this.encryption].icvLengths.length > 0) return true

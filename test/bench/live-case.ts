@@ -84,8 +84,13 @@ async function watch(name: string, options: readonly string[]): Promise<void> {
   await import('../../src/main.ts')
   process.stdout.write = write
   const { interfaces } = JSON.parse(told.join(''))
-  const [{ packets, kernelDrops, ownDrops }] = interfaces
-  process.stdout.write(JSON.stringify({ packets, lost: kernelDrops + ownDrops, delayMs: delay.percentile(99) / 1e6 }))
+  let packets = 0
+  let lost = 0
+  for (const ring of interfaces) {
+    packets += ring.packets
+    lost += ring.kernelDrops + ring.ownDrops
+  }
+  process.stdout.write(JSON.stringify({ packets, lost, delayMs: delay.percentile(99) / 1e6 }))
 }
 
 const isBackend = (text: string): text is LiveBackend => (LIVE_BACKENDS as readonly string[]).includes(text)

@@ -52,6 +52,7 @@ const LISTENERS: readonly Listener[] = [
   },
   own('watch', 'borescope watch --no-store: every tracker and all rules', 'watch', 'b1'),
   own('habits', 'the same with --baseline: all habits, too', 'watch', 'b1', '--baseline'),
+  own('threads', 'watch on two threads, with two rings', 'watch', 'b1', '--threads', '2'),
   {
     name: 'tcpdump',
     says: 'tcpdump -w /dev/null',

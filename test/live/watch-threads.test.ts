@@ -75,6 +75,7 @@ describe('the events', () => {
     const replayed = join(network.scratch, 'replayed.ndjson')
     const replay = spawnSync(BORESCOPE, ['replay', '--no-store', '-q', '-o', replayed, recorded], {
       cwd: network.scratch,
+      env: { ...process.env, ...network.environment },
     })
     expect(replay.status).toBe(0)
     return { rings, seen: eventsIn(network.events), expected: eventsIn(replayed) }
@@ -94,6 +95,14 @@ describe('the events', () => {
       // Another socket may have been served earlier, and the machine been busy meanwhile.
       expect(Math.abs((times.get(number) ?? 0) - timeUs)).toBeLessThan(100_000)
     }
+  })
+
+  test.skipIf(!hasTcpdump)('so are those of what is opened with keys, which the packet thread was given', async () => {
+    network.environment['BORESCOPE_SECRETS__ESP_KEYS'] = join(ROOT, 'pcaps/ipsec-psk-main.keys')
+    const { seen, expected } = await watchedAndReplayed('2', capture('ipsec-psk-main'))
+    expect(actions(expected)).toContain('l2tp.session.opened')
+    expect(JSON.stringify(expected)).toMatch(/AES-CBC-/)
+    expect(essence(seen)).toEqual(essence(expected))
   })
 
   test.skipIf(!hasTcpdump)('so are those of one fat tunnel, whose data is in all rings but the first', async () => {

@@ -95,6 +95,29 @@ test('flows that end in one second: as they fell silent, and of those the oldest
   expect(lines).toEqual(['3 -', '1 -', '4 -', '2 -'])
 })
 
+test('flows are left out and counted when too much waits, and nothing else is', () => {
+  const bus = new EventBus({ name: 'test', version: '1' })
+  const names: string[] = []
+  bus.subscribe((event) => names.push(event['event.action']))
+  let position = 0
+  const outbox = new Outbox(['a.pcap'], () => position)
+  outbox.named(8, NAMES)
+  position = 1
+  outbox.emit({ name: 'capture.damaged', timeUs: 1, message: 'm', fields: { 'anomaly.name': 'x' } } as never)
+  const writer = new FlowRowWriter()
+  const found = { name: 'dns.odd', detail: '', timeUs: 10 } as never
+  const merger = new Merger(bus, LIMITS, 1, ['a.pcap'], () => {})
+  closed(writer, 1, PACKET, flow(1, 1), 10)
+  writer.found(flow(2, 1), found)
+  merger.merge(outbox.take(), [writer.take(1, 0)], true)
+  expect(names).toEqual(['protocol.anomaly', 'capture.damaged'])
+  expect(merger.shedFlows).toBe(1)
+  closed(writer, 2, PACKET, flow(3, 1), 10)
+  merger.merge(outbox.take(), [writer.take(2, 0)])
+  expect(names.at(-1)).toBe('flow.closed')
+  expect(merger.shedFlows).toBe(1)
+})
+
 test('a table that several threads found full is told once, and rows grow beyond their first room', () => {
   const lines = merged((_, writers) => {
     for (const writer of writers) {
