@@ -4,7 +4,9 @@
  */
 import { isoMicroseconds, parseMicroseconds } from './base/time.ts'
 import { Detector } from './detect/detector.ts'
+import { INCIDENT_DEFAULTS } from './detect/incidents.ts'
 import type { RuleSet } from './detect/rules.ts'
+import type { Enrichable } from './enrich/enrichers.ts'
 import type { Intel, Match } from './enrich/intel/intel.ts'
 import { EventBus, type Observer } from './events/bus.ts'
 import type { RaisedEvent } from './events/catalogue.ts'
@@ -153,10 +155,29 @@ function documentsOf(
 ): EventDocument[] {
   const documents: EventDocument[] = []
   const bus = new EventBus(observer)
-  const detector = new Detector(rules, bus.emit, { groupsMax: GROUPS_MAX, entitiesMax: GROUPS_MAX })
+  const byId = new Map(raised.map((event) => [event.id ?? '', event.fields]))
+  bus.enrich((document) => addPast(document, byId))
+  const incidents = { ...INCIDENT_DEFAULTS, isOneStory: true }
+  const detector = new Detector(rules, bus.emit, { groupsMax: GROUPS_MAX, entitiesMax: GROUPS_MAX, incidents })
   bus.subscribe(detector.observe)
   bus.subscribe((document) => documents.push(document))
   for (const event of raised) bus.emit(event)
   detector.end()
   return documents
+}
+
+/** An alert has the time of the search; when it happened stands in its beginning and its end. */
+function addPast(
+  document: Enrichable,
+  findings: ReadonlyMap<string, RaisedEvent<'indicator.recognised'>['fields']>,
+): void {
+  if (document['event.action'] !== 'alert.raised') return
+  const about = (document['alert.evidence'] ?? []).flatMap((id) => findings.get(id) ?? [])
+  if (about.length === 0) return
+  const [start] = about.map((fields) => fields['event.start']).sort()
+  const end = about.map((fields) => fields['event.end']).sort()[about.length - 1]
+  document['alert.retrospective'] = true
+  document['event.start'] = start
+  document['event.end'] = end
+  document['event.duration'] = (parseMicroseconds(end) - parseMicroseconds(start)) * 1000
 }

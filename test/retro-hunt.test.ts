@@ -80,6 +80,11 @@ describe('a search of the past', () => {
       'rule.name': 'Indicator found in what happened before',
       'alert.entity': '10.9.0.10, 203.0.113.7',
       'alert.evidence': [finding['event.id']],
+      'alert.retrospective': true,
+      '@timestamp': '2026-01-31T12:00:00.000000Z',
+      'event.start': '2026-01-30T06:00:00.000000Z',
+      'event.end': '2026-01-31T02:00:00.000000Z',
+      'event.duration': 20 * 3_600_000_000_000,
     })
     expect(documents.map((each) => each['event.action'])).toContain('incident.opened')
   })
@@ -114,6 +119,26 @@ describe('a search of the past', () => {
     expect([findings, alerts]).toEqual([2, 2])
     const named = documents.filter((each) => each['event.action'] === 'indicator.recognised')
     expect(named.map((each) => each['user.name'])).toEqual(['alice', 'bob'])
+  })
+
+  test('is one incident, whoever was concerned', async () => {
+    const sources = Array.from({ length: 200 }, (_, i) => `10.9.${i >> 4}.${i & 15}`)
+    await store.write(
+      sources.map((source, i) =>
+        flow(`e${i}`, 100 - i / 10, {
+          'source.ip': source,
+          'outer.source.ip': `198.51.100.${i}`,
+          'user.name': `user${i}`,
+          'borescope.lineage': [`s-${i}`],
+        }),
+      ),
+    )
+    const { documents, findings, alerts } = await search()
+    expect([findings, alerts]).toEqual([200, 200])
+    const [opened, ...others] = documents.filter((each) => each['event.action'] === 'incident.opened')
+    expect(others).toEqual([])
+    const raised = documents.filter((each) => each['event.action'] === 'alert.raised')
+    expect(new Set(raised.map((alert) => alert['incident.id']))).toEqual(new Set([opened['incident.id']]))
   })
 
   test('finds names, pages and fingerprints as the lists do at the time', async () => {

@@ -5,10 +5,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { guessType, INDICATOR_TYPES, type IndicatorType, normal, TLP, type Tlp } from '../enrich/intel/indicator.ts'
 import { FORMATS, type Format, IntelError } from '../enrich/intel/parse.ts'
 import { TaxiiError } from '../enrich/intel/taxii.ts'
+import { type PreparedAlerting, prepareAlerting } from '../alerting.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Indicator } from '../enrich/intel/indicator.ts'
 import { type FeedEntry, IntelFeeds } from '../intel-feeds.ts'
 import { type Hunt, hunt } from '../retro-hunt.ts'
+import { tellPast } from '../retro-notices.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { parseCount } from './formats.ts'
@@ -248,7 +250,7 @@ function retroOption(): Option {
   ).argParser(parseDays)
 }
 
-/** Looks for what is new on a list in the events that are stored, and stores what is found. */
+/** Looks for what is new on a list in the events that are stored, stores what is found, and tells people of it. */
 async function huntFor(
   context: Context,
   feeds: IntelFeeds,
@@ -261,6 +263,8 @@ async function huntFor(
   const hasPast = store.kind !== 'embedded' || existsSync(store.path)
   if (isAllowList || fresh.length === 0 || retroDays === 0 || !hasPast) return
   const nowMs = Date.now()
+  const hasSinks = Object.keys(context.config.alerts.sinks).length > 0
+  const alerting = hasSinks ? prepareAlerting(context.config, process.env) : null
   const events = await context.openStore()
   let result: Hunt
   try {
@@ -272,6 +276,19 @@ async function huntFor(
   }
   await print(huntLine(name, fresh.length, result))
   if (result.documents.length > 0) await keep(context, result.documents)
+  if (alerting !== null) await tell(context, alerting, result.documents)
+}
+
+/** Whoever is told of alerts is told of these; what cannot be sent waits. */
+async function tell(context: Context, alerting: PreparedAlerting, documents: readonly EventDocument[]): Promise<void> {
+  const warn = (message: string) => process.stderr.write(`borescope: ${message}\n`)
+  const { notifications, undelivered } = await tellPast(context.config, alerting, documents, warn)
+  if (notifications > 0) await print(`${counted(notifications, 'notification')} of what was found`)
+  if (undelivered === 0) return
+  process.stderr.write(
+    `borescope: ${counted(undelivered, 'notification')} could not be sent; the next search tries again\n`,
+  )
+  process.exitCode = EXIT.UNDELIVERED
 }
 
 const DAY_MS = 86_400_000

@@ -19,6 +19,8 @@ export interface IncidentOptions {
   /** An incident that lasts longer is closed; what goes on is a new one. */
   readonly lastUs: number
   readonly openMax: number
+  /** Whether all alerts are one story: what one search has found. */
+  readonly isOneStory?: boolean
 }
 
 export const INCIDENT_DEFAULTS: IncidentOptions = { idleUs: HOUR_US, lastUs: 24 * HOUR_US, openMax: 10_000 }
@@ -42,6 +44,8 @@ export const INCIDENT = 'incident'
 
 /** From medium on an alert makes one story of two: that both hosts use an old cipher does not. */
 const BRIDGE_SEVERITY = 47
+/** The key that all alerts share where they are one story. */
+const ONE_STORY = 'all'
 
 export class Incidents {
   readonly counters: IncidentCounters = { opened: 0, closed: 0, merged: 0, forgotten: 0 }
@@ -63,7 +67,7 @@ export class Incidents {
   /** Finds, or makes, the incident of an alert that is about to be raised; `tell` comes after it was. */
   join(alert: IncidentAlert): Strand {
     const { rule, entity, timeUs, firstUs } = alert
-    const keys = keysOf(alert)
+    const keys = this.#options.isOneStory === true ? [ONE_STORY] : keysOf(alert)
     const [elder, ...younger] = this.#having(keys, timeUs)
     let incident = elder
     if (incident === undefined) {

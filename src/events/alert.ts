@@ -6,6 +6,10 @@ export const ALERT_FIELDS = {
   'alert.events': own('long', 'How many events led to the alert.'),
   'alert.values': own('long', 'How many distinct values led to the alert (value counts).'),
   'alert.evidence': own('keyword[]', 'Ids of events that led to the alert (the first ones, bounded).'),
+  'alert.retrospective': own(
+    'boolean',
+    'Whether it was found in the events of before, by a list that is newer: event.start and event.end say when it happened.',
+  ),
   'alert.frames': own('keyword[]', 'Packets behind the alert, as `CAPTURE#NUMBER@OFFSET` (the first ones, bounded).'),
   'alert.notification.kind': own(
     'keyword',
@@ -48,6 +52,7 @@ const MAY = [
   'event.reason',
   'alert.values',
   'alert.frames',
+  'alert.retrospective',
   'incident.id',
   'threat.framework',
   'threat.tactic.id',

@@ -122,7 +122,7 @@ export class Gathered {
   }
 
   #sentence(entity: string, duplicates: number): string {
-    const left = duplicates === 0 ? '' : `; ${counted(duplicates, 'duplicate')} left out`
+    const left = `${this.#when()}${duplicates === 0 ? '' : `; ${counted(duplicates, 'duplicate')} left out`}`
     const held = this.#heldBack === 0 ? '' : `; ${this.#heldBack} of them held back until now`
     if (this.#alerts === 1) {
       return `${this.#foremost.message}${this.#heldBack === 0 ? '' : '; held back until now'}${left}`
@@ -130,6 +130,13 @@ export class Gathered {
     const rule = others(this.#foremost['rule.name'] ?? '', this.#rules.size)
     const counts = `${counted(this.#alerts, 'alert')}, ${counted(this.#events, 'event')}`
     return `${rule}: ${entity} (${counts}${held}${left})`
+  }
+
+  /** Of what was found in retrospect: nobody is to think that it happens now. */
+  #when(): string {
+    if (this.#foremost['alert.retrospective'] !== true) return ''
+    const [first, last] = [this.#first, this.#last].map((time) => `${time.slice(0, 19)}Z`)
+    return first === last ? `; found in retrospect, of ${first}` : `; found in retrospect, of ${first} to ${last}`
   }
 }
 

@@ -467,6 +467,30 @@ describe('what is stored', () => {
 })
 
 describe('a list of indicators', () => {
+  test('tells people what it finds in the past, as one notification', async () => {
+    const list = join(scratch, 'told.txt')
+    writeFileSync(list, '10.99.0.66\n10.99.0.11\n')
+    const told = join(scratch, 'told.ndjson')
+    const config = join(scratch, 'told.yaml')
+    writeFileSync(config, `alerts: { sinks: { people: { type: file, path: ${told} } } }\n`)
+    const lists = {
+      BORESCOPE_INTEL__PATH: join(scratch, 'told-intel'),
+      BORESCOPE_INTEL__RETRO_DAYS: '3650',
+      BORESCOPE_DELIVERY__PATH: join(scratch, 'told-delivery'),
+      // The alerts themselves are kept apart from what the other tests count.
+      BORESCOPE_STORE__PATH: join(scratch, 'told.db'),
+    }
+    await borescope(['replay', '--quiet', BRUTE_FORCE], undefined, lists)
+    const added = await borescope(['--config', config, 'intel', 'add', 'told', list], undefined, lists)
+    expect(added.stdout).toMatch(/1 notification of what was found\n$/)
+    const [line, ...more] = readFileSync(told, 'utf8').trimEnd().split('\n')
+    expect(more).toEqual([])
+    expect(JSON.parse(line)).toMatchObject({
+      alert: { retrospective: true },
+      rule: { name: 'Indicator found in what happened before' },
+    })
+  })
+
   test('is looked for in what is stored when it is added or changes, and tells what it finds once', async () => {
     const list = join(scratch, 'indicators.txt')
     const lists = { BORESCOPE_INTEL__PATH: join(scratch, 'retro-intel'), BORESCOPE_INTEL__RETRO_DAYS: '3650' }
