@@ -48,11 +48,11 @@ const HEADER_ROOM = 256
  */
 const COPY_US = 10_000
 
-const NOBODY: FragmentHosts = { source: '', destination: '', version: 4 }
-
 class Datagram {
   key = ''
-  hosts: FragmentHosts = NOBODY
+  /** Source and destination, one after the other. */
+  readonly addresses = new Uint8Array(32)
+  addressLength = 0
   firstUs = 0
   wholeUs = 0
   /** IP header(s), then the payload at HEADER_ROOM. */
@@ -66,10 +66,11 @@ class Datagram {
   /** Whether it differs from a whole datagram under its identification, and whether that was told. */
   rivalry: 'none' | 'untold' | 'told' = 'none'
 
-  reset(key: string, hosts: FragmentHosts, firstUs: number): void {
+  reset(key: string, { ip, timeUs }: Frame): void {
     this.key = key
-    this.hosts = hosts
-    this.firstUs = firstUs
+    this.addressLength = ip.addressLength
+    for (let i = 0; i < ip.addressLength * 2; i++) this.addresses[i] = ip.bytes[ip.sourceAt + i]
+    this.firstUs = timeUs
     this.headerLength = 0
     this.totalLength = -1
     this.covered.length = 0
@@ -157,7 +158,12 @@ export class Defragmenter {
    */
   #compare(whole: Datagram, frame: Frame): 'settled' | Datagram['rivalry'] {
     const { ip } = frame
-    const isSoon = Math.abs(frame.timeUs - whole.wholeUs) <= COPY_US
+    const sinceUs = Math.abs(frame.timeUs - whole.wholeUs)
+    if (sinceUs >= this.#limits.timeoutSeconds * SECOND_US) {
+      this.#forget(whole)
+      return 'none'
+    }
+    const isSoon = sinceUs <= COPY_US
     if (isPartOf(whole, frame)) return isSoon ? 'settled' : 'none'
     // Who sets no identification sends every datagram under 0 (RFC 6864 section 4): that one is the same says nothing.
     if (ip.version === 4 && ip.id === 0) return 'none'
@@ -197,7 +203,7 @@ export class Defragmenter {
       this.#drop(oldest)
     }
     const datagram = this.#spare.pop() ?? new Datagram()
-    datagram.reset(key, hostsOf(frame), frame.timeUs)
+    datagram.reset(key, frame)
     this.#open.set(key, datagram)
     return datagram
   }
@@ -334,10 +340,6 @@ export class Defragmenter {
 
   #expire(nowUs: number): void {
     const limitUs = nowUs - this.#limits.timeoutSeconds * SECOND_US
-    for (const datagram of this.#whole.values()) {
-      if (datagram.wholeUs > limitUs) break
-      this.#forget(datagram)
-    }
     for (const datagram of this.#open.values()) {
       if (datagram.firstUs > limitUs) return
       if (!datagram.isSpoiled && datagram.rivalry !== 'told') this.#reportUnfinished(datagram)
@@ -345,7 +347,9 @@ export class Defragmenter {
     }
   }
 
-  #reportUnfinished({ hosts, rivalry }: Datagram): void {
+  #reportUnfinished(datagram: Datagram): void {
+    const { rivalry } = datagram
+    const hosts = hostsOf(datagram)
     const { source, destination } = hosts
     const { timeoutSeconds } = this.#limits
     if (rivalry === 'none') {
@@ -369,12 +373,11 @@ function keyOf({ ip, link }: Frame): string {
   return `${addresses}/${ip.version === 4 ? ip.protocol : 'v6'}/${ip.id}/${link.vlanId}`
 }
 
-function hostsOf({ ip }: Frame): FragmentHosts {
-  const { bytes, addressLength } = ip
+function hostsOf({ addresses, addressLength }: Datagram): FragmentHosts {
   return {
-    source: addressText(bytes, ip.sourceAt, addressLength),
-    destination: addressText(bytes, ip.destinationAt, addressLength),
-    version: ip.version === 6 ? 6 : 4,
+    source: addressText(addresses, 0, addressLength),
+    destination: addressText(addresses, addressLength, addressLength),
+    version: addressLength === 4 ? 4 : 6,
   }
 }
 
