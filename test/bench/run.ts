@@ -7,15 +7,17 @@ import { join } from 'node:path'
 /** What the benchmark makes once and keeps. */
 export const CACHE = join(tmpdir(), 'borescope-bench')
 
-export const FLAGS = flagsOfTheSensor()
+export const FLAGS = setting('flags').split(' ')
+const TUNABLES = setting('tunables')
 /** As the sensor's, and not the user's: the first round fills it, as the first start of the sensor does. */
 const COMPILE_CACHE = join(CACHE, 'compiled')
 
-function flagsOfTheSensor(): readonly string[] {
+/** What the script that starts the sensor calls by that name. */
+function setting(name: string): string {
   const script = readFileSync(join(import.meta.dirname, '../../bin/borescope'), 'utf8')
-  const flags = /^flags='([^']+)'$/m.exec(script)?.[1]
-  if (flags === undefined) throw new Error('bin/borescope names no flags')
-  return flags.split(' ')
+  const value = new RegExp(`^${name}='([^']+)'$`, 'm').exec(script)?.[1]
+  if (value === undefined) throw new Error(`bin/borescope names no ${name}`)
+  return value
 }
 
 /** Runs a script of this folder, and gives the JSON that it prints. */
@@ -23,7 +25,11 @@ export function runCase<T>(script: string, parameters: readonly string[]): T {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [...FLAGS, join(import.meta.dirname, script), ...parameters],
-    { encoding: 'utf8', env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE }, maxBuffer: 1 << 26 },
+    {
+      encoding: 'utf8',
+      env: { ...process.env, GLIBC_TUNABLES: TUNABLES, NODE_COMPILE_CACHE: COMPILE_CACHE },
+      maxBuffer: 1 << 26,
+    },
   )
   if (status !== 0) throw new Error(`${parameters[0]} failed: ${stderr}`)
   return JSON.parse(stdout) as T
