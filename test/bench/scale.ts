@@ -21,7 +21,7 @@ const FLOWS = 2
 const FEW_TUNNELS = 100
 
 export function measureScale(tunnels: number, tell: (what: string) => void): readonly ScaleFigure[] {
-  return [FEW_TUNNELS, Math.ceil(tunnels / 10), Math.ceil(tunnels / 2), tunnels].map((count) => {
+  return [FEW_TUNNELS, Math.ceil(tunnels / 10), tunnels].map((count) => {
     tell(`${count * SESSIONS} sessions at once`)
     return runCase<ScaleFigure>('scale-case.ts', [count, SESSIONS, FLOWS].map(String))
   })
