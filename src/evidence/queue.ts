@@ -310,7 +310,9 @@ export class Drainer {
   next(timeoutMs: number, idle: () => void): SharedChunk | null {
     for (;;) {
       const signal = Atomics.load(this.#control, CONTROL.SIGNAL)
-      const chunk = this.#take(LANE.NOW) ?? this.#take(LANE.HELD)
+      // In turn: neither lane waits for the other to be empty.
+      const other = this.#lane === LANE.NOW ? LANE.HELD : LANE.NOW
+      const chunk = this.#take(other) ?? this.#take(this.#lane)
       // After the chunk: what it needs was told before it was handed over.
       this.#tellings.read()
       if (chunk !== null) return chunk
