@@ -10,7 +10,7 @@ import type { Frame } from './dissect/frame.ts'
 import { PacketBlock } from './evidence/blocks.ts'
 import type { CaptureWriter } from './evidence/capture-writer.ts'
 import { OuterHeader } from './evidence/outer-header.ts'
-import { Paths } from './evidence/paths.ts'
+import { type PathKeeper, Paths } from './evidence/paths.ts'
 import type { EvidenceReader, Found } from './evidence/reader.ts'
 import type { EvidenceProblem } from './evidence/problem.ts'
 import { nameOf, type Thing } from './evidence/things.ts'
@@ -184,15 +184,16 @@ function readPacket(
 
 // --- from captures
 
+const PATHS_MAX = 16_777_216
+
 /** Of every packet of some captures its path, as a sensor finds it. */
-class PathCollector implements Recorder {
+class PathCollector implements Recorder, PathKeeper {
   readonly paths = new Map<number, readonly Thing[]>()
-  readonly #paths = new Paths(16_777_216, (path, things) => {
-    this.paths.set(path.number, [...(this.paths.get(path.number) ?? []), ...things])
-  })
+  /** From 1 on: 0 is none. */
+  readonly #paths = new Paths(PATHS_MAX, this, 1)
   readonly #sensor: Sensor
   readonly #outer = new OuterHeader()
-  /** By the order of packets; 0 is none. */
+  /** By the order of packets. */
   #of = new Uint32Array(65_536)
 
   constructor(sensor: Sensor) {
@@ -202,17 +203,22 @@ class PathCollector implements Recorder {
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void {
     const outer = this.#outer.of(frame)
     const path = this.#paths.of(frame, verdict, trackers, outer)
-    if (path.number === 0) {
-      path.number = this.paths.size + 1
-      this.paths.set(path.number, path.things)
-    }
     const index = this.#sensor.counts.packets - 1
     if (index >= this.#of.length) {
       const larger = new Uint32Array(index * 2)
       larger.set(this.#of)
       this.#of = larger
     }
-    this.#of[index] = path.number
+    this.#of[index] = path
+  }
+
+  begin(path: number, things: readonly Thing[], own: Thing | null): boolean {
+    this.paths.set(path, own === null ? things : [...things, own])
+    return true
+  }
+
+  extend(path: number, things: readonly Thing[]): void {
+    this.paths.set(path, [...(this.paths.get(path) ?? []), ...things])
   }
 
   readonly pathAt = (index: number): number => (index < this.#of.length ? this.#of[index] : 0)

@@ -9,8 +9,7 @@ import { Filler, newQueue } from './evidence/queue.ts'
 import { EvidenceRecorder, type RecorderCounters } from './evidence/recorder.ts'
 import { type Recovery, recover } from './evidence/recovery.ts'
 import { listSegments } from './evidence/segment-file.ts'
-import type { WriterCounters } from './evidence/segment-writer.ts'
-import { COUNTER_NAMES, type WriterThreadData } from './evidence/writer-thread.ts'
+import { COUNTER_NAMES, type WriterThreadCounters, type WriterThreadData } from './evidence/writer-thread.ts'
 import { Claim, claimFolder } from './output/claim.ts'
 import type { Sensor } from './sensor.ts'
 
@@ -25,7 +24,7 @@ export type EvidenceConfig = Config['evidence']
 const DROPS = ['queue_full.data', 'queue_full.control', 'disk'] as const
 type Drop = (typeof DROPS)[number]
 
-export interface RecordingCounters extends RecorderCounters, WriterCounters {
+export interface RecordingCounters extends RecorderCounters, WriterThreadCounters {
   readonly dropped: Readonly<Record<Drop, number>>
 }
 
@@ -76,12 +75,20 @@ export class Recording {
     try {
       const recovery = recover(folder, key)
       const last = listSegments(folder).at(-1)?.number ?? 0
-      const queue = newQueue(config.queueBytes, CHUNK_BYTES)
+      const heldMax = Math.floor(config.ringBytes / CHUNK_BYTES)
+      const queue = newQueue(config.queueBytes, heldMax * CHUNK_BYTES + config.queueBytes, CHUNK_BYTES)
       const form: Form = key === null ? (compress ? 'zstd' : 'plain') : compress ? 'sealed_zstd' : 'sealed'
       const { port1: ours, port2: theirs } = new MessageChannel()
       const workerData: WriterThreadData = {
         queue,
         options: { folder, form, key, bytesMax: config.maxBytes, ageMsMax: config.maxAgeDays * DAY_MS },
+        segments: {
+          first: last + 1,
+          bytes: config.segmentBytes,
+          ms: config.segmentSeconds * 1000,
+          pathsMax: config.pathsMax,
+          application: `Borescope ${version}`,
+        },
         problems: theirs,
       }
       const url = new URL('./evidence/writer-thread.ts', import.meta.url)
@@ -95,13 +102,9 @@ export class Recording {
         alertLevel: config.alertLevel,
         alertedMax: config.alertedMax,
         beforeUs: config.beforeSeconds * SECOND_US,
-        ringBytes: config.ringBytes,
-        segmentBytes: config.segmentBytes,
-        segmentMs: config.segmentSeconds * 1000,
+        heldMax,
         flushMs: config.flushSeconds * 1000,
         pathsMax: config.pathsMax,
-        firstSegment: last + 1,
-        application: `Borescope ${version}`,
       })
       return new Recording(claim, recovery, worker, ours, filler, recorder)
     } catch (error) {
@@ -120,7 +123,7 @@ export class Recording {
   get counters(): RecordingCounters {
     const { counters } = this.#recorder
     const written = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.#filler.counters[i]]))
-    const all = { ...counters, ...(written as unknown as WriterCounters) }
+    const all = { ...counters, ...(written as unknown as WriterThreadCounters) }
     const { droppedData, droppedControl } = all
     const lostPackets = all.lostPackets + this.#filler.lost
     return {

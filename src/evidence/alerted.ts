@@ -1,9 +1,12 @@
-/** What raised alerts: tunnels, sessions and hosts of which everything is kept from then on. Bounded; the oldest goes first. */
+/**
+ * What raised alerts: tunnels, sessions and hosts of which everything is kept from then on. Bounded; the oldest goes first. The
+ * packet path sees the alerts, the writer keeps the packets.
+ */
 import { isIPv4 } from 'node:net'
 import { hashWindow } from '../base/hash.ts'
 import { ipv4Number, ipv6Number } from '../base/ip-number.ts'
 import type { EventDocument } from '../events/fields.ts'
-import type { Path } from './paths.ts'
+import { peerThing, type Thing, thingOf } from './things.ts'
 
 /** How much of what is around an alert is kept whole. */
 export const ALERT_SCOPES = ['tunnel', 'session', 'none'] as const
@@ -22,22 +25,25 @@ const WANTED: Readonly<Record<AlertScope, readonly ReadonlySet<string>[]>> = {
   none: [],
 }
 
-export class Alerted {
+/** The packet path's end: which things of an alert are meant, and how many at one time. */
+export class AlertWatch {
   readonly #scope: AlertScope
   readonly #levels: ReadonlySet<string>
   readonly #capacity: number
-  readonly #uids = new Set<string>()
-  readonly #peers = new Set<number>()
-  /** Rises whenever something is added. */
-  age = 0
-  /** Things that had to make room for others. */
-  forgotten = 0
+  readonly #tell: (isAlerted: boolean, thing: Thing) => void
+  readonly #things = new Map<string, Thing>()
 
-  /** Alerts below the level change nothing. */
-  constructor(scope: AlertScope, level: AlertLevel, capacity: number) {
+  /** Alerts below the level change nothing. `tell` is told what everything is to be kept of, and of what no more. */
+  constructor(
+    scope: AlertScope,
+    level: AlertLevel,
+    capacity: number,
+    tell: (isAlerted: boolean, thing: Thing) => void,
+  ) {
     this.#scope = scope
     this.#levels = new Set(ALERT_LEVELS.slice(ALERT_LEVELS.indexOf(level)))
     this.#capacity = capacity
+    this.#tell = tell
   }
 
   /** A subscriber of the bus: takes alerts, passes over everything else. */
@@ -47,38 +53,57 @@ export class Alerted {
     const lineage = document['borescope.lineage'] ?? []
     for (const wanted of WANTED[this.#scope]) {
       const uids = lineage.filter((uid) => wanted.has(uid[0]))
-      for (const uid of uids) this.#add(this.#uids, uid)
+      for (const uid of uids) this.#add(uid, thingOf(uid))
       if (uids.length > 0) return
     }
-    for (const uid of lineage) this.#add(this.#uids, uid)
+    for (const uid of lineage) this.#add(uid, thingOf(uid))
     const address = document['outer.source.ip'] ?? document['source.ip']
-    if (lineage.length === 0 && address !== undefined) this.#add(this.#peers, hashOfAddress(address))
+    if (lineage.length === 0 && address !== undefined) this.#add(address, peerThing(hashOfAddress(address)))
   }
 
-  #add<T>(set: Set<T>, value: T): void {
-    if (set.has(value)) return
-    if (set.size >= this.#capacity) {
-      set.delete(set.values().next().value as T)
-      this.forgotten++
+  #add(name: string, thing: Thing | null): void {
+    if (thing === null || this.#things.has(name)) return
+    if (this.#things.size >= this.#capacity) {
+      const [oldest, forgotten] = this.#things.entries().next().value as [string, Thing]
+      this.#things.delete(oldest)
+      this.#tell(false, forgotten)
     }
-    set.add(value)
+    this.#things.set(name, thing)
+    this.#tell(true, thing)
+  }
+}
+
+/** The writer's end. */
+export class Alerted {
+  /** By the high word. */
+  readonly #things = new Map<number, Set<number>>()
+  /** Changes with what is here. */
+  age = 1
+
+  add(high: number, low: number): void {
+    const lows = this.#things.get(high)
+    if (lows === undefined) this.#things.set(high, new Set([low]))
+    else lows.add(low)
     this.age++
   }
 
-  hasPath(path: Path): boolean {
-    if (path.alertAge !== this.age) this.#look(path)
-    return path.isAlerted
+  delete(high: number, low: number): void {
+    const lows = this.#things.get(high)
+    lows?.delete(low)
+    if (lows?.size === 0) this.#things.delete(high)
+    this.age++
   }
 
-  // By itself: what holds a closure allocates at every call.
-  #look(path: Path): void {
-    path.alertAge = this.age
-    path.isAlerted = path.uids.some((uid) => this.#uids.has(uid))
+  get isEmpty(): boolean {
+    return this.#things.size === 0
   }
 
-  /** `source` and `destination` are hashes of addresses. */
-  hasPeer(source: number, destination: number): boolean {
-    return this.#peers.size > 0 && (this.#peers.has(source) || this.#peers.has(destination))
+  hasAny(high: number): boolean {
+    return this.#things.has(high)
+  }
+
+  has(high: number, low: number): boolean {
+    return this.#things.get(high)?.has(low) === true
   }
 }
 

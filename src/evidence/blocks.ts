@@ -90,13 +90,15 @@ export function writePacket(
 ): number {
   const length = packetBlockLength(captured)
   const { timeUs, timeNs } = packet
-  // timeUs * 1000 does not fit into a double: its halves do.
-  const low = (timeUs % TWO_32) * 1000 + timeNs
+  // timeUs * 1000 does not fit into a double: its halves do. The remainder operator would call a function.
+  const high = Math.floor(timeUs / TWO_32)
+  const low = (timeUs - high * TWO_32) * 1000 + timeNs
+  const carry = Math.floor(low / TWO_32)
   view.setUint32(at, BLOCK.PACKET, true)
   view.setUint32(at + 4, length, true)
   view.setUint32(at + 8, interfaceId, true)
-  view.setUint32(at + 12, Math.floor(timeUs / TWO_32) * 1000 + Math.floor(low / TWO_32), true)
-  view.setUint32(at + 16, low % TWO_32, true)
+  view.setUint32(at + 12, high * 1000 + carry, true)
+  view.setUint32(at + 16, low - carry * TWO_32, true)
   view.setUint32(at + 20, captured, true)
   view.setUint32(at + 24, packet.originalLength, true)
   const dataEnd = at + PACKET_DATA_AT + captured

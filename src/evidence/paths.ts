@@ -1,30 +1,39 @@
 /**
- * Which set of things a packet is part of, as one record for all packets of that set: a path. Found by the numbers of the trail
- * alone, and verified by its marks; a path is made, and its ids are asked for, only when a packet is the first of its kind.
+ * Which set of things a packet is part of, as one number for all packets of that set: a path. Found by the numbers of the trail
+ * alone, and verified by the serial of the flow or by marks; a path is made, and its ids are asked for, only when a packet is the
+ * first of its kind.
  *
  * Some packets are understood only later: pieces of datagrams, the first of an association that nobody believes in yet, or of a
  * tunnel that is older than the capture. Each such kind gets a path without things, which is remembered by what its packets have
  * in common; when one of them is understood the path is joined to its things.
  */
+import { doubled } from '../track/doubled.ts'
 import { hashWindow, mixPair } from '../base/hash.ts'
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { Trail } from '../dissect/trail.ts'
 import { Marks, type Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
-import { type Thing, thingOf, thingOfSpi } from './things.ts'
+import { isSame, type Thing, thingOf, thingOfSpi } from './things.ts'
 
-export class Path {
+/** Who keeps what paths stand for. Paths are numbered in turn, modulo 2^32. */
+export interface PathKeeper {
+  /** False if there is no room for another path now. */
+  begin(path: number, things: readonly Thing[], own: Thing | null): boolean
+  /** What was found out later. */
+  extend(path: number, things: readonly Thing[]): void
+}
+
+/** Of packets for which there was no room. */
+export const NO_PATH = -1
+
+/** A path that is found by its marks: all but those of flows in the clear. */
+class Path {
   /** Things of the packets on it, those found out later included. */
   things: readonly Thing[]
-  /** Of those; of flows perhaps another flow's in the same session. */
-  uids: readonly string[]
-  /** Where it was written last, and under which number. */
-  segment = 0
-  number = 0
-  /** What the recorder knows about alerts was of this age when `isAlerted` was found. */
-  alertAge = -1
-  isAlerted = false
+  /** It is part of something that has an id. */
+  readonly isNamed: boolean
+  number = NO_PATH
   // What it is found again by.
   readonly hash: number
   readonly flow: number
@@ -38,13 +47,7 @@ export class Path {
   readonly spi: number
   readonly discovery: string
 
-  constructor(
-    hash: number,
-    marks: Marks,
-    { spi, discovery }: Trail,
-    uids: readonly string[],
-    things?: readonly Thing[],
-  ) {
+  constructor(hash: number, marks: Marks, { spi, discovery }: Trail, things: readonly Thing[], isNamed: boolean) {
     this.hash = hash
     this.flow = marks.flow
     this.carrier = marks.carrier
@@ -56,8 +59,8 @@ export class Path {
     this.protection = marks.protection
     this.spi = spi
     this.discovery = discovery
-    this.uids = uids
-    this.things = things ?? thingsOf(uids, this.spi)
+    this.things = things
+    this.isNamed = isNamed
   }
 
   isOf(hash: number, marks: Marks, { spi, discovery }: Trail): boolean {
@@ -89,61 +92,152 @@ function thingsOf(uids: readonly string[], spi: number): Thing[] {
 /** Carriers whose flows share what they are inside of. */
 const AROUND_MAX = 65_536
 
-function isAround(path: Path, { tunnel, tunnelV3, association, connection, protection }: Marks, spi: number): boolean {
-  return (
-    path.tunnel === tunnel &&
-    path.tunnelV3 === tunnelV3 &&
-    path.association === association &&
-    path.connection === connection &&
-    path.protection === protection &&
-    path.spi === spi
-  )
+/** What the flows of a carrier are inside of. */
+class Around {
+  readonly things: readonly Thing[]
+  readonly #tunnel: string
+  readonly #tunnelV3: string
+  readonly #association: string
+  readonly #connection: string
+  readonly #protection: object | null
+  readonly #spi: number
+
+  constructor({ tunnel, tunnelV3, association, connection, protection }: Marks, spi: number, things: readonly Thing[]) {
+    this.things = things
+    this.#tunnel = tunnel
+    this.#tunnelV3 = tunnelV3
+    this.#association = association
+    this.#connection = connection
+    this.#protection = protection
+    this.#spi = spi
+  }
+
+  isOf({ tunnel, tunnelV3, association, connection, protection }: Marks, spi: number): boolean {
+    return (
+      this.#tunnel === tunnel &&
+      this.#tunnelV3 === tunnelV3 &&
+      this.#association === association &&
+      this.#connection === connection &&
+      this.#protection === protection &&
+      this.#spi === spi
+    )
+  }
 }
 
 /** Kinds of packets that wait to be understood. */
 const WAITING_MAX = 65_536
 
+/** Of each flow in the clear: its path, its serial, and the tunnels around it, of either version. */
+const FLOW_WORDS = 4
+
 export class Paths {
   readonly #capacity: number
+  readonly #keeper: PathKeeper
   readonly #marks = new Marks()
-  readonly #onJoined: (path: Path, things: readonly Thing[]) => void
+  #next: number
+  #flows = new Int32Array(1024 * FLOW_WORDS)
   #slots: (Path | null)[]
   #size = 0
   #last: Path | null = null
   #waiting = new Map<number, Path>()
-  /** By carrier: the first flow in it. */
-  #around = new Map<string, Path>()
+  /** By carrier. */
+  #around = new Map<string, Around>()
   /** Of all packets that are part of nothing. */
-  readonly #keyless = new Path(NOTHING, new Marks(), new Trail(), [])
+  readonly #keyless = new Path(NOTHING, new Marks(), new Trail(), [], false)
 
-  /** `onJoined` is told what was found out about a path later. */
-  constructor(capacity: number, onJoined: (path: Path, things: readonly Thing[]) => void) {
+  /** Remembers so many paths as numbered last; numbers them from `first` on. */
+  constructor(capacity: number, keeper: PathKeeper, first = 0) {
     this.#capacity = capacity
-    this.#onJoined = onJoined
+    this.#keeper = keeper
+    this.#next = first
     this.#slots = new Array<Path | null>(1024).fill(null)
   }
 
+  /** The number of the path that is found next. */
+  get next(): number {
+    return this.#next
+  }
+
   /** The path of the packet in the frame. `outer` is its outermost IP header; null without one. */
-  of(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): Path {
+  of(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
+    const { flow, association, exchange, connection, tunnel, tunnelV3 } = frame.trail
+    const isPlain = association === -1 && exchange === -1 && connection === -1 && frame.protection === null
+    if (flow === -1 || !isPlain || outer?.isFragment) return this.#ofMarks(frame, verdict, trackers, outer)
+    const at = flow * FLOW_WORDS
+    while (at >= this.#flows.length) this.#flows = doubled(this.#flows)
+    const flows = this.#flows
+    const serial = trackers.flowSerialOf(flow)
+    // The tunnels are written down as numbers above zero, which is what an empty row has.
+    const isKnown = flows[at + 1] === serial && flows[at + 2] === tunnel + 2 && flows[at + 3] === tunnelV3 + 2
+    if (isKnown && this.#isRemembered(flows[at])) return flows[at] >>> 0
+    const path = this.#beginFlow(frame, verdict, trackers, outer)
+    if (path === NO_PATH) return path
+    flows[at] = path
+    flows[at + 1] = serial
+    flows[at + 2] = tunnel + 2
+    flows[at + 3] = tunnelV3 + 2
+    return path
+  }
+
+  #isRemembered(path: number): boolean {
+    return (this.#next - path) >>> 0 <= this.#capacity
+  }
+
+  #beginFlow(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
+    trackers.mark(frame, this.#marks)
+    const { things } = this.#aroundOf(frame, trackers)
+    const flow = thingOf(trackers.flowUidOf(frame.trail.flow))
+    const path = this.#begin(things, flow)
+    if (path !== NO_PATH && this.#waiting.size > 0)
+      this.#join(frame, verdict, outer, flow === null ? things : [...things, flow])
+    return path
+  }
+
+  /** Most paths are flows: what one is inside of is asked for once for all of them. */
+  #aroundOf(frame: Frame, trackers: Trackers): Around {
+    const { trail } = frame
+    const { carrier } = this.#marks
+    const known = this.#around.get(carrier)
+    if (known?.isOf(this.#marks, trail.spi)) return known
+    const things = thingsOf(trackers.uidsOf(frame, false), trail.spi)
+    const around = new Around(this.#marks, trail.spi, things)
+    if (this.#around.size >= AROUND_MAX) this.#around.clear()
+    this.#around.set(carrier, around)
+    return around
+  }
+
+  #begin(things: readonly Thing[], own: Thing | null): number {
+    if (!this.#keeper.begin(this.#next, things, own)) return NO_PATH
+    const path = this.#next
+    this.#next = (path + 1) >>> 0
+    return path
+  }
+
+  #numberOf(path: Path): number {
+    if (path.number === NO_PATH || !this.#isRemembered(path.number)) path.number = this.#begin(path.things, null)
+    return path.number
+  }
+
+  #ofMarks(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
     const { trail } = frame
     const marks = this.#marks
     trackers.mark(frame, marks)
     const hash = hashOf(trail)
     const last = this.#last
     const isPiece = outer?.isFragment
-    if (last !== null && !isPiece && last.isOf(hash, marks, trail)) return last
+    if (last !== null && !isPiece && last.isOf(hash, marks, trail)) return this.#numberOf(last)
     const isUnknown = hash === NOTHING && marks.protection === null && trail.discovery === ''
-    if (isUnknown) return this.#unknown(frame, verdict, outer)
+    if (isUnknown) return this.#numberOf(this.#unknown(frame, verdict, outer))
     const mask = this.#slots.length - 1
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const path = this.#slots[slot]
       if (path === null) break
       if (!path.isOf(hash, marks, trail)) continue
-      if (isPiece) this.#join(frame, verdict, outer, path)
+      if (isPiece) this.#join(frame, verdict, outer, path.things, path)
       this.#last = path
-      return path
+      return this.#numberOf(path)
     }
-    return this.#add(frame, verdict, trackers, outer, hash)
+    return this.#numberOf(this.#add(frame, verdict, trackers, outer, hash))
   }
 
   #add(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null, hash: number): Path {
@@ -153,26 +247,20 @@ export class Paths {
     this.#insert(path)
     this.#size++
     this.#last = path
-    if (path.uids.length > 0) this.#join(frame, verdict, outer, path)
+    if (path.isNamed) this.#join(frame, verdict, outer, path.things, path)
     // An association that nobody believes in yet: only its SPI is known.
     else this.#wait(keyOf(frame, verdict, outer), path)
     return path
   }
 
-  /** Most paths are flows: what one is inside of is asked for once for all of them. */
   #make(frame: Frame, trackers: Trackers, hash: number): Path {
     const marks = this.#marks
     const { trail } = frame
-    if (trail.flow === -1 || marks.carrier === '') return new Path(hash, marks, trail, trackers.uidsOf(frame))
-    const known = this.#around.get(marks.carrier)
-    const flow = thingOf(trackers.flowUidOf(trail.flow))
-    if (known === undefined || flow === null || !isAround(known, marks, trail.spi)) {
-      const path = new Path(hash, marks, trail, trackers.uidsOf(frame))
-      if (this.#around.size >= AROUND_MAX) this.#around.clear()
-      this.#around.set(marks.carrier, path)
-      return path
-    }
-    return new Path(hash, marks, trail, known.uids, [...known.things.slice(0, -1), flow])
+    const flow = trail.flow === -1 ? null : thingOf(trackers.flowUidOf(trail.flow))
+    if (flow !== null && marks.carrier !== '')
+      return new Path(hash, marks, trail, [...this.#aroundOf(frame, trackers).things, flow], true)
+    const uids = trackers.uidsOf(frame, true)
+    return new Path(hash, marks, trail, thingsOf(uids, trail.spi), uids.length > 0)
   }
 
   #unknown(frame: Frame, verdict: Verdict, outer: IpView | null): Path {
@@ -180,7 +268,7 @@ export class Paths {
     if (key === KEYLESS) return this.#keyless
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) return waiting
-    const path = new Path(NOTHING, this.#marks, frame.trail, [])
+    const path = new Path(NOTHING, this.#marks, frame.trail, [], false)
     this.#wait(key, path)
     return path
   }
@@ -191,16 +279,15 @@ export class Paths {
     this.#waiting.set(key, path)
   }
 
-  #join(frame: Frame, verdict: Verdict, outer: IpView | null, path: Path): void {
+  /** What waits for this packet to be understood is part of these things; `path` is that of the packet itself. */
+  #join(frame: Frame, verdict: Verdict, outer: IpView | null, known: readonly Thing[], path: Path | null = null): void {
     const key = keyOf(frame, verdict, outer)
     const waiting = this.#waiting.get(key)
     if (waiting === undefined || waiting === path) return
     this.#waiting.delete(key)
-    const things = path.things.filter((thing) => !waiting.things.includes(thing))
+    const things = known.filter((thing) => !waiting.things.some((other) => isSame(thing, other)))
     waiting.things = [...waiting.things, ...things]
-    waiting.uids = path.uids
-    waiting.alertAge = -1
-    this.#onJoined(waiting, things)
+    if (waiting.number !== NO_PATH && things.length > 0) this.#keeper.extend(waiting.number, things)
   }
 
   #insert(path: Path): void {

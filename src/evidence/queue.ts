@@ -1,34 +1,51 @@
 /**
- * The way from the packet path to the thread that writes: a ring of chunks in shared memory, all made at the start. One side
- * fills them in turn, the other writes them in turn; two counters say how far each has come, so that neither ever waits for a message.
+ * The way from the packet path to the thread that writes, in shared memory made at the start: two lanes of chunks, and a ring of
+ * words for what is told beside them (`tellings.ts`). One side fills chunks in turn, the other writes them in turn; counters say
+ * how far each has come, so that neither ever waits for a message.
+ *
+ * A chunk of the lane `NOW` is handed over when it is full, or old. One of the lane `HELD` may be closed and kept back for a
+ * while: an alert in that time decides how much of its packets is written.
  */
+import { CONTROL, CONTROL_WORDS, TELLING_WORDS, type Told, TellingReader, TellingWriter } from './tellings.ts'
+
+export const LANE = { NOW: 0, HELD: 1 } as const
+export type LaneNumber = (typeof LANE)[keyof typeof LANE]
 
 /** What the words of a chunk's head mean. */
-const HEAD = { PAYLOAD: 0, PACKETS: 1, ENTRY_WORDS: 2, SEGMENT: 3, CONTROL: 4 } as const
-const HEAD_WORDS = 8
+const HEAD = { END: 0, PACKETS: 1 } as const
+const HEAD_WORDS = 4
 /** The doubles of the head follow its words. */
 const HEAD_BYTES = HEAD_WORDS * 4 + 16
 
-/** `SIGNAL` changes whenever the writer has something to look at. */
-const CONTROL = { FILLED: 0, WRITTEN: 1, STOP: 2, BROKEN: 3, SIGNAL: 4 } as const
-const CONTROL_WORDS = 8
 /** What the writer counts, for the other side to read. */
 const COUNTER_DOUBLES = 16
+const TELLINGS_AT = CONTROL_WORDS * 4 + COUNTER_DOUBLES * 8
+const CHUNKS_AT = TELLINGS_AT + TELLING_WORDS * 4
 
-/** Bytes of what paths stand for, in each chunk. */
-const ENTRY_BYTES = 0x2_0000
+/** Before the packets of a chunk: room for what the writer puts before them in the file. */
+export const PREFIX_BYTES = 2048
 const PACKET_BYTES_MIN = 36
+/** Of each packet its path, and its shape: see `shapeOf`. */
+export const NOTE_WORDS = 2
 
 export interface QueueLayout {
   readonly memory: SharedArrayBuffer
   readonly chunkBytes: number
-  readonly chunks: number
+  /** How many there are in each lane. */
+  readonly chunks: readonly [now: number, held: number]
 }
 
-export function newQueue(bytes: number, chunkBytes: number): QueueLayout {
-  const chunks = Math.max(4, Math.floor(bytes / chunkBytes))
-  const size = CONTROL_WORDS * 4 + COUNTER_DOUBLES * 8 + chunks * chunkSize(chunkBytes)
-  return { memory: new SharedArrayBuffer(size), chunkBytes, chunks }
+export function newQueue(nowBytes: number, heldBytes: number, chunkBytes: number): QueueLayout {
+  const chunks = [chunksOf(nowBytes, chunkBytes), chunksOf(heldBytes, chunkBytes)] as const
+  return {
+    memory: new SharedArrayBuffer(CHUNKS_AT + (chunks[0] + chunks[1]) * chunkSize(chunkBytes)),
+    chunkBytes,
+    chunks,
+  }
+}
+
+function chunksOf(bytes: number, chunkBytes: number): number {
+  return Math.max(4, Math.floor(bytes / chunkBytes))
 }
 
 function packetsMax(chunkBytes: number): number {
@@ -36,37 +53,40 @@ function packetsMax(chunkBytes: number): number {
 }
 
 function chunkSize(chunkBytes: number): number {
-  return (HEAD_BYTES + packetsMax(chunkBytes) * 4 + ENTRY_BYTES + chunkBytes + 7) & ~7
+  return (HEAD_BYTES + packetsMax(chunkBytes) * NOTE_WORDS * 4 + PREFIX_BYTES + chunkBytes + 7) & ~7
 }
 
-/** One chunk in shared memory. */
+/** One chunk in shared memory. Its packets begin at `PREFIX_BYTES`. */
 export class SharedChunk {
-  readonly payload: Buffer
+  readonly lane: LaneNumber
+  readonly bytes: Buffer
   readonly view: DataView
-  /** Of each packet its path. */
-  readonly paths: Uint32Array
-  readonly entries: Uint32Array
+  /** The same memory: blocks lie at multiples of four. */
+  readonly words: Int32Array
+  /** `NOTE_WORDS` of each packet. */
+  readonly notes: Uint32Array
   readonly #head: Int32Array
   readonly #times: Float64Array
 
-  constructor({ memory, chunkBytes }: QueueLayout, index: number) {
-    const at = CONTROL_WORDS * 4 + COUNTER_DOUBLES * 8 + index * chunkSize(chunkBytes)
-    const packets = packetsMax(chunkBytes)
+  constructor({ memory, chunkBytes, chunks }: QueueLayout, lane: LaneNumber, index: number) {
+    this.lane = lane
+    const at = CHUNKS_AT + (lane === LANE.NOW ? index : chunks[0] + index) * chunkSize(chunkBytes)
+    const notes = packetsMax(chunkBytes) * NOTE_WORDS
     this.#head = new Int32Array(memory, at, HEAD_WORDS)
     this.#times = new Float64Array(memory, at + HEAD_WORDS * 4, 2)
-    const pathsAt = at + HEAD_BYTES
-    this.paths = new Uint32Array(memory, pathsAt, packets)
-    this.entries = new Uint32Array(memory, pathsAt + packets * 4, ENTRY_BYTES / 4)
-    const payloadAt = pathsAt + packets * 4 + ENTRY_BYTES
-    this.payload = Buffer.from(memory, payloadAt, chunkBytes)
-    this.view = new DataView(memory, payloadAt, chunkBytes)
+    this.notes = new Uint32Array(memory, at + HEAD_BYTES, notes)
+    const bytesAt = at + HEAD_BYTES + notes * 4
+    this.bytes = Buffer.from(memory, bytesAt, PREFIX_BYTES + chunkBytes)
+    this.view = new DataView(memory, bytesAt, PREFIX_BYTES + chunkBytes)
+    this.words = new Int32Array(memory, bytesAt, (PREFIX_BYTES + chunkBytes) >> 2)
   }
 
-  get payloadBytes(): number {
-    return this.#head[HEAD.PAYLOAD]
+  /** Where the packets end. */
+  get end(): number {
+    return this.#head[HEAD.END]
   }
-  set payloadBytes(bytes: number) {
-    this.#head[HEAD.PAYLOAD] = bytes
+  set end(at: number) {
+    this.#head[HEAD.END] = at
   }
 
   get packets(): number {
@@ -76,21 +96,6 @@ export class SharedChunk {
     this.#head[HEAD.PACKETS] = count
   }
 
-  get entryWords(): number {
-    return this.#head[HEAD.ENTRY_WORDS]
-  }
-  set entryWords(words: number) {
-    this.#head[HEAD.ENTRY_WORDS] = words
-  }
-
-  /** The number of the segment that it belongs to. */
-  get segment(): number {
-    return this.#head[HEAD.SEGMENT] >>> 0
-  }
-  set segment(number: number) {
-    this.#head[HEAD.SEGMENT] = number
-  }
-
   get firstUs(): number {
     return this.#times[0]
   }
@@ -98,9 +103,9 @@ export class SharedChunk {
     return this.#times[1]
   }
 
-  clear(segment: number): void {
-    this.#head.fill(0)
-    this.segment = segment
+  clear(): void {
+    this.end = PREFIX_BYTES
+    this.packets = 0
     this.#times[0] = Number.POSITIVE_INFINITY
     this.#times[1] = Number.NEGATIVE_INFINITY
   }
@@ -111,106 +116,231 @@ export class SharedChunk {
     if (timeUs < this.#times[0]) this.#times[0] = timeUs
     if (timeUs > this.#times[1]) this.#times[1] = timeUs
   }
-}
 
-/** What both sides share. */
-class QueueEnd {
-  protected readonly chunks: readonly SharedChunk[]
-  protected readonly control: Int32Array
-  readonly counters: Float64Array
+  /** Whether the newest packet is older than the other by so much. */
+  isBefore(packet: { readonly timeUs: number }, byUs: number): boolean {
+    return this.#times[1] <= packet.timeUs - byUs
+  }
 
-  constructor(layout: QueueLayout) {
-    this.chunks = Array.from({ length: layout.chunks }, (_, index) => new SharedChunk(layout, index))
-    this.control = new Int32Array(layout.memory, 0, CONTROL_WORDS)
-    this.counters = new Float64Array(layout.memory, CONTROL_WORDS * 4, COUNTER_DOUBLES)
+  /** Whether the packets reach from so long before the other one. */
+  reachesBack(packet: { readonly timeUs: number }, byUs: number): boolean {
+    return this.#times[0] <= packet.timeUs - byUs
   }
 }
 
-/** The packet path's end. */
-export class Filler extends QueueEnd {
-  #filled = 0
-  #isAbandoned = false
-  /** Packets that were handed over when there was no writer any more. */
-  lost = 0
+function chunksIn(layout: QueueLayout, lane: LaneNumber): SharedChunk[] {
+  return Array.from({ length: layout.chunks[lane] }, (_, index) => new SharedChunk(layout, lane, index))
+}
 
-  /** Chunks that may be filled, the one that is being filled among them. */
-  get free(): number {
-    return this.chunks.length - ((this.#filled - Atomics.load(this.control, CONTROL.WRITTEN)) | 0)
+function counterOf(layout: QueueLayout): Float64Array {
+  return new Float64Array(layout.memory, CONTROL_WORDS * 4, COUNTER_DOUBLES)
+}
+
+/** The packet path's end of a lane: chunks are filled, closed, and handed over in one order. */
+export class FillerLane {
+  readonly #chunks: readonly SharedChunk[]
+  readonly #control: Int32Array
+  readonly #lane: LaneNumber
+  /** Of each chunk the number of the next path when it was begun. */
+  readonly #pathsAt: Int32Array
+  #closed = 0
+  #filled = 0
+
+  constructor(layout: QueueLayout, lane: LaneNumber, control: Int32Array) {
+    this.#chunks = chunksIn(layout, lane)
+    this.#lane = lane
+    this.#control = control
+    this.#pathsAt = new Int32Array(this.#chunks.length)
   }
 
   get capacity(): number {
-    return this.chunks.length
+    return this.#chunks.length
+  }
+
+  get #written(): number {
+    return Atomics.load(this.#control, CONTROL.WRITTEN + this.#lane)
+  }
+
+  /** Chunks that may be filled, the one that is being filled among them. */
+  get free(): number {
+    return this.#chunks.length - ((this.#closed - this.#written) | 0)
+  }
+
+  /** Chunks that are closed and not handed over. */
+  get held(): number {
+    return (this.#closed - this.#filled) | 0
+  }
+
+  /** Chunks that were handed over and are not written. */
+  get waiting(): number {
+    return (this.#filled - this.#written) | 0
+  }
+
+  /** How many chunks were handed over so far, modulo 2^32. */
+  get filled(): number {
+    return this.#filled
   }
 
   /** The chunk that is next to be filled; only if one is free. */
   get current(): SharedChunk {
-    return this.chunks[(this.#filled >>> 0) % this.chunks.length]
+    return this.#chunks[(this.#closed >>> 0) % this.#chunks.length]
   }
 
-  /** Hands the current chunk over. */
+  /** The chunk that has been closed for longest; only if one is held. */
+  get oldest(): SharedChunk {
+    return this.#chunks[(this.#filled >>> 0) % this.#chunks.length]
+  }
+
+  /** Empties the next chunk to be filled. Paths are numbered from `nextPath` on from now on. */
+  begin(nextPath: number): SharedChunk {
+    const chunk = this.current
+    chunk.clear()
+    this.#pathsAt[(this.#closed >>> 0) % this.#chunks.length] = nextPath
+    return chunk
+  }
+
+  close(): void {
+    this.#closed = (this.#closed + 1) | 0
+  }
+
+  /** Hands the oldest over. */
   publish(): void {
-    if (this.#isAbandoned) {
-      this.lost += this.current.packets
-      return
-    }
     this.#filled = (this.#filled + 1) | 0
-    Atomics.store(this.control, CONTROL.FILLED, this.#filled)
-    this.#signal()
+    Atomics.store(this.#control, CONTROL.FILLED + this.#lane, this.#filled)
+  }
+
+  /** How many paths have been numbered since the oldest chunk was begun that is not written. */
+  pathsSince(nextPath: number, isFilling: boolean): number {
+    const written = this.#written
+    if (written === this.#closed && !isFilling) return 0
+    return (nextPath - this.#pathsAt[(written >>> 0) % this.#chunks.length]) | 0
+  }
+
+  /** The writer is gone: gives how many packets it had left, and takes them as written. */
+  abandon(): number {
+    let lost = 0
+    for (let i = this.#written; i !== this.#filled; i = (i + 1) | 0)
+      lost += this.#chunks[(i >>> 0) % this.#chunks.length].packets
+    Atomics.store(this.#control, CONTROL.WRITTEN + this.#lane, this.#filled)
+    return lost
+  }
+}
+
+/** The packet path's end. */
+export class Filler {
+  readonly now: FillerLane
+  readonly held: FillerLane
+  readonly tellings: TellingWriter
+  readonly counters: Float64Array
+  readonly #control: Int32Array
+  #isAbandoned = false
+  /** Packets that were handed over when there was no writer any more. */
+  lost = 0
+
+  constructor(layout: QueueLayout) {
+    this.#control = new Int32Array(layout.memory, 0, CONTROL_WORDS)
+    this.counters = counterOf(layout)
+    this.now = new FillerLane(layout, LANE.NOW, this.#control)
+    this.held = new FillerLane(layout, LANE.HELD, this.#control)
+    this.tellings = new TellingWriter(layout.memory, TELLINGS_AT, this.#control)
+  }
+
+  /** Hands the oldest closed chunk of a lane over. */
+  publish(lane: FillerLane): void {
+    lane.publish()
+    if (this.#isAbandoned) this.lost += lane.abandon()
+    else this.#signal()
   }
 
   /** The writer is gone: what it had left, and all that follows, is lost. */
   abandon(): void {
-    const written = Atomics.load(this.control, CONTROL.WRITTEN)
-    for (let i = written; i !== this.#filled; i = (i + 1) | 0)
-      this.lost += this.chunks[(i >>> 0) % this.chunks.length].packets
-    Atomics.store(this.control, CONTROL.WRITTEN, this.#filled)
-    Atomics.notify(this.control, CONTROL.WRITTEN)
+    this.lost += this.now.abandon() + this.held.abandon()
     this.#isAbandoned = true
+    this.tellings.abandon()
+    Atomics.add(this.#control, CONTROL.DONE, 1)
+    Atomics.notify(this.#control, CONTROL.DONE)
   }
 
   stop(): void {
-    Atomics.store(this.control, CONTROL.STOP, 1)
+    Atomics.store(this.#control, CONTROL.STOP, 1)
     this.#signal()
   }
 
   #signal(): void {
-    Atomics.add(this.control, CONTROL.SIGNAL, 1)
-    Atomics.notify(this.control, CONTROL.SIGNAL)
+    Atomics.add(this.#control, CONTROL.SIGNAL, 1)
+    Atomics.notify(this.#control, CONTROL.SIGNAL)
   }
 
-  /** How often a chunk was lost: what follows it in its segment is lost, too. */
-  get broken(): number {
-    return Atomics.load(this.control, CONTROL.BROKEN)
+  /** Nothing that was handed over is still to be written. */
+  get isIdle(): boolean {
+    return this.now.waiting === 0 && this.held.waiting === 0
   }
 
-  /** Resolves when another chunk was written, or after the time. */
-  async written(timeoutMs: number): Promise<void> {
-    const before = Atomics.load(this.control, CONTROL.WRITTEN)
-    const { async, value } = Atomics.waitAsync(this.control, CONTROL.WRITTEN, before, timeoutMs)
-    if (async) await value
+  /** Resolves when `isDone` says so; asked whenever the writer has written. */
+  async until(isDone: () => boolean): Promise<void> {
+    for (;;) {
+      const before = Atomics.load(this.#control, CONTROL.DONE)
+      if (isDone()) return
+      const { async, value } = Atomics.waitAsync(this.#control, CONTROL.DONE, before, WAIT_MS)
+      if (async) await value
+    }
   }
 }
 
+const WAIT_MS = 100
+
 /** The writer's end. */
-export class Drainer extends QueueEnd {
-  #written = 0
+export class Drainer {
+  readonly counters: Float64Array
+  readonly #control: Int32Array
+  readonly #lanes: readonly [readonly SharedChunk[], readonly SharedChunk[]]
+  readonly #written: [number, number] = [0, 0]
+  readonly #tellings: TellingReader
+  #lane: LaneNumber = LANE.NOW
+
+  /** `told` is given what was told, in its order, before the chunks that came after it. */
+  constructor(layout: QueueLayout, told: Told) {
+    this.#control = new Int32Array(layout.memory, 0, CONTROL_WORDS)
+    this.counters = counterOf(layout)
+    this.#lanes = [chunksIn(layout, LANE.NOW), chunksIn(layout, LANE.HELD)]
+    this.#tellings = new TellingReader(layout.memory, TELLINGS_AT, this.#control, told)
+  }
 
   /** The next chunk; null when there are no more and none will come. `idle` is called once every `timeoutMs` without one. */
   next(timeoutMs: number, idle: () => void): SharedChunk | null {
     for (;;) {
-      const signal = Atomics.load(this.control, CONTROL.SIGNAL)
-      if (Atomics.load(this.control, CONTROL.FILLED) !== this.#written)
-        return this.chunks[(this.#written >>> 0) % this.chunks.length]
-      if (Atomics.load(this.control, CONTROL.STOP) === 1) return null
-      if (Atomics.wait(this.control, CONTROL.SIGNAL, signal, timeoutMs) === 'timed-out') idle()
+      const signal = Atomics.load(this.#control, CONTROL.SIGNAL)
+      // In turn: neither lane waits for the other to be empty.
+      const other = this.#lane === LANE.NOW ? LANE.HELD : LANE.NOW
+      const chunk = this.#take(other) ?? this.#take(this.#lane)
+      // After the chunk: what it needs was told before it was handed over.
+      this.#tellings.read()
+      if (chunk !== null) return chunk
+      if (Atomics.load(this.#control, CONTROL.STOP) === 1 && signal === Atomics.load(this.#control, CONTROL.SIGNAL))
+        return null
+      if (Atomics.wait(this.#control, CONTROL.SIGNAL, signal, timeoutMs) === 'timed-out') idle()
     }
   }
 
+  #take(lane: LaneNumber): SharedChunk | null {
+    const written = this.#written[lane]
+    if (Atomics.load(this.#control, CONTROL.FILLED + lane) === written) return null
+    this.#lane = lane
+    const chunks = this.#lanes[lane]
+    return chunks[(written >>> 0) % chunks.length]
+  }
+
+  /** How many chunks of the lane `HELD` were written before the one that `next` gave, modulo 2^32. */
+  get heldWritten(): number {
+    return this.#written[LANE.HELD]
+  }
+
   /** The chunk that `next` gave has been written, or lost. */
-  release(isLost: boolean): void {
-    if (isLost) Atomics.add(this.control, CONTROL.BROKEN, 1)
-    this.#written = (this.#written + 1) | 0
-    Atomics.store(this.control, CONTROL.WRITTEN, this.#written)
-    Atomics.notify(this.control, CONTROL.WRITTEN)
+  release(): void {
+    const lane = this.#lane
+    this.#written[lane] = (this.#written[lane] + 1) | 0
+    Atomics.store(this.#control, CONTROL.WRITTEN + lane, this.#written[lane])
+    Atomics.add(this.#control, CONTROL.DONE, 1)
+    Atomics.notify(this.#control, CONTROL.DONE)
   }
 }

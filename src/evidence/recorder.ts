@@ -1,24 +1,25 @@
 /**
- * Keeps packets as evidence: the end of the packet path. A packet is copied once or twice and indexed by what the trackers found
- * it to be part of; packing and writing is another thread's work. Nothing here waits, and nothing is allocated a packet.
+ * Keeps packets as evidence: the end of the packet path. A packet is copied once, with the number of what the trackers found it to
+ * be part of; cutting, numbering, packing and writing are another thread's work. Nothing here waits, and nothing is allocated
+ * a packet.
  *
- * Control goes to the queue at once. Data of which only the headers are kept is first held whole for some seconds: an alert in
- * that time makes it worth keeping.
+ * What is kept whole anyway is handed over as soon as it can be. Data of which only the headers are kept is first held back whole
+ * for some seconds: an alert in that time makes it worth keeping.
  */
-import { hashWindow } from '../base/hash.ts'
-import type { Packet } from '../capture/packet.ts'
-import { type Recent, RecentPackets } from '../capture/recent.ts'
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
-import { Alerted, type AlertLevel, type AlertScope } from './alerted.ts'
-import { interfaceDescription, packetBlockLength, sectionHeader, writePacket } from './blocks.ts'
+import { type AlertLevel, type AlertScope, AlertWatch } from './alerted.ts'
+import { interfaceDescription, packetBlockLength, writePacket } from './blocks.ts'
 import { OuterHeader } from './outer-header.ts'
-import { type Path, Paths } from './paths.ts'
-import type { Filler, SharedChunk } from './queue.ts'
-import { CLASS, type PacketClass, type Snap, Snapper } from './snap.ts'
+import { pathsWaiting } from './path-table.ts'
+import { NO_PATH, type PathKeeper, Paths } from './paths.ts'
+import { type Filler, type FillerLane, NOTE_WORDS, type SharedChunk } from './queue.ts'
+import { PACKET_OCTETS_MAX, shapeOf } from './shape.ts'
+import { CLASS, type Snap, Snapper } from './snap.ts'
+import { TELLING } from './tellings.ts'
 import type { Thing } from './things.ts'
 
 export interface RecorderOptions {
@@ -29,62 +30,47 @@ export interface RecorderOptions {
   readonly alerts: AlertScope
   readonly alertLevel: AlertLevel
   readonly alertedMax: number
-  /** How long data is held for an alert to come. */
+  /** How long data is held for an alert to come, at least. */
   readonly beforeUs: number
-  readonly ringBytes: number
-  /** A segment is closed when it is so large, or so old. */
-  readonly segmentBytes: number
-  readonly segmentMs: number
+  /** So many chunks may be held back. */
+  readonly heldMax: number
   /** A chunk is handed over when it is full, or so old. */
   readonly flushMs: number
   readonly pathsMax: number
-  /** The number of the first segment. */
-  readonly firstSegment: number
-  /** The program, for the section headers. */
-  readonly application: string
 }
 
 /** Packets, by what became of them. `recorded` were handed over to be written. */
 export interface RecorderCounters {
   recorded: number
-  /** Recorded without the end of their payload, as the snap rules say. */
-  cut: number
-  /** Recorded whole because of an alert, which the rules alone would have cut. */
-  alerted: number
   /** Not wanted by the rules. */
   passedOver: number
   /** The queue was full: the disk is too slow. Data goes before control. */
   droppedData: number
   droppedControl: number
-  /** Held for a shorter time than configured, because the ring was full. */
+  /** Held for a shorter time than configured, because there was no more room. */
   heldShort: number
   held: number
 }
 
 /** Chunks at the end of the queue that only control may use. */
 const RESERVED = 2
-/** Longer than any packet of a capture. */
-const PACKET_BYTES_MAX = 0x4_0000
 /** How often the clock is looked at. */
 const PACKETS_PER_LOOK = 256
-const INTERFACES_MAX = 65_536
-/** Words of an entry with as many things as a path can have. */
-const ENTRY_WORDS_MAX = 64
+const ORIGINS_MAX = 65_536
+/** Into so many chunks at most what is held is divided by its time, and into half of those that there are. */
+const SLICES_MAX = 16
+const NAME_LENGTH_MAX = 100
 
 interface Origin {
   readonly capture: string
   readonly linkType: number
   readonly interfaceId: number
-  readonly key: number
-  segment: number
-  number: number
+  readonly number: number
 }
 
-export class EvidenceRecorder {
+export class EvidenceRecorder implements PathKeeper {
   readonly counters: RecorderCounters = {
     recorded: 0,
-    cut: 0,
-    alerted: 0,
     passedOver: 0,
     droppedData: 0,
     droppedControl: 0,
@@ -93,243 +79,227 @@ export class EvidenceRecorder {
   }
   readonly #options: RecorderOptions
   readonly #filler: Filler
-  readonly #alerted: Alerted
+  readonly #now: FillerLane
+  readonly #held: FillerLane
+  readonly #alerts: AlertWatch
+  /** Of alerts, what could not be told yet. */
+  readonly #untold: { readonly isAlerted: boolean; readonly thing: Thing }[] = []
   readonly #snapper = new Snapper()
   readonly #outer = new OuterHeader()
   readonly #snaps: readonly Snap[]
-  readonly #ring: RecentPackets<Path> | null
-  readonly #header: Buffer
+  readonly #holdUs: number
+  readonly #sliceUs: number
+  readonly #pathsWaitingMax: number
+  /** When the time has come to close what is filled, or to let go of what is held; in a typed array, because a double field would be boxed. */
+  readonly #due = Float64Array.of(Number.POSITIVE_INFINITY)
   #paths: Paths
-  /** Null between two chunks. */
-  #chunk: SharedChunk | null = null
-  #chunkMs = 0
-  #segment: number
-  #segmentMs = 0
-  #segmentBytes = 0
-  #nextPath = 0
-  #nextInterface = 0
-  #isSegmentDue = true
-  #broken = 0
+  /** Those that are being filled; null between two. */
+  #nowChunk: SharedChunk | null = null
+  #heldChunk: SharedChunk | null = null
+  /** The first of them is one of those that only control may use. */
+  #isReserved = false
+  #nowMs = 0
+  #heldMs = 0
   #origins: Origin[] = []
   #origin: Origin | null = null
   #looks = 0
 
   constructor(filler: Filler, options: RecorderOptions) {
     this.#filler = filler
+    this.#now = filler.now
+    this.#held = filler.held
     this.#options = options
-    this.#alerted = new Alerted(options.alerts, options.alertLevel, options.alertedMax)
+    this.#alerts = new AlertWatch(options.alerts, options.alertLevel, options.alertedMax, (isAlerted, thing) => {
+      this.#untold.push({ isAlerted, thing })
+      this.#tellAlerts()
+    })
     this.#snaps = ['whole', options.data, options.encrypted, options.other]
-    const isHeld = options.beforeUs > 0 && options.alerts !== 'none' && this.#snaps.includes('headers')
-    this.#ring = isHeld ? new RecentPackets<Path>(options.ringBytes, NO_PATH) : null
-    this.#header = sectionHeader(options.application, '')
-    this.#segment = options.firstSegment - 1
-    this.#paths = this.#newPaths()
-  }
-
-  #newPaths(): Paths {
-    return new Paths(this.#options.pathsMax, (path, things) => this.#writeEntry(path.segment, path.number, things))
+    this.#holdUs = options.alerts === 'none' ? 0 : options.beforeUs
+    this.#sliceUs = Math.ceil(this.#holdUs / Math.max(1, Math.min(SLICES_MAX, options.heldMax >> 1)))
+    this.#pathsWaitingMax = pathsWaiting(options.pathsMax)
+    this.#paths = new Paths(options.pathsMax, this)
   }
 
   /** Another sensor begins, whose numbers mean other things. What is held goes. */
   beginTimeline(): void {
-    this.#releaseAll()
-    this.#paths = this.#newPaths()
+    this.#letGoOfAll()
+    this.#paths = new Paths(this.#options.pathsMax, this, this.#paths.next)
   }
 
   /** A subscriber of the bus. */
-  readonly observe = (document: EventDocument): void => this.#alerted.observe(document)
+  readonly observe = (document: EventDocument): void => this.#alerts.observe(document)
 
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void {
-    const { counters } = this
     const outer = this.#outer.of(frame)
-    const isPiece = outer?.isFragment
-    const packetClass = isPiece ? CLASS.CONTROL : this.#snapper.classOf(frame, verdict)
+    const packetClass = outer?.isFragment ? CLASS.CONTROL : this.#snapper.classOf(frame, verdict)
     const snap = this.#snaps[packetClass]
-    this.#release(frame)
+    if (frame.timeUs >= this.#due[0]) this.#letGo(frame)
     if (++this.#looks % PACKETS_PER_LOOK === 0) this.#lookAtClock()
     if (snap === 'none') {
-      counters.passedOver++
+      this.counters.passedOver++
       return
     }
     const path = this.#paths.of(frame, verdict, trackers, outer)
-    if (snap === 'whole') this.#write(frame, frame.end, this.#originOf(frame), path, packetClass === CLASS.CONTROL)
-    else this.#hold(frame, packetClass, outer, path)
+    const isKept =
+      snap === 'whole'
+        ? this.#keep(frame, path, packetClass === CLASS.CONTROL)
+        : this.#hold(frame, path, this.#snapper.headersEnd(frame, packetClass, outer), outer)
+    if (isKept) return
+    if (packetClass === CLASS.CONTROL) this.counters.droppedControl++
+    else this.counters.droppedData++
   }
 
-  #hold(frame: Frame, packetClass: PacketClass, outer: IpView | null, path: Path): void {
-    const ring = this.#ring
-    const headersEnd = this.#snapper.headersEnd(frame, packetClass, outer)
-    const source = outer === null ? 0 : hashWindow(outer.bytes, outer.sourceAt, outer.sourceAt + outer.addressLength)
-    const destination =
-      outer === null ? 0 : hashWindow(outer.bytes, outer.destinationAt, outer.destinationAt + outer.addressLength)
+  /** False if there is no room. */
+  #keep(frame: Frame, path: number, isControl: boolean): boolean {
+    const lane = this.#now
+    let chunk = this.#nowChunk
+    const bytes = packetBlockLength(frame.end - frame.start)
+    if (chunk !== null && isFull(chunk, bytes)) {
+      this.#publishNow(chunk)
+      chunk = null
+    }
+    // Asked once a chunk: asking what the other thread has done is not free.
+    if (!isControl && (chunk === null || this.#isReserved)) {
+      this.#isReserved = lane.free <= RESERVED
+      if (this.#isReserved) return false
+    }
     const origin = this.#originOf(frame)
-    const length = frame.end - frame.start
-    while (ring !== null && ring.size > 0 && !ring.hasRoom(length)) this.#releaseOldest(ring, true)
-    if (ring === null || !ring.hasRoom(length)) {
-      const isAlerted = this.#isAlerted(path, source, destination)
-      this.#writeCut(frame, headersEnd, isAlerted, origin, path)
-      return
+    if (path === NO_PATH || origin === null || frame.end - frame.start > PACKET_OCTETS_MAX) return false
+    if (chunk === null) {
+      if (lane.free === 0) return false
+      this.#isReserved = lane.free <= RESERVED
+      chunk = lane.begin(this.#paths.next)
+      this.#nowChunk = chunk
+      this.#nowMs = performance.now()
     }
-    this.counters.held++
-    ring.push(frame, headersEnd - frame.start, origin.key, source, destination, path)
-  }
-
-  #isAlerted(path: Path, source: number, destination: number): boolean {
-    return this.#alerted.hasPath(path) || this.#alerted.hasPeer(source, destination)
-  }
-
-  /** What has been held long enough goes, as far as the queue takes it. */
-  #release(frame: Packet): void {
-    const ring = this.#ring
-    if (ring === null) return
-    while (ring.isOldestBefore(frame, this.#options.beforeUs) && this.#mayWriteData()) this.#releaseOldest(ring, false)
-  }
-
-  #releaseAll(): void {
-    const ring = this.#ring
-    while (ring !== null && ring.size > 0) this.#releaseOldest(ring, false)
-  }
-
-  #releaseOldest(ring: RecentPackets<Path>, isShort: boolean): void {
-    const oldest = ring.oldest()
-    const { start, keep, interfaceKey, tag, source, destination } = oldest
-    if (isShort) this.counters.heldShort++
-    this.#writeCut(oldest, start + keep, this.#isAlerted(tag, source, destination), this.#origins[interfaceKey], tag)
-    ring.shift()
-  }
-
-  #writeCut(packet: Packet | Recent<Path>, headersEnd: number, isAlerted: boolean, origin: Origin, path: Path): void {
-    const isLonger = headersEnd < packet.end
-    const isWritten = this.#write(packet, isAlerted ? packet.end : headersEnd, origin, path, false)
-    if (!isWritten || !isLonger) return
-    if (isAlerted) this.counters.alerted++
-    else this.counters.cut++
-  }
-
-  #mayWriteData(): boolean {
-    return this.#filler.free > RESERVED
-  }
-
-  /** False if the queue is full. */
-  #write(packet: Packet | Recent<Path>, end: number, origin: Origin, path: Path, isControl: boolean): boolean {
-    const { counters } = this
-    const captured = end - packet.start
-    const chunk = isControl || this.#mayWriteData() ? this.#chunkFor(packetBlockLength(captured)) : null
-    if (chunk === null || captured > PACKET_BYTES_MAX) {
-      if (isControl) counters.droppedControl++
-      else counters.droppedData++
-      return false
-    }
-    if (origin.segment !== this.#segment) this.#describe(chunk, origin)
-    if (path.segment !== this.#segment) {
-      path.segment = this.#segment
-      path.number = this.#nextPath++
-      this.#putEntry(chunk, this.#segment, path.number, path.things)
-    }
-    const at = chunk.payloadBytes
-    chunk.payloadBytes = writePacket(
-      chunk.view,
-      chunk.payload,
-      at,
-      origin.number,
-      packet,
-      packet.bytes,
-      packet.start,
-      captured,
-    )
-    chunk.paths[chunk.packets] = path.number
-    chunk.packets++
-    chunk.widen(packet)
-    counters.recorded++
+    put(chunk, frame, origin.number, path, 0)
+    this.counters.recorded++
     return true
   }
 
-  /** A chunk with so much room, and room for whatever must be said of a packet; null if none is free. */
-  #chunkFor(bytes: number): SharedChunk | null {
-    const known = this.#chunk
-    if (known !== null) {
-      const isFull =
-        known.payloadBytes + bytes + this.#header.length + DESCRIPTION_BYTES_MAX > known.payload.length ||
-        known.packets === known.paths.length ||
-        known.entryWords + ENTRY_WORDS_MAX > known.entries.length
-      if (!isFull) return known
-      this.#publish(known)
+  /** The same of what may be cut by the writer, behind `cutEnd`. */
+  #hold(frame: Frame, path: number, cutEnd: number, outer: IpView | null): boolean {
+    const lane = this.#held
+    let chunk = this.#heldChunk
+    if (chunk !== null && isFull(chunk, packetBlockLength(frame.end - frame.start))) {
+      this.#closeHeld()
+      chunk = null
     }
-    if (this.#filler.free === 0) return null
-    this.#beginSegmentIfDue()
-    const chunk = this.#filler.current
-    chunk.clear(this.#segment)
-    this.#chunk = chunk
-    this.#chunkMs = performance.now()
-    if (this.#segmentBytes === 0) this.#put(chunk, this.#header)
-    return chunk
-  }
-
-  #beginSegmentIfDue(): void {
-    const { broken } = this.#filler
-    if (broken === this.#broken && !this.#isSegmentDue) return
-    this.#broken = broken
-    this.#isSegmentDue = false
-    this.#segment++
-    this.#segmentBytes = 0
-    this.#segmentMs = performance.now()
-    this.#nextPath = 0
-    this.#nextInterface = 0
-  }
-
-  #publish(chunk: SharedChunk): void {
-    this.#segmentBytes += chunk.payloadBytes
-    this.#chunk = null
-    this.#filler.publish()
-    if (this.#segmentBytes >= this.#options.segmentBytes) this.#isSegmentDue = true
-  }
-
-  #put(chunk: SharedChunk, block: Uint8Array): void {
-    chunk.payload.set(block, chunk.payloadBytes)
-    chunk.payloadBytes += block.length
-  }
-
-  #describe(chunk: SharedChunk, origin: Origin): void {
-    origin.segment = this.#segment
-    origin.number = this.#nextInterface++
-    const name = origin.interfaceId === 0 ? origin.capture : `${origin.capture} (interface ${origin.interfaceId})`
-    this.#put(chunk, interfaceDescription(origin.linkType, name.slice(0, NAME_LENGTH_MAX)))
-  }
-
-  /** What a path stands for, or more of it. */
-  #writeEntry(segment: number, path: number, things: readonly Thing[]): void {
-    if (segment === 0 || things.length === 0) return
-    const chunk = this.#chunkFor(0)
-    if (chunk !== null) this.#putEntry(chunk, segment, path, things)
-  }
-
-  #putEntry(chunk: SharedChunk, segment: number, path: number, things: readonly Thing[]): void {
-    const { entries } = chunk
-    const count = Math.min(things.length, (ENTRY_WORDS_MAX - 3) >> 1)
-    let at = chunk.entryWords
-    entries[at++] = segment
-    entries[at++] = path
-    entries[at++] = count
-    for (let i = 0; i < count; i++) {
-      entries[at++] = things[i].high
-      entries[at++] = things[i].low
+    const origin = this.#originOf(frame)
+    if (path === NO_PATH || origin === null || frame.end - frame.start > PACKET_OCTETS_MAX) return false
+    if (chunk === null) {
+      if (lane.free === 0) return false
+      chunk = lane.begin(this.#paths.next)
+      this.#heldChunk = chunk
+      this.#heldMs = performance.now()
+      // An empty chunk has no time yet.
+      if (this.#holdUs > 0) this.#due[0] = Math.min(this.#due[0], frame.timeUs + this.#sliceUs)
     }
-    chunk.entryWords = at
+    put(
+      chunk,
+      frame,
+      origin.number,
+      path,
+      shapeOf(cutEnd - frame.start, outer === null ? -1 : outer.headerStart - frame.start),
+    )
+    this.counters.held++
+    return true
   }
 
-  /** Where a packet was captured. */
-  #originOf(frame: Frame): Origin {
+  #publishNow(chunk: SharedChunk): void {
+    // What it holds is counted already.
+    if (chunk.packets === 0) return
+    this.#nowChunk = null
+    this.#now.close()
+    this.#filler.publish(this.#now)
+  }
+
+  #closeHeld(): void {
+    this.#heldChunk = null
+    this.#held.close()
+    if (this.#holdUs === 0) this.#publishHeld(false)
+    else while (this.#held.held > this.#options.heldMax) this.#publishHeld(true)
+    this.#setDue()
+  }
+
+  #publishHeld(isShort: boolean): void {
+    const { packets } = this.#held.oldest
+    if (isShort) this.counters.heldShort += packets
+    this.counters.recorded += packets
+    this.#filler.publish(this.#held)
+  }
+
+  /** What has been held long enough goes. The time is read from a packet: a double argument would be boxed. */
+  #letGo(packet: { readonly timeUs: number }): void {
+    if (this.#holdUs > 0 && this.#heldChunk?.reachesBack(packet, this.#sliceUs)) this.#closeHeld()
+    while (this.#held.held > 0 && this.#held.oldest.isBefore(packet, this.#holdUs)) this.#publishHeld(false)
+    this.#setDue()
+  }
+
+  #setDue(): void {
+    if (this.#holdUs === 0) return
+    const filling = this.#heldChunk === null ? Number.POSITIVE_INFINITY : this.#heldChunk.firstUs + this.#sliceUs
+    const held = this.#held.held === 0 ? Number.POSITIVE_INFINITY : this.#held.oldest.lastUs + this.#holdUs
+    this.#due[0] = Math.min(filling, held)
+  }
+
+  #letGoOfAll(): void {
+    if (this.#heldChunk !== null) this.#closeHeld()
+    while (this.#held.held > 0) this.#publishHeld(false)
+  }
+
+  begin(path: number, things: readonly Thing[], own: Thing | null): boolean {
+    // A later path takes the number of an earlier one: no packet that waits may mean that by then.
+    if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) {
+      this.#letGoEarly()
+      if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) return false
+    }
+    return this.#filler.tellings.tell(TELLING.PATH, path, things, own)
+  }
+
+  /** How many paths were numbered since the oldest packet that waits. */
+  #pathsWaiting(next: number): number {
+    const now = this.#now.pathsSince(next, this.#nowChunk !== null)
+    return Math.max(now, this.#held.pathsSince(next, this.#heldChunk !== null))
+  }
+
+  #letGoEarly(): void {
+    if (this.#nowChunk !== null) this.#publishNow(this.#nowChunk)
+    if (this.#heldChunk !== null) this.#closeHeld()
+    while (this.#held.held > 0) this.#publishHeld(true)
+  }
+
+  extend(path: number, things: readonly Thing[]): void {
+    this.#filler.tellings.tell(TELLING.MORE, path, things)
+  }
+
+  /** In their order; what finds no room is tried again. */
+  #tellAlerts(): void {
+    let told = 0
+    for (const { isAlerted, thing } of this.#untold) {
+      const kind = isAlerted ? TELLING.ALERT : TELLING.CALM
+      if (!this.#filler.tellings.tell(kind, this.#held.filled, [thing])) break
+      told++
+    }
+    this.#untold.splice(0, told)
+  }
+
+  /** Where a packet was captured; null if that cannot be told now. */
+  #originOf(frame: Frame): Origin | null {
     const known = this.#origin
     return known !== null && isFrom(known, frame) ? known : this.#findOrigin(frame)
   }
 
-  #findOrigin(frame: Frame): Origin {
+  #findOrigin(frame: Frame): Origin | null {
     let origin = this.#origins.find((candidate) => isFrom(candidate, frame))
     if (origin === undefined) {
       // So many are an attack on the table, or a mistake: they share the last row.
-      if (this.#origins.length === INTERFACES_MAX) return this.#origins[INTERFACES_MAX - 1]
+      if (this.#origins.length === ORIGINS_MAX) return this.#origins[ORIGINS_MAX - 1]
       const { capture, linkType, interfaceId } = frame
-      origin = { capture, linkType, interfaceId, key: this.#origins.length, segment: 0, number: 0 }
+      const name = interfaceId === 0 ? capture : `${capture} (interface ${interfaceId})`
+      const block = interfaceDescription(linkType, name.slice(0, NAME_LENGTH_MAX))
+      origin = { capture, linkType, interfaceId, number: this.#origins.length }
+      if (!this.#filler.tellings.tell(TELLING.ORIGIN, origin.number, asThings(block))) return null
       this.#origins.push(origin)
     }
     this.#origin = origin
@@ -338,45 +308,64 @@ export class EvidenceRecorder {
 
   #lookAtClock(): void {
     const nowMs = performance.now()
-    const { flushMs, segmentMs } = this.#options
-    if (this.#segmentBytes > 0 && nowMs - this.#segmentMs >= segmentMs) this.#isSegmentDue = true
-    if (this.#chunk !== null && (this.#isSegmentDue || nowMs - this.#chunkMs >= flushMs)) this.#publish(this.#chunk)
+    const { flushMs } = this.#options
+    if (this.#untold.length > 0) this.#tellAlerts()
+    if (this.#nowChunk !== null && nowMs - this.#nowMs >= flushMs) this.#publishNow(this.#nowChunk)
+    // With nothing to wait for it is a chunk like any other.
+    if (this.#holdUs === 0 && this.#heldChunk !== null && nowMs - this.#heldMs >= flushMs) this.#closeHeld()
   }
 
   /** Between packets, also when none come: about ten times a second. `nowUs` is the time that packets have. */
   tick(nowUs: number): void {
-    const ring = this.#ring
-    const now = { timeUs: nowUs }
-    while (ring?.isOldestBefore(now, this.#options.beforeUs) && this.#mayWriteData()) this.#releaseOldest(ring, false)
+    this.#letGo({ timeUs: nowUs })
     this.#lookAtClock()
   }
 
-  /** For whoever can wait, as a replay can: until the queue is half empty. */
+  /** For whoever can wait, as a replay can: until half of what waits for the disk is written. */
   async drain(): Promise<void> {
-    const { capacity } = this.#filler
-    while (this.#filler.free * 2 < capacity) await this.#filler.written(WAIT_MS)
+    if (this.#hasRoom()) return
+    if (this.#pathsWaiting(this.#paths.next) * 2 > this.#pathsWaitingMax) this.#letGoEarly()
+    await this.#filler.until(() => this.#hasRoom())
+  }
+
+  #hasRoom(): boolean {
+    return (
+      this.#now.waiting * 2 <= this.#now.capacity &&
+      this.#held.waiting * 2 <= this.#held.capacity - this.#options.heldMax &&
+      this.#pathsWaiting(this.#paths.next) * 2 <= this.#pathsWaitingMax &&
+      this.#filler.tellings.isHalfEmpty
+    )
   }
 
   /** Resolves when everything that is held has been written, or counted as lost. Whoever can wait loses nothing. */
   async flush(): Promise<void> {
-    const ring = this.#ring
-    while (ring !== null && ring.size > 0) {
-      await this.drain()
-      for (let i = 0; i < PACKETS_PER_LOOK && ring.size > 0 && this.#mayWriteData(); i++)
-        this.#releaseOldest(ring, false)
-    }
-    await this.drain()
-    if (this.#chunk !== null) this.#publish(this.#chunk)
-    while (this.#filler.free < this.#filler.capacity) await this.#filler.written(WAIT_MS)
+    this.#letGoOfAll()
+    if (this.#nowChunk !== null) this.#publishNow(this.#nowChunk)
+    await this.#filler.until(() => this.#filler.isIdle)
   }
 }
 
-/** As long as a description with the longest name. */
-const DESCRIPTION_BYTES_MAX = 512
-const NAME_LENGTH_MAX = 100
-const WAIT_MS = 100
+function isFull(chunk: SharedChunk, bytes: number): boolean {
+  return chunk.end + bytes > chunk.bytes.length || (chunk.packets + 1) * NOTE_WORDS > chunk.notes.length
+}
 
-const NO_PATH: Path = null as unknown as Path
+function put(chunk: SharedChunk, frame: Frame, origin: number, path: number, shape: number): void {
+  const { bytes, start, end } = frame
+  chunk.end = writePacket(chunk.view, chunk.bytes, chunk.end, origin, frame, bytes, start, end - start)
+  const note = chunk.packets * NOTE_WORDS
+  chunk.notes[note] = path
+  chunk.notes[note + 1] = shape
+  chunk.packets++
+  chunk.widen(frame)
+}
+
+/** Octets as pairs of words, for telling. */
+function asThings(block: Buffer): Thing[] {
+  const things: Thing[] = []
+  for (let at = 0; at < block.length; at += 8)
+    things.push({ high: block.readUInt32LE(at), low: at + 4 < block.length ? block.readUInt32LE(at + 4) : 0 })
+  return things
+}
 
 function isFrom(origin: Origin, { capture, linkType, interfaceId }: Frame): boolean {
   return origin.capture === capture && origin.linkType === linkType && origin.interfaceId === interfaceId

@@ -12,7 +12,7 @@ import { crc32 } from 'node:zlib'
 import { BLOCK, readInterface } from './blocks.ts'
 import { le32 } from '../base/little-endian.ts'
 import { CHUNK_KIND, type Chunk } from './chunk.ts'
-import { isBefore, type Thing } from './things.ts'
+import { isBefore, isSame, type Thing } from './things.ts'
 import { pathsOfThings, ThingsOfPaths } from './thing-table.ts'
 
 const MAGIC = 'BSPIDX01'
@@ -360,10 +360,6 @@ class Words {
 
 function thingAt(sorted: Words, index: number): Thing {
   return { high: sorted.at(index * THING_WORDS), low: sorted.at(index * THING_WORDS + 1) }
-}
-
-function isSame(a: Thing, b: Thing): boolean {
-  return a.high === b.high && a.low === b.low
 }
 
 /** The first thing that is not before this one. */

@@ -3,9 +3,11 @@
  * typed arrays.
  */
 
-/** Twelve hexadecimal digits after a letter: what the trackers call a tunnel, a session, a flow … */
-const UID = /^([a-z])-([0-9a-f]{12})$/
+/** A letter, a hyphen, twelve hexadecimal digits: what the trackers call a tunnel, a session, a flow … */
+const UID_LENGTH = 14
+const HYPHEN = 0x2d
 const SPI_LETTER = 0x23
+const PEER_LETTER = 0x40
 const LETTER_SHIFT = 16
 
 export interface Thing {
@@ -15,16 +17,39 @@ export interface Thing {
 
 /** Null if the text is no whole id. */
 export function thingOf(uid: string): Thing | null {
-  const [, letter, digits] = UID.exec(uid) ?? []
-  if (digits === undefined) return null
-  const high = ((letter.charCodeAt(0) << LETTER_SHIFT) | Number.parseInt(digits.slice(0, 4), 16)) >>> 0
-  return { high, low: Number.parseInt(digits.slice(4), 16) }
+  const letter = uid.charCodeAt(0)
+  if (uid.length !== UID_LENGTH || letter < 0x61 || letter > 0x7a || uid.charCodeAt(1) !== HYPHEN) return null
+  const upper = hexadecimal(uid, 2, 6)
+  const middle = hexadecimal(uid, 6, 10)
+  const lower = hexadecimal(uid, 10, 14)
+  if (upper < 0 || middle < 0 || lower < 0) return null
+  return { high: (letter << LETTER_SHIFT) | upper, low: ((middle << 16) | lower) >>> 0 }
+}
+
+/** Of lower-case digits; negative if one is none. */
+function hexadecimal(text: string, start: number, end: number): number {
+  let value = 0
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x30 && code <= 0x39) value = (value << 4) | (code - 0x30)
+    else if (code >= 0x61 && code <= 0x66) value = (value << 4) | (code - 0x57)
+    else return -1
+  }
+  return value
 }
 
 /** The SPI of ESP or AH, signed or not. */
 export function thingOfSpi(spi: number): Thing {
   return { high: (SPI_LETTER << LETTER_SHIFT) >>> 0, low: spi >>> 0 }
 }
+
+/** A host, by the hash of its address: only to compare with, for hashes may agree. */
+export function peerThing(hash: number): Thing {
+  return { high: PEER_HIGH, low: hash >>> 0 }
+}
+
+/** The high word of every host. */
+export const PEER_HIGH = PEER_LETTER << LETTER_SHIFT
 
 /** The id, or for an SPI `spi:` and eight hexadecimal digits. */
 export function nameOf({ high, low }: Thing): string {
@@ -36,4 +61,8 @@ export function nameOf({ high, low }: Thing): string {
 
 export function isBefore(a: Thing, b: Thing): boolean {
   return a.high !== b.high ? a.high < b.high : a.low < b.low
+}
+
+export function isSame(a: Thing, b: Thing): boolean {
+  return a.high === b.high && a.low === b.low
 }

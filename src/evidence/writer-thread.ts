@@ -1,28 +1,53 @@
 /** The thread that packs and writes chunks, so that the packet path never waits for the disk. */
 import { isMainThread, type MessagePort, workerData } from 'node:worker_threads'
+import { Assembler, type AssemblerCounters } from './assembler.ts'
 import { Drainer, type QueueLayout } from './queue.ts'
 import { newCounters, SegmentWriter, type WriterCounters, type WriterOptions } from './segment-writer.ts'
 
 export interface WriterThreadData {
   readonly queue: QueueLayout
   readonly options: WriterOptions
+  readonly segments: SegmentOptions
   /** Where it is told, in words, what the disk refused: before the chunk that met it is given back. */
   readonly problems: MessagePort
 }
 
+export interface SegmentOptions {
+  /** The number of the first segment. */
+  readonly first: number
+  /** A segment is closed when it is so large, before it is packed, or so old. */
+  readonly bytes: number
+  readonly ms: number
+  readonly pathsMax: number
+  /** The program, for the section headers. */
+  readonly application: string
+}
+
+/** All that is counted in this thread. */
+export interface WriterThreadCounters extends WriterCounters, AssemblerCounters {}
+
 /** The order of the counters in shared memory. */
-export const COUNTER_NAMES = Object.keys(newCounters()) as readonly (keyof WriterCounters)[]
+export const COUNTER_NAMES = [
+  ...Object.keys(newCounters()),
+  'cut',
+  'alerted',
+] as readonly (keyof WriterThreadCounters)[]
 
 /** How often old segments are looked for while nothing comes. */
 const IDLE_MS = 10_000
 
-function run({ queue, options, problems }: WriterThreadData): void {
-  const drainer = new Drainer(queue)
+function run({ queue, options, segments, problems }: WriterThreadData): void {
+  const assembler = new Assembler(segments.pathsMax, segments.application)
+  const drainer = new Drainer(queue, assembler.told)
   const writer = new SegmentWriter(options)
-  let segment = 0
+  let segment = segments.first - 1
+  let isDue = true
+  let bytes = 0
+  let begunMs = 0
   let told = ''
   const publish = () => {
-    for (const [i, name] of COUNTER_NAMES.entries()) drainer.counters[i] = writer.counters[name]
+    const counters: WriterThreadCounters = { ...writer.counters, ...assembler.counters }
+    for (const [i, name] of COUNTER_NAMES.entries()) drainer.counters[i] = counters[name]
     if (writer.lastError === told) return
     told = writer.lastError
     problems.postMessage(told)
@@ -30,19 +55,20 @@ function run({ queue, options, problems }: WriterThreadData): void {
   for (;;) {
     const chunk = drainer.next(IDLE_MS, () => writer.prune())
     if (chunk === null) break
-    if (chunk.segment !== segment) {
-      segment = chunk.segment
-      writer.begin(segment)
+    if (isDue || bytes >= segments.bytes || performance.now() - begunMs >= segments.ms) {
+      writer.begin(++segment)
+      assembler.begin(segment)
+      bytes = 0
+      begunMs = performance.now()
     }
-    const isWritten = writer.write({
-      payload: chunk.payload.subarray(0, chunk.payloadBytes),
-      paths: chunk.paths.subarray(0, chunk.packets),
-      entries: chunk.entries.subarray(0, chunk.entryWords),
-      firstUs: chunk.firstUs,
-      lastUs: chunk.lastUs,
-    })
+    const handover = assembler.assemble(chunk, drainer.heldWritten)
+    const isWritten = writer.write(handover)
+    assembler.settle(isWritten)
+    // What follows a chunk that was lost is lost with it, if it is in the same segment.
+    isDue = !isWritten
+    bytes += handover.payload.length
     publish()
-    drainer.release(!isWritten)
+    drainer.release()
   }
   writer.seal()
   publish()

@@ -1,6 +1,6 @@
 /**
- * The writing half of the embedded store, on a thread of its own: a commit of 4096 events takes a fifth of a second, in
- * which the packet path must not stand still. What has come in the meantime shares the next commit.
+ * The writing half of the embedded store, on a thread of its own: a commit of 1024 events takes a twentieth of a second,
+ * in which the packet path must not stand still. What has come in the meantime shares the next commit.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'

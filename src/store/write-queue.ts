@@ -1,4 +1,5 @@
 /** Batches of events on their way to the thread that writes the embedded store. */
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { EventDocument } from '../events/fields.ts'
 import type { WorkerOptions, WorkerReply, WorkerRequest } from './embedded-worker.ts'
@@ -13,7 +14,14 @@ export interface WriteQueueOptions {
 }
 
 /** Larger commits write fewer pages; smaller ones take less memory. */
-const COMMIT_EVENTS_MAX = 4096
+const COMMIT_EVENTS_MAX = 1024
+/** In which the events of a commit die young, so that few of them are ever moved. */
+const YOUNG_MB = 16
+/**
+ * A heap that is allowed 96 MB from the start, as that of the packet path is, holds so much garbage. V8 takes the size from its
+ * flags when a thread begins, and nothing of what a worker may be given says it; the heap of this thread has begun already.
+ */
+const INITIAL_HEAP = '--initial-heap-size=8'
 const REQUEST_EVENTS_MAX = 256
 const QUEUE_EVENTS_MAX = 131_072
 
@@ -67,10 +75,10 @@ export class WriteQueue {
     this.#requestEventsMax = Math.min(REQUEST_EVENTS_MAX, commitEventsMax)
     this.#underWayMax = 2 * commitEventsMax
     this.#queueEventsMax = queueEventsMax
+    setFlagsFromString(INITIAL_HEAP)
     this.#worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), {
       workerData: { path, commitEventsMax } satisfies WorkerOptions,
-      // Events pass through; what stays is small.
-      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     })
     this.#worker.unref()
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply))

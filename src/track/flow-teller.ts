@@ -68,6 +68,8 @@ export class FlowTeller implements FlowListener {
   readonly #sent: SlidingSums
   /** Events told of the flows that live, by their numbers. */
   readonly #told = new Map<number, number>()
+  /** Digests of flows that live, by their numbers: of those whose id was asked for before they were told. */
+  readonly #digests = new Map<number, string>()
   /** Events that were one too many for their flow. */
   #beyondFlow = 0
 
@@ -89,7 +91,9 @@ export class FlowTeller implements FlowListener {
   }
 
   /** What events call a flow. */
-  uidOf({ kind, state, ports, carrier, low, high, firstUs }: FlowRecord): string {
+  uidOf({ number, kind, state, ports, carrier, low, high, firstUs }: FlowRecord): string {
+    const known = this.#digests.get(number)
+    if (known !== undefined) return flowUid(known)
     const firstIsLow = (state & FIRST_IS_LOW) !== 0
     const [first, second] = firstIsLow ? [low, high] : [high, low]
     const [lowPort, highPort] = [ports >>> 16, ports & 0xffff]
@@ -102,6 +106,7 @@ export class FlowTeller implements FlowListener {
       firstIsLow ? highPort : lowPort,
       firstUs,
     )
+    this.#digests.set(number, digest)
     return flowUid(digest)
   }
 
@@ -114,6 +119,7 @@ export class FlowTeller implements FlowListener {
     const { state, kind, firstUs, lastUs } = flow
     const isTcp = (kind & PROTOCOL_BITS) === IP_PROTOCOL.TCP
     const ends = this.#endsOf(flow, 0)
+    this.#digests.delete(flow.number)
     const { source, destination, sourcePort, destinationPort, hasPorts, isIcmp, transport, uid } = ends
     const { names } = ends
     const { identity } = names
@@ -276,7 +282,9 @@ export class FlowTeller implements FlowListener {
     const icmpCode = (state >>> ICMP_SHIFT) & 255
     const firstText = addressText(first, 0, first.length)
     const secondText = addressText(second, 0, second.length)
-    const digest = digestOf(names.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
+    const digest =
+      this.#digests.get(flow.number) ??
+      digestOf(names.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
     return {
       names,

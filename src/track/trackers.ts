@@ -136,7 +136,7 @@ export class Trackers {
   /** Allocates nothing. */
   mark({ trail, protection }: Frame, marks: Marks): void {
     const { flow, carrier, tunnel, tunnelV3, exchange, association, connection } = trail
-    marks.flow = flow === -1 || this.#ownFlows === null ? 0 : this.#ownFlows.serialOf(flow)
+    marks.flow = flow === -1 ? 0 : this.flowSerialOf(flow)
     marks.carrier = carrier === -1 ? '' : this.#carriers.at(carrier).uid
     marks.tunnel = tunnel === -1 ? '' : this.tunnels.at(tunnel).uid
     marks.tunnelV3 = tunnelV3 === -1 ? '' : this.v3.tunnels.at(tunnelV3).uid
@@ -146,13 +146,18 @@ export class Trackers {
     marks.protection = protection
   }
 
+  /** Tells the flows apart that one number of a trail names one after another; 0 if another thread follows the flows. */
+  flowSerialOf(flow: number): number {
+    return this.#ownFlows?.serialOf(flow) ?? 0
+  }
+
   /** What events call the flow of a trail; empty if another thread follows the flows. */
   flowUidOf(flow: number): string {
     return this.#ownFlows?.uidOf(flow) ?? ''
   }
 
-  /** The ids of everything that the packet in the frame is part of, as events have them: outermost first, each once. */
-  uidsOf({ trail, protection }: Frame): string[] {
+  /** The ids of everything that the packet in the frame is part of, as events have them: outermost first, each once. The flow is asked for only if wanted. */
+  uidsOf({ trail, protection }: Frame, withFlow: boolean): string[] {
     const { flow, carrier, tunnel, tunnelV3, exchange, association, connection, discovery } = trail
     const uids = new Set<string>()
     const add = (lineage: readonly string[]) => {
@@ -168,7 +173,7 @@ export class Trackers {
       const found = this.#carriers.at(carrier)
       add(found.owner.identify(found)['borescope.lineage'])
     }
-    if (flow !== -1) add([this.flowUidOf(flow)])
+    if (flow !== -1 && withFlow) add([this.flowUidOf(flow)])
     add([discovery])
     return [...uids]
   }

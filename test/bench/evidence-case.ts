@@ -1,5 +1,8 @@
-/** One case of keeping evidence, alone in its process: `node evidence-case.ts replay MIX FOLDER HOW` or `extract FOLDER`; prints JSON. */
-import { rmSync } from 'node:fs'
+/**
+ * One case of keeping evidence, alone in its process: `node evidence-case.ts replay MIX FOLDER HOW TIMES`, `extract FOLDER` or
+ * `disk FILE BYTES`; prints JSON.
+ */
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { mergeByTime } from '../../src/capture/merge.ts'
 import { openCapture } from '../../src/capture/sources.ts'
@@ -11,6 +14,7 @@ import { thingSubject } from '../../src/extraction-subject.ts'
 import { Recording } from '../../src/recording.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { median } from './median.ts'
+import { Repeated } from './repeated.ts'
 
 const [name, ...parameters] = process.argv.slice(2)
 const { config } = loadConfig(undefined, {})
@@ -28,7 +32,7 @@ export interface ReplayResult {
 }
 
 /** The sensor alone, or with everything kept until it is on the disk. */
-async function replay(mix: string, folder: string, how: string): Promise<ReplayResult> {
+async function replay(mix: string, folder: string, how: string, times: number): Promise<ReplayResult> {
   const evidence = {
     ...config.evidence,
     path: folder,
@@ -37,14 +41,16 @@ async function replay(mix: string, folder: string, how: string): Promise<ReplayR
     snapData: how === 'headers' ? ('headers' as const) : ('whole' as const),
   }
   const startedMs = performance.now()
+  const pathBefore = process.threadCpuUsage()
+  const allBefore = process.cpuUsage()
   const recording = how === 'none' ? null : Recording.open(evidence, 'bench')
   const sensor = new Sensor(config, 'bench')
   recording?.attach(sensor)
-  await sensor.run(mergeByTime([await openCapture(mix)]), () => recording?.drain())
-  const path = process.threadCpuUsage()
+  await sensor.run(mergeByTime([new Repeated(await openCapture(mix), times, mix)]), () => recording?.drain())
+  const path = process.threadCpuUsage(pathBefore)
   await recording?.close()
   const seconds = (performance.now() - startedMs) / 1000
-  const all = process.cpuUsage()
+  const all = process.cpuUsage(allBefore)
   const counters = recording?.counters
   const dropped = counters === undefined ? 0 : Object.values(counters.dropped).reduce((sum, count) => sum + count, 0)
   return {
@@ -56,6 +62,23 @@ async function replay(mix: string, folder: string, how: string): Promise<ReplayR
     dropped,
     bytes: counters?.bytes ?? 0,
   }
+}
+
+export interface DiskResult {
+  readonly seconds: number
+}
+
+/** So many bytes one after another, until they are on the disk: what no way of keeping packets is faster than. */
+function disk(path: string, bytes: number): DiskResult {
+  const piece = Buffer.alloc(0x8_0000, 1)
+  const startedMs = performance.now()
+  const file = openSync(path, 'w')
+  for (let written = 0; written < bytes; ) written += writeSync(file, piece)
+  fsyncSync(file)
+  closeSync(file)
+  const seconds = (performance.now() - startedMs) / 1000
+  rmSync(path)
+  return { seconds }
 }
 
 export interface ExtractResult {
@@ -98,5 +121,19 @@ async function extract(folder: string): Promise<ExtractResult> {
   }
 }
 
-const [first, second, third] = parameters
-process.stdout.write(JSON.stringify(name === 'replay' ? await replay(first, second, third) : await extract(first)))
+const [first, second, third, fourth] = parameters
+
+function measure(): Promise<object> | object {
+  switch (name) {
+    case 'replay':
+      return replay(first, second, third, Number(fourth))
+    case 'extract':
+      return extract(first)
+    case 'disk':
+      return disk(first, Number(second))
+    default:
+      throw new Error(`no such case: ${name}`)
+  }
+}
+
+process.stdout.write(JSON.stringify(await measure()))

@@ -1,12 +1,14 @@
 /** The figures of keeping evidence for `npm run bench`: what it costs a replay, and how soon a tunnel is taken out again. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ExtractResult, ReplayResult } from './evidence-case.ts'
+import type { DiskResult, ExtractResult, ReplayResult } from './evidence-case.ts'
 import { cachedMix } from './generate.ts'
 import { median } from './median.ts'
 import { runCase } from './run.ts'
 
 const WAYS = ['headers', 'whole', 'compressed'] as const
+/** How often the mix is gone through in the longer run. */
+const TIMES = 5
 
 interface Way {
   /** By the clock, and by the processor time of the packet path and of all threads. */
@@ -16,6 +18,8 @@ interface Way {
   readonly megabytesPerSecond: number
   readonly bytes: number
   readonly dropped: number
+  /** Of the speed without keeping anything, if only writing so many bytes and forcing them onto the disk took time. */
+  readonly diskRatio: number
 }
 
 export interface EvidenceFigures {
@@ -26,6 +30,24 @@ export interface EvidenceFigures {
   readonly extract: ExtractResult
 }
 
+interface Pair {
+  readonly without: ReplayResult
+  readonly result: ReplayResult
+  readonly diskSeconds: number
+}
+
+function wayOf(pairs: readonly Pair[]): Way {
+  return {
+    ratio: median(pairs.map(({ without, result }) => without.seconds / result.seconds)),
+    pathRatio: median(pairs.map(({ without, result }) => without.pathSeconds / result.pathSeconds)),
+    allRatio: median(pairs.map(({ without, result }) => without.allSeconds / result.allSeconds)),
+    megabytesPerSecond: median(pairs.map(({ result }) => result.bytes / result.seconds / 1e6)),
+    bytes: pairs[0].result.bytes,
+    dropped: Math.max(...pairs.map(({ result }) => result.dropped)),
+    diskRatio: median(pairs.map(({ without, diskSeconds }) => without.seconds / diskSeconds)),
+  }
+}
+
 export function measureEvidence(
   packets: number,
   rounds: number,
@@ -34,34 +56,28 @@ export function measureEvidence(
 ): EvidenceFigures {
   const mix = cachedMix({ packets })
   const folder = join(scratch, 'evidence')
-  const run = (how: string): ReplayResult => {
+  const run = (how: string, times = 1): ReplayResult => {
     rmSync(folder, { recursive: true, force: true })
-    return runCase<ReplayResult>('evidence-case.ts', ['replay', mix, folder, how])
+    return runCase<ReplayResult>('evidence-case.ts', ['replay', mix, folder, how, String(times)])
   }
+  const disk = (bytes: number) =>
+    runCase<DiskResult>('evidence-case.ts', ['disk', join(scratch, 'disk'), String(bytes)]).seconds
   const bare: number[] = []
-  const runs = new Map<string, { without: ReplayResult; result: ReplayResult }[]>()
+  const runs = new Map<string, Pair[]>()
   for (let round = 0; round < rounds; round++) {
     for (const how of WAYS) {
       tell(`evidence: ${how}, round ${round + 1}`)
       const without = run('none')
       const result = run(how)
       bare.push(without.packets / without.seconds)
-      runs.set(how, [...(runs.get(how) ?? []), { without, result }])
+      runs.set(how, [...(runs.get(how) ?? []), { without, result, diskSeconds: disk(result.bytes) }])
     }
   }
-  const ways = Object.fromEntries(
-    [...runs].map(([how, figures]) => [
-      how,
-      {
-        ratio: median(figures.map(({ without, result }) => without.seconds / result.seconds)),
-        pathRatio: median(figures.map(({ without, result }) => without.pathSeconds / result.pathSeconds)),
-        allRatio: median(figures.map(({ without, result }) => without.allSeconds / result.allSeconds)),
-        megabytesPerSecond: median(figures.map(({ result }) => result.bytes / result.seconds / 1e6)),
-        bytes: figures[0].result.bytes,
-        dropped: Math.max(...figures.map(({ result }) => result.dropped)),
-      },
-    ]),
-  )
+  tell('evidence: the longer run')
+  const without = run('none', TIMES)
+  const result = run('headers', TIMES)
+  runs.set(`headers, ${TIMES} times the mix`, [{ without, result, diskSeconds: disk(result.bytes) }])
+  const ways = Object.fromEntries([...runs].map(([how, pairs]) => [how, wayOf(pairs)]))
   tell('evidence: extraction')
   run('whole')
   const extract = runCase<ExtractResult>('evidence-case.ts', ['extract', folder])
@@ -79,7 +95,8 @@ export function evidenceLines({ packetsPerSecond, ways, extract }: EvidenceFigur
         (ratio) => `${(ratio * 100).toFixed(0)} %`,
       )
       const written = `${way.megabytesPerSecond.toFixed(0)} MB/s written, ${(way.bytes / 1e6).toFixed(0)} MB, ${way.dropped} packets dropped`
-      return `  ${how.padEnd(11)}${clock} of the speed (processor: packet path ${path}, all threads ${all}), ${written}`
+      const limit = `the disk alone allows ${(way.diskRatio * 100).toFixed(0)} %`
+      return `  ${how.padEnd(24)}${clock} of the speed (processor: packet path ${path}, all threads ${all}; ${limit}), ${written}`
     }),
     `  a tunnel out of ${storePackets.toLocaleString('en')} packets (${(storeBytes / 1e6).toFixed(0)} MB): ${milliseconds.toFixed(0)} ms for ${packets.toLocaleString('en')} packets, ${(bytesRead / 1e6).toFixed(1)} MB read`,
   ]

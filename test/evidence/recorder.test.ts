@@ -6,8 +6,11 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeChunk } from '../../src/evidence/chunk.ts'
 import { PacketBlock } from '../../src/evidence/blocks.ts'
+import { Assembler } from '../../src/evidence/assembler.ts'
 import { Drainer, Filler, newQueue, type QueueLayout, type SharedChunk } from '../../src/evidence/queue.ts'
 import { EvidenceRecorder, type RecorderOptions } from '../../src/evidence/recorder.ts'
+import type { Handover } from '../../src/evidence/segment-writer.ts'
+import { le32 } from '../../src/base/little-endian.ts'
 import { Recording } from '../../src/recording.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
@@ -25,13 +28,9 @@ const OPTIONS: RecorderOptions = {
   alertLevel: 'medium',
   alertedMax: 100,
   beforeUs: 10_000_000,
-  ringBytes: 4_000_000,
-  segmentBytes: 1e9,
-  segmentMs: 1e9,
+  heldMax: 8,
   flushMs: 1e9,
   pathsMax: 1000,
-  firstSegment: 1,
-  application: 'test',
 }
 
 let folder = ''
@@ -118,12 +117,14 @@ class Stage {
   readonly sensor: Sensor
   readonly filler: Filler
   readonly drainer: Drainer
+  readonly assembler = new Assembler(OPTIONS.pathsMax, 'test')
   #timeUs = 1_700_000_000_000_000
   #number = 0
 
   constructor(options: Partial<RecorderOptions>, queue: QueueLayout) {
     this.filler = new Filler(queue)
-    this.drainer = new Drainer(queue)
+    this.drainer = new Drainer(queue, this.assembler.told)
+    this.assembler.begin(1)
     this.recorder = new EvidenceRecorder(this.filler, { ...OPTIONS, ...options })
     this.sensor = new Sensor(configOf(folder), 'test')
     this.sensor.recorder = this.recorder
@@ -137,17 +138,25 @@ class Stage {
     this.sensor.observe()
   }
 
-  /** The packets that were handed over. */
-  *blocks(): Generator<{ readonly bytes: Buffer; readonly isCut: boolean }> {
-    const block = new PacketBlock()
-    while (this.filler.free < this.filler.capacity) {
+  /** What was handed over, as it would be written. */
+  *handovers(): Generator<Handover> {
+    while (!this.filler.isIdle) {
       const chunk = this.drainer.next(0, () => {}) as SharedChunk
-      for (let at = 0; at < chunk.payloadBytes; at += chunk.payload.readUInt32LE(at + 4)) {
-        if (!block.decode(chunk.payload, at, chunk.payloadBytes)) continue
-        const bytes = chunk.payload.subarray(block.start, block.end)
+      yield this.assembler.assemble(chunk, this.drainer.heldWritten)
+      this.assembler.settle(true)
+      this.drainer.release()
+    }
+  }
+
+  /** The packets that were handed over. */
+  *blocks(): Generator<{ readonly bytes: Uint8Array; readonly isCut: boolean }> {
+    const block = new PacketBlock()
+    for (const { payload } of this.handovers()) {
+      for (let at = 0; at < payload.length; at += le32(payload, at + 4)) {
+        if (!block.decode(payload, at, payload.length)) continue
+        const bytes = payload.subarray(block.start, block.end)
         yield { bytes, isCut: bytes.length < block.originalLength }
       }
-      this.drainer.release(false)
     }
   }
 
@@ -181,23 +190,22 @@ class Stage {
   /** Takes everything that was handed over, as the writer would. */
   taken(): number {
     let packets = 0
-    while (this.filler.free < this.filler.capacity) {
-      const chunk = this.drainer.next(0, () => {})
-      if (chunk === null) break
-      const payload = chunk.payload.subarray(0, chunk.payloadBytes)
-      const paths = chunk.paths.slice(0, chunk.packets)
-      const trailer = encodeTrailer({ kind: 0, number: 0, firstUs: 0, lastUs: 0 }, payload, paths, new Uint32Array(0))
+    for (const { payload, paths, entries } of this.handovers()) {
+      const trailer = encodeTrailer({ kind: 0, number: 0, firstUs: 0, lastUs: 0 }, payload, paths, entries)
       const bytes = Buffer.concat([payload, trailer])
       expect(decodeChunk(bytes, 0, bytes.length)).toMatchObject({ payloadEnd: payload.length })
       packets += paths.length
-      this.drainer.release(false)
     }
     return packets
   }
 }
 
 test('what was held is written whole when an alert names its tunnel, or its host, and only that', async () => {
-  const stage = new Stage({ beforeUs: 5_000_000 }, newQueue(16 * 0x8_0000, 0x8_0000))
+  const stage = new Stage({ beforeUs: 5_000_000, heldMax: 40 }, newQueue(4 * 0x8_0000, 48 * 0x8_0000, 0x8_0000))
+  const blocks: { readonly bytes: Buffer; readonly isCut: boolean }[] = []
+  const take = () => {
+    for (const { bytes, isCut } of stage.blocks()) blocks.push({ bytes: Buffer.from(bytes), isCut })
+  }
   const uids: string[] = []
   stage.sensor.bus.subscribe((event) => {
     if (event['event.action'] === 'l2tp.tunnel.adopted') uids.push(event['l2tp.tunnel.uid'] as string)
@@ -210,9 +218,10 @@ test('what was held is written whole when an alert names its tunnel, or its host
     if (i === 150) alert({ 'borescope.lineage': [uids[0]], 'rule.level': 'low' })
     if (i === 200) alert({ 'borescope.lineage': ['i-000000000000', uids[1]] })
     if (i === 300) alert({ 'source.ip': '192.0.2.3' })
+    take()
   }
   expect(uids).toHaveLength(3)
-  const blocks = await stage.blocksUntil(stage.recorder.flush())
+  blocks.push(...(await stage.blocksUntil(stage.recorder.flush())))
   const whole: number[][] = [[], [], []]
   const order = [0, 0, 0]
   for (const { bytes, isCut } of blocks) {
@@ -228,7 +237,7 @@ test('what was held is written whole when an alert names its tunnel, or its host
   expect(Math.abs(whole[1][0] - 150)).toBeLessThan(3)
   expect(whole[2].length).toBe(400 - whole[2][0])
   expect(Math.abs(whole[2][0] - 250)).toBeLessThan(3)
-  expect(stage.recorder.counters.alerted).toBe(whole[1].length + whole[2].length)
+  expect(stage.assembler.counters.alerted).toBe(whole[1].length + whole[2].length)
 })
 
 /** A data message of L2TPv2 to a tunnel of its own host, session 1, with so long a payload; or a HELLO. */
@@ -268,7 +277,7 @@ function message(length: number, number: number, isControl: boolean, tunnel = 1)
 }
 
 describe('when the writer does not keep up', () => {
-  const QUEUE = () => newQueue(8 * 0x8_0000, 0x8_0000)
+  const QUEUE = () => newQueue(8 * 0x8_0000, 8 * 0x8_0000, 0x8_0000)
 
   test('data is dropped first and counted, control last', async () => {
     const stage = new Stage({ data: 'whole', beforeUs: 0 }, QUEUE())
@@ -292,7 +301,7 @@ describe('when the writer does not keep up', () => {
   })
 
   test('what is held waits in the ring as long as it has room, and is counted when it must go early', async () => {
-    const stage = new Stage({ beforeUs: 1e12, ringBytes: 1_048_576 }, QUEUE())
+    const stage = new Stage({ beforeUs: 1e12, heldMax: 2 }, QUEUE())
     const { counters } = stage.recorder
     for (let i = 0; i < 3000; i++) stage.see(message(1000, i, false))
     expect(counters.held).toBe(3000)
@@ -306,7 +315,7 @@ describe('when the writer does not keep up', () => {
 })
 
 test('a packet of a known kind allocates nothing, held or written', () => {
-  const queue = newQueue(64 * 0x8_0000, 0x8_0000)
+  const queue = newQueue(64 * 0x8_0000, 64 * 0x8_0000, 0x8_0000)
   const stage = new Stage({ beforeUs: 50_000 }, queue)
   const packets = Array.from({ length: 256 }, (_, i) => message(200, i * 3, false))
   let n = 0
@@ -326,6 +335,7 @@ test('a packet of a known kind allocates nothing, held or written', () => {
   }
   stage.see(packets[0])
   run(30_000)
+  stage.taken()
   const before = stage.recorder.counters.recorded
   const octets = allocatedBy(() => run(40_000))
   expect(stage.recorder.counters.recorded - before).toBeGreaterThan(39_000)
@@ -358,7 +368,7 @@ describe('the folder', () => {
 })
 
 test('what is read of a queue is what was put in', async () => {
-  const stage = new Stage({ data: 'whole', beforeUs: 0 }, newQueue(6 * 0x8_0000, 0x8_0000))
+  const stage = new Stage({ data: 'whole', beforeUs: 0 }, newQueue(6 * 0x8_0000, 6 * 0x8_0000, 0x8_0000))
   for (let i = 0; i < 10; i++) stage.see(message(i * 7, i, false))
   const blocks = await stage.blocksUntil(stage.recorder.flush())
   expect(blocks.map(({ bytes }) => bytes.length)).toEqual(Array.from({ length: 10 }, (_, i) => 52 + i * 7))

@@ -1,0 +1,261 @@
+/**
+ * Makes of the chunks of the packet path what is written: packets that no alert concerns lose the end of their payload, sources and
+ * paths get their numbers within the segment. All of it in place: the chunk is the writer's until it is given back.
+ */
+import { hashWindow } from '../base/hash.ts'
+import { PACKET_DATA_AT, PACKET_OVERHEAD, padded, sectionHeader } from './blocks.ts'
+import { Alerted } from './alerted.ts'
+import { PathTable } from './path-table.ts'
+import { LANE, NOTE_WORDS, PREFIX_BYTES, type SharedChunk } from './queue.ts'
+import type { Handover } from './segment-writer.ts'
+import { cutOf, outerAtOf } from './shape.ts'
+import { TELLING } from './tellings.ts'
+import { PEER_HIGH } from './things.ts'
+
+export interface AssemblerCounters {
+  /** Written without the end of their payload, as the snap rules say. */
+  cut: number
+  /** Written whole because of an alert, which the rules alone would have cut. */
+  alerted: number
+}
+
+interface PendingAlert {
+  /** Chunks that had been let go of before it came, modulo 2^32. */
+  readonly at: number
+  readonly isAlerted: boolean
+  readonly high: number
+  readonly low: number
+}
+
+/** From so many octets on the engine's own copying is faster than a loop. */
+const COPY_OCTETS = 512
+const IPV4_SOURCE_AT = 12
+const IPV6_SOURCE_AT = 8
+
+export class Assembler {
+  readonly counters: AssemblerCounters = { cut: 0, alerted: 0 }
+  readonly #header: Buffer
+  readonly #paths: PathTable
+  readonly #alerted = new Alerted()
+  readonly #pending: PendingAlert[] = []
+  /** The description of each origin, and its number in the segment; -1 if it has none. */
+  readonly #origins: Buffer[] = []
+  #originNumbers: number[] = []
+  #originsUsed = 0
+  #segment = 0
+  #pathsUsed = 0
+  #isBegun = false
+  /** What is put before the packets of the next chunk. */
+  #prefix: Buffer[] = []
+  #entries = new Uint32Array(4096)
+  #entryWords = 0
+  #numbers = new Uint32Array(1024)
+  #cut = 0
+  #whole = 0
+
+  /** `application` is the program, for the section headers. */
+  constructor(pathsMax: number, application: string) {
+    this.#paths = new PathTable(pathsMax)
+    this.#header = sectionHeader(application, '')
+  }
+
+  /** What the packet path tells. */
+  readonly told = (kind: number, number: number, words: Uint32Array, count: number): void => {
+    switch (kind) {
+      case TELLING.PATH:
+        this.#paths.set(number, words, count)
+        break
+      case TELLING.MORE:
+        this.#more(number, words, count)
+        break
+      case TELLING.ORIGIN:
+        this.#origins[number] = descriptionOf(words)
+        break
+      default:
+        this.#pending.push({ at: number, isAlerted: kind === TELLING.ALERT, high: words[0], low: words[1] })
+    }
+  }
+
+  #more(path: number, words: Uint32Array, count: number): void {
+    if (!this.#paths.add(path, words, count)) return
+    const segment = this.#paths.segmentOf(path)
+    if (segment === 0) return
+    this.#reserveEntry(count)
+    this.#putEntry(segment, this.#paths.numberOf(path), count)
+    for (let i = 0; i < count * 2; i++) this.#entries[this.#entryWords++] = words[i]
+  }
+
+  /** What follows goes into another segment. */
+  begin(segment: number): void {
+    this.#segment = segment
+    this.#pathsUsed = 0
+    this.#originsUsed = 0
+    this.#originNumbers = []
+    this.#isBegun = false
+  }
+
+  /** `heldWritten` is how many chunks of its lane were written before one of the lane `HELD`, modulo 2^32. */
+  assemble(chunk: SharedChunk, heldWritten: number): Handover {
+    if (!this.#isBegun) this.#prefix.push(this.#header)
+    this.#isBegun = true
+    this.#cut = 0
+    this.#whole = 0
+    if (this.#numbers.length < chunk.packets) this.#numbers = new Uint32Array(chunk.notes.length / NOTE_WORDS)
+    if (chunk.lane === LANE.HELD) this.#takeAlerts(heldWritten)
+    const end = chunk.lane === LANE.HELD ? this.#cutDown(chunk) : this.#number(chunk)
+    const payload = this.#withPrefix(chunk, end)
+    const { packets, firstUs, lastUs } = chunk
+    const entries = this.#entries.subarray(0, this.#entryWords)
+    return { payload, paths: this.#numbers.subarray(0, packets), entries, firstUs, lastUs }
+  }
+
+  /** What `assemble` gave has been written, or lost. */
+  settle(isWritten: boolean): void {
+    this.#entryWords = 0
+    if (!isWritten) return
+    this.counters.cut += this.#cut
+    this.counters.alerted += this.#whole
+  }
+
+  #takeAlerts(heldWritten: number): void {
+    let taken = 0
+    for (const { at, isAlerted, high, low } of this.#pending) {
+      if (((heldWritten - at) | 0) < 0) break
+      if (isAlerted) this.#alerted.add(high, low)
+      else this.#alerted.delete(high, low)
+      taken++
+    }
+    if (taken > 0) this.#pending.splice(0, taken)
+  }
+
+  /** Of packets that are kept as they are: their numbers. Gives where they end. */
+  #number({ view, notes, packets, end }: SharedChunk): number {
+    for (let i = 0, at = PREFIX_BYTES; i < packets; i++, at += view.getUint32(at + 4, true)) {
+      this.#numbers[i] = this.#pathNumber(notes[i * NOTE_WORDS])
+      view.setUint32(at + 8, this.#originNumber(view.getUint32(at + 8, true)), true)
+    }
+    return end
+  }
+
+  /** The same, and cuts what no alert concerns. */
+  #cutDown({ view, words, bytes, notes, packets }: SharedChunk): number {
+    let from = PREFIX_BYTES
+    let to = PREFIX_BYTES
+    for (let i = 0; i < packets; i++) {
+      const length = view.getUint32(from + 4, true)
+      const captured = view.getUint32(from + 20, true)
+      const path = notes[i * NOTE_WORDS]
+      const shape = notes[i * NOTE_WORDS + 1]
+      const cut = cutOf(shape)
+      this.#numbers[i] = this.#pathNumber(path)
+      view.setUint32(from + 8, this.#originNumber(view.getUint32(from + 8, true)), true)
+      const next = from + length
+      let kept = captured
+      if (cut < captured) {
+        if (!this.#alerted.isEmpty && this.#isAlerted(path, bytes, from + PACKET_DATA_AT, outerAtOf(shape)))
+          this.#whole++
+        else {
+          this.#cut++
+          kept = cut
+        }
+      }
+      const size = PACKET_OVERHEAD + padded(kept)
+      if (from !== to) {
+        if (size >= COPY_OCTETS) bytes.copyWithin(to, from, from + size)
+        else for (let word = 0, end = size >> 2; word < end; word++) words[(to >> 2) + word] = words[(from >> 2) + word]
+      }
+      if (kept < captured) {
+        view.setUint32(to + 4, size, true)
+        view.setUint32(to + 20, kept, true)
+        for (let pad = to + PACKET_DATA_AT + kept; pad < to + size - 8; pad++) bytes[pad] = 0
+        view.setUint32(to + size - 4, size, true)
+      }
+      to += size
+      from = next
+    }
+    return to
+  }
+
+  #isAlerted(path: number, bytes: Uint8Array, start: number, outerAt: number): boolean {
+    const { age } = this.#alerted
+    let note = this.#paths.alertOf(path)
+    if (note >> 1 !== age) {
+      note = (age << 1) | (this.#hasAlertedThing(path) ? 1 : 0)
+      this.#paths.setAlert(path, note)
+    }
+    return (note & 1) === 1 || (outerAt >= 0 && this.#hasAlertedPeer(bytes, start + outerAt))
+  }
+
+  #hasAlertedThing(path: number): boolean {
+    const count = this.#paths.countOf(path)
+    for (let i = 0; i < count; i++)
+      if (this.#alerted.has(this.#paths.thingWord(path, i * 2), this.#paths.thingWord(path, i * 2 + 1))) return true
+    return false
+  }
+
+  /** `at` is where the outermost IP header begins. */
+  #hasAlertedPeer(bytes: Uint8Array, at: number): boolean {
+    if (!this.#alerted.hasAny(PEER_HIGH)) return false
+    const isV4 = bytes[at] >> 4 === 4
+    const source = at + (isV4 ? IPV4_SOURCE_AT : IPV6_SOURCE_AT)
+    const length = isV4 ? 4 : 16
+    return (
+      this.#alerted.has(PEER_HIGH, hashWindow(bytes, source, source + length) >>> 0) ||
+      this.#alerted.has(PEER_HIGH, hashWindow(bytes, source + length, source + length * 2) >>> 0)
+    )
+  }
+
+  /** The number of a path in this segment; the first time it is said what the path stands for. */
+  #pathNumber(path: number): number {
+    const paths = this.#paths
+    if (paths.segmentOf(path) === this.#segment) return paths.numberOf(path)
+    const number = this.#pathsUsed++
+    paths.setNumber(path, this.#segment, number)
+    const count = paths.countOf(path)
+    this.#reserveEntry(count)
+    this.#putEntry(this.#segment, number, count)
+    for (let i = 0; i < count * 2; i++) this.#entries[this.#entryWords++] = paths.thingWord(path, i)
+    return number
+  }
+
+  #reserveEntry(count: number): void {
+    const needed = this.#entryWords + 3 + count * 2
+    if (needed <= this.#entries.length) return
+    const larger = new Uint32Array(Math.max(needed, this.#entries.length * 2))
+    larger.set(this.#entries)
+    this.#entries = larger
+  }
+
+  #putEntry(segment: number, number: number, count: number): void {
+    this.#entries[this.#entryWords++] = segment
+    this.#entries[this.#entryWords++] = number
+    this.#entries[this.#entryWords++] = count
+  }
+
+  #originNumber(origin: number): number {
+    const known = this.#originNumbers[origin]
+    return known === undefined ? this.#describe(origin) : known
+  }
+
+  #describe(origin: number): number {
+    const number = this.#originsUsed++
+    this.#originNumbers[origin] = number
+    this.#prefix.push(this.#origins[origin])
+    return number
+  }
+
+  #withPrefix({ bytes }: SharedChunk, end: number): Uint8Array {
+    if (this.#prefix.length === 0) return bytes.subarray(PREFIX_BYTES, end)
+    const prefix = Buffer.concat(this.#prefix)
+    this.#prefix = []
+    if (prefix.length > PREFIX_BYTES) return Buffer.concat([prefix, bytes.subarray(PREFIX_BYTES, end)])
+    bytes.set(prefix, PREFIX_BYTES - prefix.length)
+    return bytes.subarray(PREFIX_BYTES - prefix.length, end)
+  }
+}
+
+/** An interface description, out of the words that it was told in; it says itself how long it is. */
+function descriptionOf(words: Uint32Array): Buffer {
+  const length = words[1]
+  return Buffer.from(new Uint8Array(words.buffer, words.byteOffset, length))
+}
