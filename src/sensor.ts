@@ -364,7 +364,7 @@ export class Sensor {
    */
   *suspend(): Generator<void> {
     this.bus.origin = null
-    if (this.counts.packets > 0) yield* this.trackers.suspend(this.#clock.nowUs)
+    if (this.counts.packets > 0) yield* this.trackers.suspend()
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -59,3 +59,11 @@ export function inFull(events: readonly EventDocument[], actions: RegExp): strin
     })
     .sort()
 }
+
+/** The entry without its record, and with each field of it of another type. */
+export function* damaged(entry: SavedEntry): Generator<SavedEntry> {
+  const record = entry['saved'] as Record<string, unknown>
+  yield { ...entry, saved: null }
+  if (typeof record !== 'object') return
+  for (const field of Object.keys(record)) yield { ...entry, saved: { ...record, [field]: [['not this']] } }
+}
