@@ -383,7 +383,7 @@ export class Sensor implements WatchedSensor {
     this.bus.origin = null
     if (this.counts.packets === 0) return
     let ended = 0
-    for (const _ of this.trackers.suspend(this.#clock.nowUs)) if (++ended % SUSPENDED_AT_ONCE === 0) await pause()
+    for (const _ of this.trackers.suspend()) if (++ended % SUSPENDED_AT_ONCE === 0) await pause()
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -57,6 +57,11 @@ export class SegmentOrder<Finding extends string> {
     return this.#isInStep
   }
 
+  /** The sequence number behind what the reader was given; of a stream that is in step. */
+  get next(): number {
+    return this.#next
+  }
+
   /** The stream begins with this sequence number, whatever stands there. */
   begin(sequence: number): void {
     this.lose()

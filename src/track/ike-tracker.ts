@@ -54,7 +54,7 @@ import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import { IkePeers } from './ike-peers.ts'
 import { IkePostures } from './ike-posture.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause, SavedEntry, Saves, Uptake } from './saved.ts'
+import { NO_PAUSE, type Pause, type SavedEntry, type Saves, silentSince, type Uptake } from './saved.ts'
 import { checkExchange, checkOffer, loadExchange, type SavedExchange, saveExchange } from './saved-ike.ts'
 import { IkeTeller, silence } from './ike-teller.ts'
 
@@ -113,7 +113,7 @@ export class IkeTracker implements Saves {
   readonly #teller: IkeTeller
   readonly #findings = new Allowances(FINDINGS_PER_MINUTE, RECEIVERS_MAX)
   #candidates = 0
-  #pause: Pause = { savedUs: 0, nowUs: 0 }
+  #pause = NO_PAUSE
   readonly #full: FullTable
   #nowUs = 0
 
@@ -768,9 +768,7 @@ export class IkeTracker implements Saves {
 
   #deadline(exchange: Exchange): number {
     const { state } = exchange
-    // Time in which nobody looked is no silence.
-    const { savedUs, nowUs } = this.#pause
-    const lastUs = exchange.lastUs <= savedUs ? exchange.lastUs + nowUs - savedUs : exchange.lastUs
+    const lastUs = silentSince(exchange.lastUs, this.#pause)
     const { ikeIdleUs, setupTimeoutUs } = this.#limits
     switch (state) {
       case 'failed':

@@ -86,6 +86,21 @@ export function unpackLink(packed: PackedLink, userName: string | undefined): Pp
   return link
 }
 
+/** A link of a carrier, packed if it is not yet. */
+export function packedOf(link: PppLink | PackedLink | null, userName: string | undefined): PackedLink | null {
+  return link instanceof PppLink ? packLink(link, userName) : link
+}
+
+/** Whether a link can be had from a value that was saved. */
+export function isPackedLink(value: unknown): boolean {
+  try {
+    unpackLink(value as PackedLink, undefined)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Whether LCP was the first that was heard of a packed link, as it is of most. */
 export function beganWithLcp(packed: PackedLink): boolean {
   return packed.startsWith(`[${PPP.LCP}`)

@@ -30,6 +30,15 @@ import {
   PppoeSession,
 } from './pppoe.ts'
 import type { Role } from './role.ts'
+import { NO_PAUSE, type Pause, type SavedEntry, type Saves, silentSince, type Uptake } from './saved.ts'
+import { isText, SavedFault } from './saved-fields.ts'
+import {
+  checkPppoeSession,
+  loadPppoeAttempt,
+  loadPppoeSession,
+  type SavedPppoeSession,
+  savePppoeSession,
+} from './saved-pppoe.ts'
 import { Sightings } from './sightings.ts'
 import { trafficOf } from './traffic.ts'
 
@@ -50,13 +59,22 @@ const LINGER_US = 30 * SECOND_US
 const REPEATED_US = 10 * SECOND_US
 const CONCENTRATORS_MAX = 4096
 
+/** As frames without one have it. */
+const NO_VLAN = -1
+
 // A session's name in one direction: destination and source, VLAN, session id.
 const NAME_LENGTH = 16
 const MAC_LENGTH = 6
 const VLAN_AT = 12
 const SESSION_ID_AT = 14
 
-export class PppoeTracker implements CarrierOwner {
+/** What is saved over a restart. */
+const SESSION = 'pppoe.session/1'
+const ATTEMPT = 'pppoe.attempt/1'
+const STATION = 'pppoe.concentrator/1'
+
+export class PppoeTracker implements CarrierOwner, Saves {
+  readonly savedKinds = [SESSION, ATTEMPT, STATION]
   readonly #inside: Inside
   readonly #emit: Emit
   readonly #anomalies: Anomalies
@@ -76,6 +94,7 @@ export class PppoeTracker implements CarrierOwner {
   readonly #name = new Uint8Array(NAME_LENGTH)
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
+  #pause = NO_PAUSE
 
   constructor(inside: Inside, emit: Emit, anomalies: Anomalies, limits: PppoeLimits) {
     this.#inside = inside
@@ -115,9 +134,10 @@ export class PppoeTracker implements CarrierOwner {
     this.#nowUs = nowUs
     yield* this.#timers.advance(nowUs, this.#expire)
     for (const [key, attempt] of this.#attempts) {
-      if (attempt.lastUs + this.#limits.setupTimeoutUs > nowUs) continue
+      const dueUs = silentSince(attempt.lastUs, this.#pause) + this.#limits.setupTimeoutUs
+      if (dueUs > nowUs) continue
       this.#attempts.delete(key)
-      this.#fail(attempt, attempt.lastUs + this.#limits.setupTimeoutUs, 'silence', unansweredReason(attempt), null)
+      this.#fail(attempt, dueUs, 'silence', unansweredReason(attempt), null)
     }
   }
 
@@ -132,6 +152,53 @@ export class PppoeTracker implements CarrierOwner {
       this.#forget(session)
       yield
     }
+  }
+
+  // --- over a restart of the sensor
+
+  *save(): Generator<SavedEntry> {
+    for (const index of this.#sessions.used()) {
+      const session = this.#sessions.at(index)
+      const names = session.endpoints.map((name) => Buffer.from(this.#names.bytes(name)).toString('hex'))
+      yield { kind: SESSION, saved: savePppoeSession(session, names, this.#meter.save(index)) }
+    }
+    for (const saved of this.#attempts.values()) yield { kind: ATTEMPT, saved }
+    for (const saved of this.#concentrators) yield { kind: STATION, saved }
+  }
+
+  restore(entries: readonly SavedEntry[], pause: Pause, uptake: Uptake): void {
+    this.#pause = pause
+    for (const { kind, saved } of entries)
+      uptake.take(kind, () => {
+        if (kind === SESSION) return this.#resume(checkPppoeSession(saved), pause)
+        if (kind === ATTEMPT) return this.#resumeAttempt(loadPppoeAttempt(saved))
+        if (!isText(saved)) throw new SavedFault('it is no station')
+        const hasRoom = this.#concentrators.size < CONCENTRATORS_MAX
+        if (hasRoom) this.#concentrators.add(saved as string)
+        return hasRoom
+      })
+  }
+
+  #resumeAttempt(attempt: PppoeAttempt): boolean {
+    if (this.#attempts.size >= this.#limits.pppoeSessionsMax) return false
+    this.#attempts.set(`${attempt.host} ${attempt.vlan ?? NO_VLAN}`, attempt)
+    return true
+  }
+
+  /** False if there is no room. */
+  #resume(saved: SavedPppoeSession, { nowUs }: Pause): boolean {
+    const names = saved.names.map((name) => this.#names.hold(Buffer.from(name, 'hex'), 0, NAME_LENGTH, 0))
+    const session = this.#take(names[0], names[1])
+    if (session === null) return false
+    const { index } = session
+    session.reset(saved.sessionId ?? 0, nowUs)
+    loadPppoeSession(session, saved)
+    for (const role of [HOST, CONCENTRATOR] as const) this.#enter(session, role, names[role])
+    this.#meter.open(index, nowUs)
+    this.#meter.restore(index, saved.traffic)
+    const idleUs = silentSince(saved.traffic.lastUs, this.#pause) + this.#limits.idleTimeoutUs
+    this.#timers.schedule(index, session.isClosed ? nowUs + LINGER_US : idleUs)
+    return true
   }
 
   // --- sessions
@@ -208,30 +275,40 @@ export class PppoeTracker implements CarrierOwner {
     const toReceiver = this.#names.hold(this.#name, 0, NAME_LENGTH, 0)
     this.#nameOf(frame, sessionId, true)
     const toSender = this.#names.hold(this.#name, 0, NAME_LENGTH, 0)
-    const index = toReceiver === NO_ENDPOINT || toSender === NO_ENDPOINT ? -1 : this.#sessions.take()
-    if (index === -1) {
-      this.#names.release(toReceiver)
-      this.#names.release(toSender)
+    const session = this.#take(toReceiver, toSender)
+    if (session === null) {
       this.#fullSessions.tell('pppoe_sessions', this.#sessions.capacity, timeUs, 'PPPoE sessions')
       return null
     }
-    const session = this.#sessions.at(index)
     frame.trail.carrier = session.key
     const receiver = (1 - sender) as Role
     session.reset(sessionId, timeUs)
     const [source, destination] = stationsOf(frame)
     session.stations[sender] = source
     session.stations[receiver] = destination
-    session.endpoints[receiver] = toReceiver
-    session.endpoints[sender] = toSender
     session.vlan = vlanOf(frame)
     session.details = details
     session.uid = `o-${hash('sha1', `${session.stations.join(' ')} ${session.vlan} ${sessionId} ${timeUs}`).slice(0, 12)}`
-    this.#byName.insert(toSender, 0, index * 2 + sender)
-    this.#byName.insert(toReceiver, 0, index * 2 + receiver)
-    this.#meter.open(index, timeUs)
-    this.#timers.schedule(index, timeUs + this.#limits.idleTimeoutUs)
+    this.#enter(session, sender, toSender)
+    this.#enter(session, receiver, toReceiver)
+    this.#meter.open(session.index, timeUs)
+    this.#timers.schedule(session.index, timeUs + this.#limits.idleTimeoutUs)
     return session
+  }
+
+  /** A record for a session with these names, which are held; null, and they are let go, if there is no room. */
+  #take(first: number, second: number): PppoeSession | null {
+    const index = first === NO_ENDPOINT || second === NO_ENDPOINT ? -1 : this.#sessions.take()
+    if (index !== -1) return this.#sessions.at(index)
+    this.#names.release(first)
+    this.#names.release(second)
+    return null
+  }
+
+  /** In frames to `role` the session is called this. */
+  #enter(session: PppoeSession, role: Role, name: number): void {
+    session.endpoints[role] = name
+    this.#byName.insert(name, 0, session.index * 2 + role)
   }
 
   #close(
@@ -268,7 +345,7 @@ export class PppoeTracker implements CarrierOwner {
       return
     }
     const { idleTimeoutUs } = this.#limits
-    const dueUs = this.#meter.lastUs(index) + idleTimeoutUs
+    const dueUs = silentSince(this.#meter.lastUs(index), this.#pause) + idleTimeoutUs
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
       return

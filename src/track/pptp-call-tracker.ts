@@ -25,6 +25,8 @@ import { NO_ID, PptpCall } from './pptp-call.ts'
 import { NO_CALL, NO_ENDPOINT, type PptpConnection } from './pptp-connection.ts'
 import { CLIENT, CONNECTED, type PptpClosedBy, resultFields, roleName, SERVER } from './pptp-message.ts'
 import type { Role } from './role.ts'
+import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
+import { loadCall, type SavedCall, saveCall } from './saved-pptp.ts'
 import { SequenceMeter } from './sequence-meter.ts'
 import { Sightings } from './sightings.ts'
 import { trafficOf } from './traffic.ts'
@@ -59,6 +61,7 @@ export class PptpCallTracker implements CarrierOwner {
   readonly #full: FullTable
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
+  #pause = NO_PAUSE
 
   constructor(inside: Inside, emit: Emit, anomalies: Anomalies, limits: PptpCallLimits) {
     this.#inside = inside
@@ -157,6 +160,53 @@ export class PptpCallTracker implements CarrierOwner {
     for (let at = connection.firstCall; at !== NO_CALL; at = this.#calls.at(at).next)
       lastUs = Math.max(lastUs, this.#meter.lastUs(at))
     return lastUs
+  }
+
+  // --- over a restart of the sensor
+
+  /** The calls of a connection, the newest first. */
+  saveOf(connection: PptpConnection): SavedCall[] {
+    const saved: SavedCall[] = []
+    for (let at = connection.firstCall; at !== NO_CALL; at = this.#calls.at(at).next) saved.push(this.#save(at))
+    return saved
+  }
+
+  /** The calls that have no connection, or none any more. */
+  *saveOthers(): Generator<SavedCall> {
+    for (const index of this.#calls.used()) if (this.#calls.at(index).connection === null) yield this.#save(index)
+  }
+
+  #save(index: number): SavedCall {
+    const call = this.#calls.at(index)
+    return saveCall(call, {
+      hosts: call.hosts.map((host) => Buffer.from(this.#endpoints.bytes(host)).toString('hex')),
+      traffic: this.#meter.save(index),
+      sequences: [this.#sequences.save(index * 2), this.#sequences.save(index * 2 + 1)],
+    })
+  }
+
+  /** Takes up a call, of a connection that was taken up; of several the oldest comes first. False if there is no room. */
+  restore(saved: SavedCall, connection: PptpConnection | null, pause: Pause): boolean {
+    this.#pause = pause
+    const { savedUs, nowUs } = pause
+    const hosts = saved.hosts.map((host) => Buffer.from(host, 'hex'))
+    const [client, server] = hosts.map((host) => this.#endpoints.hold(host, 0, host.length, 0))
+    const call = this.#take(client, server, connection, saved.startUs ?? nowUs)
+    if (call === null) return false
+    const { index } = call
+    loadCall(call, saved)
+    this.#meter.restore(index, saved.traffic)
+    for (const role of [CLIENT, SERVER] as const) {
+      this.#sequences.restore(index * 2 + role, saved.sequences[role], nowUs > savedUs)
+      if (saved.ids[role] !== NO_ID) this.#enter(call, role, saved.ids[role], hosts[role], 0, hosts[role].length)
+    }
+    if (saved.lacking !== -1) this.#list(call, saved.lacking)
+    const { setupTimeoutUs, idleTimeoutUs } = this.#limits
+    if (call.state === 'closed') this.#timers.schedule(index, nowUs + LINGER_US)
+    else if (call.state !== 'established')
+      this.#timers.schedule(index, silentSince(call.startUs, pause) + setupTimeoutUs)
+    else if (connection === null) this.#timers.schedule(index, silentSince(saved.traffic.lastUs, pause) + idleTimeoutUs)
+    return true
   }
 
   #request(frame: Frame, connection: PptpConnection, sender: Role, message: PptpMessage): void {
@@ -314,24 +364,34 @@ export class PptpCallTracker implements CarrierOwner {
     const { ip, timeUs } = frame
     const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, 0)
     const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, 0)
-    const index = source === NO_ENDPOINT || destination === NO_ENDPOINT ? -1 : this.#calls.take()
-    if (index === -1) {
-      this.#endpoints.release(source)
-      this.#endpoints.release(destination)
+    const [client, server] = sender === CLIENT ? [source, destination] : [destination, source]
+    const call = this.#take(client, server, connection, timeUs)
+    if (call === null) {
       this.#full.tell('pptp_calls', this.#calls.capacity, timeUs, 'PPTP calls')
+      return null
+    }
+    if (connection !== null) connection.calls++
+    call.vlan = vlanOf(frame)
+    call.protection = connection?.protection ?? frame.protection
+    return call
+  }
+
+  /** A record for a call between two hosts, which are held; null, and they are let go, if there is no room. */
+  #take(client: number, server: number, connection: PptpConnection | null, timeUs: number): PptpCall | null {
+    const index = client === NO_ENDPOINT || server === NO_ENDPOINT ? -1 : this.#calls.take()
+    if (index === -1) {
+      this.#endpoints.release(client)
+      this.#endpoints.release(server)
       return null
     }
     const call = this.#calls.at(index)
     call.reset(connection, timeUs)
-    call.hosts[sender] = source
-    call.hosts[1 - sender] = destination
-    call.vlan = vlanOf(frame)
-    call.protection = connection?.protection ?? frame.protection
+    call.hosts[CLIENT] = client
+    call.hosts[SERVER] = server
     this.#meter.open(index, timeUs)
     this.#sequences.open(index * 2)
     this.#sequences.open(index * 2 + 1)
     if (connection !== null) {
-      connection.calls++
       call.next = connection.firstCall
       if (call.next !== NO_CALL) this.#calls.at(call.next).previous = index
       connection.firstCall = index
@@ -405,12 +465,12 @@ export class PptpCallTracker implements CarrierOwner {
       return
     }
     if (call.state !== 'established') {
-      const dueUs = Math.min(call.startUs + this.#limits.setupTimeoutUs, this.#nowUs)
+      const dueUs = Math.min(silentSince(call.startUs, this.#pause) + this.#limits.setupTimeoutUs, this.#nowUs)
       this.#close(call, dueUs, 'silence', 'nobody answered the request', null)
       return
     }
     const { idleTimeoutUs } = this.#limits
-    const dueUs = this.#meter.lastUs(index) + idleTimeoutUs
+    const dueUs = silentSince(this.#meter.lastUs(index), this.#pause) + idleTimeoutUs
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
       return
@@ -444,15 +504,15 @@ export class PptpCallTracker implements CarrierOwner {
 
   /** `role` assigned the id. `sender` is the role that sent the packet in the frame, which has both addresses. */
   #assign({ ip }: Frame, call: PptpCall, sender: Role, role: Role, callId: number): void {
+    this.#enter(call, role, callId, ip.bytes, role === sender ? ip.sourceAt : ip.destinationAt, ip.addressLength)
+  }
+
+  /** The same, with the address of `role`. */
+  #enter(call: PptpCall, role: Role, callId: number, bytes: Uint8Array, at: number, length: number): void {
     if (call.lacking === role) this.#unlist(call)
     this.#unassign(call, role)
     call.ids[role] = callId
-    const receiver = this.#endpoints.hold(
-      ip.bytes,
-      role === sender ? ip.sourceAt : ip.destinationAt,
-      ip.addressLength,
-      callId,
-    )
+    const receiver = this.#endpoints.hold(bytes, at, length, callId)
     if (receiver === NO_ENDPOINT) return
     call.receivers[role] = receiver
     this.#byReceiver.insert(receiver, call.hosts[1 - role], call.index * 2 + role)

@@ -21,6 +21,16 @@ import { NO_ENDPOINT, PptpConnection } from './pptp-connection.ts'
 import { CLIENT, CONNECTED, type PptpClosedBy, resultFields, roleName, SERVER } from './pptp-message.ts'
 import { isPptpStart } from './pptp-stream.ts'
 import type { Role } from './role.ts'
+import {
+  NO_PAUSE,
+  type Pause,
+  type SavedEndpoint,
+  type SavedEntry,
+  type Saves,
+  silentSince,
+  type Uptake,
+} from './saved.ts'
+import { checkCall, checkConnection, loadConnection, type SavedConnection, saveConnection } from './saved-pptp.ts'
 
 export interface PptpConnectionLimits {
   readonly pptpConnectionsMax: number
@@ -31,7 +41,12 @@ export interface PptpConnectionLimits {
 /** How long segments still belong to a connection that has ended. */
 const LINGER_US = 30 * SECOND_US
 
-export class PptpConnectionTracker {
+/** What is saved over a restart. */
+const CONNECTION = 'pptp.connection/1'
+const CALL = 'pptp.call/1'
+
+export class PptpConnectionTracker implements Saves {
+  readonly savedKinds = [CONNECTION, CALL]
   readonly #calls: PptpCallTracker
   readonly #emit: Emit
   readonly #anomalies: Anomalies
@@ -44,6 +59,7 @@ export class PptpConnectionTracker {
   readonly #full: FullTable
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
+  #pause = NO_PAUSE
 
   constructor(calls: PptpCallTracker, emit: Emit, anomalies: Anomalies, limits: PptpConnectionLimits) {
     this.#calls = calls
@@ -102,6 +118,53 @@ export class PptpConnectionTracker {
     }
   }
 
+  // --- over a restart of the sensor
+
+  /** Connections with their calls, then the calls without one. */
+  *save(): Generator<SavedEntry> {
+    const endpointOf = (id: number): SavedEndpoint => [
+      Buffer.from(this.#endpoints.bytes(id)).toString('hex'),
+      this.#endpoints.port(id),
+    ]
+    for (const index of this.#connections.used()) {
+      const connection = this.#connections.at(index)
+      const ends = connection.endpoints.map(endpointOf)
+      yield { kind: CONNECTION, saved: saveConnection(connection, ends, this.#calls.saveOf(connection)) }
+    }
+    for (const saved of this.#calls.saveOthers()) yield { kind: CALL, saved }
+  }
+
+  restore(entries: readonly SavedEntry[], pause: Pause, uptake: Uptake): void {
+    this.#pause = pause
+    for (const { kind, saved } of entries)
+      uptake.take(kind, () =>
+        kind === CALL
+          ? this.#calls.restore(checkCall(saved), null, pause)
+          : this.#resume(checkConnection(saved), pause),
+      )
+  }
+
+  /** False if there is no room. */
+  #resume(saved: SavedConnection, pause: Pause): boolean {
+    const { savedUs, nowUs } = pause
+    const [client, server] = saved.endpoints.map(([address, port]) => {
+      const bytes = Buffer.from(address, 'hex')
+      return this.#endpoints.hold(bytes, 0, bytes.length, port)
+    })
+    const connection = this.#take(client, server, saved.startUs ?? nowUs)
+    if (connection === null) return false
+    loadConnection(connection, saved, nowUs > savedUs)
+    for (const call of saved.calls.toReversed()) this.#calls.restore(call, connection, pause)
+    connection.calls = saved.callCount
+    const { state, finishedBy, finishedUs } = connection
+    const { idleTimeoutUs, setupTimeoutUs } = this.#limits
+    const timeoutUs = state === 'established' ? idleTimeoutUs : setupTimeoutUs
+    if (state === 'closed') this.#timers.schedule(connection.index, nowUs + LINGER_US)
+    else if (finishedBy !== -1) this.#timers.schedule(connection.index, finishedUs + LINGER_US)
+    else this.#timers.schedule(connection.index, silentSince(connection.lastUs, pause) + timeoutUs)
+    return true
+  }
+
   /** The connection of the segment in the frame; null if nobody speaks PPTP there. */
   #connectionOf(frame: Frame): PptpConnection | null {
     const found = this.#find(frame)
@@ -126,24 +189,33 @@ export class PptpConnectionTracker {
     if (!isPptpStart(tcp.bytes, tcp.payloadStart, tcp.payloadEnd)) return null
     const source = this.#endpoints.hold(ip.bytes, ip.sourceAt, ip.addressLength, tcp.sourcePort)
     const destination = this.#endpoints.hold(ip.bytes, ip.destinationAt, ip.addressLength, tcp.destinationPort)
-    const index = source === NO_ENDPOINT || destination === NO_ENDPOINT ? -1 : this.#connections.take()
-    if (index === -1) {
-      this.#endpoints.release(source)
-      this.#endpoints.release(destination)
+    const [client, server] = tcp.destinationPort === PPTP_PORT ? [source, destination] : [destination, source]
+    const connection = this.#take(client, server, timeUs)
+    if (connection === null) {
       this.#full.tell('pptp_connections', this.#connections.capacity, timeUs, 'PPTP control connections')
+      return null
+    }
+    connection.vlan = vlanOf(frame)
+    connection.protection = frame.protection
+    connection.uid = `p-${hash('sha1', `${this.#names(connection)} ${timeUs}`).slice(0, 12)}`
+    this.#timers.schedule(connection.index, timeUs + this.#limits.setupTimeoutUs)
+    return connection
+  }
+
+  /** A record for a connection between two ends, which are held; null, and they are let go, if there is no room. */
+  #take(client: number, server: number, timeUs: number): PptpConnection | null {
+    const index = client === NO_ENDPOINT || server === NO_ENDPOINT ? -1 : this.#connections.take()
+    if (index === -1) {
+      this.#endpoints.release(client)
+      this.#endpoints.release(server)
       return null
     }
     const connection = this.#connections.at(index)
     connection.reset(timeUs)
-    const sender: Role = tcp.destinationPort === PPTP_PORT ? CLIENT : SERVER
-    connection.endpoints[sender] = source
-    connection.endpoints[1 - sender] = destination
-    connection.vlan = vlanOf(frame)
-    connection.protection = frame.protection
-    this.#byEnds.insert(source, destination, index * 2 + sender)
-    this.#byEnds.insert(destination, source, index * 2 + (1 - sender))
-    connection.uid = `p-${hash('sha1', `${this.#names(connection)} ${timeUs}`).slice(0, 12)}`
-    this.#timers.schedule(index, timeUs + this.#limits.setupTimeoutUs)
+    connection.endpoints[CLIENT] = client
+    connection.endpoints[SERVER] = server
+    this.#byEnds.insert(client, server, index * 2 + CLIENT)
+    this.#byEnds.insert(server, client, index * 2 + SERVER)
     return connection
   }
 
@@ -290,7 +362,8 @@ export class PptpConnectionTracker {
     }
     const isOpen = connection.state === 'established'
     const timeoutUs = isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs
-    const dueUs = Math.max(connection.lastUs, this.#calls.lastOf(connection)) + timeoutUs
+    const lastUs = Math.max(connection.lastUs, this.#calls.lastOf(connection))
+    const dueUs = silentSince(lastUs, this.#pause) + timeoutUs
     if (dueUs > this.#nowUs) {
       this.#timers.schedule(index, dueUs)
       return

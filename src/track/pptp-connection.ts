@@ -10,7 +10,7 @@ export const NO_ENDPOINT = -1
 export type ConnectionState = 'opening' | 'established' | 'closed'
 
 /** What one end said of itself. */
-interface Party {
+export interface Party {
   hostName: string | undefined
   vendorName: string | undefined
   firmware: number | undefined

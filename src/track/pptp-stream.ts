@@ -24,6 +24,12 @@ export type PptpSink = (message: PptpMessage, flaw: PptpFlaw | null) => void
 /** `pptp.gap`: octets are missing. Other flaws: what came is no message, and the stream is out of step. */
 export type PptpStreamFinding = 'pptp.gap' | PptpFlaw
 
+/** Where a stream stands: the sequence number that is due, and what is there of a message that lacks its end, in hexadecimal digits. */
+export interface SavedStream {
+  readonly next: number
+  readonly held: string
+}
+
 export class PptpStream implements SegmentReader<PptpStreamFinding> {
   readonly gap = 'pptp.gap'
   readonly lost = 'pptp.gap'
@@ -38,6 +44,19 @@ export class PptpStream implements SegmentReader<PptpStreamFinding> {
   release(): void {
     this.#segments.lose()
     this.#buffer = NO_BYTES
+  }
+
+  /** Null if it is out of step. Segments that came early are not part of it. */
+  save(): SavedStream | null {
+    if (!this.#segments.isInStep) return null
+    return { next: this.#segments.next, held: Buffer.from(this.#buffer.subarray(0, this.#length)).toString('hex') }
+  }
+
+  /** Into one that was released. */
+  restore({ next, held }: SavedStream): void {
+    this.#segments.begin(next)
+    const bytes = Buffer.from(held, 'hex')
+    if (bytes.length > 0) this.append(bytes, 0, bytes.length)
   }
 
   /** Takes the payload of a segment, of which `missing` octets at its end were not captured. */

@@ -61,7 +61,11 @@ export function checkFields(
 /** Of a record the fields that `F` names, if they are not as in a new one. */
 export type SavedFields<T, F> = { [K in keyof T & keyof F]?: T[K] | undefined }
 
-export function saveFields<T extends object, F extends Fields<T>>(record: T, blank: T, fields: F): SavedFields<T, F> {
+export function saveFields<T extends object, F extends Fields<T>>(
+  record: T,
+  blank: Pick<T, keyof T & keyof F>,
+  fields: F,
+): SavedFields<T, F> {
   const saved: SavedFields<T, F> = {}
   for (const field of Object.keys(fields) as (keyof T & keyof F)[])
     if (!Object.is(record[field], blank[field])) saved[field] = record[field]
@@ -72,7 +76,7 @@ export function saveFields<T extends object, F extends Fields<T>>(record: T, bla
 export function loadFields<T extends object, F extends Fields<T>>(
   record: T,
   saved: SavedFields<T, F>,
-  blank: T,
+  blank: Pick<T, keyof T & keyof F>,
   fields: F,
 ): void {
   for (const field of Object.keys(fields) as (keyof T & keyof F)[]) record[field] = saved[field] ?? blank[field]

@@ -4,7 +4,19 @@
  * the other while packets go on.
  */
 import type { Protection } from '../dissect/frame.ts'
-import { SavedFault } from './saved-fields.ts'
+import {
+  type Check,
+  isCount,
+  isHex,
+  isNumber,
+  isText,
+  listOf,
+  orNull,
+  pairOf,
+  rowOf,
+  SavedFault,
+  shapeOf,
+} from './saved-fields.ts'
 
 /** One line of a saved state: what kind of thing it is, and whatever that kind needs. */
 export interface SavedEntry {
@@ -29,6 +41,27 @@ export interface SavedMeter {
 }
 
 export type SavedProtection = Protection | null
+
+export const isEndpoint: Check = rowOf(isHex, isCount)
+export const isMeter: Check = shapeOf({ packets: pairOf(isCount), bytes: pairOf(isCount), lastUs: isNumber }, [
+  'packets',
+  'bytes',
+  'lastUs',
+])
+export const isProtection: Check = orNull(
+  shapeOf({ uid: isText, ikeUid: isText, lineage: listOf(isText) }, ['uid', 'lineage']),
+)
+
+/**
+ * Since when a thing is silent that was last heard of at `lastUs`, by a tracker that went on after the pause: time in which nobody
+ * looked does not count.
+ */
+export function silentSince(lastUs: number, { savedUs, nowUs }: Pause): number {
+  return lastUs <= savedUs ? lastUs + nowUs - savedUs : lastUs
+}
+
+/** Of a tracker that went on from nothing. */
+export const NO_PAUSE: Pause = { savedUs: 0, nowUs: 0 }
 
 /** Problems that are told apart; further ones are counted together. */
 const PROBLEMS_MAX = 16

@@ -1,11 +1,17 @@
 /** Sequence numbers of 32 bits, one stream a direction: what is missing, and what comes late or again. */
 import { doubled } from './doubled.ts'
+import { isCount, isWord, orNull, rowOf } from './saved-fields.ts'
 
 const FIRST_ROWS = 1024
 const UNKNOWN = 0
 const KNOWN = 1
 /** A jump further than this is another sender, or one that began again: nothing was lost by it. */
 const JUMP_MAX = 0x1_0000
+
+/** `expected`: the number that is due; null if none was seen. */
+export type SavedSequence = readonly [lost: number, reordered: number, expected: number | null]
+
+export const isSequence = rowOf(isCount, isCount, orNull(isWord))
 
 export class SequenceMeter {
   #expected = new Int32Array(FIRST_ROWS)
@@ -30,6 +36,19 @@ export class SequenceMeter {
     } else this.#lost[at] += ahead
     this.#known[at] = KNOWN
     this.#expected[at] = (sequence + 1) | 0
+  }
+
+  save(at: number): SavedSequence {
+    return [this.#lost[at], this.#reordered[at], this.#known[at] === KNOWN ? this.#expected[at] : null]
+  }
+
+  /** Into a stream that was opened. `isLater`: nobody knows how many passed since it was saved. */
+  restore(at: number, [lost, reordered, expected]: SavedSequence, isLater: boolean): void {
+    this.#lost[at] = lost
+    this.#reordered[at] = reordered
+    if (expected === null || isLater) return
+    this.#known[at] = KNOWN
+    this.#expected[at] = expected
   }
 
   lost(at: number): number {

@@ -22,8 +22,7 @@ import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
-import { packLink } from './packed-ppp.ts'
-import { PppLink } from './ppp-link.ts'
+import { packedOf } from './packed-ppp.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
@@ -222,7 +221,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
             this.#meter.mark(index, 1) === SEQUENCED
               ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
               : null,
-          link: session.link instanceof PppLink ? packLink(session.link, session.userName) : session.link,
+          link: packedOf(session.link, session.userName),
           more: this.#variety?.saveMore(session),
         }),
       )

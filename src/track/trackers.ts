@@ -115,7 +115,7 @@ export class Trackers {
     this.pptpCalls = new PptpCallTracker(inside, emit, this.anomalies, limits)
     this.pptpConnections = new PptpConnectionTracker(this.pptpCalls, emit, this.anomalies, limits)
     this.pppoe = new PppoeTracker(inside, emit, this.anomalies, limits)
-    this.#saving = [this.ike]
+    this.#saving = [this.ike, this.pppoe, this.pptpConnections]
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -194,8 +194,8 @@ export class Trackers {
 
   /**
    * What a restarted sensor needs to go on with open things under their ids: tunnels with their sessions and PPP links, pairs of IPsec
-   * associations, IKE SAs. Not flows, which are short, nor PPTP and PPPoE, which are found again as from before the capture. Entries may
-   * be taken one after the other while packets go on.
+   * associations, IKE SAs, PPPoE sessions, PPTP connections and calls. Not flows, which are short. Entries may be taken one after the other
+   * while packets go on.
    */
   *save(): Generator<SavedEntry> {
     for (const saved of this.esp.save()) yield { kind: 'pair' in saved ? 'esp.pair' : 'esp.association', saved }
@@ -237,10 +237,7 @@ export class Trackers {
   }
 
   /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
-  *suspend(nowUs: number): Generator<void> {
-    yield* this.pppoe.finish(nowUs)
-    yield* this.pptpConnections.finish(nowUs)
-    yield* this.pptpCalls.finish(nowUs)
+  *suspend(): Generator<void> {
     yield* this.flows.finish()
   }
 

@@ -30,7 +30,7 @@ export function cutOff(packets: readonly Packet[], at: number, options: SensorOp
   const savedUs = first.sensor.nowUs
   const entries = saved(first)
   first.sensor.bus.origin = null
-  for (const _ of first.sensor.trackers.suspend(savedUs));
+  for (const _ of first.sensor.trackers.suspend());
   const second = new TestSensor(options)
   const { leftOut, problems } = second.sensor.trackers.restore(entries, { savedUs, nowUs: savedUs + missed + silentUs })
   expect(problems).toEqual([])
@@ -59,4 +59,12 @@ export function inFull(events: readonly EventDocument[], actions: RegExp): strin
       return JSON.stringify(Object.fromEntries(fields))
     })
     .sort()
+}
+
+/** The entry without its record, and with each field of it of another type. */
+export function* damaged(entry: SavedEntry): Generator<SavedEntry> {
+  const record = entry['saved'] as Record<string, unknown>
+  yield { ...entry, saved: null }
+  if (typeof record !== 'object') return
+  for (const field of Object.keys(record)) yield { ...entry, saved: { ...record, [field]: [['not this']] } }
 }

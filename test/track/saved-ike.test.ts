@@ -20,7 +20,7 @@ import {
   version2,
   type Wire,
 } from '../support/ike-tap.ts'
-import { cutOff, inFull, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
+import { cutOff, damaged, inFull, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
 import { named, TestSensor } from '../support/sensor.ts'
 
 const OPTIONS = { capture: { duplicateWindowMs: 0 } }
@@ -251,11 +251,4 @@ describe('entries', () => {
 /** Behind the talk of the two. */
 function later({ timeUs, bytes }: Packet): Packet {
   return { timeUs: timeUs + 101 * SECOND, bytes }
-}
-
-/** The entry without each of its fields that must be there, and with each field of another type. */
-function* damaged(entry: SavedEntry): Generator<SavedEntry> {
-  const record = entry.saved as Record<string, unknown>
-  yield { ...entry, saved: null }
-  for (const field of Object.keys(record)) yield { ...entry, saved: { ...record, [field]: { not: 'this' } } }
 }
