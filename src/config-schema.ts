@@ -122,7 +122,7 @@ export const SCHEMA = z.strictObject({
             .int()
             .min(BUFFER_BYTES.min)
             .max(BUFFER_BYTES.max)
-            .default(67_108_864)
+            .default(134_217_728)
             .describe('What the kernel may hold for one interface while the sensor is busy.'),
           blockBytes: z
             .literal([65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152, 4_194_304])
