@@ -31,6 +31,8 @@ export interface SummaryTotals {
 
 export class Summary {
   readonly alerts: EventDocument[] = []
+  /** When there are too many: none that is kept is less severe, as far as was looked. */
+  #severityMin = 0
   /** As they were told last: at the end all are closed, unless the reading was stopped. */
   readonly #incidents = new Map<string, EventDocument>()
   readonly #kept: number
@@ -115,8 +117,10 @@ export class Summary {
       return
     }
     const severity = event['event.severity'] ?? 0
+    if (severity <= this.#severityMin) return
     const at = this.alerts.findIndex((kept) => (kept['event.severity'] ?? 0) < severity)
     if (at !== -1) this.alerts[at] = event
+    else this.#severityMin = severity
   }
 
   #alertsBySeverity(): EventDocument[] {
