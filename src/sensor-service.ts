@@ -46,8 +46,6 @@ const MAINTAIN_MS = 600_000
 const EVIDENCE_MS = 10_000
 /** A destination that fails for a moment is no trouble. */
 const FAILING_MS = 5000
-/** Things that end with the sensor between two pauses. */
-const ENDED_AT_ONCE = 256
 
 export class SensorService {
   readonly #options: SensorServiceOptions
@@ -174,8 +172,7 @@ export class SensorService {
       await pipeline.endTimeline()
       return
     }
-    let ended = 0
-    for (const _ of sensor.suspend()) if (++ended % ENDED_AT_ONCE === 0) await breathe()
+    // What is open stays open for the sensor that takes it up.
     await pipeline.endTimeline(false)
   }
 

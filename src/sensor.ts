@@ -358,15 +358,6 @@ export class Sensor {
       : this.#duplicates.isDuplicate(frame.ip, frame)
   }
 
-  /**
-   * The end of the process, not of what it watches: what `trackers.save` does not hold is told, the rest stays open for the sensor
-   * that takes it up. Yields where a slow side may catch up.
-   */
-  *suspend(): Generator<void> {
-    this.bus.origin = null
-    if (this.counts.packets > 0) yield* this.trackers.suspend()
-  }
-
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */
   finish(faults: readonly Damage[] = []): void {
     for (const _ of this.#ending(faults));

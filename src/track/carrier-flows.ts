@@ -76,6 +76,11 @@ export class CarrierFlows {
     this.#sink.observe(frame, carrier, sender)
   }
 
+  /** Flows in it were taken up: from now on it has a name, and they end with it. */
+  resumed(carrier: Carrier): void {
+    if (!this.#isNamed(carrier)) this.#name(carrier)
+  }
+
   /** What flows tell of the carrier has changed. */
   carrierRenamed(carrier: Carrier): void {
     if (this.#isNamed(carrier)) this.#name(carrier)

@@ -29,12 +29,11 @@ export const IS_IPV6 = 256
 export const PROTOCOL_BITS = 255
 
 /** Why a flow is told to have ended, by number. */
-export const FLOW_ENDS = ['session closed', 'idle', 'reset', 'finished', 'sensor stopped'] as const
+export const FLOW_ENDS = ['session closed', 'idle', 'reset', 'finished'] as const
 export const CARRIER_ENDED = 0
 export const FELL_IDLE = 1
 export const WAS_RESET = 2
 export const WAS_FINISHED = 3
-export const SENSOR_STOPPED = 4
 
 /** Overwritten by the next flow: keep values, never the record. */
 export class FlowRecord {

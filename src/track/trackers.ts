@@ -7,7 +7,7 @@ import type { EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Frame, Protection } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
-import { Carriers } from './carrier.ts'
+import { type Carrier, Carriers } from './carrier.ts'
 import { CarrierFlows, type FlowSink } from './carrier-flows.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
@@ -90,7 +90,8 @@ export class Trackers {
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = this.#carriers
-    const ownFlows = flowSink === null ? new LocalFlows(carriers, emit, limits) : null
+    const resumed = (carrier: Carrier) => this.flows.resumed(carrier)
+    const ownFlows = flowSink === null ? new LocalFlows(carriers, emit, limits, resumed) : null
     this.#ownFlows = ownFlows
     this.flows = new CarrierFlows(carriers, flowSink ?? (ownFlows as LocalFlows))
     this.ike = new IkeTracker(emit, this.anomalies, limits)
@@ -115,7 +116,7 @@ export class Trackers {
     this.pptpCalls = new PptpCallTracker(inside, emit, this.anomalies, limits)
     this.pptpConnections = new PptpConnectionTracker(this.pptpCalls, emit, this.anomalies, limits)
     this.pppoe = new PppoeTracker(inside, emit, this.anomalies, limits)
-    this.#saving = [this.ike, this.pppoe, this.pptpConnections]
+    this.#saving = [this.ike, this.pppoe, this.pptpConnections, ...(ownFlows === null ? [] : [ownFlows])]
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -229,11 +230,6 @@ export class Trackers {
     uptake.leftOut += esp.leftOut
     for (const tracker of this.#saving) tracker.restore(byKind.get(tracker.savedKinds[0]) ?? [], pause, uptake)
     return uptake
-  }
-
-  /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
-  *suspend(): Generator<void> {
-    if (this.#ownFlows !== null) yield* this.#ownFlows.finish()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */
