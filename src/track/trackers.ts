@@ -24,8 +24,8 @@ import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
 import { type Pause, type SavedEntry, type Saves, Uptake } from './saved.ts'
-import type { SavedAssociation, SavedPair } from './saved-esp.ts'
-import type { SavedTunnel } from './saved-tunnel.ts'
+import { checkAssociation, checkPair, type SavedAssociation, type SavedPair } from './saved-esp.ts'
+import { checkTunnel, type SavedTunnel } from './saved-tunnel.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -208,15 +208,21 @@ export class Trackers {
       const own: SavedEntry[] = []
       for (const kind of tracker.savedKinds) byKind.set(kind, own)
     }
+    const accept = <T>(kind: string, list: T[], check: () => T) => {
+      const whole = uptake.accept(kind, check)
+      if (whole !== null) list.push(whole)
+    }
     const pairs: SavedPair[] = []
     const associations: SavedAssociation[] = []
     const tunnels: SavedTunnel[] = []
     for (const entry of entries) {
       const { kind, saved } = entry
-      if (kind === 'esp.pair') pairs.push((saved as { readonly pair: SavedPair }).pair)
+      if (kind === 'esp.pair') accept(kind, pairs, () => checkPair((saved as { readonly pair?: unknown } | null)?.pair))
       else if (kind === 'esp.association')
-        associations.push((saved as { readonly association: SavedAssociation }).association)
-      else if (kind === 'l2tp' || kind === 'l2tpv3') tunnels.push(saved as SavedTunnel)
+        accept(kind, associations, () =>
+          checkAssociation((saved as { readonly association?: unknown } | null)?.association),
+        )
+      else if (kind === 'l2tp' || kind === 'l2tpv3') accept(kind, tunnels, () => checkTunnel(saved))
       else if (byKind.has(kind)) byKind.get(kind)?.push(entry)
       else uptake.refuse(kind, 'this version of the sensor does not know it')
     }
