@@ -174,6 +174,7 @@ export class SensorService {
       await pipeline.endTimeline()
       return
     }
+    // What is open stays open for the sensor that takes it up.
     await sensor.suspend(breathe)
     await pipeline.endTimeline(false)
   }

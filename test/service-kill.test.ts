@@ -82,7 +82,7 @@ const ids = (events: readonly EventDocument[], pattern: RegExp) =>
     .sort()
 
 const ALERTS = /^alert\.raised$/
-const TUNNELS = /^(l2tp\.(tunnel|session)|ppp|ike)\./
+const FOLLOWED = /^((l2tp\.(tunnel|session)|ppp|ike)\.|flow\.closed$)/
 
 describe.each(['synth-attacks.pcap', 'l2tp-bruteforce-mschapv2.pcap'])('%s', (capture) => {
   test('killed again and again, it raises the alerts of one that was not, and follows the same tunnels', async () => {
@@ -109,7 +109,7 @@ describe.each(['synth-attacks.pcap', 'l2tp-bruteforce-mschapv2.pcap'])('%s', (ca
     expect(resumed).toBeGreaterThan(0)
     const seen = await eventsIn(folder)
     expect(alertsOf(seen)).toEqual(alertsOf(expected))
-    expect(ids(seen, TUNNELS)).toEqual(ids(expected, TUNNELS))
+    expect(ids(seen, FOLLOWED)).toEqual(ids(expected, FOLLOWED))
     // The file has no ids to tell duplicates by: what a crash repeats is there twice, nothing is missing.
     const told = (of: string) =>
       new Set(

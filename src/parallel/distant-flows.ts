@@ -107,7 +107,7 @@ export class DistantFlows implements FlowSink {
     return []
   }
 
-  finish(): Iterable<void> {
+  suspend(): Iterable<void> {
     this.#toAll(FINISH, 0, 0, null)
     return []
   }

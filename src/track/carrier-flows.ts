@@ -40,8 +40,8 @@ export interface FlowSink {
   carrierClosed(carrier: number): void
   /** Those that are closed as the answer is walked; none where others do it. */
   expire(nowUs: number): Iterable<void>
-  /** All flows end with the sensor. Yields where whoever is slow may catch up. */
-  finish(): Iterable<void>
+  /** The sensor stops, and another one will go on: flows that are not saved are told as they are. Yields where whoever is slow may catch up. */
+  suspend(): Iterable<void>
   /** Flows that live, those whose application is being read, and events that were counted instead of told, as far as this thread knows. */
   readonly size: number
   readonly conversations: number
@@ -79,6 +79,11 @@ export class CarrierFlows {
     this.#sink.observe(frame, carrier, sender)
   }
 
+  /** Flows in it were taken up: from now on it has a name, and they end with it. */
+  resumed(carrier: Carrier): void {
+    if (!this.#isNamed(carrier)) this.#name(carrier)
+  }
+
   /** What flows tell of the carrier has changed. */
   carrierRenamed(carrier: Carrier): void {
     if (this.#isNamed(carrier)) this.#name(carrier)
@@ -94,8 +99,8 @@ export class CarrierFlows {
     return this.#sink.expire(nowUs)
   }
 
-  finish(): Iterable<void> {
-    return this.#sink.finish()
+  suspend(): Iterable<void> {
+    return this.#sink.suspend()
   }
 
   #isNamed({ key }: Carrier): boolean {

@@ -54,6 +54,8 @@ export type CarrierTraffic = Pick<
 export interface CarrierOwner {
   /** The carrier at an index of the owner's pool. */
   at(index: number): Carrier
+  /** All that live. */
+  carriers(): Iterable<Carrier>
   identify(carrier: Carrier): CarrierIdentity
   /** The two ends, the one in the role `source` as the source. */
   hosts(carrier: Carrier, source: Role): CarrierHosts
@@ -69,6 +71,13 @@ export class Carriers {
   admit(owner: CarrierOwner): number {
     this.#owners.push(owner)
     return this.#owners.length - 1
+  }
+
+  /** All that live, by their ids. */
+  byUid(): Map<string, Carrier> {
+    const all = new Map<string, Carrier>()
+    for (const owner of this.#owners) for (const carrier of owner.carriers()) all.set(carrier.uid, carrier)
+    return all
   }
 
   at(key: number): Carrier {

@@ -295,6 +295,10 @@ export class EspTracker implements CarrierOwner {
     return this.#table.pairs.at(index)
   }
 
+  *carriers(): Generator<Carrier> {
+    for (const index of this.#table.pairs.used()) yield this.#table.pairs.at(index)
+  }
+
   identify(carrier: Carrier) {
     const { uid, protection } = carrier as EspTunnel
     return { 'esp.tunnel.uid': uid, 'ike.uid': protection.ikeUid, 'borescope.lineage': protection.lineage }

@@ -18,6 +18,7 @@ const LEAD_DOUBLES = 6
 
 /** Words (32 bits) of a row; row `flow` begins at `flow * ROW`, and these are places in it. */
 export const ROW = 16
+/** The first of them. */
 export const CARRIER = LEAD_WORDS
 /** The lower and the higher address, as integers; the ports in the same order, 16 bits each. */
 export const LOW = LEAD_WORDS + 1
@@ -51,7 +52,7 @@ export class FlowTable {
   /** Lists of the flows of one carrier. */
   next = new Int32Array(FIRST_ROWS)
   previous = new Int32Array(FIRST_ROWS)
-  /** Of each row a number that is new whenever the row is. */
+  /** Of each row a number that is new whenever the row is; 0 while it is free. */
   serials = new Int32Array(FIRST_ROWS)
   #rows = FIRST_ROWS
   #used = 0
@@ -124,15 +125,19 @@ export class FlowTable {
       hole = slot
     }
     index[hole] = NONE
+    this.serials[flow] = 0
     this.size--
     this.#free.push(flow)
   }
 
-  /** All flows, in no order. */
-  flows(): number[] {
-    const flows: number[] = []
-    for (const entry of this.#index) if (entry !== NONE) flows.push(entry & FLOW_BITS)
-    return flows
+  /** The rows in use, ascending. The table may change while it is walked. */
+  *used(): Generator<number> {
+    for (let flow = 0; flow < this.#used; flow++) if (this.serials[flow] !== 0) yield flow
+  }
+
+  /** The row of a flow as it is now. */
+  row(flow: number): Int32Array {
+    return this.words.subarray(flow * ROW + LEAD_WORDS, (flow + 1) * ROW + LEAD_WORDS)
   }
 
   #link(hash: number, flow: number): void {

@@ -90,6 +90,16 @@ export class FlowTeller implements FlowListener {
     return this.#allowances.suppressed + this.#findings.suppressed + this.#beyondFlow
   }
 
+  /** How many events were told of a flow that lives, by its number. */
+  toldOf(flow: number): number {
+    return this.#told.get(flow) ?? 0
+  }
+
+  /** So many were told of it before the sensor was started again. */
+  resume(flow: number, told: number): void {
+    if (told > 0) this.#told.set(flow, told)
+  }
+
   /** What events call a flow. */
   uidOf({ number, kind, state, ports, carrier, low, high, firstUs }: FlowRecord): string {
     const known = this.#digests.get(number)

@@ -55,6 +55,8 @@ import {
 import { FullTable } from './full-table.ts'
 import { InnerProtocols, type ProtocolLimits, WATCHED } from './inner-protocols.ts'
 
+import { FlowBatch, type FlowRow, type SavedFlows } from './saved-flows.ts'
+
 const NONE = -1
 
 const WANTED = WATCHED << MEMORY_SHIFT
@@ -180,10 +182,50 @@ export class InnerFlowTracker {
   /** All of them end with the sensor. Yields after each. */
   *finish(): Generator<void> {
     const table = this.#table
-    for (const flow of table.flows()) {
+    for (const flow of [...table.used()]) {
       this.#close(flow, SENSOR_STOPPED, table.doubles[flow * DOUBLES + LAST_US])
       yield
     }
+  }
+
+  // --- over a restart of the sensor
+
+  /** `nameOf` gives the id of a carrier by its key, `toldOf` how many events were told of a flow. */
+  *save(nameOf: (carrier: number) => string, toldOf: (flow: number) => number): Generator<SavedFlows> {
+    const batch = new FlowBatch()
+    for (const flow of this.#table.used()) {
+      const { carrier, low, high, born } = this.recordOf(flow)
+      batch.add(this.#table.row(flow), { carrier: nameOf(carrier), low, high, born, told: toldOf(flow) })
+      if (batch.isFull) yield batch.take()
+    }
+    yield batch.take()
+  }
+
+  /** Takes up a flow in a carrier that was taken up; of several the oldest comes first. -1 if there is no room, or such a flow already. */
+  restore({ row, low: lowAddress, high: highAddress }: FlowRow, carrier: number): number {
+    const table = this.#table
+    const at = (place: number) => row[place - CARRIER]
+    const kind = at(KIND)
+    let [low, high, ports, state] = [at(LOW), at(HIGH), at(PORTS), at(STATE)]
+    if (lowAddress !== null && highAddress !== null) {
+      low = this.#addresses.hold(lowAddress, 0, 16, 0)
+      high = this.#addresses.hold(highAddress, 0, 16, 0)
+      // The key has them in the order of numbers that are other ones by now.
+      if (low > high) [low, high, ports, state] = [high, low, (ports << 16) | (ports >>> 16), state ^ FIRST_IS_LOW]
+    }
+    const isNew = low !== high || lowAddress === null || low !== NONE
+    const isThere = isNew && table.find(carrier, low, high, ports, kind) === NONE
+    const flow = isThere ? table.insert(carrier, low, high, ports, kind) : NONE
+    if (flow === NONE) {
+      if (lowAddress !== null) this.#letGo(low, high)
+      return NONE
+    }
+    table.words.set(row.subarray(STATE - CARRIER), flow * ROW + STATE)
+    table.words[flow * ROW + STATE] = state
+    this.#bear(flow)
+    this.#chain(flow, carrier)
+    this.#timers.schedule(flow, this.#dueUs(flow))
+    return flow
   }
 
   /** ICMP has no ports: the identifier of an echo keeps two pings apart, type and code stand for the rest. */
@@ -284,6 +326,14 @@ export class InnerFlowTracker {
     table.doubles[flow * DOUBLES + FIRST_US] = frame.timeUs
     table.doubles[flow * DOUBLES + LAST_US] = frame.timeUs
     this.#bear(flow)
+    this.#chain(flow, carrier)
+    this.#timers.schedule(flow, frame.timeUs + this.#idleUs(protocol, state))
+    return flow
+  }
+
+  /** The youngest of the flows of its carrier. */
+  #chain(flow: number, carrier: number): void {
+    const table = this.#table
     const owner = ownerOf(carrier)
     const at = indexOf(carrier)
     while (at >= this.#firstOf[owner].length) this.#firstOf[owner] = doubled(this.#firstOf[owner])
@@ -292,8 +342,6 @@ export class InnerFlowTracker {
     table.previous[flow] = NONE
     if (first !== NONE) table.previous[first] = flow
     this.#firstOf[owner][at] = flow + 1
-    this.#timers.schedule(flow, frame.timeUs + this.#idleUs(protocol, state))
-    return flow
   }
 
   #count(flow: number, frame: Frame, tcpFlags: number): void {

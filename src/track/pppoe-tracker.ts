@@ -119,6 +119,10 @@ export class PppoeTracker implements CarrierOwner, Saves {
     return this.#sessions.at(index)
   }
 
+  *carriers(): Generator<PppoeSession> {
+    for (const index of this.#sessions.used()) yield this.#sessions.at(index)
+  }
+
   /** Discovery, or a frame of a session that carries none of our other protocols. */
   observe(frame: Frame): void {
     if (frame.link.pppoeAt === -1) this.#observeDiscovery(frame)

@@ -86,6 +86,10 @@ export class PptpCallTracker implements CarrierOwner {
     return this.#calls.at(index)
   }
 
+  *carriers(): Generator<PptpCall> {
+    for (const index of this.#calls.used()) yield this.#calls.at(index)
+  }
+
   /** A GRE packet of version 1 that carries PPP, or acknowledges some. */
   observe(frame: Frame): void {
     const { ip, gre } = frame

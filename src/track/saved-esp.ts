@@ -4,11 +4,32 @@
  */
 import type { Protection } from '../dissect/frame.ts'
 import type { NullState } from '../wire/esp-null.ts'
-import type { AssociationState, Carriage, EspAssociation, EspTunnel, Reading } from './esp-association.ts'
+import {
+  type AssociationState,
+  CARRIAGE,
+  type Carriage,
+  type EspAssociation,
+  type EspTunnel,
+  type Reading,
+} from './esp-association.ts'
 import type { SavedWindow } from './esp-sequence.ts'
 import type { IkeParent } from './ike-lookup.ts'
 import type { Role } from './role.ts'
-import type { SavedEndpoint, SavedMeter } from './saved.ts'
+import { isEndpoint, isMeter, isProtection, type SavedEndpoint, type SavedMeter } from './saved.ts'
+import {
+  type Check,
+  checkFields,
+  isCount,
+  isFlag,
+  isNumber,
+  isText,
+  isWord,
+  listOf,
+  oneOf,
+  orNull,
+  pairOf,
+  shapeOf,
+} from './saved-fields.ts'
 
 const PAIR_FIELDS = [
   'uid',
@@ -32,6 +53,24 @@ export interface SavedPair {
   /** By role. */
   readonly endpoints: readonly SavedEndpoint[]
   readonly traffic: SavedMeter
+}
+
+const isCarriage = oneOf(...Object.values(CARRIAGE))
+
+/** What must be right for a pair to be entered. */
+const PAIR_SHAPE: Readonly<Record<string, Check>> = {
+  uid: isText,
+  carriage: isCarriage,
+  startUs: isNumber,
+  protection: isProtection,
+  endpoints: pairOf(isEndpoint),
+  traffic: isMeter,
+}
+
+/** Throws SavedFault. */
+export function checkPair(saved: unknown): SavedPair {
+  checkFields(saved, PAIR_SHAPE, Object.keys(PAIR_SHAPE))
+  return saved as SavedPair
 }
 
 export function savePair(tunnel: EspTunnel, endpoints: readonly SavedEndpoint[], traffic: SavedMeter): SavedPair {
@@ -86,6 +125,28 @@ export interface SavedAssociation {
   readonly nullState: Omit<NullState, 'reset' | 'confidence'>
   readonly traffic: SavedMeter
   readonly window: SavedWindow
+}
+
+const ASSOCIATION_SHAPE: Readonly<Record<string, Check>> = {
+  uid: isText,
+  spi: isWord,
+  state: oneOf('live', 'replaced'),
+  role: oneOf(0, 1),
+  startUs: isNumber,
+  parent: orNull(shapeOf({ uid: isText }, ['uid'])),
+  pair: isText,
+  isCurrent: isFlag,
+  replacedUs: orNull(isNumber),
+  parentEndedUs: orNull(isNumber),
+  nullState: shapeOf({}),
+  traffic: isMeter,
+  window: shapeOf({ highest: isWord, wraps: isCount, counts: listOf(isNumber) }, ['highest', 'wraps', 'counts']),
+}
+
+/** Throws SavedFault. */
+export function checkAssociation(saved: unknown): SavedAssociation {
+  checkFields(saved, ASSOCIATION_SHAPE, Object.keys(ASSOCIATION_SHAPE))
+  return saved as SavedAssociation
 }
 
 export function saveAssociation(

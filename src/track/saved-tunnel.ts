@@ -2,8 +2,30 @@
 import type { CallFacts } from './call-facts.ts'
 import type { SavedChannel } from './control-channel.ts'
 import type { Role } from './role.ts'
-import type { SavedEndpoint, SavedMeter, SavedProtection } from './saved.ts'
-import type { PackedLink } from './packed-ppp.ts'
+import {
+  isEndpoint,
+  isMeter,
+  isProtection,
+  type SavedEndpoint,
+  type SavedMeter,
+  type SavedProtection,
+} from './saved.ts'
+import {
+  type Check,
+  checkFields,
+  isCount,
+  isHex,
+  isNumber,
+  isText,
+  isWord,
+  listOf,
+  oneOf,
+  orNull,
+  pairOf,
+  rowOf,
+  shapeOf,
+} from './saved-fields.ts'
+import { isPackedLink, type PackedLink } from './packed-ppp.ts'
 import type { CallKind, Session, SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
@@ -46,6 +68,52 @@ export interface SavedTunnel {
   readonly sessionCount: number
   readonly traffic: SavedMeter
   readonly sessions: readonly SavedSession[]
+}
+
+const isRoleOrNone = oneOf(0, 1, -1)
+
+/** What must be right for a session to be entered. */
+const SESSION_SHAPE: Readonly<Record<string, Check>> = {
+  uid: isText,
+  state: isText,
+  startUs: isNumber,
+  ids: pairOf(isWord),
+  lacking: isRoleOrNone,
+  call: orNull(shapeOf({})),
+  traffic: isMeter,
+  sequence: orNull(pairOf(rowOf(isNumber, isNumber, isNumber))),
+  link: orNull(isPackedLink),
+}
+
+const CHANNEL_SHAPE: Readonly<Record<string, Check>> = {
+  expectedNs: isWord,
+  messages: isCount,
+  retransmissions: isCount,
+  gaps: isCount,
+  seen: listOf(rowOf(isWord, isWord)),
+}
+
+/** The same of a tunnel. */
+const TUNNEL_SHAPE: Readonly<Record<string, Check>> = {
+  version: oneOf(2, 3),
+  uid: isText,
+  state: isText,
+  stateUs: isNumber,
+  protection: isProtection,
+  endpoints: pairOf(isEndpoint),
+  ids: pairOf(isWord),
+  lacking: isRoleOrNone,
+  ends: pairOf(shapeOf({ challenge: isHex })),
+  channels: pairOf(shapeOf(CHANNEL_SHAPE, Object.keys(CHANNEL_SHAPE))),
+  sessionCount: isCount,
+  traffic: isMeter,
+  sessions: listOf(shapeOf(SESSION_SHAPE, Object.keys(SESSION_SHAPE)), 1_000_000),
+}
+
+/** Throws SavedFault. */
+export function checkTunnel(saved: unknown): SavedTunnel {
+  checkFields(saved, TUNNEL_SHAPE, Object.keys(TUNNEL_SHAPE))
+  return saved as SavedTunnel
 }
 
 export function saveTunnel(

@@ -75,12 +75,19 @@ export class Uptake {
 
   /** Takes up one entry by `enter`, which gives whether it found room, and throws SavedFault if it is damaged. */
   take(kind: string, enter: () => boolean): void {
+    const hasRoom = this.accept(kind, enter)
+    if (hasRoom === true) this.restored++
+    else if (hasRoom === false) this.leftOut++
+  }
+
+  /** What `check` makes of an entry; null, and it is refused, if that throws SavedFault. */
+  accept<T>(kind: string, check: () => T): T | null {
     try {
-      if (enter()) this.restored++
-      else this.leftOut++
+      return check()
     } catch (error) {
       if (!(error instanceof SavedFault)) throw error
       this.refuse(kind, error.message)
+      return null
     }
   }
 

@@ -148,6 +148,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return this.#sessions.at(index)
   }
 
+  *carriers(): Generator<Session> {
+    for (const index of this.#sessions.used()) yield this.#sessions.at(index)
+  }
+
   /** A data message of a known tunnel: one look-up and some additions. `found` is the tunnel's index times two plus the receiver's role. */
   observeData(frame: Frame, found: number): void {
     const { ip, l2tp } = frame

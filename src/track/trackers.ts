@@ -7,7 +7,7 @@ import type { EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Frame, Protection } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Anomalies, type AnomalyLimits } from './anomalies.ts'
-import { Carriers } from './carrier.ts'
+import { type Carrier, Carriers } from './carrier.ts'
 import { CarrierFlows, type FlowSink } from './carrier-flows.ts'
 import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
@@ -24,8 +24,8 @@ import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
 import { type Pause, type SavedEntry, type Saves, Uptake } from './saved.ts'
-import type { SavedAssociation, SavedPair } from './saved-esp.ts'
-import type { SavedTunnel } from './saved-tunnel.ts'
+import { checkAssociation, checkPair, type SavedAssociation, type SavedPair } from './saved-esp.ts'
+import { checkTunnel, type SavedTunnel } from './saved-tunnel.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
@@ -90,7 +90,8 @@ export class Trackers {
     const dialect = new Version2(secrets)
     this.tunnels = new TunnelTracker(endpoints, emit, this.anomalies, dialect, secrets, limits, learnPort)
     const carriers = this.#carriers
-    const ownFlows = flowSink === null ? new LocalFlows(carriers, emit, limits) : null
+    const resumed = (carrier: Carrier) => this.flows.resumed(carrier)
+    const ownFlows = flowSink === null ? new LocalFlows(carriers, emit, limits, resumed) : null
     this.#ownFlows = ownFlows
     this.flows = new CarrierFlows(carriers, flowSink ?? (ownFlows as LocalFlows))
     this.ike = new IkeTracker(emit, this.anomalies, limits)
@@ -115,7 +116,7 @@ export class Trackers {
     this.pptpCalls = new PptpCallTracker(inside, emit, this.anomalies, limits)
     this.pptpConnections = new PptpConnectionTracker(this.pptpCalls, emit, this.anomalies, limits)
     this.pppoe = new PppoeTracker(inside, emit, this.anomalies, limits)
-    this.#saving = [this.ike, this.pppoe, this.pptpConnections]
+    this.#saving = [this.ike, this.pppoe, this.pptpConnections, ...(ownFlows === null ? [] : [ownFlows])]
   }
 
   /** What was counted instead of told: see `Allowances`. */
@@ -212,15 +213,21 @@ export class Trackers {
       const own: SavedEntry[] = []
       for (const kind of tracker.savedKinds) byKind.set(kind, own)
     }
+    const accept = <T>(kind: string, list: T[], check: () => T) => {
+      const whole = uptake.accept(kind, check)
+      if (whole !== null) list.push(whole)
+    }
     const pairs: SavedPair[] = []
     const associations: SavedAssociation[] = []
     const tunnels: SavedTunnel[] = []
     for (const entry of entries) {
       const { kind, saved } = entry
-      if (kind === 'esp.pair') pairs.push((saved as { readonly pair: SavedPair }).pair)
+      if (kind === 'esp.pair') accept(kind, pairs, () => checkPair((saved as { readonly pair?: unknown } | null)?.pair))
       else if (kind === 'esp.association')
-        associations.push((saved as { readonly association: SavedAssociation }).association)
-      else if (kind === 'l2tp' || kind === 'l2tpv3') tunnels.push(saved as SavedTunnel)
+        accept(kind, associations, () =>
+          checkAssociation((saved as { readonly association?: unknown } | null)?.association),
+        )
+      else if (kind === 'l2tp' || kind === 'l2tpv3') accept(kind, tunnels, () => checkTunnel(saved))
       else if (byKind.has(kind)) byKind.get(kind)?.push(entry)
       else uptake.refuse(kind, 'this version of the sensor does not know it')
     }
@@ -237,8 +244,8 @@ export class Trackers {
   }
 
   /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
-  *suspend(): Generator<void> {
-    yield* this.flows.finish()
+  suspend(): Iterable<void> {
+    return this.flows.suspend()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

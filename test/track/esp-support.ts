@@ -56,16 +56,21 @@ export class EspRun implements IkeLookup {
     const emit = (event: RaisedEvent) => void this.events.push(event)
     const anomalies = new Anomalies(emit, { reportsPerMinute: 10, sourcesMax: 100 })
     const carriers = new Carriers()
-    const flowSink = new LocalFlows(carriers, emit, {
-      flowsMax: 100,
-      tcpIdleUs: 300 * SECOND_US,
-      otherIdleUs: 60 * SECOND_US,
-      conversationsMax: 100,
-      streamBytesMax: 1 << 20,
-      streamWindowBytes: 65_536,
-      carrierEventsPerMinute: 100,
-      flowEventsMax: 100,
-    })
+    const flowSink = new LocalFlows(
+      carriers,
+      emit,
+      {
+        flowsMax: 100,
+        tcpIdleUs: 300 * SECOND_US,
+        otherIdleUs: 60 * SECOND_US,
+        conversationsMax: 100,
+        streamBytesMax: 1 << 20,
+        streamWindowBytes: 65_536,
+        carrierEventsPerMinute: 100,
+        flowEventsMax: 100,
+      },
+      () => {},
+    )
     const flows = new CarrierFlows(carriers, flowSink)
     const entries = keys.map((one) => ({
       source: null,

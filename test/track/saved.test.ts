@@ -1,6 +1,7 @@
 /** A sensor that is cut off in mid-stream, and one that goes on from what it left: together they tell what one would have told. */
 import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
+import type { SavedEntry } from '../../src/track/saved.ts'
 import { Random } from '../support/random.ts'
 import { cutOff, inFull, packetsOf, saved } from '../support/restart.ts'
 import type { SimulationOptions } from '../support/scenario.ts'
@@ -145,6 +146,33 @@ describe('IPsec', () => {
     expect(second.filter((event) => event['event.action'].startsWith('esp.sequence.'))).toEqual([])
     expect(named(second, 'esp.association.seen')).toEqual([])
   })
+})
+
+test.each([
+  ['l2tp', ['uid', 'endpoints', 'ids', 'ends', 'channels', 'traffic', 'sessions', 'stateUs']],
+  ['esp.pair', ['uid', 'endpoints', 'traffic', 'protection', 'startUs']],
+  ['esp.association', ['uid', 'spi', 'pair', 'role', 'window', 'traffic', 'parent']],
+])('an entry of %s that is damaged is refused by name, and the rest is taken up', async (kind, fields) => {
+  const run = new TestSensor({ capture: { duplicateWindowMs: 0 } })
+  const { packets } = simulate({ clients: 2, seed: 2, sessionsPerTunnel: 2 })
+  for (const { bytes, timeUs } of packets.slice(0, packets.length / 2)) run.see(bytes, timeUs)
+  const ipsec = await packetsOf(new URL('../../pcaps/ipsec-ikev2.pcap', import.meta.url))
+  const laterUs = run.sensor.nowUs - ipsec[0].timeUs
+  for (const { bytes, timeUs } of ipsec.slice(0, ipsec.length / 2)) run.see(bytes, timeUs + laterUs)
+  const entries = saved(run)
+  const at = entries.findIndex((entry) => entry.kind === kind)
+  expect(at).not.toBe(-1)
+  const pause = { savedUs: run.sensor.nowUs, nowUs: run.sensor.nowUs }
+  const inner = kind.split('.')[1]
+  for (const field of fields) {
+    const entry = structuredClone(entries[at]) as unknown as { saved: Record<string, Record<string, unknown>> }
+    const record = inner === undefined ? entry.saved : entry.saved[inner]
+    delete record[field]
+    const all = [...entries.slice(0, at), entry as unknown as SavedEntry, ...entries.slice(at + 1)]
+    const { problems, restored } = new TestSensor().sensor.trackers.restore(all, pause)
+    expect(problems).toEqual([`${kind}: ${field} is missing`])
+    expect(restored).toBeGreaterThan(1)
+  }
 })
 
 test('no secret is written down', () => {
