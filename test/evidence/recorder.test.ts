@@ -317,17 +317,22 @@ describe('when the writer does not keep up', () => {
 test('a packet of a known kind allocates nothing, held or written', () => {
   const queue = newQueue(64 * 0x8_0000, 64 * 0x8_0000, 0x8_0000)
   const stage = new Stage({ beforeUs: 50_000 }, queue)
+  // One after the other in one buffer, as a capture holds them.
   const packets = Array.from({ length: 256 }, (_, i) => message(200, i * 3, false))
+  const [{ length }] = packets
+  const bytes = new Uint8Array(packets.length * length)
+  for (const [i, packet] of packets.entries()) bytes.set(packet, i * length)
   let n = 0
   const run = (count: number) => {
     for (let i = 0; i < count; i++) {
-      const bytes = packets[n++ & 255]
+      const start = (n++ & 255) * length
       const { frame } = stage.sensor
-      bytes[18] = n >> 8
-      bytes[19] = n
+      bytes[start + 18] = n >> 8
+      bytes[start + 19] = n
       frame.bytes = bytes
-      frame.end = bytes.length
-      frame.originalLength = bytes.length
+      frame.start = start
+      frame.end = start + length
+      frame.originalLength = length
       frame.timeUs = 1_700_000_000_000_000 + n * 10
       frame.number = n
       stage.sensor.observe()
