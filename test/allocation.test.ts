@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { Sensor } from '../src/sensor.ts'
 import { LINKTYPE } from '../src/wire/link.ts'
-import { allocatedBy } from './support/allocation.ts'
+import { allocatedBy, Tape } from './support/allocation.ts'
 import * as craft from './support/craft.ts'
 import { V3_MESSAGE, v3Data, v3Message } from './support/craft-l2tpv3.ts'
 
@@ -13,22 +13,6 @@ const MEASURED = 1_000_000
 const PORTIONS = 20
 const START_US = 1_700_000_000_000_000
 const LNS = '198.51.100.1'
-
-/** Frames one after the other in one buffer, as a capture holds them. */
-class Tape {
-  bytes = new Uint8Array(16 << 20)
-  readonly #edges: number[] = [0]
-
-  add(frame: Uint8Array): void {
-    const start = this.#edges[this.#edges.length - 1]
-    this.bytes.set(frame, start)
-    this.#edges.push(start + frame.length)
-  }
-
-  get edges(): Int32Array {
-    return Int32Array.from(this.#edges)
-  }
-}
 
 function lacOf(tunnel: number): string {
   return `192.0.2.${tunnel + 1}`

@@ -15,7 +15,7 @@ import { Recording } from '../../src/recording.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { encodeTrailer } from '../../src/evidence/chunk.ts'
-import { allocatedBy } from '../support/allocation.ts'
+import { allocatedBy, Tape } from '../support/allocation.ts'
 import { builtinRules } from '../support/replay.ts'
 import { configOf, keep, readCapture, take } from './support.ts'
 
@@ -317,22 +317,22 @@ describe('when the writer does not keep up', () => {
 test('a packet of a known kind allocates nothing, held or written', () => {
   const queue = newQueue(64 * 0x8_0000, 64 * 0x8_0000, 0x8_0000)
   const stage = new Stage({ beforeUs: 50_000 }, queue)
-  // One after the other in one buffer, as a capture holds them.
   const packets = Array.from({ length: 256 }, (_, i) => message(200, i * 3, false))
-  const [{ length }] = packets
-  const bytes = new Uint8Array(packets.length * length)
-  for (const [i, packet] of packets.entries()) bytes.set(packet, i * length)
+  const tape = new Tape()
+  for (const packet of packets) tape.add(packet)
+  const { bytes, edges } = tape
   let n = 0
   const run = (count: number) => {
     for (let i = 0; i < count; i++) {
-      const start = (n++ & 255) * length
+      const which = n++ & 255
+      const start = edges[which]
       const { frame } = stage.sensor
       bytes[start + 18] = n >> 8
       bytes[start + 19] = n
       frame.bytes = bytes
       frame.start = start
-      frame.end = start + length
-      frame.originalLength = length
+      frame.end = edges[which + 1]
+      frame.originalLength = frame.end - start
       frame.timeUs = 1_700_000_000_000_000 + n * 10
       frame.number = n
       stage.sensor.observe()

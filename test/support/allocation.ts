@@ -12,3 +12,19 @@ export function allocatedBy(work: () => void): number {
   work()
   return process.memoryUsage().heapUsed - before
 }
+
+/** Frames one after the other in one buffer, as a capture holds them. */
+export class Tape {
+  bytes = new Uint8Array(16 << 20)
+  readonly #edges: number[] = [0]
+
+  add(frame: Uint8Array): void {
+    const start = this.#edges[this.#edges.length - 1]
+    this.bytes.set(frame, start)
+    this.#edges.push(start + frame.length)
+  }
+
+  get edges(): Int32Array {
+    return Int32Array.from(this.#edges)
+  }
+}

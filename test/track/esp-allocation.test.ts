@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { LINKTYPE } from '../../src/wire/link.ts'
-import { allocatedBy } from '../support/allocation.ts'
+import { allocatedBy, Tape } from '../support/allocation.ts'
 import { be32, concat, datagram, ethernet, ipv4 } from '../support/craft.ts'
 import { Random } from '../support/random.ts'
 
@@ -15,7 +15,8 @@ const GATEWAY = '198.51.100.1'
 /** Packets of many associations, native and in UDP, one after the other in one buffer; only their numbers change. */
 class Load {
   readonly sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
-  readonly #frames: Uint8Array[] = []
+  readonly #tape = new Tape()
+  readonly #edges: Int32Array
   readonly #spiAt: number[] = []
   #packets = 0
 
@@ -29,26 +30,28 @@ class Load {
       const frame = isNatted
         ? datagram(packet, { ...ends, sourcePort: 4500, targetPort: 4500 })
         : ethernet(ipv4(packet, { ...ends, protocol: 50 }))
-      this.#frames.push(frame)
+      this.#tape.add(frame)
       this.#spiAt.push(isNatted ? 42 : 34)
     }
+    this.#edges = this.#tape.edges
   }
 
   run(count: number): void {
     const { frame } = this.sensor
+    const { bytes } = this.#tape
     for (let i = 0; i < count; i++) {
       const which = this.#packets % ASSOCIATIONS
-      const bytes = this.#frames[which]
+      const start = this.#edges[which]
       const sequence = 1 + Math.floor(this.#packets / ASSOCIATIONS)
-      const at = this.#spiAt[which] + 4
+      const at = start + this.#spiAt[which] + 4
       for (let octet = 0; octet < 4; octet++) bytes[at + octet] = sequence >>> (24 - octet * 8)
       // Another identification, or it would be a copy of the packet before.
-      bytes[18] = sequence >> 8
-      bytes[19] = sequence
+      bytes[start + 18] = sequence >> 8
+      bytes[start + 19] = sequence
       frame.bytes = bytes
-      frame.start = 0
-      frame.end = bytes.length
-      frame.originalLength = bytes.length
+      frame.start = start
+      frame.end = this.#edges[which + 1]
+      frame.originalLength = frame.end - start
       frame.linkType = LINKTYPE.ETHERNET
       frame.number = ++this.#packets
       frame.timeUs = START_US + this.#packets * 10
