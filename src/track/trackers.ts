@@ -229,7 +229,7 @@ export class Trackers {
         )
       else if (kind === 'l2tp' || kind === 'l2tpv3') accept(kind, tunnels, () => checkTunnel(saved))
       else if (byKind.has(kind)) byKind.get(kind)?.push(entry)
-      else uptake.refuse(kind, 'this version of the sensor does not know it')
+      else uptake.refuse(kind, 'a sensor of this version and with these settings does not take it up')
     }
     // In the order in which their deadlines were set: what ends in one second ends in that order.
     for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {

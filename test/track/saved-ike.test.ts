@@ -218,8 +218,8 @@ describe('entries', () => {
     const uptake = take([...older, { kind: 'gre.tunnel/1', saved: {} }])
     expect(uptake).toMatchObject({ restored: entries.length - count, leftOut: count + 1 })
     expect(uptake.problems).toEqual([
-      `ike.posture/0: this version of the sensor does not know it (${count} times)`,
-      'gre.tunnel/1: this version of the sensor does not know it',
+      `ike.posture/0: a sensor of this version and with these settings does not take it up (${count} times)`,
+      'gre.tunnel/1: a sensor of this version and with these settings does not take it up',
     ])
   })
 
