@@ -49,6 +49,7 @@ export const PPP_FIELDS = {
 
 const LINK_MAY = [
   ...OUTER,
+  'network.vlan.id',
   'source.mac',
   'destination.mac',
   'esp.tunnel.uid',

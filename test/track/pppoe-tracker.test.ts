@@ -233,6 +233,14 @@ describe('a session', () => {
     expect(countsOf(line.run.events)['pppoe.session.adopted']).toBeUndefined()
   })
 
+  test('in a VLAN says so, and so does its link', () => {
+    const line = new Line()
+    line.vlans = [{ id: 7 }]
+    link(line.open()).ppp('host', INNER).finish()
+    for (const name of ['pppoe.session.opened', 'ppp.link.opened', 'ppp.link.closed'] as const)
+      expect(line.told(name)).toMatchObject([{ 'network.vlan.id': '7' }])
+  })
+
   test('is not brought back by frames after its end', () => {
     const line = new Line().open().discover('concentrator', PADT, [], 0x17)
     for (let i = 0; i < 9; i++) line.ppp('host', INNER)
