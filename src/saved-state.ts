@@ -66,7 +66,7 @@ const HASTE_MS = 1000
 
 interface Prepared {
   readonly name: string
-  readonly text: string
+  readonly pieces: readonly string[]
 }
 
 export class SavedState {
@@ -155,9 +155,9 @@ export class SavedState {
   }
 
   #ended(part: StatePart, writer: StateWriter, counted: { leftOut: number }): Prepared {
-    const { text, leftOut } = writer.end()
+    const { pieces, leftOut } = writer.end()
     counted.leftOut += leftOut
-    return { name: part.name, text }
+    return { name: part.name, pieces }
   }
 
   async #commit(
@@ -168,12 +168,12 @@ export class SavedState {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const paths = prepared.map(({ name }) => join(folder, `${name}.state`))
-      for (const [at, { text }] of prepared.entries()) await writeBeside(paths[at], text)
+      let bytes = 0
+      for (const [at, { pieces }] of prepared.entries()) bytes += await writeBeside(paths[at], pieces)
       // All parts change places together: each knows what the others know.
       for (const path of paths) renameSync(`${path}.partial`, path)
       if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
       this.#isBroken = false
-      const bytes = prepared.reduce((sum, { text }) => sum + text.length, 0)
       this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
     } catch (error) {
       this.#status = { ...this.#status, failures: this.#status.failures + 1 }
@@ -203,12 +203,13 @@ export class SavedState {
   }
 }
 
-/** Beside its place, and forced onto the disk: it is there whole once it is renamed. */
-async function writeBeside(path: string, text: string): Promise<void> {
+/** Beside its place, and forced onto the disk: it is there whole once it is renamed. Resolves to its length in octets. */
+async function writeBeside(path: string, pieces: readonly string[]): Promise<number> {
   const file = await open(`${path}.partial`, 'w', 0o600)
   try {
-    await file.writeFile(text)
+    for (const piece of pieces) await file.appendFile(piece)
     await file.sync()
+    return (await file.stat()).size
   } finally {
     await file.close()
   }

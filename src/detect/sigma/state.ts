@@ -36,10 +36,15 @@ const VERSION = 1
 /** Enough for the number and the hash of the last line. */
 const END_BYTES = 160
 
+/** A piece ends with the line that makes it this long: to put a large document together in one go would take a tenth of a second. */
+const PIECE_CHARACTERS = 1 << 18
+
 /** A document that is written entry by entry; `writer` is whose state it is. */
 export class StateWriter {
   readonly #hash = createHash('sha256')
-  readonly #lines: string[] = []
+  readonly #pieces: string[] = []
+  #piece = ''
+  #lines = 0
   readonly #bytesMax: number
   #bytes = END_BYTES
   #leftOut = 0
@@ -56,10 +61,11 @@ export class StateWriter {
     if (this.#leftOut > 0 || !this.#append(entry)) this.#leftOut++
   }
 
-  end(): { readonly text: string; readonly leftOut: number } {
-    const entries = this.#lines.length - 1
+  /** The document in pieces, one behind the other. */
+  end(): { readonly pieces: readonly string[]; readonly leftOut: number } {
+    const entries = this.#lines - 1
     const end = { entries, leftOut: this.#leftOut, sha256: this.#hash.digest('hex') }
-    return { text: `${this.#lines.join('')}${JSON.stringify(end)}\n`, leftOut: this.#leftOut }
+    return { pieces: [...this.#pieces, `${this.#piece}${JSON.stringify(end)}\n`], leftOut: this.#leftOut }
   }
 
   #append(value: unknown): boolean {
@@ -68,7 +74,12 @@ export class StateWriter {
     if (this.#bytes + length > this.#bytesMax) return false
     this.#bytes += length
     this.#hash.update(line)
-    this.#lines.push(line)
+    this.#lines++
+    this.#piece += line
+    if (this.#piece.length >= PIECE_CHARACTERS) {
+      this.#pieces.push(this.#piece)
+      this.#piece = ''
+    }
     return true
   }
 }
@@ -81,7 +92,8 @@ export function writeState(
 ): { readonly text: string; readonly leftOut: number } {
   const state = new StateWriter(writer, bytesMax)
   for (const entry of entries) state.add(entry)
-  return state.end()
+  const { pieces, leftOut } = state.end()
+  return { text: pieces.join(''), leftOut }
 }
 
 /** The entries of a document, in their order. Throws StateError. */
