@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { SigmaEngine } from '../../../src/detect/sigma/engine.ts'
 import { parseSigma } from '../../../src/detect/sigma/parse.ts'
-import { readState, type StateCodec, StateError, writeState } from '../../../src/detect/sigma/state.ts'
+import { readState, type StateCodec, StateError, StateWriter, writeState } from '../../../src/detect/sigma/state.ts'
 import { Random } from '../../support/random.ts'
 import { PLAIN, type Plain } from './support.ts'
 
@@ -138,6 +138,18 @@ describe('a state', () => {
     expect(kept.length + leftOut).toBe(entries.length)
     expect(leftOut).toBeGreaterThan(0)
     expect(() => writeState(entries, 'test', 10)).toThrow(StateError)
+  })
+
+  it('a large document is made in pieces, which are the whole of it', () => {
+    const writer = new StateWriter('test', 1e7)
+    const entries = Array.from({ length: 400 }, (_, i) => ({ kind: 'x', i, text: 'ü'.repeat(2000) }))
+    for (const entry of entries) writer.add(entry)
+    const { pieces, leftOut } = writer.end()
+
+    expect(pieces.length).toBeGreaterThan(2)
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(300_000)
+    expect(leftOut).toBe(0)
+    expect(readState(pieces.join(''), 'test', 1e7)).toEqual(entries)
   })
 
   it.each([
