@@ -1,3 +1,5 @@
+const CHANGES_MIN = 64
+
 /** A `Map` that forgets its oldest entry when it is full: what a flow may make the sensor remember. */
 export class BoundedMap<K, V> {
   readonly #capacity: number
@@ -6,7 +8,9 @@ export class BoundedMap<K, V> {
    * Where the oldest entry is looked for: all that stood before it have been forgotten. A walk that begins anew each time goes
    * over the holes that they left, thousands in a large map.
    */
-  readonly #oldest = this.#entries.keys()
+  #oldest = this.#entries.keys()
+  /** An iterator keeps every table alive that the map has had since: a new one is taken before they are many. */
+  #changes = 0
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -20,12 +24,13 @@ export class BoundedMap<K, V> {
     this.#entries.delete(key)
     if (this.#entries.size >= this.#capacity) this.#entries.delete(this.#oldest.next().value as K)
     this.#entries.set(key, value)
+    this.#changed()
   }
 
   /** The entry, which is not kept. */
   take(key: K): V | undefined {
     const value = this.#entries.get(key)
-    this.#entries.delete(key)
+    if (this.#entries.delete(key)) this.#changed()
     return value
   }
 
@@ -36,5 +41,11 @@ export class BoundedMap<K, V> {
 
   values(): IterableIterator<V> {
     return this.#entries.values()
+  }
+
+  #changed(): void {
+    if (++this.#changes <= this.#entries.size + CHANGES_MIN) return
+    this.#changes = 0
+    this.#oldest = this.#entries.keys()
   }
 }

@@ -11,6 +11,7 @@ const ROW = 1 + PARTS
 const YOUNGEST = 0
 const AMOUNTS = 1
 const FIRST_ROWS = 256
+const CHANGES_MIN = 64
 
 export class SlidingSums {
   readonly #partUs: number
@@ -19,7 +20,9 @@ export class SlidingSums {
   /** Of each key its row. Who was silent for longest is in front. */
   readonly #rows = new Map<string, number>()
   /** Where who was silent for longest is looked for: a walk that begins anew goes over the holes of all that moved to the end. */
-  readonly #oldest = this.#rows.keys()
+  #oldest = this.#rows.keys()
+  /** An iterator keeps every table alive that the map has had since: a new one is taken before they are many. */
+  #changes = 0
 
   /** Windows of `windowUs`, or up to a tenth longer. `keysMax` keys are remembered, at least one. */
   constructor(windowUs: number, keysMax: number) {
@@ -44,6 +47,10 @@ export class SlidingSums {
 
   /** Where the row of the key begins, the key last in the order from now on. */
   #rowOf(key: string, part: number): number {
+    if (++this.#changes > this.#rows.size + CHANGES_MIN) {
+      this.#changes = 0
+      this.#oldest = this.#rows.keys()
+    }
     const known = this.#rows.get(key)
     this.#rows.delete(key)
     const row = known ?? this.#freeRow()
