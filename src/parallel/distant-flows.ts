@@ -107,9 +107,8 @@ export class DistantFlows implements FlowSink {
     return []
   }
 
-  suspend(): Iterable<void> {
+  suspend(): void {
     this.#toAll(FINISH, 0, 0, null)
-    return []
   }
 
   /** Everything so far is the batch of this number: it is worked on now. */

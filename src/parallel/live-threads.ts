@@ -48,6 +48,13 @@ const NOTHING: LiveStatus = {
   sources: [],
 }
 
+const NOTHING_SAVED: SavedTrackers = { nowUs: 0, entries: [] }
+
+interface Waiting {
+  readonly resolve: (reply: LiveReply) => void
+  readonly reject: (error: Error) => void
+}
+
 export class LiveThreads implements WatchedSensor {
   readonly bus: EventBus
   detector: Detector | null
@@ -59,14 +66,14 @@ export class LiveThreads implements WatchedSensor {
   #status = NOTHING
   /** Flows that live. */
   #flows = 0
-  #saved: SavedTrackers = { nowUs: 0, entries: [] }
+  #saved = NOTHING_SAVED
   #onTick: (nowUs: number) => void = () => {}
+  /** The timeline ends: whatever is still to come is worth waiting for. */
+  #isEnding = false
   /** Whoever waits for replies, by their types. */
-  readonly #waiting = new Map<LiveReply['type'], (reply: LiveReply) => void>()
+  readonly #waiting = new Map<LiveReply['type'], Waiting>()
   /** Why no more replies come; null while they do. */
   #failure: Error | null = null
-  #fail: (error: Error) => void = () => {}
-  readonly #failed: Promise<never>
 
   private constructor({ config, rules, espKeys, interfaces, followers, packetsMax }: LiveThreadsOptions) {
     this.#config = config
@@ -83,11 +90,6 @@ export class LiveThreads implements WatchedSensor {
       packetsMax: packetsMax ?? null,
     })
     this.#crew = new Crew(config, followers, 1, new URL('./live-worker.ts', import.meta.url), dataFor)
-    this.#failed = new Promise((_, reject) => {
-      this.#fail = reject
-    })
-    // Whoever waits for something is told; nobody may.
-    this.#failed.catch(() => {})
     void this.#listen()
   }
 
@@ -165,8 +167,11 @@ export class LiveThreads implements WatchedSensor {
     this.#saved = await this.#ask({ type: 'save' }, 'saved')
   }
 
+  /** Once for each `prepareToSave`. */
   save(): SavedTrackers {
-    return this.#saved
+    const saved = this.#saved
+    this.#saved = NOTHING_SAVED
+    return saved
   }
 
   restore(entries: readonly SavedEntry[], pause: Pause): Promise<RestoredTrackers> {
@@ -174,11 +179,13 @@ export class LiveThreads implements WatchedSensor {
   }
 
   async end(): Promise<void> {
+    this.#isEnding = true
     await this.#ask({ type: 'end', isSuspended: false }, 'ended')
     this.detector?.end()
   }
 
   async suspend(): Promise<void> {
+    this.#isEnding = true
     await this.#ask({ type: 'end', isSuspended: true }, 'ended')
   }
 
@@ -199,11 +206,11 @@ export class LiveThreads implements WatchedSensor {
   /** Rejects if a thread fails, or the interfaces cannot be opened. */
   #ask<Type extends LiveReply['type']>(request: LiveRequest, type: Type): Promise<Extract<LiveReply, { type: Type }>> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    const reply = new Promise<LiveReply>((resolve) => {
-      this.#waiting.set(type, resolve)
+    const reply = new Promise<LiveReply>((resolve, reject) => {
+      this.#waiting.set(type, { resolve, reject })
     })
     this.#crew.ask(request)
-    return Promise.race([reply, this.#failed]) as Promise<Extract<LiveReply, { type: Type }>>
+    return reply as Promise<Extract<LiveReply, { type: Type }>>
   }
 
   async #listen(): Promise<void> {
@@ -211,7 +218,8 @@ export class LiveThreads implements WatchedSensor {
       while (this.#failure === null) await this.#take()
     } catch (error) {
       this.#failure ??= error as Error
-      this.#fail(error as Error)
+      for (const { reject } of this.#waiting.values()) reject(this.#failure)
+      this.#waiting.clear()
     }
   }
 
@@ -219,12 +227,13 @@ export class LiveThreads implements WatchedSensor {
     const { reply, batches } = await this.#crew.next()
     if (reply.type === 'refused') throw new LiveError(reply.code, reply.message)
     if (reply.type !== 'batch') {
-      this.#waiting.get(reply.type)?.(reply)
+      this.#waiting.get(reply.type)?.resolve(reply)
+      this.#waiting.delete(reply.type)
       return
     }
     this.#status = reply.status
     this.#flows = batches.reduce((sum, { flows }) => sum + flows, 0)
-    this.#merger.merge(reply.items, batches, this.#crew.waiting >= SHED_FROM)
+    this.#merger.merge(reply.items, batches, this.#crew.waiting >= SHED_FROM && !this.#isEnding)
     this.#crew.signals.merged(reply.batch)
     const { tickUs } = reply.status
     if (tickUs !== null) this.#onTick(tickUs)

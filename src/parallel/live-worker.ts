@@ -65,6 +65,8 @@ export type LiveReply =
 
 /** Things to tell that make a batch before its time. */
 const BATCH_ITEMS = 4096
+/** How long saving may hold packets up at one time. */
+const SLICE_MS = 2
 /** Batches that may wait to be put together; then the rings have to hold what comes, and the kernel counts what does not fit. */
 const BATCHES_AHEAD = 32
 
@@ -109,13 +111,9 @@ class LiveThread {
       case 'run':
         await this.#run()
         break
-      case 'save': {
-        const { nowUs, entries } = this.#sensor.save()
-        // What it does not know yet was told after it.
-        this.#endBatch(null)
-        this.#send({ type: 'saved', nowUs, entries: [...entries] })
+      case 'save':
+        this.#send(await this.#save())
         break
-      }
       case 'espKeys':
         this.#sensor.replaceEspKeys(received(request.entries))
         break
@@ -141,6 +139,22 @@ class LiveThread {
     return { type: 'opened', status: this.#status(null) }
   }
 
+  /** In slices between packets. */
+  async #save(): Promise<LiveReply> {
+    const saved = this.#sensor.save()
+    const entries: SavedEntry[] = []
+    let sliceMs = performance.now()
+    for (const entry of saved.entries) {
+      entries.push(entry)
+      if (performance.now() - sliceMs < SLICE_MS) continue
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      sliceMs = performance.now()
+    }
+    // All that the entries know of has been told before they come.
+    this.#endBatch(null)
+    return { type: 'saved', nowUs: saved.nowUs, entries }
+  }
+
   async #run(): Promise<void> {
     const { packetsMax } = this.#data
     const told = new Promise<boolean>((resolve) => {
@@ -153,7 +167,7 @@ class LiveThread {
       end: async () => {
         this.#endBatch(null)
         this.#send({ type: 'stopped' })
-        if (await told) await this.#sensor.suspend(breathe)
+        if (await told) await this.#sensor.suspend()
         else await this.#sensor.end(breathe)
       },
       ...(packetsMax === null ? {} : { packetsMax }),

@@ -50,8 +50,11 @@ export class Merger {
     this.#captures = captures
     this.#listener = {
       flowClosed: (flow, end, timeUs) => {
-        if (this.#isShedding) this.shedFlows++
-        else teller.flowClosed(flow, end, timeUs)
+        if (!this.#isShedding) teller.flowClosed(flow, end, timeUs)
+        else {
+          this.shedFlows++
+          teller.forget(flow.number)
+        }
       },
       said: (flow, what) => teller.said(flow, what),
       found: (flow, what) => teller.found(flow, what),

@@ -124,6 +124,12 @@ export class FlowTeller implements FlowListener {
     this.#emit(event)
   }
 
+  /** The flow with that number has ended, and nothing is told of it: the next flow may have the number. */
+  forget(flow: number): void {
+    this.#told.delete(flow)
+    this.#digests.delete(flow)
+  }
+
   flowClosed(flow: FlowRecord, end: number, timeUs: number): void {
     this.#told.delete(flow.number)
     const { state, kind, firstUs, lastUs } = flow

@@ -285,8 +285,9 @@ class PacketSocket implements RenewableRing {
     if (options.timestamps === 'hardware') this.#set(PACKET.TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE, 'time stamps')
     // On a loopback every packet goes out and comes in again.
     const isIgnoring = isLoopback || !options.outgoing
-    // Kernels before 4.20 do not know how: then the ring leaves them out.
-    const skipsOutgoing = isIgnoring && this.#trySet(PACKET.IGNORE_OUTGOING, 1) !== 0
+    // Kernels before 4.20 do not know how, and of a group the kernel does not ask its members: then the ring leaves them out.
+    const isIgnored = this.#group === null && isIgnoring && this.#trySet(PACKET.IGNORE_OUTGOING, 1) === 0
+    const skipsOutgoing = isIgnoring && !isIgnored
     // Between being bound and joining its group a socket would be given every packet.
     if (this.#group === null) this.#attach(NO_PORTS)
     else this.#attachProgram(new Assembler().keep(0).assemble())
@@ -400,7 +401,8 @@ class PacketSocket implements RenewableRing {
     if (index === null) this.#index = -1
     else if (index !== this.#index && this.#group !== null) {
       this.#index = -1
-      this.isStranded = true
+      // The kernel lets nobody join a group at an interface that is down.
+      this.isStranded = this.#query.flags()?.isRunning ?? false
     } else if (index !== this.#index) {
       this.#bind(index)
       this.#counted.rebinds++

@@ -45,7 +45,6 @@ export function spreadProgram(rings: number, l2tpPorts: readonly number[]): Uint
   code.label('known').ancillary(ANCILLARY.PROTOCOL)
   code.ifEqual(ETHERTYPE.IPV4, 'ipv4').ifEqual(ETHERTYPE.IPV6, 'ipv6')
   for (const tag of ETHERTYPE.TAGS) code.ifEqual(tag, 'tag')
-  // The kernel has taken the outermost tag out; of more than one more it is not worth to go on.
   // The kernel has taken the outermost tag out; to look behind more than one more is not worth it.
   code.goto('first').label('tag').half(2)
   code.ifEqual(ETHERTYPE.IPV4, 'ipv4 behind a tag').ifEqual(ETHERTYPE.IPV6, 'ipv6 behind a tag', 'first')
