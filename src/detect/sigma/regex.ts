@@ -11,6 +11,10 @@
 import type { TextTest } from './pattern.ts'
 
 /** Steps that the runtime's engine may take in its worst case before the automaton takes over: some milliseconds. */
+/** To a group by its number, or by its name; by a name that is missing it is the letter. */
+const BACK_REFERENCE = /^(?:k<[^>]*>|k|[1-9]\d*)/
+const REFERENCE_LENGTH_MAX = 256
+
 const NATIVE_STEPS = 2 ** 21
 /** The same where there is nothing else to take over: a fraction of a second. */
 const NATIVE_ONLY_STEPS = 2 ** 26
@@ -327,8 +331,9 @@ class RegexParser {
       this.portable = false
       return { kind: 'assert', assertion: char === 'A' ? 'start' : char === 'z' ? 'end' : 'last_line_end' }
     }
-    if ((char >= '1' && char <= '9') || char === 'k') {
-      this.#at++
+    const reference = BACK_REFERENCE.exec(this.#source.slice(this.#at, this.#at + REFERENCE_LENGTH_MAX))
+    if (reference !== null) {
+      this.#at += reference[0].length
       this.linear = false
       return EMPTY
     }

@@ -19,6 +19,8 @@ interface Step {
 }
 
 const STEPS_MAX = 50_000
+/** Each keeps a set of its names: whoever makes up combinations of fields shall not fill the memory with them. */
+const SHAPES_MAX = 4096
 
 export class Shapes {
   readonly #root: Step = { name: '', first: null, sibling: null, shape: null }
@@ -45,7 +47,8 @@ export class Shapes {
       }
       step = next
     }
-    step.shape ??= { number: this.#shapes++, fields: new Set(names) }
+    if (step.shape === null && this.#shapes < SHAPES_MAX)
+      step.shape = { number: this.#shapes++, fields: new Set(names) }
     return step.shape
   }
 }

@@ -20,6 +20,8 @@ describe('the literals of a regular expression', () => {
     ['ab(?=cdefg)cd', ['abcd']],
     ['a\\bb^c$', ['abc']],
     ['(a)b\\1c', ['ab']],
+    ['(?<quote>["\'])xy\\k<quote>', ['xy']],
+    ['(a)(b)(c)(d)(e)(f)(g)(h)(i)[jk]\\10', ['abcdefghi']],
     ['aжbc', ['bc']],
     ['[^a]', null],
     ['', null],
