@@ -32,13 +32,17 @@ const COPY_OCTETS = 512
 const IPV4_SOURCE_AT = 12
 const IPV6_SOURCE_AT = 8
 
+/** Words of an entry before its things: the segment, the number of the path in it, and how many things. */
+const ENTRY_HEAD = 3
+const ENTRY_COUNT = 2
+
 export class Assembler {
   readonly counters: AssemblerCounters = { cut: 0, alerted: 0 }
   readonly #header: Buffer
   readonly #paths: PathTable
   readonly #alerted = new Alerted()
   readonly #pending: PendingAlert[] = []
-  /** The description of each origin, and its number in the segment; -1 if it has none. */
+  /** The description of each origin, and its number in the segment; undefined if it has none. */
   readonly #origins: Buffer[] = []
   #originNumbers: number[] = []
   #originsUsed = 0
@@ -101,7 +105,7 @@ export class Assembler {
     this.#cut = 0
     this.#whole = 0
     if (this.#numbers.length < chunk.packets) this.#numbers = new Uint32Array(chunk.notes.length / NOTE_WORDS)
-    if (chunk.lane === LANE.HELD) this.#takeAlerts(heldWritten)
+    this.#takeAlerts(heldWritten)
     const end = chunk.lane === LANE.HELD ? this.#cutDown(chunk) : this.#number(chunk)
     const payload = this.#withPrefix(chunk, end)
     const { packets, firstUs, lastUs } = chunk
@@ -111,10 +115,28 @@ export class Assembler {
 
   /** What `assemble` gave has been written, or lost. */
   settle(isWritten: boolean): void {
+    if (!isWritten) {
+      this.#forgetSegment()
+      return
+    }
     this.#entryWords = 0
-    if (!isWritten) return
     this.counters.cut += this.#cut
     this.counters.alerted += this.#whole
+  }
+
+  /** What was said of paths in this segment is lost with its chunk; what was said of earlier ones waits for the next. */
+  #forgetSegment(): void {
+    const entries = this.#entries
+    let kept = 0
+    for (let at = 0; at < this.#entryWords; ) {
+      const length = ENTRY_HEAD + entries[at + ENTRY_COUNT] * 2
+      if (entries[at] !== this.#segment) {
+        entries.copyWithin(kept, at, at + length)
+        kept += length
+      }
+      at += length
+    }
+    this.#entryWords = kept
   }
 
   #takeAlerts(heldWritten: number): void {
@@ -167,7 +189,7 @@ export class Assembler {
       if (kept < captured) {
         view.setUint32(to + 4, size, true)
         view.setUint32(to + 20, kept, true)
-        for (let pad = to + PACKET_DATA_AT + kept; pad < to + size - 8; pad++) bytes[pad] = 0
+        for (let pad = to + PACKET_DATA_AT + kept; pad < to + size - 4; pad++) bytes[pad] = 0
         view.setUint32(to + size - 4, size, true)
       }
       to += size
@@ -219,7 +241,7 @@ export class Assembler {
   }
 
   #reserveEntry(count: number): void {
-    const needed = this.#entryWords + 3 + count * 2
+    const needed = this.#entryWords + ENTRY_HEAD + count * 2
     if (needed <= this.#entries.length) return
     const larger = new Uint32Array(Math.max(needed, this.#entries.length * 2))
     larger.set(this.#entries)

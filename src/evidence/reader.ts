@@ -163,7 +163,9 @@ function pathsOf(
   const wanted = new Set(things.map(keyOf))
   for (const [key, found] of later) {
     const [segment, path] = key.split(' ').map(Number)
-    if (segment === directory.segment && found.some((thing) => wanted.has(keyOf(thing)))) paths.add(path)
+    // A chunk that was lost may have taken a path of its segment with it.
+    if (segment !== directory.segment || path >= directory.pathCount) continue
+    if (found.some((thing) => wanted.has(keyOf(thing)))) paths.add(path)
   }
   return paths
 }
