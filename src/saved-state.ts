@@ -99,9 +99,11 @@ export class SavedState {
   /** Begins to save, if it is time to. */
   tick(nowMs: number): void {
     if (this.#current !== null || nowMs < this.#dueMs || nowMs < this.#nextMs) return
-    this.#current = this.#save(nowMs).finally(() => {
-      this.#current = null
-    })
+    this.#current = this.#save(nowMs)
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#current = null
+      })
   }
 
   /** Something happened that a crash should not make forgotten: it is saved soon. */
@@ -109,9 +111,17 @@ export class SavedState {
     this.#dueMs = Math.min(this.#dueMs, nowMs + HASTE_MS)
   }
 
-  /** Saves in one go, when everything else has come to rest. */
+  /** Saves in one go, when everything else has come to rest. Never rejects. */
   async saveNow(): Promise<void> {
     await this.#current
+    try {
+      await this.#saveAtOnce()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  async #saveAtOnce(): Promise<void> {
     const prepared: Prepared[] = []
     const counted = { entries: 0, leftOut: 0 }
     for (const part of this.#parts) {
@@ -176,10 +186,15 @@ export class SavedState {
       this.#isBroken = false
       this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
     } catch (error) {
-      this.#status = { ...this.#status, failures: this.#status.failures + 1 }
-      if (!this.#isBroken) warn(`the state of the sensor cannot be written to ${folder}: ${(error as Error).message}`)
-      this.#isBroken = true
+      this.#failed(error)
     }
+  }
+
+  #failed(error: unknown): void {
+    const { folder, warn } = this.#options
+    this.#status = { ...this.#status, failures: this.#status.failures + 1 }
+    if (!this.#isBroken) warn(`the state of the sensor cannot be written to ${folder}: ${(error as Error).message}`)
+    this.#isBroken = true
   }
 
   async #restorePart(part: StatePart): Promise<PartRestored> {

@@ -43,7 +43,7 @@ function trackersPart(sensor: WatchedSensor, { resumeUs, wallUs }: StatePartsOpt
     prepare: () => sensor.prepareToSave(),
     *entries() {
       const { nowUs, entries } = sensor.save()
-      yield { kind: CLOCK, savedUs: Number.isNaN(nowUs) ? null : nowUs }
+      yield { kind: CLOCK, savedUs: nowUs === 0 ? null : nowUs }
       yield* entries
     },
     async restore([clock, ...entries]) {

@@ -71,8 +71,9 @@ export class EspContent {
     for (const opener of association.openers) {
       const verdict = opener.open(this.#esp, plain)
       if (verdict === 'opened') {
+        // Also one that was taken up with several keys again.
+        if (association.openers.length > 1) association.openers = [opener]
         if (association.opened === 0) {
-          association.openers = [opener]
           association.opened = 1
           association.mode = modeOf(opener.nextHeader)
           this.#listener.read(frame, association, `is opened with keys for ${opener.keys.suite}`)

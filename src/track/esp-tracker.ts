@@ -247,7 +247,7 @@ export class EspTracker implements CarrierOwner {
   ): { readonly pairs: number; readonly leftOut: number } {
     const byUid = new Map<string, EspTunnel>()
     for (const pair of pairs) {
-      const tunnel = this.#table.resumePair(pair)
+      const tunnel = byUid.has(pair.uid) ? null : this.#table.resumePair(pair)
       if (tunnel === null) continue
       this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
       byUid.set(pair.uid, tunnel)
@@ -257,7 +257,11 @@ export class EspTracker implements CarrierOwner {
       const tunnel = byUid.get(saved.pair)
       if (tunnel === undefined || !this.#resume(saved, tunnel, nowUs > savedUs)) leftOut++
     }
-    for (const tunnel of byUid.values()) if (tunnel.members === 0) this.#table.pairs.free(tunnel)
+    for (const tunnel of byUid.values()) {
+      // A direction that is not there is not half way through a rekeying.
+      for (const role of [INITIATOR, RESPONDER]) if (tunnel.associations[role] === NONE) tunnel.switched &= ~(1 << role)
+      if (tunnel.members === 0) this.#table.pairs.free(tunnel)
+    }
     return { pairs: this.#table.pairs.size, leftOut }
   }
 

@@ -6,7 +6,7 @@
  * hidden until the peers log in again.
  */
 import { PPP } from '../wire/ppp.ts'
-import { type Agreed, type Login, PppLink } from './ppp-link.ts'
+import { type Agreed, type Login, PHASES, PppLink } from './ppp-link.ts'
 
 const ROLES = [0, 1] as const
 
@@ -94,8 +94,9 @@ export function packedOf(link: PppLink | PackedLink | null, userName: string | u
 /** Whether a link can be had from a value that was saved. */
 export function isPackedLink(value: unknown): boolean {
   try {
-    unpackLink(value as PackedLink, undefined)
-    return true
+    const { protocols, phase, compression, agreed } = unpackLink(value as PackedLink, undefined)
+    const lists = [protocols, compression, ...agreed.flatMap(({ dns, nbns }) => [dns, nbns])]
+    return lists.every(Array.isArray) && PHASES.includes(phase)
   } catch {
     return false
   }

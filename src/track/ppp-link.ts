@@ -4,7 +4,8 @@ import type { MppeLink } from './mppe-link.ts'
 import type { LinkKeys, Proof } from './ppp-proof.ts'
 import type { Role } from './role.ts'
 
-type Phase = 'establish' | 'authenticate' | 'network' | 'terminated'
+export const PHASES = ['establish', 'authenticate', 'network', 'terminated'] as const
+type Phase = (typeof PHASES)[number]
 
 /** What one end asked for and the other acknowledged. */
 export interface Agreed {

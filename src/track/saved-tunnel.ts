@@ -26,7 +26,7 @@ import {
   shapeOf,
 } from './saved-fields.ts'
 import { isPackedLink, type PackedLink } from './packed-ppp.ts'
-import type { CallKind, Session, SessionState } from './session.ts'
+import { type CallKind, type Session, SESSION_STATES, type SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
 /** The fields of a tunnel that are plain values already. */
@@ -75,7 +75,7 @@ const isRoleOrNone = oneOf(0, 1, -1)
 /** What must be right for a session to be entered. */
 const SESSION_SHAPE: Readonly<Record<string, Check>> = {
   uid: isText,
-  state: isText,
+  state: oneOf(...SESSION_STATES),
   startUs: isNumber,
   ids: pairOf(isWord),
   lacking: isRoleOrNone,
@@ -97,7 +97,7 @@ const CHANNEL_SHAPE: Readonly<Record<string, Check>> = {
 const TUNNEL_SHAPE: Readonly<Record<string, Check>> = {
   version: oneOf(2, 3),
   uid: isText,
-  state: isText,
+  state: oneOf('opening', 'answered', 'established', 'closed'),
   stateUs: isNumber,
   protection: isProtection,
   endpoints: pairOf(isEndpoint),

@@ -42,7 +42,11 @@ export interface SavedMeter {
 
 export type SavedProtection = Protection | null
 
-export const isEndpoint: Check = rowOf(isHex, isCount)
+/** An address of four or sixteen octets, and a port. */
+export const isEndpoint: Check = rowOf(
+  (value) => isHex(value) && ((value as string).length === 8 || (value as string).length === 32),
+  (value) => isCount(value) && (value as number) <= 0xffff,
+)
 export const isMeter: Check = shapeOf({ packets: pairOf(isCount), bytes: pairOf(isCount), lastUs: isNumber }, [
   'packets',
   'bytes',
@@ -80,13 +84,12 @@ export class Uptake {
     else if (hasRoom === false) this.leftOut++
   }
 
-  /** What `check` makes of an entry; null, and it is refused, if that throws SavedFault. */
+  /** What `check` makes of an entry; null, and it is refused, if that throws: a SavedFault, or what a damaged value leads to. */
   accept<T>(kind: string, check: () => T): T | null {
     try {
       return check()
     } catch (error) {
-      if (!(error instanceof SavedFault)) throw error
-      this.refuse(kind, error.message)
+      this.refuse(kind, error instanceof SavedFault ? error.message : `it is damaged: ${(error as Error).message}`)
       return null
     }
   }

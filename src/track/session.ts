@@ -48,7 +48,7 @@ export function isSessionMessage(message: string): message is SessionMessage {
   return MESSAGES.has(message)
 }
 
-const STATES: readonly SessionState[] = ['requested', 'answered', 'established', 'closed']
+export const SESSION_STATES: readonly SessionState[] = ['requested', 'answered', 'established', 'closed']
 const KINDS: readonly (CallKind | undefined)[] = [undefined, 'incoming', 'outgoing']
 
 /** What is told of a session; its numbers are a row of the columns. */
@@ -127,11 +127,11 @@ export class Session implements Carrier {
   }
 
   get state(): SessionState {
-    return STATES[this.#columns.state[this.index]]
+    return SESSION_STATES[this.#columns.state[this.index]]
   }
 
   set state(state: SessionState) {
-    this.#columns.state[this.index] = STATES.indexOf(state)
+    this.#columns.state[this.index] = SESSION_STATES.indexOf(state)
   }
 
   get kind(): CallKind | undefined {
