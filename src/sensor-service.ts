@@ -175,7 +175,7 @@ export class SensorService {
       return
     }
     // What is open stays open for the sensor that takes it up.
-    await sensor.suspend(breathe)
+    await sensor.suspend()
     await pipeline.endTimeline(false)
   }
 

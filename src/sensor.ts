@@ -49,8 +49,6 @@ const WITHOUT_HOSTS: ReadonlySet<string> = new Set(['link', 'ip', 'pppoe'])
 
 /** Tunnels that end with the capture between two pauses: each may bring hundreds of events. */
 const ENDED_AT_ONCE = 16
-/** Flows that end with the process, mostly: one event each. */
-const SUSPENDED_AT_ONCE = 256
 
 /** What a sensor may be given in place of its own parts, or beside them. */
 export interface SensorParts {
@@ -98,6 +96,8 @@ export class Sensor implements WatchedSensor {
   readonly #duplicates: Duplicates
   readonly #neighbours: Neighbours
   readonly #clock = new PacketClock()
+  /** Until when nobody looked, before the first packet; 0 for a sensor that took nothing up. */
+  #resumedUs = 0
   readonly #timekeeper: { expire(nowUs: number): void } | null
 
   /** Without rules nothing is detected: events only. */
@@ -174,11 +174,14 @@ export class Sensor implements WatchedSensor {
 
   async prepareToSave(): Promise<void> {}
 
+  /** What was taken up is, until the first packet, as of the time at which it was. */
   save(): SavedTrackers {
-    return { nowUs: this.nowUs, entries: this.trackers.save() }
+    const nowUs = this.counts.packets === 0 ? this.#resumedUs : this.#clock.nowUs
+    return { nowUs, entries: this.trackers.save() }
   }
 
   restore(entries: readonly SavedEntry[], pause: Pause): RestoredTrackers {
+    this.#resumedUs = pause.nowUs
     return this.trackers.restore(entries, pause)
   }
 
@@ -375,15 +378,10 @@ export class Sensor implements WatchedSensor {
       : this.#duplicates.isDuplicate(frame.ip, frame)
   }
 
-  /**
-   * The end of the process, not of what it watches: what `trackers.save` does not hold is told, the rest stays open for the sensor
-   * that takes it up. Lets the slow side catch up from time to time.
-   */
-  async suspend(pause: () => unknown): Promise<void> {
+  /** The end of the process, not of what it watches: what `save` does not hold is told, the rest stays open for the sensor that takes it up. */
+  async suspend(): Promise<void> {
     this.bus.origin = null
-    if (this.counts.packets === 0) return
-    let ended = 0
-    for (const _ of this.trackers.suspend()) if (++ended % SUSPENDED_AT_ONCE === 0) await pause()
+    if (this.counts.packets > 0) this.trackers.suspend()
   }
 
   /** The end of the timeline: faults are told, everything open is closed, and the totals are given. */

@@ -46,7 +46,7 @@ export interface WatchedSensor {
   /** The timeline ends. `pause` is awaited from time to time: there whoever is slow may catch up. */
   end(pause: () => unknown): Promise<void>
   /** The process ends, not what it watches: what `save` does not hold is told. */
-  suspend(pause: () => unknown): Promise<void>
+  suspend(): Promise<void>
 }
 
 /** What is told of an interface, or of one of its rings. */

@@ -186,7 +186,7 @@ function threadsOf(
 export function refuseEvidence({ config }: Context, evidence: string | undefined): void {
   if (evidence === undefined && !config.evidence.enabled) return
   const what = evidence === undefined ? 'evidence.enabled in the configuration' : '--evidence'
-  throw new UsageError(`${what} needs one thread: leave --threads out, or say --threads 1`)
+  throw new UsageError(`${what} needs one thread: say --threads 1`)
 }
 
 function openTimelines(

@@ -341,9 +341,13 @@ export class Defragmenter {
   #expire(nowUs: number): void {
     const limitUs = nowUs - this.#limits.timeoutSeconds * SECOND_US
     for (const datagram of this.#open.values()) {
-      if (datagram.firstUs > limitUs) return
+      if (datagram.firstUs > limitUs) break
       if (!datagram.isSpoiled && datagram.rivalry !== 'told') this.#reportUnfinished(datagram)
       this.#drop(datagram)
+    }
+    for (const datagram of this.#whole.values()) {
+      if (datagram.wholeUs > limitUs) break
+      this.#forget(datagram)
     }
   }
 

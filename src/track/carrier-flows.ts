@@ -40,8 +40,8 @@ export interface FlowSink {
   carrierClosed(carrier: number): void
   /** Those that are closed as the answer is walked; none where others do it. */
   expire(nowUs: number): Iterable<void>
-  /** The sensor stops, and another one will go on: flows that are not saved are told as they are. Yields where whoever is slow may catch up. */
-  suspend(): Iterable<void>
+  /** The sensor stops, and another one will go on: flows that are not saved are told as they are. */
+  suspend(): void
   /** Flows that live, those whose application is being read, and events that were counted instead of told, as far as this thread knows. */
   readonly size: number
   readonly conversations: number
@@ -99,8 +99,8 @@ export class CarrierFlows {
     return this.#sink.expire(nowUs)
   }
 
-  suspend(): Iterable<void> {
-    return this.#sink.suspend()
+  suspend(): void {
+    this.#sink.suspend()
   }
 
   #isNamed({ key }: Carrier): boolean {

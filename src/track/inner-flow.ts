@@ -55,6 +55,7 @@ import {
 import { FullTable } from './full-table.ts'
 import { InnerProtocols, type ProtocolLimits, WATCHED } from './inner-protocols.ts'
 
+import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
 import { FlowBatch, type FlowRow, type SavedFlows } from './saved-flows.ts'
 
 const NONE = -1
@@ -83,6 +84,8 @@ export class InnerFlowTracker {
   readonly #timers = new Timers()
   readonly #expire = (flow: number) => this.#expired(flow)
   #nowUs = 0
+  /** In which nobody looked: it is no silence. */
+  #pause = NO_PAUSE
   readonly #full: FullTable
   /** Of each owner, by the index of the carrier: the first of the list of its flows and one, or 0. */
   readonly #firstOf: Int32Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Int32Array(64))
@@ -201,6 +204,11 @@ export class InnerFlowTracker {
     yield batch.take()
   }
 
+  /** Before the flows of before it are taken up. */
+  resume(pause: Pause): void {
+    this.#pause = pause
+  }
+
   /** Takes up a flow in a carrier that was taken up; of several the oldest comes first. -1 if there is no room, or such a flow already. */
   restore({ row, low: lowAddress, high: highAddress }: FlowRow, carrier: number): number {
     const table = this.#table
@@ -259,8 +267,8 @@ export class InnerFlowTracker {
     if (known !== NONE) {
       const state = table.words[known * ROW + STATE]
       const isReopened = (tcpFlags & OPENING_FLAGS) === TCP_SYN && (state & ENDED) !== 0
-      if (!isReopened && frame.timeUs - table.doubles[known * DOUBLES + LAST_US] < this.#idleUs(protocol, state))
-        return known
+      const lastUs = silentSince(table.doubles[known * DOUBLES + LAST_US], this.#pause)
+      if (!isReopened && frame.timeUs - lastUs < this.#idleUs(protocol, state)) return known
       this.#close(known, isReopened ? flowEnd(state) : FELL_IDLE, frame.timeUs)
       // Closing may have let go of the interned addresses.
       if (!this.#readKey(frame, protocol, sourcePort, destinationPort)) return NONE
@@ -379,7 +387,8 @@ export class InnerFlowTracker {
   #dueUs(flow: number): number {
     const { words, doubles } = this.#table
     const row = flow * ROW
-    return doubles[flow * DOUBLES + LAST_US] + this.#idleUs(words[row + KIND] & PROTOCOL_BITS, words[row + STATE])
+    const lastUs = silentSince(doubles[flow * DOUBLES + LAST_US], this.#pause)
+    return lastUs + this.#idleUs(words[row + KIND] & PROTOCOL_BITS, words[row + STATE])
   }
 
   #close(flow: number, end: number, timeUs: number): void {
@@ -388,7 +397,7 @@ export class InnerFlowTracker {
     const { words } = table
     if ((words[row + STATE] & WANTED) !== 0) {
       const memory = this.#protocols.closed(flow, timeUs)
-      if (memory !== 0) words[row + STATE] = (words[row + STATE] & ~MEMORY_BITS) | (memory << MEMORY_SHIFT)
+      if (memory !== NONE) words[row + STATE] = (words[row + STATE] & ~MEMORY_BITS) | (memory << MEMORY_SHIFT)
     }
     this.#listener.flowClosed(this.recordOf(flow), end, timeUs)
     this.#timers.cancel(flow)

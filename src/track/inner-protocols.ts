@@ -159,13 +159,13 @@ export class InnerProtocols implements ConversationHost {
     }
   }
 
-  /** The flow ends, and nothing is kept of it. `timeUs` is when. */
+  /** The flow ends, and nothing is kept of it. `timeUs` is when. Gives what it was at last, or -1 if that was given with its last packet. */
   closed(flow: number, timeUs: number): number {
-    if (flow * NOTE >= this.#notes.length) return 0
+    if (flow * NOTE >= this.#notes.length) return NONE
     const index = this.#notes[flow * NOTE + CONVERSATION] - 1
     if (index === NONE) {
       this.#notes[flow * NOTE + FLAGS] = 0
-      return 0
+      return NONE
     }
     const conversation = this.#pool.at(index)
     conversation.timeUs = timeUs

@@ -74,9 +74,7 @@ export class LocalFlows implements FlowSink, Saves {
   // --- over a restart of the sensor
 
   /** They are saved. */
-  suspend(): readonly undefined[] {
-    return []
-  }
+  suspend(): void {}
 
   /** Not what an application reader has understood of them, nor what hosts have sent each other so far. */
   *save(): Generator<SavedEntry> {
@@ -85,7 +83,8 @@ export class LocalFlows implements FlowSink, Saves {
   }
 
   /** Behind everything that carries flows. Each entry counts as one; a flow whose carrier is not there is left out. */
-  restore(entries: readonly SavedEntry[], _pause: Pause, uptake: Uptake): void {
+  restore(entries: readonly SavedEntry[], pause: Pause, uptake: Uptake): void {
+    this.#tracker.resume(pause)
     const rows: FlowRow[] = []
     for (const { kind, saved } of entries)
       uptake.take(kind, () => {

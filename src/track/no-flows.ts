@@ -9,5 +9,5 @@ export const NO_FLOWS: FlowSink = {
   observe() {},
   carrierClosed() {},
   expire: () => [],
-  suspend: () => [],
+  suspend() {},
 }

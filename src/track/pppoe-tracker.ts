@@ -142,14 +142,18 @@ export class PppoeTracker implements CarrierOwner, Saves {
       if (dueUs > nowUs) continue
       this.#attempts.delete(key)
       this.#fail(attempt, dueUs, 'silence', unansweredReason(attempt), null)
+      yield
     }
   }
 
   /** The end of the capture: everything that is open is told. */
   *finish(nowUs: number): Generator<void> {
     this.#nowUs = nowUs
-    for (const attempt of this.#attempts.values()) this.#fail(attempt, nowUs, 'capture_end', 'the capture ended', null)
-    this.#attempts.clear()
+    for (const [key, attempt] of this.#attempts) {
+      this.#attempts.delete(key)
+      this.#fail(attempt, nowUs, 'capture_end', 'the capture ended', null)
+      yield
+    }
     for (const index of this.#sessions.used()) {
       const session = this.#sessions.at(index)
       this.#close(session, nowUs, 'capture_end', 'the capture ended', null)

@@ -403,7 +403,6 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   // --- data before the set-up, after the end, and of sessions that nobody knows
 
-  /** Data of a session that is not open: it may run ahead of the control messages, and the capture may have missed those. */
   /** The mark tells the packet path, which does not look at the session itself. */
   #enter(session: Session, state: SessionState): void {
     session.state = state

@@ -195,8 +195,8 @@ export class Trackers {
 
   /**
    * What a restarted sensor needs to go on with open things under their ids: tunnels with their sessions and PPP links, pairs of IPsec
-   * associations, IKE SAs, PPPoE sessions, PPTP connections and calls. Not flows, which are short. Entries may be taken one after the other
-   * while packets go on.
+   * associations, IKE SAs, PPPoE sessions, PPTP connections and calls, and the flows that this thread follows. Entries may be taken one after
+   * the other while packets go on.
    */
   *save(): Generator<SavedEntry> {
     for (const saved of this.esp.save()) yield { kind: 'pair' in saved ? 'esp.pair' : 'esp.association', saved }
@@ -244,8 +244,8 @@ export class Trackers {
   }
 
   /** The sensor stops, and another one will go on from `save`: what that does not hold is told as at the end of a capture. */
-  suspend(): Iterable<void> {
-    return this.flows.suspend()
+  suspend(): void {
+    this.flows.suspend()
   }
 
   /** The end of the capture, at the time of its last packet. Yields after each thing, so that whoever is slow can keep up. */

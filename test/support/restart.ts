@@ -30,7 +30,7 @@ export function cutOff(packets: readonly Packet[], at: number, options: SensorOp
   const savedUs = first.sensor.nowUs
   const entries = saved(first)
   first.sensor.bus.origin = null
-  for (const _ of first.sensor.trackers.suspend());
+  first.sensor.trackers.suspend()
   const second = new TestSensor(options)
   const { leftOut, problems } = second.sensor.trackers.restore(entries, { savedUs, nowUs: savedUs + missed + silentUs })
   expect(problems).toEqual([])

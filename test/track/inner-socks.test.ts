@@ -49,6 +49,13 @@ test('version 5: what was asked for and granted is told, and what goes through i
   expect(talk.findings).toEqual([])
 })
 
+test.each([GREETING, CONNECT4])('a request that nobody answers does not name its flow', (request) => {
+  const talk = new Talk()
+  talk.tcp(1080).say('client', request).close()
+  expect(protocolOf(talk)).toBeUndefined()
+  expect(talk.findings).toEqual([])
+})
+
 test('a client that waits for nothing is read the same way', () => {
   const talk = new Talk()
   talk
