@@ -1,6 +1,6 @@
+/** A `Map` that forgets its oldest entry when it is full: what a flow may make the sensor remember. */
 const CHANGES_MIN = 64
 
-/** A `Map` that forgets its oldest entry when it is full: what a flow may make the sensor remember. */
 export class BoundedMap<K, V> {
   readonly #capacity: number
   readonly #entries = new Map<K, V>()
