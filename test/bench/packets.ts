@@ -92,7 +92,7 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
     },
     {
       name: 'ndpi',
-      says: 'ndpiReader -i FILE: flows of the outer packets, nothing taken out of tunnels',
+      says: 'ndpiReader -i FILE: the protocols of flows, most packets in tunnels unknown',
       packets,
       run: (mix) => timed('ndpiReader', ['-i', mix, '-q'], packets),
     },
