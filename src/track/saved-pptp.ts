@@ -5,7 +5,7 @@ import type { PptpCall } from './pptp-call.ts'
 import { PptpConnection, type Party } from './pptp-connection.ts'
 import type { SavedStream } from './pptp-stream.ts'
 import type { Role } from './role.ts'
-import { isEndpoint, isMeter, isProtection, type SavedEndpoint, type SavedMeter } from './saved.ts'
+import { isEndpoint, isMeter, isProtection, isRoleOrNone, type SavedEndpoint, type SavedMeter } from './saved.ts'
 import {
   type Check,
   checkFields,
@@ -27,8 +27,6 @@ import {
   shapeOf,
 } from './saved-fields.ts'
 import { isSequence, type SavedSequence } from './sequence-meter.ts'
-
-const isRoleOrNone = oneOf(0, 1, -1)
 
 /** What a message said, by the names of its fields. */
 const isMessage: Check = (value) => {

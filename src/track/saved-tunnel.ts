@@ -6,6 +6,7 @@ import {
   isEndpoint,
   isMeter,
   isProtection,
+  isRoleOrNone,
   type SavedEndpoint,
   type SavedMeter,
   type SavedProtection,
@@ -69,8 +70,6 @@ export interface SavedTunnel {
   readonly traffic: SavedMeter
   readonly sessions: readonly SavedSession[]
 }
-
-const isRoleOrNone = oneOf(0, 1, -1)
 
 /** What must be right for a session to be entered. */
 const SESSION_SHAPE: Readonly<Record<string, Check>> = {

@@ -10,6 +10,7 @@ import {
   isHex,
   isNumber,
   isText,
+  oneOf,
   listOf,
   orNull,
   pairOf,
@@ -42,6 +43,7 @@ export interface SavedMeter {
 
 export type SavedProtection = Protection | null
 
+export const isRoleOrNone: Check = oneOf(0, 1, -1)
 /** An address of four or sixteen octets, and a port. */
 export const isEndpoint: Check = rowOf(
   (value) => isHex(value) && ((value as string).length === 8 || (value as string).length === 32),

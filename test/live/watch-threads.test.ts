@@ -3,12 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openCapture } from '../../src/capture/sources.ts'
-import { Frame } from '../../src/dissect/frame.ts'
 import { generateMix } from '../bench/generate.ts'
-import { actions, essence, eventsIn, timesOf } from '../support/live-events.ts'
+import { actions, eventsIn } from '../support/live-events.ts'
 import { LiveNetwork, skipsCapture } from '../support/live-network.ts'
-import { type CapturedPacket, pcapFile } from '../support/pcap.ts'
+import { expectSame, lacksTcpdump, packetsOfCapture, watchedAndReplayed } from '../support/live-recording.ts'
+import { pcapFile } from '../support/pcap.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const BORESCOPE = join(ROOT, 'bin/borescope')
@@ -40,83 +39,47 @@ interface Ring {
 const ringsOf = (stdout: string) => (JSON.parse(stdout) as { interfaces: Ring[] }).interfaces
 const packetsOf = (rings: readonly Ring[]) => rings.reduce((sum, { packets }) => sum + packets, 0)
 
-async function packetsOfCapture(path: string): Promise<CapturedPacket[]> {
-  const source = await openCapture(path)
-  const frame = new Frame()
-  const packets: CapturedPacket[] = []
-  while (await source.fill()) {
-    while (source.next(frame)) packets.push({ timeUs: frame.timeUs, bytes: frame.bytes.slice(frame.start, frame.end) })
-  }
-  await source.close()
-  return packets
-}
-
 describe('the events', () => {
-  const hasTcpdump = spawnSync('tcpdump', ['--version']).status === 0
-  if (!hasTcpdump) process.stderr.write('\nSKIPPED tests of test/live/watch-threads.test.ts: no tcpdump\n\n')
+  const isLacking = lacksTcpdump('test/live/watch-threads.test.ts')
 
-  /** What comes through the interface, watched and at the same time recorded, and what a replay tells of the recording. */
-  async function watchedAndReplayed(threads: string, path: string, ...options: string[]) {
-    const recorded = join(network.scratch, 'recorded.pcap')
-    const tcpdump = network.start('tcpdump', '-i', 'a1', '-n', '-s', '0', '-B', '65536', '-U', '-w', recorded)
-    await tcpdump.says('listening')
-    const watching = await network.watch('a1', '--filter', '', '--threads', threads)
-    const sent = network.send('a0', path, ...options)
-    await vi.waitFor(async () => expect((await packetsOfCapture(recorded)).length).toBe(sent), {
-      timeout: 20_000,
-      interval: 200,
-    })
-    const { stdout, stderr, code } = await watching.stop()
-    await tcpdump.stop('SIGINT')
-    expect(stderr).not.toMatch(/error/)
-    expect(code).toBe(0)
-    const rings = ringsOf(stdout)
-    expect(packetsOf(rings)).toBe(sent)
-    const replayed = join(network.scratch, 'replayed.ndjson')
-    const replay = spawnSync(BORESCOPE, ['replay', '--no-store', '-q', '-o', replayed, recorded], {
-      cwd: network.scratch,
-      env: { ...process.env, ...network.environment },
-    })
-    expect(replay.status).toBe(0)
-    return { rings, seen: eventsIn(network.events), expected: eventsIn(replayed) }
+  async function watched(threads: string, path: string, ...send: string[]) {
+    const told = await watchedAndReplayed(network, path, { watch: ['--threads', threads], send })
+    const rings = ringsOf(told.stdout)
+    expect(packetsOf(rings)).toBe(told.sent)
+    return { ...told, rings }
   }
 
-  test.skipIf(!hasTcpdump).each([
+  test.skipIf(isLacking).each([
     ['2', 'l2tp-mschapv2', []],
     ['3', 'ipsec-psk-main', []],
     ['3', 'l2tp-mschapv2', ['--vlan', '5,6']],
     ['2', 'pptp', []],
   ])('of %s threads are those of a replay: %s %o', async (threads, name, options) => {
-    const { seen, expected } = await watchedAndReplayed(threads, capture(name), ...options)
+    const { seen, expected } = await watched(threads, capture(name), ...options)
     expect(expected.length).toBeGreaterThan(5)
-    expect(essence(seen)).toEqual(essence(expected))
-    const times = timesOf(seen)
-    for (const [number, timeUs] of timesOf(expected)) {
-      // Another socket may have been served earlier, and the machine been busy meanwhile.
-      expect(Math.abs((times.get(number) ?? 0) - timeUs)).toBeLessThan(100_000)
-    }
+    expectSame(seen, expected)
   })
 
-  test.skipIf(!hasTcpdump)('so are those of what is opened with keys, which the packet thread was given', async () => {
+  test.skipIf(isLacking)('so are those of what is opened with keys, which the packet thread was given', async () => {
     network.environment['BORESCOPE_SECRETS__ESP_KEYS'] = join(ROOT, 'pcaps/ipsec-psk-main.keys')
-    const { seen, expected } = await watchedAndReplayed('2', capture('ipsec-psk-main'))
+    const { seen, expected } = await watched('2', capture('ipsec-psk-main'))
     expect(actions(expected)).toContain('l2tp.session.opened')
     expect(JSON.stringify(expected)).toMatch(/AES-CBC-/)
-    expect(essence(seen)).toEqual(essence(expected))
+    expectSame(seen, expected)
   })
 
-  test.skipIf(!hasTcpdump)('so are those of one fat tunnel, whose data is in all rings but the first', async () => {
+  test.skipIf(isLacking)('so are those of one fat tunnel, whose data is in all rings but the first', async () => {
     // Sent faster than it was made: the flows would otherwise be too short to be told apart from silence.
     const { path } = generateMix(join(network.scratch, 'mix.pcap'), {
       packets: 8000,
       tunnels: 1,
       sessionsPerTunnel: 40,
     })
-    const { rings, seen, expected } = await watchedAndReplayed('4', path, '--rate', '8000')
+    const { rings, seen, expected } = await watched('4', path, '--rate', '8000')
     expect(rings.map(({ name, ring }) => `${name} ${ring}`)).toEqual(['a1 0', 'a1 1', 'a1 2', 'a1 3'])
     for (const { packets } of rings) expect(packets).toBeGreaterThan(200)
     expect(actions(expected).filter((name) => name === 'flow.closed').length).toBeGreaterThan(100)
-    expect(essence(seen)).toEqual(essence(expected))
+    expectSame(seen, expected)
   })
 })
 

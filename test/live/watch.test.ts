@@ -3,10 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openCapture } from '../../src/capture/sources.ts'
-import { Frame } from '../../src/dissect/frame.ts'
-import { actions, essence, eventsIn, timesOf } from '../support/live-events.ts'
+import { actions, eventsIn } from '../support/live-events.ts'
 import { LiveNetwork, skipsCapture } from '../support/live-network.ts'
+import { expectSame, lacksTcpdump, watchedAndReplayed } from '../support/live-recording.ts'
 import { pcapFile } from '../support/pcap.ts'
 import * as craft from '../support/craft.ts'
 
@@ -31,52 +30,18 @@ afterEach(async () => {
 const counted = (stdout: string) =>
   JSON.parse(stdout) as { interfaces: Record<string, number>[]; packets: number; duplicates: number }
 
-/** Of a recording that may still grow. */
-async function packetsIn(path: string): Promise<number> {
-  const source = await openCapture(path)
-  const packet = new Frame()
-  let count = 0
-  while (await source.fill()) while (source.next(packet)) count++
-  await source.close()
-  return count
-}
-
 describe('what comes through the interface', () => {
-  const hasTcpdump = spawnSync('tcpdump', ['--version']).status === 0
-  if (!hasTcpdump) process.stderr.write('\nSKIPPED tests of test/live/watch.test.ts: tcpdump is not installed\n\n')
-
-  test.skipIf(!hasTcpdump).each([
+  test.skipIf(lacksTcpdump('test/live/watch.test.ts')).each([
     ['l2tp-mschapv2', []],
     ['ipsec-psk-main', ['--vlan', '5']],
     ['pptp', ['--vlan', '5,6']],
-  ])('is what tcpdump records at the same time: %s %o', async (name, options) => {
-    const recorded = join(network.scratch, 'recorded.pcap')
-    const tcpdump = network.start('tcpdump', '-i', 'a1', '-n', '-s', '0', '-B', '16384', '-U', '-w', recorded)
-    await tcpdump.says('listening')
-    const watching = await network.watch('a1', '--filter', '')
-    const sent = network.send('a0', capture(name), ...options)
-    await vi.waitFor(async () => expect(await packetsIn(recorded)).toBe(sent), { timeout: 20_000, interval: 200 })
-    const { stdout, stderr, code } = await watching.stop()
-    await tcpdump.stop('SIGINT')
-    expect(stderr).not.toMatch(/error/)
-    expect(code).toBe(0)
+  ])('is what tcpdump records at the same time: %s %o', async (name, send) => {
+    const { sent, stdout, seen, expected } = await watchedAndReplayed(network, capture(name), { send })
     expect(counted(stdout).interfaces).toMatchObject([
       { name: 'a1', state: 'up', packets: sent, received: sent, kernelDrops: 0, ownDrops: 0 },
     ])
-    const replayed = join(network.scratch, 'replayed.ndjson')
-    const { status } = spawnSync(BORESCOPE, ['replay', '--no-store', '-q', '-o', replayed, recorded], {
-      cwd: network.scratch,
-    })
-    expect(status).toBe(0)
-    const expected = eventsIn(replayed)
-    const seen = eventsIn(network.events)
     expect(expected.length).toBeGreaterThan(5)
-    expect(essence(seen)).toEqual(essence(expected))
-    const times = timesOf(seen)
-    for (const [number, timeUs] of timesOf(expected)) {
-      // Another socket may have been served earlier, and the machine been busy meanwhile.
-      expect(Math.abs((times.get(number) ?? 0) - timeUs)).toBeLessThan(100_000)
-    }
+    expectSame(seen, expected)
   })
 
   test('is only the family, by default; with the same events, but for their numbers', async () => {
