@@ -16,15 +16,28 @@ export class BoundedMap<K, V> {
     this.#capacity = capacity
   }
 
+  get size(): number {
+    return this.#entries.size
+  }
+
   get(key: K): V | undefined {
     return this.#entries.get(key)
   }
 
   set(key: K, value: V): void {
     this.#entries.delete(key)
-    if (this.#entries.size >= this.#capacity) this.#entries.delete(this.#oldest.next().value as K)
+    this.makeRoom()
     this.#entries.set(key, value)
     this.#changed()
+  }
+
+  /** Forgets the oldest entry if there is no room for another one; gives its value. */
+  makeRoom(): V | undefined {
+    if (this.#entries.size < this.#capacity) return undefined
+    const oldest = this.#oldest.next().value as K
+    const value = this.#entries.get(oldest)
+    this.#entries.delete(oldest)
+    return value
   }
 
   /** The entry, which is not kept. */
