@@ -15,8 +15,8 @@ import { PUBLIC } from '../detect/sigma/public.ts'
 import { generateEvents } from './events.ts'
 
 const SAMPLE_EVENTS = 20_000
-/** In every set, of rules and correlations: those that the events feed. */
-const MATCHING = 20
+/** In every set, of rules and correlations: those that the events feed, as many as make the smallest set at most. */
+const MATCHING_MAX = 20
 const OURS = join(import.meta.dirname, '../../rules')
 /** Of a flow, what rules of other log sources look at is: long and short texts, numbers, addresses. */
 const FLOW_FIELDS = [
@@ -55,20 +55,57 @@ export function ruleSet(size: number, aim: Aim): RuleSet {
   const own = ownRules()
   const sample = [...generateEvents(SAMPLE_EVENTS)]
   const matching = own.rules.filter((rule) => matchesAny(rule, sample))
-  const names = matching.flatMap(({ id, name }) => [id, name])
-  const isFed = ({ rules }: SigmaCorrelation) => rules.some((name) => names.includes(name))
-  const correlations = own.correlations.filter(isFed).slice(0, MATCHING - matching.length)
+  const counting = countersOf(matching, own.correlations, 'some')
+  // What also counts others would need them. Together these are few enough.
+  const core = withoutServants([...matching, ...countersOf(matching, own.correlations, 'every')], own.correlations)
+  if (core.length > MATCHING_MAX) throw new Error(`${core.length} rules and correlations match, which is too many`)
   const others: (SigmaRule | SigmaCorrelation)[] = [
     ...own.rules.filter((rule) => !matching.includes(rule)),
-    ...own.correlations.filter((correlation) => !isFed(correlation)),
+    ...own.correlations.filter((each) => !counting.has(each)),
   ]
-  if (matching.length + correlations.length + others.length < size) others.push(...publicRules(own, sample, aim))
-  others.length = size - matching.length - correlations.length
+  if (core.length + others.length < size) others.push(...publicRules(own, sample, aim))
+  const all = [...core, ...others].slice(0, size)
   return {
     ...own,
-    rules: [...matching, ...others.filter((each) => each.kind === 'rule')],
-    correlations: [...correlations, ...others.filter((each) => each.kind === 'correlation')],
+    rules: all.filter((each) => each.kind === 'rule'),
+    correlations: all.filter((each) => each.kind === 'correlation'),
   }
+}
+
+/** What counts matches of some of the rules, or of such rules only; and what counts that. */
+function countersOf(
+  rules: readonly SigmaRule[],
+  correlations: readonly SigmaCorrelation[],
+  how: 'some' | 'every',
+): ReadonlySet<SigmaCorrelation> {
+  const names = new Set(rules.flatMap(namesOf))
+  const counting = new Set<SigmaCorrelation>()
+  for (let before = -1; counting.size > before; ) {
+    before = counting.size
+    for (const correlation of correlations) {
+      if (!correlation.rules[how]((name) => names.has(name))) continue
+      counting.add(correlation)
+      for (const name of namesOf(correlation)) names.add(name)
+    }
+  }
+  return counting
+}
+
+/** Without what only serves correlations that are not among them: it would stand for itself, and raise an alert for everything. */
+function withoutServants(
+  core: readonly (SigmaRule | SigmaCorrelation)[],
+  correlations: readonly SigmaCorrelation[],
+): (SigmaRule | SigmaCorrelation)[] {
+  const served = new Set(core.flatMap((each) => (each.kind === 'correlation' ? each.rules : [])))
+  const serving = new Set(correlations.flatMap((each) => each.rules))
+  return core.filter((each) => {
+    const names = namesOf(each)
+    return names.some((name) => served.has(name)) || !names.some((name) => serving.has(name))
+  })
+}
+
+function namesOf({ id, name }: SigmaRule | SigmaCorrelation): string[] {
+  return [id, name].filter((each) => each !== undefined)
 }
 
 /** Public rules that match none of the sample. */
