@@ -87,7 +87,7 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   },
   stored: {
     has: (name) => !isDerived(name),
-    names: Object.keys,
+    fields: (document) => document,
   },
   some(document, test) {
     for (const value of Object.values(document)) {

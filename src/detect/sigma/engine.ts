@@ -111,7 +111,7 @@ export class SigmaEngine<E, S> {
   /** Handlers must not call it. */
   observe(event: E, source: SourceRules<E>): void {
     const { shapes, discriminate, byValue, others } = source
-    const shape = shapes === null ? null : shapes.of(this.#model.stored!.names(event))
+    const shape = shapes === null ? null : shapes.of(this.#model.stored!.fields(event))
     this.#events++
     others.search(event, shape, this.#note)
     const value = discriminate?.(event)

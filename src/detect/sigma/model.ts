@@ -4,11 +4,11 @@
 export interface EventModel<E, S> {
   /** Asked once a rule and field, at start; the reader then runs for every event. A list field gives an array. */
   field(name: string): (event: E) => unknown
-  /** Where an event can be asked for the names of its fields: `has` tells those names from fields that are made up of others. */
+  /** Where fields are what an object holds by their names: `has` tells those names from fields that are made up of others. */
   readonly stored?: {
     has(name: string): boolean
-    /** In the order in which they stand: events that were made alike are the same in it. */
-    names(event: E): readonly string[]
+    /** It inherits nothing. Events that were made alike have their fields in the same order. */
+    fields(event: E): object
   }
   /** True if `test` holds for any value in the event (keyword searches); list elements are values of their own. */
   some(event: E, test: (value: unknown) => boolean): boolean

@@ -13,7 +13,7 @@ export const PLAIN: EventModel<Plain, number> = {
   field: (name) => (event) => event[name],
   stored: {
     has: () => true,
-    names: Object.keys,
+    fields: (event) => event,
   },
   some: (event, test) => Object.values(event).flat().some(test),
   id: (event) => String(event['id']),
