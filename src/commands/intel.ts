@@ -275,7 +275,7 @@ class Hunting {
     const { store, sensor } = this.#context.config
     // Without a store there is no past.
     const hasPast = store.kind !== 'embedded' || existsSync(store.path)
-    if (isAllowList || fresh.length === 0 || this.#retroDays === 0 || !hasPast) return
+    if (isAllowList || fresh.length === 0 || this.#retroDays === 0 || !hasPast) return this.#feeds.searched(name)
     const nowMs = Date.now()
     const events = await this.#context.openStore()
     let result: Hunt
@@ -288,10 +288,12 @@ class Hunting {
       await events.close()
     }
     await print(huntLine(name, fresh.length, result))
-    if (result.documents.length === 0) return
-    // What is stored is not found again: what it says is kept before.
-    if (this.#hasSinks) this.#notifications += keepPast(this.#context.config, result.documents)
-    await keep(this.#context, result.documents)
+    if (result.documents.length > 0) {
+      // What is stored is not found again: what it says is kept before.
+      if (this.#hasSinks) this.#notifications += keepPast(this.#context.config, result.documents)
+      if (!(await keep(this.#context, result.documents))) return
+    }
+    this.#feeds.searched(name)
   }
 
   /** Whoever is told of alerts is told of these, and of what an earlier search could not tell; what cannot be sent waits. */
@@ -319,16 +321,18 @@ function huntLine(name: string, indicators: number, { events, findings, alerts, 
   return `${name}: ${counted(indicators, 'new indicator')} in ${counted(events, 'event')} of before: ${counted(findings, 'finding')}, ${counted(alerts, 'alert')}${rest}`
 }
 
-/** What could not be stored can be found again. */
-async function keep(context: Context, documents: readonly EventDocument[]): Promise<void> {
+/** Stores what was found; whether all that may be stored is. The rest is looked for again. */
+async function keep(context: Context, documents: readonly EventDocument[]): Promise<boolean> {
   const store = await context.createStore()
   try {
     const { later, rejected } = await store.write(documents)
-    if (later.length + rejected.length === 0) return
+    if (later.length + rejected.length === 0) return true
+    const again = later.length === 0 ? 'the store refuses it' : "the next 'borescope intel update' looks for it again"
     process.stderr.write(
-      `borescope: ${counted(later.length + rejected.length, 'event')} could not be stored; 'borescope intel retro' finds it again\n`,
+      `borescope: ${counted(later.length + rejected.length, 'event')} could not be stored: ${again}\n`,
     )
     process.exitCode = EXIT.UNDELIVERED
+    return later.length === 0
   } finally {
     await store.close()
   }
