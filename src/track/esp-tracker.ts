@@ -252,7 +252,7 @@ export class EspTracker implements CarrierOwner {
       this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
       byUid.set(pair.uid, tunnel)
     }
-    let leftOut = pairs.length - byUid.size
+    let leftOut = 0
     for (const saved of associations) {
       const tunnel = byUid.get(saved.pair)
       if (tunnel === undefined || !this.#resume(saved, tunnel, nowUs > savedUs)) leftOut++
@@ -262,7 +262,8 @@ export class EspTracker implements CarrierOwner {
       for (const role of [INITIATOR, RESPONDER]) if (tunnel.associations[role] === NONE) tunnel.switched &= ~(1 << role)
       if (tunnel.members === 0) this.#table.pairs.free(tunnel)
     }
-    return { pairs: this.#table.pairs.size, leftOut }
+    const { size } = this.#table.pairs
+    return { pairs: size, leftOut: leftOut + pairs.length - size }
   }
 
   /** Other keys are there: associations of which nothing was opened are tried with them. */

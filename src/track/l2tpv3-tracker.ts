@@ -319,8 +319,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     return this.sessions.save(tunnel)
   }
 
-  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void {
-    this.sessions.restore(tunnel, saved, pause)
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean {
+    return this.sessions.restore(tunnel, saved, pause)
   }
 
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {

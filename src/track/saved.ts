@@ -75,7 +75,7 @@ const PROBLEMS_MAX = 16
 /** What became of the entries of a saved state. */
 export class Uptake {
   restored = 0
-  /** Found no room, or were refused. */
+  /** Found no room, or were refused; so do sessions and calls of entries that were taken up. */
   leftOut = 0
   readonly #problems = new Map<string, number>()
 

@@ -234,10 +234,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return saved
   }
 
-  /** Takes up a session that `save` gave, in a tunnel that was taken up; of several the oldest comes first. */
-  restore(tunnel: Tunnel, saved: SavedSession, { savedUs, nowUs }: Pause): void {
+  /** Takes up a session that `save` gave, in a tunnel that was taken up; of several the oldest comes first. False if there is no room. */
+  restore(tunnel: Tunnel, saved: SavedSession, { savedUs, nowUs }: Pause): boolean {
     const session = this.#open(tunnel, nowUs)
-    if (session === null) return
+    if (session === null) return false
     const { index } = session
     loadSession(session, saved)
     session.link = saved.link
@@ -256,6 +256,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (saved.lacking !== -1) this.#list(session, saved.lacking)
     const isOpening = saved.state === 'requested' || saved.state === 'answered'
     if (isOpening) this.#timers.schedule(index, Math.max(saved.startUs + this.#limits.setupTimeoutUs, nowUs))
+    return true
   }
 
   #sequenceAt(at: number) {

@@ -234,7 +234,7 @@ export class Trackers {
     // In the order in which their deadlines were set: what ends in one second ends in that order.
     for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {
       const tracker = tunnel.version === 2 ? this.tunnels : this.v3.tunnels
-      uptake.take('l2tp', () => tracker.restore(tunnel, pause))
+      uptake.take('l2tp', () => tracker.restore(tunnel, pause, uptake))
     }
     const esp = this.esp.restore(pairs, associations, pause)
     uptake.restored += esp.pairs

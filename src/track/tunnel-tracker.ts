@@ -35,7 +35,7 @@ import { FullTable } from './full-table.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause } from './saved.ts'
+import type { Pause, Uptake } from './saved.ts'
 import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
 import { type ClosedBy, isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
@@ -62,7 +62,8 @@ export interface TunnelSessions {
   /** The key of the session that the message is about; -1 if it is about none. */
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): number
   save(tunnel: Tunnel): SavedSession[]
-  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void
+  /** False if there is no room. */
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
   /** Of version 3: it is open from now on, for data between its ends. */
   tunnelOpened?(tunnel: Tunnel): void
@@ -235,8 +236,11 @@ export class TunnelTracker {
     }
   }
 
-  /** Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room. */
-  restore(saved: SavedTunnel, { savedUs, nowUs }: Pause): boolean {
+  /**
+   * Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room; sessions that find none are counted.
+   */
+  restore(saved: SavedTunnel, pause: Pause, uptake: Uptake): boolean {
+    const { savedUs, nowUs } = pause
     const tunnel = this.#table.resume(saved.endpoints, saved.traffic.lastUs)
     if (tunnel === null) return false
     const { index } = tunnel
@@ -252,7 +256,8 @@ export class TunnelTracker {
       if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
     }
     if (saved.lacking !== -1) this.#table.list(tunnel, saved.lacking)
-    for (const session of saved.sessions.toReversed()) this.#sessions?.restore(tunnel, session, { savedUs, nowUs })
+    for (const session of saved.sessions.toReversed())
+      if (this.#sessions?.restore(tunnel, session, pause) === false) uptake.leftOut++
     tunnel.sessions = saved.sessionCount
     if (tunnel.state === 'established') this.#sessions?.tunnelOpened?.(tunnel)
     this.#timers.schedule(index, this.#deadline(tunnel))

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
 import type { SavedEntry } from '../../src/track/saved.ts'
 import { Random } from '../support/random.ts'
-import { cutOff, inFull, packetsOf, saved } from '../support/restart.ts'
+import { cutOff, inFull, type Packet, packetsOf, saved } from '../support/restart.ts'
 import type { SimulationOptions } from '../support/scenario.ts'
 import { named, TestSensor } from '../support/sensor.ts'
 import { simulate } from '../support/traffic.ts'
@@ -173,6 +173,21 @@ test.each([
     expect(problems).toEqual([`${kind}: ${field} is missing`])
     expect(restored).toBeGreaterThan(1)
   }
+})
+
+test.each([
+  ['L2TPv2', (packets: readonly Packet[]) => packets],
+  ['L2TPv3', (packets: readonly Packet[]) => translated(packets, {})],
+] as const)('%s: sessions that find no room in a tunnel that does are counted', (_, translate) => {
+  const packets = translate(simulate({ clients: 3, seed: 2, sessionsPerTunnel: 2, spreadUs: 1 }).packets)
+  const run = new TestSensor({ capture: { duplicateWindowMs: 0 } })
+  for (const { bytes, timeUs } of packets.slice(0, packets.length / 2)) run.see(bytes, timeUs)
+  const entries = saved(run).filter(({ kind }) => kind.startsWith('l2tp'))
+  const sessions = entries.reduce((sum, { saved: tunnel }) => sum + (tunnel as { sessions: [] }).sessions.length, 0)
+  expect(sessions).toBeGreaterThan(3)
+  const pause = { savedUs: run.sensor.nowUs, nowUs: run.sensor.nowUs }
+  const small = new TestSensor({ track: { sessionsMax: 2 } }).sensor.trackers.restore(entries, pause)
+  expect(small).toMatchObject({ restored: entries.length, leftOut: sessions - 2, problems: [] })
 })
 
 test('no secret is written down', () => {
