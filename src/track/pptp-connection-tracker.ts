@@ -160,7 +160,7 @@ export class PptpConnectionTracker implements Saves {
     const { idleTimeoutUs, setupTimeoutUs } = this.#limits
     const timeoutUs = state === 'established' ? idleTimeoutUs : setupTimeoutUs
     if (state === 'closed') this.#timers.schedule(connection.index, nowUs + LINGER_US)
-    else if (finishedBy !== -1) this.#timers.schedule(connection.index, finishedUs + LINGER_US)
+    else if (finishedBy !== -1) this.#timers.schedule(connection.index, silentSince(finishedUs, pause) + LINGER_US)
     else this.#timers.schedule(connection.index, silentSince(connection.lastUs, pause) + timeoutUs)
     return true
   }

@@ -35,7 +35,7 @@ import { FullTable } from './full-table.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause, Uptake } from './saved.ts'
+import { NO_PAUSE, type Pause, silentSince, type Uptake } from './saved.ts'
 import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
 import { type ClosedBy, isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
@@ -105,6 +105,7 @@ export class TunnelTracker {
   readonly #fullTunnels: FullTable
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
+  #pause = NO_PAUSE
 
   constructor(
     endpoints: Endpoints,
@@ -240,14 +241,14 @@ export class TunnelTracker {
    * Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room; sessions that find none are counted.
    */
   restore(saved: SavedTunnel, pause: Pause, uptake: Uptake): boolean {
+    this.#pause = pause
     const { savedUs, nowUs } = pause
     const tunnel = this.#table.resume(saved.endpoints, saved.traffic.lastUs)
     if (tunnel === null) return false
     const { index } = tunnel
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
-    tunnel.resumedUs = nowUs
-    tunnel.pausedUs = nowUs - savedUs
+    tunnel.wasUnseen = nowUs > savedUs
     this.#meter.open(index, nowUs)
     this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {
@@ -735,13 +736,12 @@ export class TunnelTracker {
   }
 
   /** A set-up must make progress, an open tunnel must carry something. */
-  #deadline({ index, state, stateUs, resumedUs, pausedUs }: Tunnel): number {
+  #deadline({ index, state, stateUs }: Tunnel): number {
     const isOpen = state === 'established'
     const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
     const { idleTimeoutUs, setupTimeoutUs } = this.#limits
     const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
-    // Time in which nobody looked does not count.
-    return sinceUs + timeoutUs + (sinceUs < resumedUs ? pausedUs : 0)
+    return silentSince(sinceUs, this.#pause) + timeoutUs
   }
 
   /**
@@ -751,7 +751,7 @@ export class TunnelTracker {
   #linger(tunnel: Tunnel): void {
     const { index, lingering } = tunnel
     const packets = [this.#meter.packets(index, INITIATOR), this.#meter.packets(index, RESPONDER)] as const
-    const isQuiet = this.#meter.lastUs(index) + LINGER_US <= this.#nowUs
+    const isQuiet = silentSince(this.#meter.lastUs(index), this.#pause) + LINGER_US <= this.#nowUs
     const doBothGoOn = tunnel.isLingering && packets[0] > lingering[0] && packets[1] > lingering[1]
     if (isQuiet || doBothGoOn) {
       this.#forget(tunnel)
