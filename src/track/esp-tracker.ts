@@ -270,7 +270,7 @@ export class EspTracker implements CarrierOwner {
     return { pairs: size, leftOut: leftOut + pairs.length - size }
   }
 
-  /** Other keys are there: associations of which nothing was opened are tried with them. */
+  /** Other keys are there: associations are tried with them, unless what opened them so far is among them. */
   keysChanged(): void {
     for (const index of this.#table.associations.used()) {
       const association = this.#table.associations.at(index)
@@ -377,7 +377,7 @@ export class EspTracker implements CarrierOwner {
   #observeKeyed(frame: Frame, association: EspAssociation, sequence: number): Outcome {
     const { index } = association
     const isOpened = this.#content.open(frame, association)
-    if (!isOpened && association.opened > 0 && !this.#esp.isSnapped) return OUTCOME.DONE
+    if (!isOpened && association.hasProvenKeys && !this.#esp.isSnapped) return OUTCOME.DONE
     const arrival = this.#table.windows.take(index, sequence)
     if (arrival === ARRIVAL.AHEAD && isOpened) {
       this.#table.windows.believe(index)
