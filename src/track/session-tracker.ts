@@ -25,6 +25,7 @@ import { Meter } from './meter.ts'
 import { packedOf } from './packed-ppp.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
+import type { SavedV3Session } from './saved-l2tpv3.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
   ESTABLISHED_AFTER_GAP,
@@ -61,8 +62,8 @@ export interface SessionVariety {
   /** What is told when it ends. */
   sum(session: Session): SessionSum
   /** What it adds to a session, as plain values, and back. */
-  saveMore(session: Session): unknown
-  restoreMore(session: Session, saved: unknown): void
+  saveMore(session: Session): SavedV3Session
+  restoreMore(session: Session, saved: SavedV3Session): void
 }
 
 type ClosedFields = RaisedEvent<'l2tp.session.closed'>['fields']
