@@ -128,7 +128,7 @@ function tlsOf({ ca, cert, key, serverName }: TlsFiles, at: string): TlsOptions 
 }
 
 /** The routes; without any, every sink is told of every alert. */
-function alertRoutes({ alerts }: Config): Route[] {
+export function alertRoutes({ alerts }: Config): Route[] {
   const everything: RouteConfig = { sinks: Object.keys(alerts.sinks), continue: false }
   const routes = alerts.routes.length > 0 ? alerts.routes : [everything]
   return routes.map((route) => ({
@@ -228,7 +228,15 @@ export class Alerting {
 
   /** A router for one timeline; it stands on the bus, and ends with the timeline. */
   router(): AlertRouter {
-    return new AlertRouter(this.#routes, (sink, notification) => this.#push(sink, notification))
+    return new AlertRouter(this.#routes, (sink, notification) => this.push(sink, notification))
+  }
+
+  /** Brings a notification to a sink; false if no route leads to one of that name. */
+  push(name: string, notification: EventDocument): boolean {
+    const opened = this.#sinks.get(name)
+    if (opened?.delivery === null) opened.waiting.push(notification)
+    else opened?.delivery.push(notification)
+    return opened !== undefined
   }
 
   /**
@@ -251,12 +259,6 @@ export class Alerting {
   /** After the deliveries. */
   async close(): Promise<void> {
     for (const { sink } of this.#sinks.values()) await sink.close()
-  }
-
-  #push(name: string, notification: EventDocument): void {
-    const opened = this.#sinks.get(name)
-    if (opened?.delivery === null) opened.waiting.push(notification)
-    else opened?.delivery.push(notification)
   }
 
   #open(name: string, sink: Sink): Delivery {

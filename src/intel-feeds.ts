@@ -1,6 +1,6 @@
 /**
- * The lists that are in use, on disk: `feeds.json` says where each comes from, a file of its own holds its indicators, one a line.
- * Everything is written beside itself and renamed.
+ * The lists that are in use, on disk: `feeds.json` says where each comes from, a file of its own holds its indicators, one a line,
+ * and another one those that nobody has looked for in the past yet. Everything is written beside itself and renamed.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -42,7 +42,7 @@ export type FeedEntry = z.output<typeof FEED>
 export interface Update {
   readonly feed: FeedEntry
   readonly isChanged: boolean
-  /** What the list did not say before; what only changed its description or its dates is not among it. */
+  /** What the list says since `searched` was called; what only changed its description or its dates is not among it. */
   readonly fresh: readonly Indicator[]
   readonly problems: readonly string[]
 }
@@ -80,32 +80,44 @@ export class IntelFeeds {
     if (!feeds.some((feed) => feed.name === name)) throw new IntelError(`there is no list "${name}"`)
     this.#write(feeds.filter((feed) => feed.name !== name))
     rmSync(this.#data(name), { force: true })
+    this.searched(name)
   }
 
   /** Fetches a list again. What cannot be had leaves the list as it was, and rejects. */
   async update(feed: FeedEntry, nowMs: number): Promise<Update> {
     const fetched = await this.#fetch(feed)
-    if (fetched === null) return { feed, isChanged: false, fresh: [], problems: [] }
+    if (fetched === null)
+      return { feed, isChanged: false, fresh: this.#read(this.#unsearched(feed.name)), problems: [] }
     const kept = fetched.indicators
       .map((indicator) => withDefaults(feed, indicator))
       .filter((indicator) => isAlive(feed, indicator, nowMs))
-    const known = this.#read(feed.name)
+    const known = this.#read(this.#data(feed.name))
     const before = feed.kind === 'taxii' && feed.addedAfter !== undefined ? known : []
+    const all = [...before, ...kept]
     const names = new Set(known.map(nameOf))
-    const fresh = kept.filter((indicator) => !names.has(nameOf(indicator)))
-    const lines = [...before, ...kept].map((indicator) => JSON.stringify(indicator)).join('\n')
-    this.#replace(this.#data(feed.name), lines === '' ? '' : `${lines}\n`)
+    for (const indicator of this.#read(this.#unsearched(feed.name))) names.delete(nameOf(indicator))
+    const fresh = all.filter((indicator) => !names.has(nameOf(indicator)))
+    // Before the list says it: what is on the list and not here counts as looked for.
+    if (fresh.length > 0) this.#replace(this.#unsearched(feed.name), textOf(fresh))
+    else this.searched(feed.name)
+    const text = textOf(all)
+    this.#replace(this.#data(feed.name), text)
     const updated: FeedEntry = {
       ...feed,
       updated: new Date(nowMs).toISOString(),
-      indicators: before.length + kept.length,
+      indicators: all.length,
       leftOut: fetched.leftOut,
-      sha256: createHash('sha256').update(lines).digest('hex'),
+      sha256: createHash('sha256').update(text).digest('hex'),
       etag: fetched.etag,
       addedAfter: fetched.addedAfter,
     }
     this.#write(this.list().map((each) => (each.name === feed.name ? updated : each)))
     return { feed: updated, isChanged: updated.sha256 !== feed.sha256, fresh, problems: fetched.problems }
+  }
+
+  /** What is fresh on a list was looked for in the past, or is not to be. */
+  searched(name: string): void {
+    rmSync(this.#unsearched(name), { force: true })
   }
 
   /** All lists, ready to be asked. */
@@ -120,7 +132,7 @@ export class IntelFeeds {
   }
 
   tables(): { readonly listed: IndicatorTable; readonly allowed: IndicatorTable } {
-    const feeds = this.list().map((feed) => ({ ...feed, indicators: this.#read(feed.name) }))
+    const feeds = this.list().map((feed) => ({ ...feed, indicators: this.#read(this.#data(feed.name)) }))
     const [allowed, listed] = [true, false].map(
       (isAllowList) =>
         new IndicatorTable(
@@ -145,8 +157,7 @@ export class IntelFeeds {
       : { ...parseIndicators(read.text, feed.format as Format | undefined), etag: read.etag, addedAfter: undefined }
   }
 
-  #read(name: string): Indicator[] {
-    const path = this.#data(name)
+  #read(path: string): Indicator[] {
     if (!existsSync(path)) return []
     return readFileSync(path, 'utf8')
       .split('\n')
@@ -156,6 +167,11 @@ export class IntelFeeds {
 
   #data(name: string): string {
     return join(this.#folder, `${name}.ndjson`)
+  }
+
+  /** Its end tells it from the file of any list. */
+  #unsearched(name: string): string {
+    return `${this.#data(name)}.unsearched`
   }
 
   #write(feeds: readonly FeedEntry[]): void {
@@ -168,6 +184,11 @@ export class IntelFeeds {
     writeFileSync(temporary, text, { mode: 0o600 })
     renameSync(temporary, path)
   }
+}
+
+/** One a line. */
+function textOf(indicators: readonly Indicator[]): string {
+  return indicators.map((indicator) => `${JSON.stringify(indicator)}\n`).join('')
 }
 
 /** What an indicator looks for. */

@@ -5,6 +5,7 @@
  *     sensor.bus ─► enrichers ─► detector, baselines, summary, deliveries, alert router
  */
 import { Alerting, type PreparedAlerting, prepareAlerting } from './alerting.ts'
+import type { Config } from './config-schema.ts'
 import { saveBaselines } from './baseline-file.ts'
 import { createBaselines, readBaselines } from './commands/baseline.ts'
 import { type Context, UsageError } from './commands/context.ts'
@@ -20,6 +21,7 @@ import { type Knowledge, loadKnowledge } from './knowledge.ts'
 import type { AlertRouter } from './output/alert-router.ts'
 import type { DeliveryCounts } from './output/delivery-status.ts'
 import { Recording, type RecordingCounters } from './recording.ts'
+import { sendPast } from './retro-notices.ts'
 import { Sensor } from './sensor.ts'
 import { VERSION } from './version.ts'
 import type { WatchedSensor } from './watched-sensor.ts'
@@ -57,6 +59,7 @@ export interface Replacement {
   readonly knowledge: Knowledge
   /** Null if nobody is told of alerts. */
   readonly alerting: PreparedAlerting | null
+  readonly alerts: Config['alerts']
 }
 
 export class Pipeline {
@@ -66,9 +69,14 @@ export class Pipeline {
   /** Null unless habits are learned. */
   readonly baselines: Baselines | null
   readonly #context: Context
+  readonly #command: string
+  readonly #warn: (message: string) => void
   readonly #notified: Notified = { heldBack: 0, duplicates: 0, unrouted: 0, sinks: [] }
   #knowledge: Knowledge
   #alerting: Alerting | null = null
+  #alerts: Config['alerts']
+  /** Null unless what was found in the past is being told. */
+  #tellingPast: Promise<void> | null = null
   #recording: Recording | null = null
   #router: AlertRouter | null = null
   #sensor: WatchedSensor | null = null
@@ -78,6 +86,9 @@ export class Pipeline {
   private constructor(context: Context, options: PipelineOptions) {
     const tell = options.warn ?? warn
     this.#context = context
+    this.#alerts = context.config.alerts
+    this.#warn = tell
+    this.#command = options.command
     this.summary = options.isLive ? new Summary(LIVE_SUMMARY_ROWS) : new Summary()
     this.#knowledge = loadKnowledge(context)
     if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
@@ -163,14 +174,16 @@ export class Pipeline {
     if (wrong.length > 0) {
       throw new UsageError(wrong.map(({ file, line, message }) => `${file}:${line}: ${message}`).join('\n'))
     }
-    return { knowledge, alerting: this.#alerting === null ? null : prepared(context) }
+    const alerting = this.#alerting === null ? null : prepared(context)
+    return { knowledge, alerting, alerts: context.config.alerts }
   }
 
   /** Puts it in the place of what there was, between two packets. Says what became of what the rules remember. */
-  replace({ knowledge, alerting }: Replacement): { readonly kept: Restored; readonly ready: Promise<void> } {
+  replace({ knowledge, alerting, alerts }: Replacement): { readonly kept: Restored; readonly ready: Promise<void> } {
     const kept = this.#sensor?.replaceRules(knowledge.rules) ?? { restored: 0, outdated: 0 }
     this.#sensor?.replaceEspKeys(knowledge.espKeys)
     this.#knowledge = knowledge
+    this.#alerts = alerts
     if (alerting === null || this.#alerting === null || this.#router === null) return { kept, ready: Promise.resolve() }
     const { router, ready } = this.#alerting.replace(alerting, this.#router)
     this.#router = router
@@ -198,6 +211,21 @@ export class Pipeline {
     return this.#recording === null ? null : this.#recording.counters
   }
 
+  /** Sends what searches of the past have left for whoever tells people of alerts. One at a time; never rejects. */
+  tellPast(): Promise<void> {
+    if (this.#alerting === null) return Promise.resolve()
+    const config = { ...this.#context.config, alerts: this.#alerts }
+    this.#tellingPast ??= sendPast(config, { command: this.#command, warn: this.#warn })
+      .then(
+        () => {},
+        (error: Error) => this.#warn(`what was found in the past cannot be told: ${error.message}`),
+      )
+      .finally(() => {
+        this.#tellingPast = null
+      })
+    return this.#tellingPast
+  }
+
   /** The sensor has ended its timeline, or stops in the middle of it: its packets are kept, alerts that were gathered go out. */
   async endTimeline(isOver = true): Promise<void> {
     await this.#recording?.flush()
@@ -217,6 +245,7 @@ export class Pipeline {
     try {
       await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
+      await this.#tellingPast
       for (const sink of this.sinks) await sink.finish()
       this.saveBaselines()
     } catch (error) {
@@ -235,6 +264,7 @@ export class Pipeline {
   async abort(): Promise<void> {
     try {
       await this.deliveries.close()
+      await this.#tellingPast
       for (const sink of this.sinks) await sink.abort()
     } finally {
       await this.#alerting?.close()

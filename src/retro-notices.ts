@@ -2,72 +2,197 @@
  * Tells people what a search of the past has found: by the routes, filters and throttles that hold for every alert, but as one
  * notification of each rule for each route, however many old events a list matches.
  *
- * A search runs beside a sensor, which owns the folder of the spools: what is not delivered waits in a folder of its own, and goes out
- * with the next search.
+ * A search runs beside a sensor, which owns the folder of the spools, so that its notifications have a folder of their own. They are
+ * kept there before what was found is stored: a search that ends early, or that another one keeps from telling, has lost none. Whoever
+ * looks next sends them, the next search or a sensor that tells people of alerts; after a crash some may go out twice, with the
+ * same ids.
  */
-import { existsSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Alerting, type PreparedAlerting } from './alerting.ts'
-import type { Config } from './config-schema.ts'
-import { Deliveries } from './deliveries.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Alerting, alertRoutes, deliveryNameOf, prepareAlerting } from './alerting.ts'
 import { SECOND_US } from './base/time.ts'
+import type { Config } from './config-schema.ts'
+import { Deliveries, FolderInUseError } from './deliveries.ts'
 import type { EventDocument } from './events/fields.ts'
-import type { CalmOptions } from './output/alert-router.ts'
+import { AlertRouter, type CalmOptions } from './output/alert-router.ts'
+import { droppedIn } from './output/delivery-status.ts'
+import { inspectSpool } from './output/spool.ts'
 
 /** Below the folder of the deliveries. */
 const FOLDER = 'retro'
-/** How long a sink is waited for; then its notifications wait in the spool. */
+/** Notifications of a search that no delivery has taken yet. */
+const KEPT = /^kept-[\w-]+\.ndjson$/
+/** Searches whose notifications no sink and no spool takes; the oldest are given up. */
+const KEPT_MAX = 1000
+/** How long a sink is waited for; then its notifications wait in the spool. As long another process is waited for that tells. */
 const PATIENCE_MS = 10_000
+const CLAIM_MS = 100
 
-export interface PastTold {
-  /** One for every sink that was told. */
-  readonly notifications: number
-  /** Those that wait for the next search, or were refused. */
-  readonly undelivered: number
+interface Notice {
+  readonly sink: string
+  readonly notification: EventDocument
+}
+
+export interface SendOptions {
+  readonly warn: (message: string) => void
+  /** What the process is called by whoever finds the folder in use. */
+  readonly command: string
+  readonly patienceMs?: number
 }
 
 /**
- * Sends, for `patienceMs` at most, what alerts among the documents of a search are to say, and what an earlier search left. Closes the sinks.
+ * Makes the notifications of what alerts among the documents of a search are to say, and keeps them on disk; says how many they are, one
+ * for every sink.
  *
- * @throws {FolderInUseError} if another search is telling
+ * @throws the system's error if they cannot be kept
  */
-export async function tellPast(
+export function keepPast(config: Config, documents: readonly EventDocument[]): number {
+  const notices: Notice[] = []
+  const routes = alertRoutes(config).map((route) => ({ ...route, calm: gathered(route.calm) }))
+  const router = new AlertRouter(routes, (sink, notification) => notices.push({ sink, notification }))
+  for (const document of documents) router.observe(document)
+  router.end()
+  if (notices.length > 0) writeKept(join(config.delivery.path, FOLDER), notices)
+  return notices.length
+}
+
+/**
+ * Sends what searches have kept, and what could not be sent before, for `patienceMs` at most.
+ *
+ * @returns how many notifications wait for the next one who sends, or were refused
+ * @throws {ConfigError} if a secret or a certificate of a sink cannot be read
+ */
+export async function sendPast(
   config: Config,
-  { routes, sinks }: PreparedAlerting,
-  documents: readonly EventDocument[],
-  warn: (message: string) => void,
-  patienceMs = PATIENCE_MS,
-): Promise<PastTold> {
+  { warn, command, patienceMs = PATIENCE_MS }: SendOptions,
+): Promise<number> {
   const folder = join(config.delivery.path, FOLDER)
-  if (documents.length === 0 && !existsSync(folder)) {
-    for (const sink of sinks.values()) await sink.close()
-    return { notifications: 0, undelivered: 0 }
-  }
-  const deliveries = new Deliveries({ ...config.delivery, path: folder }, 'borescope intel', warn)
-  const alerting = new Alerting(
-    { routes: routes.map((route) => ({ ...route, calm: asOne(route.calm) })), sinks },
-    deliveries,
-  )
+  if (!isWaiting(folder, config)) return 0
+  const deliveries = new Deliveries({ ...config.delivery, path: folder }, command, warn)
+  const prepared = prepareAlerting(config, process.env)
   try {
-    const router = alerting.router()
-    for (const document of documents) router.observe(document)
-    router.end()
+    await claim(deliveries, patienceMs)
+  } catch (error) {
+    for (const sink of prepared.sinks.values()) await sink.close()
+    if (!(error instanceof FolderInUseError)) throw error
+    warn(`notifications of what was found in the past wait: ${error.message}`)
+    return keptIn(folder).flatMap((name) => readKept(folder, name, warn)).length
+  }
+  return send(folder, new Alerting(prepared, deliveries), deliveries, warn, patienceMs)
+}
+
+async function send(
+  folder: string,
+  alerting: Alerting,
+  deliveries: Deliveries,
+  warn: SendOptions['warn'],
+  patienceMs: number,
+): Promise<number> {
+  const kept = keptIn(folder).map((name) => ({ name, notices: readKept(folder, name, warn) }))
+  const homeless = new Set<string>()
+  let undelivered = 0
+  for (const { sink, notification } of kept.flatMap(({ notices }) => notices)) {
+    if (alerting.push(sink, notification)) continue
+    homeless.add(sink)
+    undelivered++
+  }
+  try {
     await deliveries.flush(patienceMs)
-    const counts = alerting.deliveries.map(({ delivery }) => delivery.counts)
-    return {
-      notifications: router.counters.notifications,
-      undelivered: counts.reduce(
-        (sum, { accepted, resumed, stored, duplicates }) => sum + accepted + resumed - stored - duplicates,
-        0,
-      ),
+  } catch (error) {
+    // There is no hope for a sink: what it did not take waits like anything else.
+    warn(`what was found in the past is refused: ${error instanceof Error ? error.message : error}`)
+  }
+  await deliveries.close()
+  await alerting.close()
+  if (homeless.size > 0) warn(`notifications wait for sinks that are not configured: ${[...homeless].join(', ')}`)
+  const lost = new Set<string>()
+  for (const { name, delivery } of alerting.deliveries) {
+    const { accepted, resumed, stored, duplicates } = delivery.counts
+    undelivered += accepted + resumed - stored - duplicates
+    if (droppedIn(delivery.counts) > 0) lost.add(name)
+  }
+  // What is neither sent nor refused nor in a spool stays.
+  for (const { name, notices } of kept)
+    rewriteKept(
+      folder,
+      name,
+      notices.filter(({ sink }) => homeless.has(sink) || lost.has(sink)),
+    )
+  for (const name of keptIn(folder).slice(0, -KEPT_MAX)) {
+    warn(`too much waits: the notifications of ${join(folder, name)} are given up`)
+    rmSync(join(folder, name))
+  }
+  return undelivered
+}
+
+/** Another search, or a sensor, is through soon. */
+async function claim(deliveries: Deliveries, patienceMs: number): Promise<void> {
+  for (let leftMs = patienceMs; ; leftMs -= CLAIM_MS) {
+    try {
+      return deliveries.claim(true)
+    } catch (error) {
+      if (!(error instanceof FolderInUseError) || leftMs <= 0) throw error
     }
-  } finally {
-    await deliveries.close()
-    await alerting.close()
+    await delay(CLAIM_MS)
   }
 }
 
+function isWaiting(folder: string, config: Config): boolean {
+  const names = namesIn(folder)
+  if (names.some((name) => KEPT.test(name))) return true
+  const spools = alertRoutes(config)
+    .flatMap(({ sinks }) => sinks)
+    .map(deliveryNameOf)
+  return spools.some((name) => names.includes(name) && inspectSpool(join(folder, name)).records > 0)
+}
+
+/** The oldest first. */
+function keptIn(folder: string): string[] {
+  return namesIn(folder).filter((name) => KEPT.test(name))
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function readKept(folder: string, name: string, warn: SendOptions['warn']): Notice[] {
+  const path = join(folder, name)
+  const notices: Notice[] = []
+  for (const [index, line] of readFileSync(path, 'utf8').split('\n').entries()) {
+    if (line === '') continue
+    try {
+      notices.push(JSON.parse(line) as Notice)
+    } catch {
+      warn(`${path}:${index + 1}: a notification cannot be read, and is lost`)
+    }
+  }
+  return notices
+}
+
+/** Whole, and on the disk. The name follows from what is told: the same notifications are one file. */
+function writeKept(folder: string, notices: readonly Notice[]): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const [{ notification }] = notices
+  const name = `kept-${Date.parse(notification['@timestamp'])}-${notification['event.id']}.ndjson`
+  const text = notices.map((notice) => JSON.stringify(notice)).join('\n')
+  const path = join(folder, name)
+  writeFileSync(`${path}.partial`, `${text}\n`, { mode: 0o600, flush: true })
+  renameSync(`${path}.partial`, path)
+  return name
+}
+
+function rewriteKept(folder: string, name: string, left: readonly Notice[]): void {
+  const written = left.length === 0 ? null : writeKept(folder, left)
+  if (written !== name) rmSync(join(folder, name))
+}
+
 /** All alerts of a search have its time, so that a wait of any length ends with it. */
-function asOne(calm: CalmOptions): CalmOptions {
+function gathered(calm: CalmOptions): CalmOptions {
   return { ...calm, group: { by: ['rule.id'], waitUs: SECOND_US, repeatUs: 0 } }
 }

@@ -125,6 +125,7 @@ export class SensorService {
       })
       this.#options.log.info(`answers at http://${service.host}:${service.port}`, { port: service.port })
     }
+    void this.#options.pipeline.tellPast()
     this.#phase = 'watching'
     this.#options.notifier.ready(this.#line())
   }
@@ -271,6 +272,7 @@ export class SensorService {
   #maintain(nowMs: number): void {
     this.#maintainedMs = nowMs
     const { pipeline, log } = this.#options
+    void pipeline.tellPast()
     for (const sink of pipeline.sinks) {
       sink.maintain().catch((error: Error) => log.warn(`the store cannot be tidied up: ${error.message}`))
     }

@@ -48,6 +48,7 @@ describe('a file', () => {
     const changed = await feeds.update(feeds.list()[0], NOW_MS)
     expect(changed.isChanged).toBe(true)
     expect(changed.fresh.map(({ value }) => value)).toEqual(['192.0.2.9'])
+    feeds.searched('mine')
     expect([has('192.0.2.1'), has('192.0.2.9')]).toEqual([0, 1])
     writeFileSync(source, '192.0.2.9 ; described now\n')
     // What it looks for is the same.
@@ -55,6 +56,24 @@ describe('a file', () => {
     feeds.remove('mine')
     expect(readdirSync(join(folder, 'intel'))).toEqual(['feeds.json'])
     expect(() => feeds.remove('mine')).toThrow('there is no list "mine"')
+  })
+
+  test('what nobody has looked for yet is fresh still, as long as the list says it', async () => {
+    const source = join(folder, 'list.txt')
+    writeFileSync(source, '192.0.2.1\n192.0.2.2\n')
+    feeds.add(feed({ source, kind: 'file' }))
+    const fresh = async () => (await feeds.update(feeds.list()[0], NOW_MS)).fresh.map(({ value }) => value)
+    expect(await fresh()).toEqual(['192.0.2.1', '192.0.2.2'])
+    // The process ended before it looked.
+    expect(await fresh()).toEqual(['192.0.2.1', '192.0.2.2'])
+    writeFileSync(source, '192.0.2.2\n192.0.2.3\n')
+    expect(await fresh()).toEqual(['192.0.2.2', '192.0.2.3'])
+    feeds.searched('mine')
+    expect(await fresh()).toEqual([])
+    writeFileSync(source, '192.0.2.4\n')
+    await fresh()
+    feeds.remove('mine')
+    expect(readdirSync(join(folder, 'intel'))).toEqual(['feeds.json'])
   })
 
   test('what the list saw last too long ago is left out', async () => {

@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ALERTS } from '../src/alert-config.ts'
-import { prepareAlerting } from '../src/alerting.ts'
 import { loadConfig } from '../src/config.ts'
 import type { Config } from '../src/config-schema.ts'
 import { Deliveries } from '../src/deliveries.ts'
 import type { EventDocument } from '../src/events/fields.ts'
-import { type PastTold, tellPast } from '../src/retro-notices.ts'
+import { keepPast, sendPast } from '../src/retro-notices.ts'
 import { document } from './store/documents.ts'
 
 let folder: string
@@ -62,8 +61,19 @@ function sentTo(name: string): Nested[] {
     .map((line) => JSON.parse(line) as Nested)
 }
 
-async function tell(config: Config, documents: readonly EventDocument[], patienceMs = 10_000): Promise<PastTold> {
-  return tellPast(config, prepareAlerting(config, {}), documents, () => {}, patienceMs)
+const warnings: string[] = []
+
+const send = (config: Config, patienceMs = 10_000) =>
+  sendPast(config, { command: 'test', warn: (message) => warnings.push(message), patienceMs })
+
+async function tell(config: Config, documents: readonly EventDocument[], patienceMs = 10_000) {
+  return { notifications: keepPast(config, documents), undelivered: await send(config, patienceMs) }
+}
+
+/** Everything that lies in the folder of what was found in the past, but for what says how the sending went. */
+function left(config: Config): string[] {
+  const names = readdirSync(join(config.delivery.path, 'retro'), { recursive: true }) as string[]
+  return names.filter((name) => /kept|\.spool$|lock/.test(name))
 }
 
 describe('what a search of the past has found', () => {
@@ -126,6 +136,75 @@ describe('what a search of the past has found', () => {
     } finally {
       await sensor.close()
     }
+  })
+
+  test('is told by the next one who sends if the search ends before it tells', async () => {
+    const config = configured({ sinks: { people: fileSink('people') } })
+    expect(keepPast(config, [past('a', 5)])).toBe(1)
+    expect(keepPast(config, [past('b', 4, { '@timestamp': '2026-01-31T12:00:01.000000Z' })])).toBe(1)
+    expect(await send(config)).toBe(0)
+    expect(sentTo('people').map(({ message }) => message)).toEqual([
+      'Indicator found in what happened before: a (1 event); found in retrospect, of 2026-01-31T07:00:00Z',
+      'Indicator found in what happened before: b (1 event); found in retrospect, of 2026-01-31T08:00:00Z',
+    ])
+    expect(left(config)).toEqual([])
+    await send(config)
+    expect(sentTo('people')).toHaveLength(2)
+  })
+
+  test('is the same notification if it is kept a second time', async () => {
+    const config = configured({ sinks: { people: fileSink('people') } })
+    keepPast(config, [past('a', 5)])
+    await tell(config, [past('a', 5)])
+    expect(sentTo('people')).toHaveLength(1)
+    await tell(config, [past('a', 5)])
+    expect(new Set(sentTo('people').map(({ event }) => (event as { id: string }).id)).size).toBe(1)
+  })
+
+  test('waits while another search tells', async () => {
+    const config = configured({ sinks: { people: fileSink('people') } })
+    const other = new Deliveries({ ...config.delivery, path: join(config.delivery.path, 'retro') }, 'other', () => {})
+    other.claim(true)
+    expect(await tell(config, [past('a', 5)], 0)).toEqual({ notifications: 1, undelivered: 1 })
+    expect(sentTo('people')).toEqual([])
+    // It is through while this one still waits for it.
+    const sending = send(config)
+    await other.close()
+    expect(await sending).toBe(0)
+    expect(sentTo('people')).toHaveLength(1)
+  })
+
+  test('waits for a sink that is not configured now', async () => {
+    const both = configured({ sinks: { people: fileSink('people'), others: fileSink('others') } })
+    keepPast(both, [past('a', 5)])
+    expect(await send(configured({ sinks: { people: fileSink('people') } }))).toBe(1)
+    expect(warnings.at(-1)).toBe('notifications wait for sinks that are not configured: others')
+    expect([sentTo('people').length, sentTo('others').length]).toEqual([1, 0])
+    expect(await send(both)).toBe(0)
+    expect([sentTo('people').length, sentTo('others').length]).toEqual([1, 1])
+    expect(left(both)).toEqual([])
+  })
+
+  test('waits where no spool may take it', async () => {
+    const configuredSo = configured({ sinks: { people: fileSink('people') } })
+    const config = { ...configuredSo, delivery: { ...configuredSo.delivery, spoolBytesMax: 0 } }
+    writeFileSync(join(folder, 'out'), '')
+    expect(await tell(config, [past('a', 5)], 0)).toEqual({ notifications: 1, undelivered: 1 })
+    rmSync(join(folder, 'out'))
+    expect(await send(config)).toBe(0)
+    expect(sentTo('people')).toHaveLength(1)
+    expect(left(config)).toEqual([])
+  })
+
+  test('is said to be lost where what was kept is damaged, and the rest is told', async () => {
+    const config = configured({ sinks: { people: fileSink('people') } })
+    keepPast(config, [past('a', 5)])
+    const [name] = left(config)
+    const path = join(config.delivery.path, 'retro', name)
+    writeFileSync(path, `{"sink":"peo\n${readFileSync(path, 'utf8')}`)
+    await send(config)
+    expect(warnings).toContain(`${path}:1: a notification cannot be read, and is lost`)
+    expect(sentTo('people')).toHaveLength(1)
   })
 
   test('nothing found leaves nothing behind', async () => {

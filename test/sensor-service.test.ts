@@ -1,5 +1,5 @@
 /** The service around a sensor: what it sheds, reads again, answers and keeps. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -8,12 +8,14 @@ import type { DestinationKind } from '../src/deliveries.ts'
 import type { EventDocument } from '../src/events/fields.ts'
 import { imbalance } from '../src/output/delivery-status.ts'
 import { Pipeline } from '../src/pipeline.ts'
+import { keepPast } from '../src/retro-notices.ts'
 import { SensorService } from '../src/sensor-service.ts'
 import { ServiceLog } from '../src/service/log.ts'
 import { Notifier } from '../src/service/notify.ts'
 import type { SensorSnapshot } from '../src/service/snapshot.ts'
 import type { EventStore } from '../src/store/stores.ts'
 import { ScriptedDestination, unavailable } from './output/support.ts'
+import { document } from './store/documents.ts'
 import { TestClock, TestSource } from './support/live-source.ts'
 import { simulate } from './support/traffic.ts'
 
@@ -305,6 +307,46 @@ describe('a reload', () => {
     )
     const raised = run.named('alert.raised').map((event) => event['event.id'])
     expect(told.sort()).toEqual(raised.sort())
+  })
+})
+
+describe('what searches of the past have left', () => {
+  const told = (name: string) => {
+    const path = join(folder, `${name}.ndjson`)
+    return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : []
+  }
+  const sinks = (name: string) => ({
+    alerts: { sinks: { [name]: { type: 'file', path: join(folder, `${name}.ndjson`) } } },
+  })
+  const found = (id: string) =>
+    document(id, { 'event.action': 'alert.raised', 'event.kind': 'alert', 'rule.id': 'r', 'rule.level': 'high' })
+  const settings = (more: object) => {
+    const path = join(folder, 'search.json')
+    writeFileSync(path, JSON.stringify({ delivery: { path: join(folder, 'spool'), ...QUICK }, ...more }))
+    return new Context(path).config
+  }
+
+  test('is told by a sensor that tells people, at its start and from time to time, as it is configured by then', async () => {
+    keepPast(settings(sinks('before')), [found('a')])
+    const run = await Service.open(sinks('before'))
+    await run.pipeline.tellPast()
+    expect(told('before')).toHaveLength(1)
+    writeFileSync(
+      join(folder, 'borescope.json'),
+      JSON.stringify({ delivery: { path: join(folder, 'spool'), ...QUICK }, ...sinks('after') }),
+    )
+    await run.service.reload()
+    keepPast(settings(sinks('after')), [found('b')])
+    run.pass(601)
+    await run.pipeline.tellPast()
+    expect([told('before').length, told('after').length]).toEqual([1, 1])
+  })
+
+  test('waits beside one that does not', async () => {
+    keepPast(settings(sinks('people')), [found('a')])
+    const run = await Service.open({})
+    await run.pipeline.tellPast()
+    expect(told('people')).toEqual([])
   })
 })
 

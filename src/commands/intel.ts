@@ -5,12 +5,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { guessType, INDICATOR_TYPES, type IndicatorType, normal, TLP, type Tlp } from '../enrich/intel/indicator.ts'
 import { FORMATS, type Format, IntelError } from '../enrich/intel/parse.ts'
 import { TaxiiError } from '../enrich/intel/taxii.ts'
-import { type PreparedAlerting, prepareAlerting } from '../alerting.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Indicator } from '../enrich/intel/indicator.ts'
 import { type FeedEntry, IntelFeeds } from '../intel-feeds.ts'
 import { type Hunt, hunt } from '../retro-hunt.ts'
-import { tellPast } from '../retro-notices.ts'
+import { keepPast, sendPast } from '../retro-notices.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
 import { parseCount } from './formats.ts'
@@ -71,6 +70,7 @@ export function registerIntel(program: Command, context: () => Context): void {
     .action(async (name: string, source: string, { retroDays, ...options }: AddOptions) => {
       const feeds = feedsOf(context())
       const feed = feedOf(name, source, options)
+      const hunting = new Hunting(context(), feeds, retroDays)
       await theirs(() => feeds.add(feed))
       let fresh: readonly Indicator[]
       try {
@@ -79,7 +79,11 @@ export function registerIntel(program: Command, context: () => Context): void {
         feeds.remove(name)
         throw error
       }
-      await huntFor(context(), feeds, feed, fresh, retroDays)
+      try {
+        await hunting.hunt(feed, fresh)
+      } finally {
+        await hunting.tell()
+      }
     })
 
   intel
@@ -113,10 +117,11 @@ export function registerIntel(program: Command, context: () => Context): void {
       const all = await theirs(() => feeds.list())
       const missing = names.find((name) => !all.some((feed) => feed.name === name))
       if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
+      const hunting = new Hunting(context(), feeds, retroDays)
       for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
         try {
           const fresh = await updateOne(feeds, feed)
-          await huntFor(context(), feeds, feed, fresh, retroDays)
+          await hunting.hunt(feed, fresh)
         } catch (error) {
           process.stderr.write(
             `borescope: ${feed.name} stays as it was: ${printable(error instanceof Error ? error.message : String(error))}\n`,
@@ -124,6 +129,7 @@ export function registerIntel(program: Command, context: () => Context): void {
           process.exitCode = EXIT.INPUT
         }
       }
+      await hunting.tell()
     })
 
   intel
@@ -250,45 +256,58 @@ function retroOption(): Option {
   ).argParser(parseDays)
 }
 
-/** Looks for what is new on a list in the events that are stored, stores what is found, and tells people of it. */
-async function huntFor(
-  context: Context,
-  feeds: IntelFeeds,
-  { name, isAllowList }: FeedEntry,
-  fresh: readonly Indicator[],
-  retroDays = context.config.intel.retroDays,
-): Promise<void> {
-  const { store, sensor } = context.config
-  // Without a store there is no past.
-  const hasPast = store.kind !== 'embedded' || existsSync(store.path)
-  if (isAllowList || fresh.length === 0 || retroDays === 0 || !hasPast) return
-  const nowMs = Date.now()
-  const hasSinks = Object.keys(context.config.alerts.sinks).length > 0
-  const alerting = hasSinks ? prepareAlerting(context.config, process.env) : null
-  const events = await context.openStore()
-  let result: Hunt
-  try {
-    const indicators = feeds.openOnly(name, fresh)
-    const observer = { name: sensor.name, version: VERSION }
-    result = await hunt(events, indicators, context.rules().set, observer, nowMs - retroDays * DAY_MS, nowMs)
-  } finally {
-    await events.close()
-  }
-  await print(huntLine(name, fresh.length, result))
-  if (result.documents.length > 0) await keep(context, result.documents)
-  if (alerting !== null) await tell(context, alerting, result.documents)
-}
+/** Searches the past for what is new on lists, keeps what is found, and tells people of it at the end. */
+class Hunting {
+  readonly #context: Context
+  readonly #feeds: IntelFeeds
+  readonly #retroDays: number
+  readonly #hasSinks: boolean
+  #notifications = 0
 
-/** Whoever is told of alerts is told of these; what cannot be sent waits. */
-async function tell(context: Context, alerting: PreparedAlerting, documents: readonly EventDocument[]): Promise<void> {
-  const warn = (message: string) => process.stderr.write(`borescope: ${message}\n`)
-  const { notifications, undelivered } = await tellPast(context.config, alerting, documents, warn)
-  if (notifications > 0) await print(`${counted(notifications, 'notification')} of what was found`)
-  if (undelivered === 0) return
-  process.stderr.write(
-    `borescope: ${counted(undelivered, 'notification')} could not be sent; the next search tries again\n`,
-  )
-  process.exitCode = EXIT.UNDELIVERED
+  constructor(context: Context, feeds: IntelFeeds, retroDays = context.config.intel.retroDays) {
+    this.#context = context
+    this.#feeds = feeds
+    this.#retroDays = retroDays
+    this.#hasSinks = Object.keys(context.config.alerts.sinks).length > 0
+  }
+
+  async hunt({ name, isAllowList }: FeedEntry, fresh: readonly Indicator[]): Promise<void> {
+    const { store, sensor } = this.#context.config
+    // Without a store there is no past.
+    const hasPast = store.kind !== 'embedded' || existsSync(store.path)
+    if (isAllowList || fresh.length === 0 || this.#retroDays === 0 || !hasPast) return this.#feeds.searched(name)
+    const nowMs = Date.now()
+    const events = await this.#context.openStore()
+    let result: Hunt
+    try {
+      const indicators = this.#feeds.openOnly(name, fresh)
+      const observer = { name: sensor.name, version: VERSION }
+      const sinceMs = nowMs - this.#retroDays * DAY_MS
+      result = await hunt(events, indicators, this.#context.rules().set, observer, sinceMs, nowMs)
+    } finally {
+      await events.close()
+    }
+    await print(huntLine(name, fresh.length, result))
+    if (result.documents.length > 0) {
+      // What is stored is not found again: what it says is kept before.
+      if (this.#hasSinks) this.#notifications += keepPast(this.#context.config, result.documents)
+      if (!(await keep(this.#context, result.documents))) return
+    }
+    this.#feeds.searched(name)
+  }
+
+  /** Whoever is told of alerts is told of these, and of what an earlier search could not tell; what cannot be sent waits. */
+  async tell(): Promise<void> {
+    if (!this.#hasSinks) return
+    const warn = (message: string) => process.stderr.write(`borescope: ${message}\n`)
+    const undelivered = await sendPast(this.#context.config, { command: 'borescope intel', warn })
+    if (this.#notifications > 0) await print(`${counted(this.#notifications, 'notification')} of what was found`)
+    if (undelivered === 0) return
+    warn(
+      `${counted(undelivered, 'notification')} could not be sent: the next search tries again, or a sensor that tells`,
+    )
+    process.exitCode = EXIT.UNDELIVERED
+  }
 }
 
 const DAY_MS = 86_400_000
@@ -302,16 +321,18 @@ function huntLine(name: string, indicators: number, { events, findings, alerts, 
   return `${name}: ${counted(indicators, 'new indicator')} in ${counted(events, 'event')} of before: ${counted(findings, 'finding')}, ${counted(alerts, 'alert')}${rest}`
 }
 
-/** What could not be stored can be found again. */
-async function keep(context: Context, documents: readonly EventDocument[]): Promise<void> {
+/** Stores what was found; whether all that may be stored is. The rest is looked for again. */
+async function keep(context: Context, documents: readonly EventDocument[]): Promise<boolean> {
   const store = await context.createStore()
   try {
     const { later, rejected } = await store.write(documents)
-    if (later.length + rejected.length === 0) return
+    if (later.length + rejected.length === 0) return true
+    const again = later.length === 0 ? 'the store refuses it' : "the next 'borescope intel update' looks for it again"
     process.stderr.write(
-      `borescope: ${counted(later.length + rejected.length, 'event')} could not be stored; 'borescope intel retro' finds it again\n`,
+      `borescope: ${counted(later.length + rejected.length, 'event')} could not be stored: ${again}\n`,
     )
     process.exitCode = EXIT.UNDELIVERED
+    return later.length === 0
   } finally {
     await store.close()
   }

@@ -57,6 +57,7 @@ export class EspAssociation {
   /** When its IKE SA was deleted. */
   parentEndedUs = Number.POSITIVE_INFINITY
   reading: Reading = READING.UNDECIDED
+  /** Those of the keys that were supplied; once one of them has opened a packet, that one alone. */
   openers: readonly EspOpener[] = []
   readonly nullState = new NullState()
   /** `transport` or `tunnel`, once the content was read. */
@@ -102,6 +103,16 @@ export class EspAssociation {
     this.isRefusalTold = false
     this.isOrphanTold = false
     this.isOutlivedTold = false
+  }
+
+  /** One of the keys that it has now has opened a packet. */
+  get hasProvenKeys(): boolean {
+    return this.openers.length > 0 && this.openers[0].opened > 0
+  }
+
+  /** The keys that it has open it, as far as is known: those that a restarted sensor supplied have yet to prove it. */
+  get isReadWithKeys(): boolean {
+    return this.reading === READING.KEYS && (this.hasProvenKeys || (this.opened > 0 && !this.isRefusalTold))
   }
 
   get isReplaced(): boolean {

@@ -86,7 +86,7 @@ export class EspContent {
         this.#listener.corrupt(frame, association)
       }
     }
-    if (association.opened === 0 && ++association.refused >= REFUSED_AFTER) this.#listener.refused(frame, association)
+    if (!association.hasProvenKeys && ++association.refused >= REFUSED_AFTER) this.#listener.refused(frame, association)
     return false
   }
 
@@ -96,7 +96,10 @@ export class EspContent {
     return this.#compose(frame, nextHeader, bytes, contentStart, contentEnd)
   }
 
-  /** Finds how an association may be read, by the addresses of its ends, which lie in `bytes`. */
+  /**
+   * Finds how an association may be read, by the addresses of its ends, which lie in `bytes`. Keys that open it already stay if they are
+   * among those that are supplied.
+   */
   supplyKeys(
     association: EspAssociation,
     bytes: Uint8Array,
@@ -108,20 +111,19 @@ export class EspContent {
       association.reading = READING.CLEAR
       return
     }
-    const openers = this.#keyring
-      .candidates(bytes, sourceAt, destinationAt, addressLength, association.spi)
-      .flatMap(({ keys }) => (keys === null ? [] : [new EspOpener(keys)]))
-    if (openers.length === 0) return
-    association.openers = openers
-    association.reading = READING.KEYS
+    const found = this.#keyring.candidates(bytes, sourceAt, destinationAt, addressLength, association.spi)
+    const supplied = found.flatMap(({ keys }) => (keys === null ? [] : [keys]))
+    const { openers, hasProvenKeys, reading } = association
+    // It knows how far the numbers of the association have come.
+    if (hasProvenKeys && supplied.some((keys) => keys.isSame(openers[0].keys))) return
+    association.openers = supplied.map((keys) => new EspOpener(keys))
+    if (supplied.length > 0) association.reading = READING.KEYS
+    else if (reading === READING.KEYS) association.reading = READING.OPAQUE
   }
 
-  /** Whether other keys may now open what could not be opened: then it has lost those that it had. */
+  /** Whether other keys are to be supplied, now that there are some: then nothing was refused so far. */
   isToBeTriedAgain(association: EspAssociation): boolean {
-    const { carriage, reading, opened } = association
-    const isKeyed = reading === READING.KEYS
-    if (carriage === CARRIAGE.AH || reading === READING.NOT_ENCRYPTED || (isKeyed && opened > 0)) return false
-    if (isKeyed) association.reading = READING.OPAQUE
+    if (association.carriage === CARRIAGE.AH || association.reading === READING.NOT_ENCRYPTED) return false
     association.refused = 0
     association.isRefusalTold = false
     return true

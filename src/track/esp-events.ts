@@ -231,7 +231,7 @@ export class EspEvents {
 
   describe(association: EspAssociation, tunnel: EspTunnel) {
     const { parent, predecessor, reading, openers, nullState } = association
-    const keys = reading === READING.KEYS && association.opened > 0 ? openers[0].keys : undefined
+    const keys = association.isReadWithKeys ? openers[0].keys : undefined
     return {
       ...this.hosts(association.source, association.destination, association.carriage, association.vlan),
       'esp.tunnel.uid': tunnel.uid,
@@ -326,9 +326,8 @@ export class EspEvents {
     return `${PROTOCOLS[tunnel.carriage].toUpperCase()} between ${a} and ${b}`
   }
 
-  #isExtended({ index, reading, openers, opened }: EspAssociation): boolean {
-    if (this.#windows.wraps(index) > 0) return true
-    return reading === READING.KEYS && opened > 0 && openers[0].sequenceHigh !== -1
+  #isExtended({ index, openers, isReadWithKeys }: EspAssociation): boolean {
+    return this.#windows.wraps(index) > 0 || (isReadWithKeys && openers[0].sequenceHigh !== -1)
   }
 }
 
@@ -339,10 +338,10 @@ function isOld({ firstSequence }: EspAssociation): boolean {
   return firstSequence > OLD_AFTER
 }
 
-function readable({ reading, opened }: EspAssociation): string | undefined {
+function readable({ reading, isReadWithKeys }: EspAssociation): string | undefined {
   if (reading === READING.CLEAR) return 'authenticated'
   if (reading === READING.NOT_ENCRYPTED) return 'not_encrypted'
-  return reading === READING.KEYS && opened > 0 ? 'keys' : undefined
+  return isReadWithKeys ? 'keys' : undefined
 }
 
 /** From the IKE SA that made this very association to the association itself. */

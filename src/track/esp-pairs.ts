@@ -12,6 +12,7 @@ import type { CarrierOwner } from './carrier.ts'
 import { type Carriage, type EspAssociation, EspTunnel, NONE } from './esp-association.ts'
 import type { Meter } from './meter.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import { NO_PAUSE, silentSince } from './saved.ts'
 
 /** Nobody rekeys sooner than this: then it is another pair between the same hosts. */
 const REKEY_AGE_US = 5 * SECOND_US
@@ -20,6 +21,8 @@ const HANDOVER_US = 10 * SECOND_US
 
 export class EspPairs {
   readonly capacity: number
+  /** Of a restarted sensor. */
+  pause = NO_PAUSE
   readonly #endpoints: Endpoints
   readonly #associations: Pool<EspAssociation>
   /** Of the associations. */
@@ -134,7 +137,11 @@ export class EspPairs {
     return associations.every((index) => {
       if (index === NONE) return true
       const { parent: other } = this.#associations.at(index)
-      return other !== null && other.uid !== parent.uid && startUs - this.#meter.lastUs(index) > HANDOVER_US
+      return (
+        other !== null &&
+        other.uid !== parent.uid &&
+        startUs - silentSince(this.#meter.lastUs(index), this.pause) > HANDOVER_US
+      )
     })
   }
 

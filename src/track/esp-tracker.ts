@@ -40,7 +40,7 @@ import { FullTable } from './full-table.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause } from './saved.ts'
+import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
 import type { SavedAssociation, SavedPair } from './saved-esp.ts'
 
 export interface EspLimits {
@@ -101,6 +101,7 @@ export class EspTracker implements CarrierOwner {
   readonly #expire = (index: number) => this.#expired(index)
   #candidates = 0
   #nowUs = 0
+  #pause = NO_PAUSE
   #lost = 0
   /** The pair whose content was found last, and the end that sent it. */
   #tunnel: EspTunnel | null = null
@@ -243,8 +244,11 @@ export class EspTracker implements CarrierOwner {
   restore(
     pairs: readonly SavedPair[],
     associations: readonly SavedAssociation[],
-    { savedUs, nowUs }: Pause,
+    pause: Pause,
   ): { readonly pairs: number; readonly leftOut: number } {
+    const { savedUs, nowUs } = pause
+    this.#pause = pause
+    this.#table.pairs.pause = pause
     const byUid = new Map<string, EspTunnel>()
     for (const pair of pairs) {
       const tunnel = byUid.has(pair.uid) ? null : this.#table.resumePair(pair)
@@ -252,7 +256,7 @@ export class EspTracker implements CarrierOwner {
       this.#traffic.open(tunnel.index, false, { timeUs: nowUs })
       byUid.set(pair.uid, tunnel)
     }
-    let leftOut = pairs.length - byUid.size
+    let leftOut = 0
     for (const saved of associations) {
       const tunnel = byUid.get(saved.pair)
       if (tunnel === undefined || !this.#resume(saved, tunnel, nowUs > savedUs)) leftOut++
@@ -262,10 +266,11 @@ export class EspTracker implements CarrierOwner {
       for (const role of [INITIATOR, RESPONDER]) if (tunnel.associations[role] === NONE) tunnel.switched &= ~(1 << role)
       if (tunnel.members === 0) this.#table.pairs.free(tunnel)
     }
-    return { pairs: this.#table.pairs.size, leftOut }
+    const { size } = this.#table.pairs
+    return { pairs: size, leftOut: leftOut + pairs.length - size }
   }
 
-  /** Other keys are there: associations of which nothing was opened are tried with them. */
+  /** Other keys are there: associations are tried with them, unless what opened them so far is among them. */
   keysChanged(): void {
     for (const index of this.#table.associations.used()) {
       const association = this.#table.associations.at(index)
@@ -372,7 +377,7 @@ export class EspTracker implements CarrierOwner {
   #observeKeyed(frame: Frame, association: EspAssociation, sequence: number): Outcome {
     const { index } = association
     const isOpened = this.#content.open(frame, association)
-    if (!isOpened && association.opened > 0 && !this.#esp.isSnapped) return OUTCOME.DONE
+    if (!isOpened && association.hasProvenKeys && !this.#esp.isSnapped) return OUTCOME.DONE
     const arrival = this.#table.windows.take(index, sequence)
     if (arrival === ARRIVAL.AHEAD && isOpened) {
       this.#table.windows.believe(index)
@@ -405,7 +410,7 @@ export class EspTracker implements CarrierOwner {
   #lookAgain(frame: Frame, association: EspAssociation, arrival: Arrival): void {
     if (association.state === 'candidate') {
       if (arrival !== ARRIVAL.LATE) this.#believe(association, frame.timeUs)
-    } else if (frame.timeUs - association.replacedUs > OVERLAP_US) this.#split(association, frame.timeUs)
+    } else if (frame.timeUs > this.#sinceUs(association.replacedUs) + OVERLAP_US) this.#split(association, frame.timeUs)
   }
 
   // --- content
@@ -666,6 +671,7 @@ export class EspTracker implements CarrierOwner {
   /** Another IKE SA between the hosts may have taken the association over; if there is none, nobody answers for it. */
   #lookForOrphan(frame: Frame, association: EspAssociation): void {
     if (association.isOrphanTold || association.tunnel === NONE) return
+    if (frame.timeUs <= this.#sinceUs(association.parentEndedUs) + ORPHAN_US) return
     const parent = this.#ike.parentOf(frame)
     const isAlive = parent !== null && parent.uid !== association.parent?.uid
     association.isOrphanTold = true
@@ -736,22 +742,27 @@ export class EspTracker implements CarrierOwner {
 
   #deadline(association: EspAssociation): number {
     const { index, startUs, parentEndedUs, isOutlivedTold, parent } = association
-    const lastUs = this.#table.meter.lastUs(index)
+    const lastUs = this.#sinceUs(this.#table.meter.lastUs(index))
     if (association.state === 'candidate') return lastUs + CANDIDATE_US
     if (association.isReplaced) return lastUs + OVERLAP_US
     let dueUs = lastUs + this.#limits.espIdleUs
-    if (!this.#table.tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, startUs + ONE_WAY_US)
+    if (!this.#table.tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, this.#sinceUs(startUs) + ONE_WAY_US)
     if (!isOutlivedTold && parent?.lifetimeSeconds !== undefined)
       dueUs = Math.min(dueUs, startUs + parent.lifetimeSeconds * SECOND_US)
-    const endedUs = parentEndedUs + ORPHAN_US
+    const endedUs = this.#sinceUs(parentEndedUs) + ORPHAN_US
     return endedUs > this.#nowUs ? Math.min(dueUs, endedUs) : dueUs
+  }
+
+  /** Time in which nobody looked does not count. */
+  #sinceUs(timeUs: number): number {
+    return silentSince(timeUs, this.#pause)
   }
 
   #expired(index: number): void {
     if (!this.#table.associations.isUsed(index)) return
     const association = this.#table.associations.at(index)
     if (this.#endedWithIke(association)) {
-      this.#closeUnused(association, association.parentEndedUs + ORPHAN_US)
+      this.#closeUnused(association, this.#sinceUs(association.parentEndedUs) + ORPHAN_US)
       return
     }
     const dueUs = this.#deadline(association)
@@ -763,7 +774,7 @@ export class EspTracker implements CarrierOwner {
       this.#settle(association, dueUs)
       return
     }
-    const lastUs = this.#table.meter.lastUs(index)
+    const lastUs = this.#sinceUs(this.#table.meter.lastUs(index))
     if (association.isReplaced) {
       this.#closeUnused(association, dueUs)
       return
@@ -784,7 +795,7 @@ export class EspTracker implements CarrierOwner {
   /** Long enough ago to tell. A candidate is settled by its own deadline. */
   #endedWithIke(association: EspAssociation): boolean {
     const { state, parentEndedUs } = association
-    if (state === 'candidate' || parentEndedUs + ORPHAN_US > this.#nowUs) return false
+    if (state === 'candidate' || this.#sinceUs(parentEndedUs) + ORPHAN_US > this.#nowUs) return false
     return this.#fellSilentWithIke(association)
   }
 
@@ -797,11 +808,12 @@ export class EspTracker implements CarrierOwner {
   #examine(association: EspAssociation): void {
     const { index, startUs, parent } = association
     const tunnel = this.#table.tunnelOf(association)
-    if (!tunnel.isOneWayTold && startUs + ONE_WAY_US <= this.#nowUs) {
+    const oneWayUs = this.#sinceUs(startUs) + ONE_WAY_US
+    if (!tunnel.isOneWayTold && oneWayUs <= this.#nowUs) {
       tunnel.isOneWayTold = true
       const packets = this.#table.tunnelMeter.packets(tunnel.index, association.role)
       const isAlone = tunnel.associations[1 - association.role] === NONE
-      if (isAlone && packets >= ONE_WAY_PACKETS) this.events.oneWay(tunnel, startUs + ONE_WAY_US, packets)
+      if (isAlone && packets >= ONE_WAY_PACKETS) this.events.oneWay(tunnel, oneWayUs, packets)
     }
     const lifetimeUs = (parent?.lifetimeSeconds ?? Number.POSITIVE_INFINITY) * SECOND_US
     if (association.isOutlivedTold || startUs + lifetimeUs > this.#nowUs) return

@@ -63,7 +63,8 @@ export const isLiveness = shapeOf(
 
 export interface Deletion {
   readonly role: Role
-  readonly dueUs: number
+  /** After a silence of so long it may be believed. */
+  readonly afterUs: number
 }
 
 export class Liveness {
@@ -126,7 +127,7 @@ export class Liveness {
   }
 
   /**
-   * Who deleted the SA, and when that may be believed, if its last message, at `lastUs`, looks like that and no other comes;
+   * Who deleted the SA, and after which silence that may be believed, if its last message, at `lastUs`, looks like that and no other comes;
    * null if it does not. `isReplaced`: the same ends have a newer SA, so that the end of this one was due.
    */
   deletion(version: number, suite: string | undefined, lastUs: number, isReplaced: boolean): Deletion | null {
@@ -137,7 +138,7 @@ export class Liveness {
     const isSure =
       version === 1 ? (isReplaced || last.isSecond) && !isChildDelete1(suite, last) : isSureDelete2(suite, last)
     const patience = Math.max(version === 1 || isReplaced ? REPEATED_US : SILENCE_US, 3 * (this.intervalUs ?? 0))
-    return { role: last.role, dueUs: isSure ? lastUs : lastUs + patience }
+    return { role: last.role, afterUs: isSure ? 0 : patience }
   }
 
   #begin(role: Role, id: number, length: number, timeUs: number): void {

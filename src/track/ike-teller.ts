@@ -119,6 +119,6 @@ const WORDS = {
 } as const
 
 /** How long nothing came, in words. */
-export function silence(exchange: Exchange, nowUs: number): string {
-  return `silent for ${Math.round((nowUs - exchange.lastUs) / SECOND_US)} s`
+export function silence(sinceUs: number, nowUs: number): string {
+  return `silent for ${Math.round((nowUs - sinceUs) / SECOND_US)} s`
 }

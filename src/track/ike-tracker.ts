@@ -688,7 +688,9 @@ export class IkeTracker implements Saves {
 
   /** Who deleted an established SA, by the look of its last message. */
   #deletion({ version, chosen, lastUs, successor, conversation }: Exchange) {
-    return conversation?.liveness.deletion(version, chosen?.text, lastUs, successor !== undefined) ?? null
+    const deletion = conversation?.liveness.deletion(version, chosen?.text, lastUs, successor !== undefined) ?? null
+    if (deletion === null) return null
+    return { role: deletion.role, dueUs: silentSince(lastUs, this.#pause) + deletion.afterUs }
   }
 
   /** Nothing more comes. */
@@ -798,7 +800,7 @@ export class IkeTracker implements Saves {
       this.#forget(exchange)
       return
     }
-    this.#end(exchange, dueUs, 'silence', silence(exchange, dueUs))
+    this.#end(exchange, dueUs, 'silence', silence(silentSince(exchange.lastUs, this.#pause), dueUs))
   }
 
   #forget(exchange: Exchange): void {

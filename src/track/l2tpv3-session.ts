@@ -5,6 +5,7 @@ import { pseudowireName, SUBLAYER, sublayerName } from '../wire/l2tpv3-avp.ts'
 import { enterAgreement, type V3Agreement, type WantedLayout } from '../wire/l2tpv3-control.ts'
 import { type L2tpV3Layout, sequenceStep } from '../wire/l2tpv3-data.ts'
 import type { Role } from './role.ts'
+import type { SavedV3Session } from './saved-l2tpv3.ts'
 import { Session } from './session.ts'
 import type { SessionDetails, SessionSum } from './session-tracker.ts'
 
@@ -89,19 +90,6 @@ export class Direction {
       if (this.lost > 0) this.lost--
     }
   }
-}
-
-/** What a session of version 3 has beyond one of version 2, as plain values. */
-export interface SavedV3Session {
-  readonly remoteEndId: string | undefined
-  readonly circuitStatus: readonly string[] | undefined
-  readonly mismatches: number
-  readonly isSequenced: boolean
-  readonly directions: readonly {
-    readonly wanted: (Omit<WantedLayout, 'cookie'> & { readonly cookie: string }) | null
-    readonly lost: number
-    readonly reordered: number
-  }[]
 }
 
 export class V3Session extends Session {

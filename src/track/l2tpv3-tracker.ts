@@ -20,9 +20,10 @@ import { type ControlMessage, foundIn } from './control-message.ts'
 import { Version3 } from './dialect.ts'
 import type { Inside } from './inside.ts'
 import { areMirrored, type Stranger, Strangers, stationsOf } from './l2tpv3-strangers.ts'
-import { type Direction, type SavedV3Session, V3Session } from './l2tpv3-session.ts'
+import { type Direction, V3Session } from './l2tpv3-session.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Pause } from './saved.ts'
+import type { SavedV3Session } from './saved-l2tpv3.ts'
 import type { SavedSession } from './saved-tunnel.ts'
 import { NO_SESSION, type Session } from './session.ts'
 import type { SessionColumns } from './session-columns.ts'
@@ -319,8 +320,8 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     return this.sessions.save(tunnel)
   }
 
-  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void {
-    this.sessions.restore(tunnel, saved, pause)
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean {
+    return this.sessions.restore(tunnel, saved, pause)
   }
 
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
@@ -385,12 +386,12 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     return (session as V3Session).sum
   }
 
-  saveMore(session: Session): unknown {
+  saveMore(session: Session): SavedV3Session {
     return (session as V3Session).save()
   }
 
-  restoreMore(session: Session, saved: unknown): void {
-    ;(session as V3Session).restore(saved as SavedV3Session)
+  restoreMore(session: Session, saved: SavedV3Session): void {
+    ;(session as V3Session).restore(saved)
   }
 
   #report(frame: Frame, name: string, detail: string, session: V3Session | null, tunnel: Tunnel | null): void {

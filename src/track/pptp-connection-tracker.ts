@@ -140,12 +140,12 @@ export class PptpConnectionTracker implements Saves {
       uptake.take(kind, () =>
         kind === CALL
           ? this.#calls.restore(checkCall(saved), null, pause)
-          : this.#resume(checkConnection(saved), pause),
+          : this.#resume(checkConnection(saved), pause, uptake),
       )
   }
 
-  /** False if there is no room. */
-  #resume(saved: SavedConnection, pause: Pause): boolean {
+  /** False if there is no room; calls that find none are counted. */
+  #resume(saved: SavedConnection, pause: Pause, uptake: Uptake): boolean {
     const { savedUs, nowUs } = pause
     const [client, server] = saved.endpoints.map(([address, port]) => {
       const bytes = Buffer.from(address, 'hex')
@@ -154,13 +154,13 @@ export class PptpConnectionTracker implements Saves {
     const connection = this.#take(client, server, saved.startUs ?? nowUs)
     if (connection === null) return false
     loadConnection(connection, saved, nowUs > savedUs)
-    for (const call of saved.calls.toReversed()) this.#calls.restore(call, connection, pause)
+    for (const call of saved.calls.toReversed()) if (!this.#calls.restore(call, connection, pause)) uptake.leftOut++
     connection.calls = saved.callCount
     const { state, finishedBy, finishedUs } = connection
     const { idleTimeoutUs, setupTimeoutUs } = this.#limits
     const timeoutUs = state === 'established' ? idleTimeoutUs : setupTimeoutUs
     if (state === 'closed') this.#timers.schedule(connection.index, nowUs + LINGER_US)
-    else if (finishedBy !== -1) this.#timers.schedule(connection.index, finishedUs + LINGER_US)
+    else if (finishedBy !== -1) this.#timers.schedule(connection.index, silentSince(finishedUs, pause) + LINGER_US)
     else this.#timers.schedule(connection.index, silentSince(connection.lastUs, pause) + timeoutUs)
     return true
   }

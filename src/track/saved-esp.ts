@@ -3,17 +3,18 @@
  * are in the configuration.
  */
 import type { Protection } from '../dissect/frame.ts'
-import type { NullState } from '../wire/esp-null.ts'
+import { NULL_LAYOUTS, NULL_VERDICT, type NullState } from '../wire/esp-null.ts'
 import {
   type AssociationState,
   CARRIAGE,
   type Carriage,
   type EspAssociation,
   type EspTunnel,
+  READING,
   type Reading,
 } from './esp-association.ts'
 import type { SavedWindow } from './esp-sequence.ts'
-import type { IkeParent } from './ike-lookup.ts'
+import type { IkeChild, IkeParent } from './ike-lookup.ts'
 import type { Role } from './role.ts'
 import { isEndpoint, isMeter, isProtection, type SavedEndpoint, type SavedMeter } from './saved.ts'
 import {
@@ -57,11 +58,19 @@ export interface SavedPair {
 
 const isCarriage = oneOf(...Object.values(CARRIAGE))
 
-/** What must be right for a pair to be entered. */
-const PAIR_SHAPE: Readonly<Record<string, Check>> = {
+const ENDING = { closedBy: oneOf('rekey', 'ike', 'silence', 'capture_end'), reason: isText }
+
+const PAIR_MUST: Readonly<Record<string, Check>> = {
   uid: isText,
   carriage: isCarriage,
   startUs: isNumber,
+  rekeys: isCount,
+  switched: oneOf(0, 1, 2, 3),
+  isOpen: isFlag,
+  isOneWayTold: isFlag,
+  isRead: isFlag,
+  lost: isNumber,
+  ending: shapeOf(ENDING, Object.keys(ENDING)),
   protection: isProtection,
   endpoints: pairOf(isEndpoint),
   traffic: isMeter,
@@ -69,7 +78,7 @@ const PAIR_SHAPE: Readonly<Record<string, Check>> = {
 
 /** Throws SavedFault. */
 export function checkPair(saved: unknown): SavedPair {
-  checkFields(saved, PAIR_SHAPE, Object.keys(PAIR_SHAPE))
+  checkFields(saved, { ...PAIR_MUST, vlan: isText }, Object.keys(PAIR_MUST))
   return saved as SavedPair
 }
 
@@ -127,25 +136,71 @@ export interface SavedAssociation {
   readonly window: SavedWindow
 }
 
-const ASSOCIATION_SHAPE: Readonly<Record<string, Check>> = {
+const CHILD = {
+  number: isCount,
+  startUs: isNumber,
+  lastUs: isNumber,
+  messages: isCount,
+  isComplete: isFlag,
+} as const satisfies Record<keyof IkeChild, Check>
+
+const PARENT_MUST = {
+  uid: isText,
+  version: oneOf(1, 2),
+  initiator: isText,
+  responder: isText,
+  isFromInitiator: isFlag,
+  basis: oneOf('only', 'ports', 'latest'),
+} as const satisfies Partial<Record<keyof IkeParent, Check>>
+
+const PARENT_MAY = {
+  establishedUs: isNumber,
+  suite: isText,
+  lifetimeSeconds: isNumber,
+  child: shapeOf(CHILD, Object.keys(CHILD)),
+} as const satisfies Partial<Record<keyof IkeParent, Check>>
+
+const NULL_STATE = {
+  verdict: oneOf(...Object.values(NULL_VERDICT)),
+  layout: oneOf(-1, ...NULL_LAYOUTS.keys()),
+  bits: isNumber,
+  agreed: isCount,
+  missed: isCount,
+} as const satisfies Record<keyof SavedAssociation['nullState'], Check>
+
+const PREDECESSOR = { uid: isText, spi: isWord }
+
+const ASSOCIATION_MAY = { vlan: isText, mode: oneOf('transport', 'tunnel') }
+
+const ASSOCIATION_MUST: Readonly<Record<string, Check>> = {
   uid: isText,
   spi: isWord,
   state: oneOf('live', 'replaced'),
+  outside: isProtection,
   role: oneOf(0, 1),
   startUs: isNumber,
-  parent: orNull(shapeOf({ uid: isText }, ['uid'])),
+  firstSequence: isWord,
+  predecessor: orNull(shapeOf(PREDECESSOR, Object.keys(PREDECESSOR))),
+  parent: orNull(shapeOf({ ...PARENT_MUST, ...PARENT_MAY }, Object.keys(PARENT_MUST))),
+  reading: oneOf(...Object.values(READING)),
+  opened: isCount,
+  corrupt: isCount,
+  refused: isCount,
+  isRefusalTold: isFlag,
+  isOrphanTold: isFlag,
+  isOutlivedTold: isFlag,
   pair: isText,
   isCurrent: isFlag,
   replacedUs: orNull(isNumber),
   parentEndedUs: orNull(isNumber),
-  nullState: shapeOf({}),
+  nullState: shapeOf(NULL_STATE, Object.keys(NULL_STATE)),
   traffic: isMeter,
   window: shapeOf({ highest: isWord, wraps: isCount, counts: listOf(isNumber) }, ['highest', 'wraps', 'counts']),
 }
 
 /** Throws SavedFault. */
 export function checkAssociation(saved: unknown): SavedAssociation {
-  checkFields(saved, ASSOCIATION_SHAPE, Object.keys(ASSOCIATION_SHAPE))
+  checkFields(saved, { ...ASSOCIATION_MUST, ...ASSOCIATION_MAY }, Object.keys(ASSOCIATION_MUST))
   return saved as SavedAssociation
 }
 

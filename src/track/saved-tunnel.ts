@@ -15,6 +15,7 @@ import {
   type Check,
   checkFields,
   isCount,
+  isFlag,
   isHex,
   isNumber,
   isText,
@@ -27,6 +28,7 @@ import {
   shapeOf,
 } from './saved-fields.ts'
 import { isPackedLink, type PackedLink } from './packed-ppp.ts'
+import { isV3Session, type SavedV3Session } from './saved-l2tpv3.ts'
 import { type CallKind, type Session, SESSION_STATES, type SessionState } from './session.ts'
 import type { Tunnel, TunnelEnd, TunnelState, TunnelVerdict } from './tunnel.ts'
 
@@ -71,14 +73,31 @@ export interface SavedTunnel {
   readonly sessions: readonly SavedSession[]
 }
 
-/** What must be right for a session to be entered. */
-const SESSION_SHAPE: Readonly<Record<string, Check>> = {
+const CALL_SHAPE = {
+  serialNumber: isNumber,
+  callingNumber: isText,
+  calledNumber: isText,
+  subAddress: isText,
+  txSpeed: isNumber,
+  rxSpeed: isNumber,
+  privateGroup: isText,
+  proxyAuthenType: isCount,
+} as const satisfies Record<keyof CallFacts, Check>
+
+/** What is not known is not written. */
+const SESSION_MAY = { kind: oneOf('incoming', 'outgoing'), userName: isText, accessUid: isText, more: isV3Session }
+
+const SESSION_MUST: Readonly<Record<string, Check>> = {
   uid: isText,
   state: oneOf(...SESSION_STATES),
+  asker: oneOf(0, 1),
+  isAdopted: isFlag,
   startUs: isNumber,
+  isImplied: isFlag,
+  stoppedBy: isRoleOrNone,
   ids: pairOf(isWord),
   lacking: isRoleOrNone,
-  call: orNull(shapeOf({})),
+  call: orNull(shapeOf(CALL_SHAPE)),
   traffic: isMeter,
   sequence: orNull(pairOf(rowOf(isNumber, isNumber, isNumber))),
   link: orNull(isPackedLink),
@@ -92,26 +111,48 @@ const CHANNEL_SHAPE: Readonly<Record<string, Check>> = {
   seen: listOf(rowOf(isWord, isWord)),
 }
 
-/** The same of a tunnel. */
-const TUNNEL_SHAPE: Readonly<Record<string, Check>> = {
+const END_SHAPE = {
+  isMet: isFlag,
+  hostName: isText,
+  vendorName: isText,
+  firmware: isCount,
+  routerId: isNumber,
+  pseudowires: listOf(isCount),
+  window: isCount,
+  challenge: isHex,
+} as const satisfies Record<keyof SavedEnd, Check>
+
+const TUNNEL_MAY = { verdict: oneOf('verified', 'wrong_secret', 'unverified', 'unkeyed'), vlan: isText }
+
+const TUNNEL_MUST: Readonly<Record<string, Check>> = {
   version: oneOf(2, 3),
   uid: isText,
+  transport: oneOf('udp', '115'),
+  isUnmanaged: isFlag,
   state: oneOf('opening', 'answered', 'established', 'closed'),
+  isAdopted: isFlag,
+  isTold: isFlag,
+  controlAnomalies: isCount,
+  startUs: isNumber,
   stateUs: isNumber,
+  requestDigest: isNumber,
+  requests: isCount,
+  signed: isCount,
+  stoppedBy: isRoleOrNone,
   protection: isProtection,
   endpoints: pairOf(isEndpoint),
   ids: pairOf(isWord),
   lacking: isRoleOrNone,
-  ends: pairOf(shapeOf({ challenge: isHex })),
+  ends: pairOf(shapeOf(END_SHAPE, ['isMet'])),
   channels: pairOf(shapeOf(CHANNEL_SHAPE, Object.keys(CHANNEL_SHAPE))),
   sessionCount: isCount,
   traffic: isMeter,
-  sessions: listOf(shapeOf(SESSION_SHAPE, Object.keys(SESSION_SHAPE)), 1_000_000),
+  sessions: listOf(shapeOf({ ...SESSION_MUST, ...SESSION_MAY }, Object.keys(SESSION_MUST)), 1_000_000),
 }
 
 /** Throws SavedFault. */
 export function checkTunnel(saved: unknown): SavedTunnel {
-  checkFields(saved, TUNNEL_SHAPE, Object.keys(TUNNEL_SHAPE))
+  checkFields(saved, { ...TUNNEL_MUST, ...TUNNEL_MAY }, Object.keys(TUNNEL_MUST))
   return saved as SavedTunnel
 }
 
@@ -176,7 +217,7 @@ export interface SavedSession {
   readonly sequence: readonly (readonly [lost: number, reordered: number, expected: number])[] | null
   readonly link: PackedLink | null
   /** What the version adds; undefined if it adds nothing. */
-  readonly more: unknown
+  readonly more: SavedV3Session | undefined
 }
 
 export function saveSession(

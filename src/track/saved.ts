@@ -6,6 +6,7 @@
 import type { Protection } from '../dissect/frame.ts'
 import {
   type Check,
+  checkFields,
   isCount,
   isHex,
   isNumber,
@@ -29,6 +30,8 @@ export interface SavedEntry {
 export interface Pause {
   readonly savedUs: number
   readonly nowUs: number
+  /** The one before it, of the sensor that saved the state. */
+  readonly earlier?: Pause | undefined
 }
 
 /** An address in hexadecimal digits, and a port. */
@@ -62,12 +65,41 @@ export const isProtection: Check = orNull(
  * Since when a thing is silent that was last heard of at `lastUs`, by a tracker that went on after the pause: time in which nobody
  * looked does not count.
  */
-export function silentSince(lastUs: number, { savedUs, nowUs }: Pause): number {
-  return lastUs <= savedUs ? lastUs + nowUs - savedUs : lastUs
+export function silentSince(lastUs: number, { savedUs, nowUs, earlier }: Pause): number {
+  const sinceUs = earlier === undefined ? lastUs : silentSince(lastUs, earlier)
+  return sinceUs <= savedUs ? sinceUs + nowUs - savedUs : sinceUs
 }
 
 /** Of a tracker that went on from nothing. */
-export const NO_PAUSE: Pause = { savedUs: 0, nowUs: 0 }
+export const NO_PAUSE: Pause = { savedUs: 0, nowUs: 0, earlier: undefined }
+
+export const PAUSE = 'pause/1'
+/** Older ones count as time in which somebody looked. */
+const PAUSES_MAX = 16
+
+/** The pauses of a state that was taken up, the last one first. */
+export function* savePauses(pause: Pause): Generator<SavedEntry> {
+  let count = 0
+  for (let at: Pause | undefined = pause; at !== undefined && count < PAUSES_MAX; at = at.earlier) {
+    const { savedUs, nowUs } = at
+    if (nowUs > savedUs) yield { kind: PAUSE, saved: { savedUs, nowUs } }
+    count++
+  }
+}
+
+/** Throws SavedFault. */
+export function checkPause(value: unknown): Pause {
+  checkFields(value, { savedUs: isNumber, nowUs: isNumber }, ['savedUs', 'nowUs'])
+  const { savedUs, nowUs } = value as Pause
+  if (nowUs < savedUs) throw new SavedFault('it ends before it begins')
+  return { savedUs, nowUs }
+}
+
+/** `pause`, and those before it as `savePauses` gave them. */
+export function withEarlier({ savedUs, nowUs }: Pause, earlier: readonly Pause[]): Pause {
+  const before = earlier.reduceRight<Pause | undefined>((older, each) => ({ ...each, earlier: older }), undefined)
+  return { savedUs, nowUs, earlier: before }
+}
 
 /** Problems that are told apart; further ones are counted together. */
 const PROBLEMS_MAX = 16
@@ -75,7 +107,7 @@ const PROBLEMS_MAX = 16
 /** What became of the entries of a saved state. */
 export class Uptake {
   restored = 0
-  /** Found no room, or were refused. */
+  /** Found no room, or were refused; so do sessions and calls of entries that were taken up. */
   leftOut = 0
   readonly #problems = new Map<string, number>()
 

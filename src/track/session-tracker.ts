@@ -24,7 +24,8 @@ import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
 import { packedOf } from './packed-ppp.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause } from './saved.ts'
+import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
+import type { SavedV3Session } from './saved-l2tpv3.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
 import {
   ESTABLISHED_AFTER_GAP,
@@ -61,8 +62,8 @@ export interface SessionVariety {
   /** What is told when it ends. */
   sum(session: Session): SessionSum
   /** What it adds to a session, as plain values, and back. */
-  saveMore(session: Session): unknown
-  restoreMore(session: Session, saved: unknown): void
+  saveMore(session: Session): SavedV3Session
+  restoreMore(session: Session, saved: SavedV3Session): void
 }
 
 type ClosedFields = RaisedEvent<'l2tp.session.closed'>['fields']
@@ -113,6 +114,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   #guesses: PairTable
   readonly #full: FullTable
   #nowUs = 0
+  #pause = NO_PAUSE
   readonly #expire = (index: number) => this.#expired(index)
 
   constructor(
@@ -234,10 +236,12 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     return saved
   }
 
-  /** Takes up a session that `save` gave, in a tunnel that was taken up; of several the oldest comes first. */
-  restore(tunnel: Tunnel, saved: SavedSession, { savedUs, nowUs }: Pause): void {
+  /** Takes up a session that `save` gave, in a tunnel that was taken up; of several the oldest comes first. False if there is no room. */
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean {
+    this.#pause = pause
+    const { savedUs, nowUs } = pause
     const session = this.#open(tunnel, nowUs)
-    if (session === null) return
+    if (session === null) return false
     const { index } = session
     loadSession(session, saved)
     session.link = saved.link
@@ -255,7 +259,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       if (saved.ids[role] !== NO_ID) this.#assign(session, role, saved.ids[role], nowUs)
     if (saved.lacking !== -1) this.#list(session, saved.lacking)
     const isOpening = saved.state === 'requested' || saved.state === 'answered'
-    if (isOpening) this.#timers.schedule(index, Math.max(saved.startUs + this.#limits.setupTimeoutUs, nowUs))
+    if (isOpening) this.#timers.schedule(index, this.#setupDueUs(session))
+    return true
   }
 
   #sequenceAt(at: number) {
@@ -565,14 +570,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
         ? 'half-open: nobody answered the request'
         : 'half-open: the answer was not confirmed'
     const tunnel = this.#tunnels.at(session.tunnel)
-    this.#close(
-      session,
-      tunnel,
-      Math.min(session.startUs + this.#limits.setupTimeoutUs, this.#nowUs),
-      'silence',
-      reason,
-      null,
-    )
+    this.#close(session, tunnel, Math.min(this.#setupDueUs(session), this.#nowUs), 'silence', reason, null)
+  }
+
+  #setupDueUs({ startUs }: Session): number {
+    return silentSince(startUs, this.#pause) + this.#limits.setupTimeoutUs
   }
 
   /** Another session takes the place of this one. */

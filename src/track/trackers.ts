@@ -23,7 +23,17 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
-import { type Pause, type SavedEntry, type Saves, Uptake } from './saved.ts'
+import {
+  checkPause,
+  NO_PAUSE,
+  PAUSE,
+  type Pause,
+  type SavedEntry,
+  type Saves,
+  savePauses,
+  Uptake,
+  withEarlier,
+} from './saved.ts'
 import { checkAssociation, checkPair, type SavedAssociation, type SavedPair } from './saved-esp.ts'
 import { checkTunnel, type SavedTunnel } from './saved-tunnel.ts'
 import { type SessionLimits, SessionTracker } from './session-tracker.ts'
@@ -73,6 +83,8 @@ export class Trackers {
   /** Null if another thread follows the flows. */
   readonly #ownFlows: LocalFlows | null
   readonly #saving: readonly Saves[]
+  /** In which nobody looked, before the first packet. */
+  #pause = NO_PAUSE
 
   /** `learnPort` is told every port on which L2TP turns out to be spoken. `secrets` are the shared secrets of tunnels, `pppSecrets` the passwords of users. `flowSink` follows the flows inside carriers, if this thread is not to. */
   constructor(
@@ -199,6 +211,7 @@ export class Trackers {
    * the other while packets go on.
    */
   *save(): Generator<SavedEntry> {
+    yield* savePauses(this.#pause)
     for (const saved of this.esp.save()) yield { kind: 'pair' in saved ? 'esp.pair' : 'esp.association', saved }
     for (const tunnel of this.tunnels.save()) yield { kind: 'l2tp', saved: tunnel }
     for (const tunnel of this.v3.tunnels.save()) yield { kind: 'l2tpv3', saved: tunnel }
@@ -206,7 +219,7 @@ export class Trackers {
   }
 
   /** Takes up what `save` gave, before the first packet. What finds no room or is damaged is left out, and counted. */
-  restore(entries: Iterable<SavedEntry>, pause: Pause): Uptake {
+  restore(entries: Iterable<SavedEntry>, last: Pause): Uptake {
     const uptake = new Uptake()
     const byKind = new Map<string, SavedEntry[]>()
     for (const tracker of this.#saving) {
@@ -217,12 +230,15 @@ export class Trackers {
       const whole = uptake.accept(kind, check)
       if (whole !== null) list.push(whole)
     }
+    const pauses: Pause[] = []
     const pairs: SavedPair[] = []
     const associations: SavedAssociation[] = []
     const tunnels: SavedTunnel[] = []
     for (const entry of entries) {
       const { kind, saved } = entry
-      if (kind === 'esp.pair') accept(kind, pairs, () => checkPair((saved as { readonly pair?: unknown } | null)?.pair))
+      if (kind === PAUSE) accept(kind, pauses, () => checkPause(saved))
+      else if (kind === 'esp.pair')
+        accept(kind, pairs, () => checkPair((saved as { readonly pair?: unknown } | null)?.pair))
       else if (kind === 'esp.association')
         accept(kind, associations, () =>
           checkAssociation((saved as { readonly association?: unknown } | null)?.association),
@@ -231,10 +247,13 @@ export class Trackers {
       else if (byKind.has(kind)) byKind.get(kind)?.push(entry)
       else uptake.refuse(kind, 'a sensor of this version and with these settings does not take it up')
     }
+    const pause = withEarlier(last, pauses)
+    this.#pause = pause
+    uptake.restored += pauses.length
     // In the order in which their deadlines were set: what ends in one second ends in that order.
     for (const tunnel of tunnels.sort((a, b) => a.stateUs - b.stateUs)) {
       const tracker = tunnel.version === 2 ? this.tunnels : this.v3.tunnels
-      uptake.take('l2tp', () => tracker.restore(tunnel, pause))
+      uptake.take('l2tp', () => tracker.restore(tunnel, pause, uptake))
     }
     const esp = this.esp.restore(pairs, associations, pause)
     uptake.restored += esp.pairs

@@ -35,7 +35,7 @@ import { FullTable } from './full-table.ts'
 import { Meter } from './meter.ts'
 import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import type { Pause } from './saved.ts'
+import { NO_PAUSE, type Pause, silentSince, type Uptake } from './saved.ts'
 import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
 import { type ClosedBy, isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
@@ -62,7 +62,8 @@ export interface TunnelSessions {
   /** The key of the session that the message is about; -1 if it is about none. */
   control(tunnel: Tunnel, sender: Role, message: ControlMessage): number
   save(tunnel: Tunnel): SavedSession[]
-  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): void
+  /** False if there is no room. */
+  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean
   tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
   /** Of version 3: it is open from now on, for data between its ends. */
   tunnelOpened?(tunnel: Tunnel): void
@@ -104,6 +105,7 @@ export class TunnelTracker {
   readonly #fullTunnels: FullTable
   readonly #expire = (index: number) => this.#expired(index)
   #nowUs = 0
+  #pause = NO_PAUSE
 
   constructor(
     endpoints: Endpoints,
@@ -235,15 +237,18 @@ export class TunnelTracker {
     }
   }
 
-  /** Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room. */
-  restore(saved: SavedTunnel, { savedUs, nowUs }: Pause): boolean {
+  /**
+   * Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room; sessions that find none are counted.
+   */
+  restore(saved: SavedTunnel, pause: Pause, uptake: Uptake): boolean {
+    this.#pause = pause
+    const { savedUs, nowUs } = pause
     const tunnel = this.#table.resume(saved.endpoints, saved.traffic.lastUs)
     if (tunnel === null) return false
     const { index } = tunnel
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
-    tunnel.resumedUs = nowUs
-    tunnel.pausedUs = nowUs - savedUs
+    tunnel.wasUnseen = nowUs > savedUs
     this.#meter.open(index, nowUs)
     this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {
@@ -252,7 +257,8 @@ export class TunnelTracker {
       if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
     }
     if (saved.lacking !== -1) this.#table.list(tunnel, saved.lacking)
-    for (const session of saved.sessions.toReversed()) this.#sessions?.restore(tunnel, session, { savedUs, nowUs })
+    for (const session of saved.sessions.toReversed())
+      if (this.#sessions?.restore(tunnel, session, pause) === false) uptake.leftOut++
     tunnel.sessions = saved.sessionCount
     if (tunnel.state === 'established') this.#sessions?.tunnelOpened?.(tunnel)
     this.#timers.schedule(index, this.#deadline(tunnel))
@@ -730,13 +736,12 @@ export class TunnelTracker {
   }
 
   /** A set-up must make progress, an open tunnel must carry something. */
-  #deadline({ index, state, stateUs, resumedUs, pausedUs }: Tunnel): number {
+  #deadline({ index, state, stateUs }: Tunnel): number {
     const isOpen = state === 'established'
     const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
     const { idleTimeoutUs, setupTimeoutUs } = this.#limits
     const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
-    // Time in which nobody looked does not count.
-    return sinceUs + timeoutUs + (sinceUs < resumedUs ? pausedUs : 0)
+    return silentSince(sinceUs, this.#pause) + timeoutUs
   }
 
   /**
@@ -746,7 +751,7 @@ export class TunnelTracker {
   #linger(tunnel: Tunnel): void {
     const { index, lingering } = tunnel
     const packets = [this.#meter.packets(index, INITIATOR), this.#meter.packets(index, RESPONDER)] as const
-    const isQuiet = this.#meter.lastUs(index) + LINGER_US <= this.#nowUs
+    const isQuiet = silentSince(this.#meter.lastUs(index), this.#pause) + LINGER_US <= this.#nowUs
     const doBothGoOn = tunnel.isLingering && packets[0] > lingering[0] && packets[1] > lingering[1]
     if (isQuiet || doBothGoOn) {
       this.#forget(tunnel)

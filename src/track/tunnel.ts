@@ -105,9 +105,8 @@ export class Tunnel {
   /** While it is closed: the packets of both roles when its peers were last looked at, to see whether both go on. */
   readonly lingering: [number, number] = [0, 0]
   isLingering = false
-  /** When a restarted sensor took it up, and how long nobody had looked: something may have happened to it meanwhile. */
-  resumedUs = Number.NEGATIVE_INFINITY
-  pausedUs = 0
+  /** A restarted sensor took it up, and nobody had looked for a while: something may have happened to it meanwhile. */
+  wasUnseen = false
 
   constructor(index: number, seen: SeenMessages) {
     this.index = index
@@ -140,8 +139,7 @@ export class Tunnel {
     this.result = null
     this.stoppedBy = -1
     this.isLingering = false
-    this.resumedUs = Number.NEGATIVE_INFINITY
-    this.pausedUs = 0
+    this.wasUnseen = false
   }
 
   enter(state: TunnelState, timeUs: number): void {
@@ -151,7 +149,7 @@ export class Tunnel {
 
   /** The peers may know more than the capture showed. */
   get isBehind(): boolean {
-    return this.isAdopted || this.pausedUs > 0 || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
+    return this.isAdopted || this.wasUnseen || this.channels[INITIATOR].gaps > 0 || this.channels[RESPONDER].gaps > 0
   }
 
   /** The ids of what it is part of, outermost first, and its own. */

@@ -206,6 +206,19 @@ export class EspKeys {
     return Object.assign(Object.create(EspKeys.prototype), keys)
   }
 
+  /** Whether both open the same packets; not how far their numbers have come. */
+  isSame(other: EspKeys): boolean {
+    return (
+      this.encryption === other.encryption &&
+      this.integrity === other.integrity &&
+      this.icvLength === other.icvLength &&
+      this.isExtended === other.isExtended &&
+      this.encryptionKey.equals(other.encryptionKey) &&
+      this.salt.equals(other.salt) &&
+      this.integrityKey.equals(other.integrityKey)
+    )
+  }
+
   /** Whether opening a packet proves that the keys are right. */
   get isAuthenticated(): boolean {
     if (ENCRYPTIONS[this.encryption].icvLengths.length > 0) return true

@@ -85,6 +85,17 @@ test('flows that end with their carrier: the youngest first', () => {
   expect(lines).toEqual(['9 -', '7 -', '5 -', '4 -', '1 -'])
 })
 
+test('the names of a carrier are kept until all that ended with it was told, and no longer', () => {
+  const tell = (position: number) =>
+    merged((outbox, [one], at) => {
+      at(20)
+      outbox.forgotten(8)
+      closed(one, position, CARRIER_CLOSED, flow(1, 1), 10)
+    })
+  expect(tell(20)).toEqual(['1 -'])
+  expect(() => tell(21)).toThrow('a flow of a carrier without names: 8')
+})
+
 test('flows that end in one second: as they fell silent, and of those the oldest first', () => {
   const lines = merged((_, [one, two]) => {
     closed(one, 20, EXPIRE, flow(1, 50), 100)

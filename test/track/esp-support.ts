@@ -1,7 +1,7 @@
 /** Two hosts whose every packet of ESP a test writes out, and an IKE that says what the test wants. */
 import { Defragmenter } from '../../src/dissect/defragment.ts'
 import { Dissector } from '../../src/dissect/dissector.ts'
-import { EspKeyring } from '../../src/dissect/esp-keyring.ts'
+import { type EspKeyEntry, EspKeyring } from '../../src/dissect/esp-keyring.ts'
 import { Frame } from '../../src/dissect/frame.ts'
 import type { RaisedEvent } from '../../src/events/catalogue.ts'
 import { Anomalies } from '../../src/track/anomalies.ts'
@@ -49,6 +49,7 @@ export class EspRun implements IkeLookup {
   timeUs = START_US
   parent: IkeParent | null = null
   readonly #dissector: Dissector
+  readonly #keyring: EspKeyring
   readonly #sequences = new Map<number, number>()
   #ended: (uid: string, timeUs: number, ending: IkeEnding) => void = () => {}
 
@@ -72,15 +73,9 @@ export class EspRun implements IkeLookup {
       () => {},
     )
     const flows = new CarrierFlows(carriers, flowSink)
-    const entries = keys.map((one) => ({
-      source: null,
-      destination: null,
-      spi: 0,
-      spiMask: 0,
-      keys: new EspKeys(one),
-    }))
+    this.#keyring = new EspKeyring(keys.map(entryOf))
     this.#dissector = new Dissector(new Defragmenter({ datagramsMax: 8, piecesMax: 8, timeoutSeconds: 30 }, () => {}))
-    this.tracker = new EspTracker(emit, anomalies, flows, carriers, this, new EspKeyring(entries), {
+    this.tracker = new EspTracker(emit, anomalies, flows, carriers, this, this.#keyring, {
       ...LIMITS,
       ...limits,
     })
@@ -97,6 +92,23 @@ export class EspRun implements IkeLookup {
   /** An IKE SA that its own lookup tells of. */
   endIke(uid: string, ending: IkeEnding = 'deleted', timeUs = this.timeUs): this {
     this.#ended(uid, timeUs, ending)
+    return this
+  }
+
+  /** Other keys are supplied from now on. */
+  change(...keys: readonly EspKeyMaterial[]): this {
+    this.#keyring.replace(keys.map(entryOf))
+    this.tracker.keysChanged()
+    return this
+  }
+
+  /** What the tracker of another run knows. */
+  resume({ tracker, timeUs }: EspRun): this {
+    const saved = [...tracker.save()]
+    const pairs = saved.flatMap((entry) => ('pair' in entry ? [entry.pair] : []))
+    const associations = saved.flatMap((entry) => ('association' in entry ? [entry.association] : []))
+    this.timeUs = timeUs
+    this.tracker.restore(pairs, associations, { savedUs: timeUs, nowUs: timeUs })
     return this
   }
 
@@ -180,4 +192,9 @@ export function parentSa(uid: string, change: Partial<IkeParent> = {}): IkeParen
 /** AH with an SPI, and what it protects. */
 export function ah(nextHeader: number, spi: number, sequence: number, payload: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(nextHeader, 4, 0, 0), be32(spi), be32(sequence), new Uint8Array(12), payload)
+}
+
+/** For any association. */
+function entryOf(keys: EspKeyMaterial): EspKeyEntry {
+  return { source: null, destination: null, spi: 0, spiMask: 0, keys: new EspKeys(keys) }
 }

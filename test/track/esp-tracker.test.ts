@@ -413,6 +413,52 @@ describe('content', () => {
     expect(run.told('esp.association.read')[0].fields['esp.suite']).toBe('AES-GCM-128-16')
   })
 
+  describe('after a change of the keys', () => {
+    const OTHER = material('AES-CBC', 'HMAC-SHA1-96', { first: 7 })
+    const closed = (run: EspRun) => run.finish().told('esp.association.closed')[0].fields
+
+    test('goes on with those that fit, as far as its numbers have come', () => {
+      const extended = { ...material('AES-GCM'), isExtended: true }
+      const run = new EspRun({}, [{ ...extended, sequenceHigh: 40 }])
+      const packet = { keys: extended, sequenceHigh: 40 }
+      run.up(UP, packet).up(UP, packet)
+      // Exported once more, with the numbers of a new association.
+      run.change(OTHER, extended).up(UP, packet)
+      expect(run.told('esp.association.read')).toHaveLength(1)
+      expect(closed(run)).toMatchObject({ 'esp.packets.opened': 3, 'esp.packets.corrupt': undefined })
+    })
+
+    test('is opened with the new ones where the ends have changed theirs', () => {
+      const run = talking(new EspRun({}, [SEALED])).change(OTHER)
+      for (let i = 0; i < 3; i++) run.up(UP, { keys: OTHER })
+      expect(run.told('protocol.anomaly')).toEqual([])
+      expect(closed(run)['esp.packets.opened']).toBe(5)
+    })
+
+    test('says that the new ones fit nothing, and is followed all the same', () => {
+      const run = talking(new EspRun({}, [SEALED])).change(OTHER)
+      for (let i = 0; i < 20; i++) run.up(UP)
+      const [{ fields }] = run.told('esp.keys.refused')
+      expect(fields).toMatchObject({ 'esp.readable': undefined, 'esp.suite': undefined })
+      expect(run.told('esp.keys.refused')).toHaveLength(1)
+      expect(closed(run)).toMatchObject({ 'esp.packets.opened': 2, 'esp.sequence.highest': 22 })
+    })
+
+    test('is not read any more where they are taken away', () => {
+      const run = talking(new EspRun({}, [SEALED])).change()
+      for (let i = 0; i < 20; i++) run.up(UP)
+      expect(run.told('protocol.anomaly')).toEqual([])
+      expect(closed(run)).toMatchObject({ 'esp.packets.opened': 2, 'esp.sequence.highest': 22 })
+    })
+
+    test('says so if it was taken up by a sensor that has other keys', () => {
+      const run = new EspRun({}, [OTHER]).resume(talking(new EspRun({}, [SEALED])))
+      for (let i = 3; i < 23; i++) run.up(UP, { sequence: i })
+      expect(run.told('esp.keys.refused')).toHaveLength(1)
+      expect(closed(run)).toMatchObject({ 'esp.packets.opened': 2, 'esp.sequence.highest': 22 })
+    })
+  })
+
   test('extended sequence numbers that keys give away are told', () => {
     const keys = material('AES-GCM')
     const run = new EspRun({}, [keys]).up(UP, { keys, sequenceHigh: 0 }).up(UP, { keys, sequenceHigh: 0 })

@@ -40,14 +40,14 @@ describe('in version 1', () => {
     const liveness = new Liveness()
     liveness.message1(0, 1, 92, 7 * SECOND)
     liveness.message1(0, 2, 108, 7 * SECOND + 5000)
-    expect(liveness.deletion(1, SUITE, 7 * SECOND + 5000, false)).toEqual({ role: 0, dueUs: 7 * SECOND + 5000 })
+    expect(liveness.deletion(1, SUITE, 7 * SECOND + 5000, false)).toEqual({ role: 0, afterUs: 0 })
   })
 
   test('a lone notice of its length is believed after a minute, at once if a newer SA is there, not if it was no last word', () => {
     const liveness = new Liveness()
     liveness.message1(1, 1, 108, 50 * SECOND)
-    expect(liveness.deletion(1, SUITE, 50 * SECOND, false)).toEqual({ role: 1, dueUs: 110 * SECOND })
-    expect(liveness.deletion(1, SUITE, 50 * SECOND, true)).toEqual({ role: 1, dueUs: 50 * SECOND })
+    expect(liveness.deletion(1, SUITE, 50 * SECOND, false)).toEqual({ role: 1, afterUs: 60 * SECOND })
+    expect(liveness.deletion(1, SUITE, 50 * SECOND, true)).toEqual({ role: 1, afterUs: 0 })
     expect(liveness.deletion(1, SUITE, 90 * SECOND, true)).toBeNull()
     expect(liveness.deletion(1, undefined, 50 * SECOND, true)).toBeNull()
   })
@@ -55,7 +55,7 @@ describe('in version 1', () => {
   test('a notice that is as long as the delete of a child is no sure one', () => {
     const liveness = new Liveness()
     liveness.message1(1, 1, 92, 50 * SECOND)
-    expect(liveness.deletion(1, SUITE, 50 * SECOND, true)).toEqual({ role: 1, dueUs: 110 * SECOND })
+    expect(liveness.deletion(1, SUITE, 50 * SECOND, true)).toEqual({ role: 1, afterUs: 60 * SECOND })
   })
 
   test('a notice of another length is no delete', () => {
@@ -95,12 +95,12 @@ describe('in version 2', () => {
     sure.request2(0, 2, 65, 20 * SECOND)
     expect(sure.deletion(2, STREAM, 20 * SECOND, false)).toBeNull()
     sure.response2(1, 2, 57, STREAM)
-    expect(sure.deletion(2, STREAM, 20 * SECOND, false)).toEqual({ role: 0, dueUs: 20 * SECOND })
+    expect(sure.deletion(2, STREAM, 20 * SECOND, false)).toEqual({ role: 0, afterUs: 0 })
     const unsure = new Liveness()
     unsure.request2(0, 2, 80, 20 * SECOND)
     unsure.response2(1, 2, 80, BLOCKS)
-    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, false)).toEqual({ role: 0, dueUs: 620 * SECOND })
-    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, true)).toEqual({ role: 0, dueUs: 80 * SECOND })
+    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, false)).toEqual({ role: 0, afterUs: 600 * SECOND })
+    expect(unsure.deletion(2, BLOCKS, 20 * SECOND, true)).toEqual({ role: 0, afterUs: 60 * SECOND })
   })
 })
 
@@ -108,8 +108,8 @@ test('of a cipher without blocks, but padded to eight octets, a delete is not su
   const liveness = new Liveness()
   liveness.request2(0, 3, 72, 20 * SECOND)
   liveness.response2(1, 3, 64, STREAM)
-  expect(liveness.deletion(2, STREAM, 20 * SECOND, false)).toEqual({ role: 0, dueUs: 620 * SECOND })
-  expect(liveness.deletion(2, STREAM, 20 * SECOND, true)).toEqual({ role: 0, dueUs: 80 * SECOND })
+  expect(liveness.deletion(2, STREAM, 20 * SECOND, false)).toEqual({ role: 0, afterUs: 600 * SECOND })
+  expect(liveness.deletion(2, STREAM, 20 * SECOND, true)).toEqual({ role: 0, afterUs: 60 * SECOND })
   const other = new Liveness()
   other.request2(0, 3, 120, 20 * SECOND)
   other.response2(1, 3, 64, STREAM)

@@ -130,6 +130,17 @@ describe.each([
   })
 })
 
+test('calls that find no room in a connection that does are counted', () => {
+  const run = new TestSensor(OPTIONS)
+  for (const { bytes, timeUs } of calls()) run.see(bytes, timeUs)
+  const entries = saved(run).filter(({ kind }) => kind === 'pptp.connection/1')
+  const known = entries.reduce((sum, { saved: connection }) => sum + (connection as { calls: [] }).calls.length, 0)
+  expect(known).toBeGreaterThan(0)
+  const pause = { savedUs: run.sensor.nowUs, nowUs: run.sensor.nowUs }
+  const small = new TestSensor({ track: { pptpCallsMax: 0 } }).sensor.trackers.restore(entries, pause)
+  expect(small).toMatchObject({ restored: entries.length, leftOut: known, problems: [] })
+})
+
 const uidOf = (event: EventDocument) => event['pppoe.session.uid'] ?? event['pptp.connection.uid'] ?? ''
 
 /** What is open at the end of the events. */

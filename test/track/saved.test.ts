@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
 import type { SavedEntry } from '../../src/track/saved.ts'
 import { Random } from '../support/random.ts'
-import { cutOff, inFull, packetsOf, saved } from '../support/restart.ts'
+import { cutOff, inFull, type Packet, packetsOf, saved } from '../support/restart.ts'
 import type { SimulationOptions } from '../support/scenario.ts'
 import { named, TestSensor } from '../support/sensor.ts'
 import { simulate } from '../support/traffic.ts'
@@ -173,6 +173,59 @@ test.each([
     expect(problems).toEqual([`${kind}: ${field} is missing`])
     expect(restored).toBeGreaterThan(1)
   }
+})
+
+describe('a value in an entry that is not what it must be', () => {
+  /** Every value of an entry, but for those that refer to another one, replaced by one of another kind. */
+  function* wrong(value: unknown): Generator<unknown> {
+    if (typeof value !== 'object' || value === null) return
+    for (const [key, inner] of Object.entries(value)) {
+      const put = (other: unknown) =>
+        Array.isArray(value) ? value.map((each, at) => (String(at) === key ? other : each)) : { ...value, [key]: other }
+      yield put(typeof inner === 'object' ? 'not this' : { not: 'this' })
+      for (const other of wrong(inner)) yield put(other)
+    }
+  }
+
+  test.each([
+    ['l2tp', async () => simulate({ clients: 1, seed: 2, tunnelSecret: 'shared' }).packets],
+    ['l2tpv3', async () => translated(simulate({ clients: 1, seed: 2 }).packets, {})],
+    ['esp.pair', async () => packetsOf(new URL('../../pcaps/ipsec-espnull.pcap', import.meta.url))],
+    ['esp.association', async () => packetsOf(new URL('../../pcaps/ipsec-espnull.pcap', import.meta.url))],
+  ] as const)('%s: is named, and nothing of the entry is taken up', async (kind, packets) => {
+    const run = new TestSensor({ capture: { duplicateWindowMs: 0 }, secrets: ['shared'] })
+    const all = await packets()
+    for (const { bytes, timeUs } of all.slice(0, all.length * 0.7)) run.see(bytes, timeUs)
+    const entry = saved(run).find((each) => each.kind === kind)
+    expect(entry).toBeDefined()
+    const pause = { savedUs: run.sensor.nowUs, nowUs: run.sensor.nowUs }
+    for (const value of wrong(entry?.['saved'])) {
+      const { sensor } = new TestSensor()
+      const { problems, restored } = sensor.trackers.restore([{ kind, saved: value }], pause)
+      expect(problems, JSON.stringify(value)).toEqual([
+        expect.stringMatching(`^${kind}: (\\w+ is not what it must be|\\w+ is missing|it is no record)$`),
+      ])
+      expect(restored).toBe(0)
+      expect([sensor.trackers.tunnels.size, sensor.trackers.v3.tunnels.size, sensor.trackers.esp.size]).toEqual([
+        0, 0, 0,
+      ])
+    }
+  })
+})
+
+test.each([
+  ['L2TPv2', (packets: readonly Packet[]) => packets],
+  ['L2TPv3', (packets: readonly Packet[]) => translated(packets, {})],
+] as const)('%s: sessions that find no room in a tunnel that does are counted', (_, translate) => {
+  const packets = translate(simulate({ clients: 3, seed: 2, sessionsPerTunnel: 2, spreadUs: 1 }).packets)
+  const run = new TestSensor({ capture: { duplicateWindowMs: 0 } })
+  for (const { bytes, timeUs } of packets.slice(0, packets.length / 2)) run.see(bytes, timeUs)
+  const entries = saved(run).filter(({ kind }) => kind.startsWith('l2tp'))
+  const sessions = entries.reduce((sum, { saved: tunnel }) => sum + (tunnel as { sessions: [] }).sessions.length, 0)
+  expect(sessions).toBeGreaterThan(3)
+  const pause = { savedUs: run.sensor.nowUs, nowUs: run.sensor.nowUs }
+  const small = new TestSensor({ track: { sessionsMax: 2 } }).sensor.trackers.restore(entries, pause)
+  expect(small).toMatchObject({ restored: entries.length, leftOut: sessions - 2, problems: [] })
 })
 
 test('no secret is written down', () => {

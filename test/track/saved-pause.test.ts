@@ -1,0 +1,93 @@
+/** Time in which nobody looked is no silence: what is told of how things end is what one sensor tells of the packets without the pause. */
+import { describe, expect, test } from 'vitest'
+import type { EventDocument } from '../../src/events/fields.ts'
+import { cutOff, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
+import { TestSensor } from '../support/sensor.ts'
+import { simulate } from '../support/traffic.ts'
+import { translated } from '../support/translate-l2tpv3.ts'
+
+const OPTIONS = { capture: { duplicateWindowMs: 0 } }
+const TOLD = /^(l2tp\.(tunnel|session)|ike\.exchange|esp\.(tunnel|association)|pptp\.(connection|call))\./
+const HOUR_US = 3_600_000_000
+
+/** What follows from the time is not among them, as ids do. */
+const NAMES = [
+  'event.action',
+  'source.ip',
+  'destination.ip',
+  'l2tp.session.initiator_id',
+  'esp.spi',
+  'event.reason',
+] as const
+
+/** What happened to what. */
+const fates = (events: readonly EventDocument[]) =>
+  events
+    .filter(({ 'event.action': action }) => TOLD.test(action))
+    .map((event) => NAMES.map((field) => event[field] ?? '').join(' '))
+    .sort()
+
+function compare(packets: readonly Packet[]): void {
+  const whole = fates(wholeOf(packets, OPTIONS))
+  expect(whole.length).toBeGreaterThan(2)
+  for (let at = 1; at < packets.length; at += 1 + Math.floor(packets.length / 80)) {
+    const { first, second } = cutOff(packets, at, OPTIONS, 0, 2 * HOUR_US)
+    expect(fates([...first, ...second]), `cut at ${at}`).toEqual(whole)
+  }
+}
+
+/** A sensor is started again, and once more before anything passes. */
+function cutTwice(packets: readonly Packet[], at: number, silentUs: number): EventDocument[] {
+  const first = new TestSensor(OPTIONS)
+  for (const { bytes, timeUs } of packets.slice(0, at)) first.see(bytes, timeUs)
+  const savedUs = first.sensor.nowUs
+  const resume = (before: TestSensor, timeUs: number) => {
+    const after = new TestSensor(OPTIONS)
+    const { leftOut, problems } = after.sensor.restore(saved(before), { savedUs: timeUs, nowUs: timeUs + silentUs })
+    expect([leftOut, problems]).toEqual([0, []])
+    return after
+  }
+  const third = resume(resume(first, savedUs), savedUs + silentUs)
+  for (const { bytes, timeUs } of packets.slice(at)) third.see(bytes, timeUs + 2 * silentUs)
+  return [...first.events, ...third.finish()]
+}
+
+test.each([
+  ['L2TP', async () => simulate({ clients: 2, seed: 4, sessionsPerTunnel: 2, flowsPerSession: 1 }).packets],
+  ['IPsec', async () => packetsOf(new URL('../../pcaps/ipsec-espnull.pcap', import.meta.url))],
+] as const)('%s: nor is the time of several pauses, one after the other', async (_, packetsNow) => {
+  const packets = await packetsNow()
+  const whole = fates(wholeOf(packets, OPTIONS))
+  for (let at = 1; at < packets.length; at += 1 + Math.floor(packets.length / 40))
+    expect(fates(cutTwice(packets, at, 5 * HOUR_US)), `cut at ${at}`).toEqual(whole)
+})
+
+describe('after a pause in which nothing passed', () => {
+  const calls = simulate({ clients: 2, seed: 4, sessionsPerTunnel: 2, flowsPerSession: 1 }).packets
+  test('L2TP', () => compare(calls))
+  test('L2TPv3', () => compare(translated(calls, {})))
+  test.each([
+    'ipsec-ikev2.pcap',
+    'ipsec-psk-main.pcap',
+    'ipsec-espnull.pcap',
+    'l2tp-flood-real.pcap',
+    'l2tp-scan.pcap',
+    'pptp.pcap',
+  ])('%s', async (name) => compare(await packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))))
+})
+
+test('a pause that is damaged is refused by name', () => {
+  const pause = { savedUs: 9, nowUs: 10 }
+  const entries = [{ savedUs: 2 }, { savedUs: 'x', nowUs: 3 }, { savedUs: 3, nowUs: 2 }, null, { savedUs: 1, nowUs: 2 }]
+  const { problems, restored } = new TestSensor().sensor.trackers.restore(
+    entries.map((value) => ({ kind: 'pause/1', saved: value })),
+    pause,
+  )
+  expect(restored).toBe(1)
+  expect(problems).toEqual([
+    'pause/1: nowUs is missing',
+    'pause/1: savedUs is not what it must be',
+    'pause/1: it ends before it begins',
+    'pause/1: it is no record',
+  ])
+})
