@@ -282,6 +282,7 @@ export class Sensor implements WatchedSensor {
     counts.packets++
     counts.bytes += frame.end - frame.start
     this.bus.origin = frame
+    if (this.recorder === null && this.#carry()) return
     if (this.recorder !== null) frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
@@ -292,6 +293,28 @@ export class Sensor implements WatchedSensor {
     if (frame.link.pppoeAt !== -1 && verdict !== 'pppoe') this.trackers.pppoe.count(frame)
     this.#follow(verdict)
     this.recorder?.record(frame, verdict, this.trackers)
+  }
+
+  /**
+   * What nearly all packets are: data of an open session, from its peer. False for all others, of which nothing was followed yet; and
+   * what is recorded is to be dissected.
+   */
+  #carry(): boolean {
+    const { frame, counts } = this
+    const { tunnels, sessions } = this.trackers
+    if (!this.#dissector.isPlainData(frame)) return false
+    const tunnel = tunnels.findPlain(frame.plain)
+    if (tunnel === -1) return false
+    const session = sessions.findOpen(tunnel, frame.plain.sessionId)
+    if (session === -1) return false
+    if (this.#duplicates.isDuplicateData(frame.plain, frame)) {
+      counts.duplicates++
+      return true
+    }
+    counts.l2tp++
+    tunnels.countPlain(frame, tunnel)
+    sessions.carryPlain(frame, tunnel, session)
+    return true
   }
 
   /** Gives the packet to whoever follows its protocol; what IPsec carried comes here again, as a packet of its own. */

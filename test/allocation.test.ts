@@ -134,8 +134,12 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]
 }
 
-test('the packet path allocates nothing', () => {
+test.each([
+  ['the packet path allocates nothing', null],
+  ['nor does it where every packet is dissected layer by layer, because it is recorded', { record() {} }],
+])('%s', (_, recorder) => {
   const load = new Load()
+  load.sensor.recorder = recorder
   load.run(200_000)
   const { counts } = load.sensor
   const seen = counts.l2tp

@@ -29,8 +29,21 @@ export class Endpoints {
 
   /** The id of a known endpoint, or -1. `length` is 4 or 16. */
   find(bytes: Uint8Array, at: number, length: number, port: number): number {
+    if (length === 4) return this.findIpv4(i32(bytes, at), port)
     this.#readKey(bytes, at, length, port)
     return this.#index[this.#slot()]
+  }
+
+  /** The same of an IPv4 address, as a signed number. */
+  findIpv4(address: number, port: number): number {
+    const words = this.#words
+    const index = this.#index
+    const mask = index.length - 1
+    for (let slot = mixPair(address, port) & mask; ; slot = (slot + 1) & mask) {
+      const id = index[slot]
+      // The port of an IPv6 endpoint is another number.
+      if (id === EMPTY || (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port)) return id
+    }
   }
 
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */

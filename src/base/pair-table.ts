@@ -22,7 +22,15 @@ export class PairTable {
 
   /** The value, or -1. */
   find(a: number, b: number): number {
-    return this.#slots[this.#slotOf(a | 0, b | 0) * SLOT + VALUE]
+    const slots = this.#slots
+    const mask = this.#mask
+    const first = a | 0
+    const second = b | 0
+    for (let slot = mixPair(first, second) & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * SLOT
+      const value = slots[at + VALUE]
+      if (value === EMPTY || (slots[at] === first && slots[at + 1] === second)) return value
+    }
   }
 
   /** Inserts or replaces; false if the table is full and the pair is not in it. */

@@ -19,6 +19,7 @@ import { PPP } from '../wire/ppp.ts'
 import { PPTP_PORT } from '../wire/pptp.ts'
 import type { Defragmenter } from './defragment.ts'
 import type { Frame } from './frame.ts'
+import { RecentViews } from './recent-views.ts'
 
 /**
  * `foreign`: whole, and none of our protocols. `fragment`: held back until the datagram is complete. `flawed`: see
@@ -64,6 +65,7 @@ export class Dissector {
   readonly #ikeTcpPorts = new Uint8Array(65536)
   /** By address and port: those on which connections began with the prefix, beside port 4500. */
   readonly #ikeServers = new PairTable(IKE_SERVERS_MAX)
+  readonly #views = new RecentViews()
 
   constructor(defragmenter: Defragmenter, l2tpPorts: readonly number[] = [L2TP_PORT]) {
     this.#defragmenter = defragmenter
@@ -79,6 +81,11 @@ export class Dissector {
     if (port === IKE_PORT || port === NATT_PORT || this.#l2tpPorts[port] !== 0) return
     this.#l2tpPorts[port] = LEARNED
     this.learned.udp.push(port)
+  }
+
+  /** Whether the frame holds a data message as nearly all are, now in `frame.plain` and `frame.inner`. `dissect` calls it 'l2tp', too. */
+  isPlainData(frame: Frame): boolean {
+    return frame.plain.read(frame, this.#views.of(frame.bytes), this.#l2tpPorts, CONFIGURED)
   }
 
   dissect(frame: Frame): Verdict {

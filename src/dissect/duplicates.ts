@@ -11,6 +11,7 @@ import { hashWindow, mix32 } from '../base/hash.ts'
 import type { IpView } from '../wire/ip.ts'
 import type { LinkView } from '../wire/link.ts'
 import { PPPOE_HEADER_LENGTH, type PppoeView } from '../wire/pppoe.ts'
+import { PLAIN_IP_HEADER_LENGTH, type PlainDataView } from './plain-data.ts'
 import { RecentViews } from './recent-views.ts'
 
 /** A capture on many hops brings its copies within a few packets; 32 kB stay in the processor's nearest cache. */
@@ -36,17 +37,39 @@ export class Duplicates {
   isDuplicate(ip: IpView, frame: { readonly timeUs: number }): boolean {
     // Without a header that could be read there is nothing to tell a copy by.
     if (this.#windowUs === 0 || ip.addressLength === 0) return false
-    const { payloadStart, payloadEnd } = ip
+    const { payloadStart } = ip
     const view = this.#views.of(ip.bytes)
-    const end = payloadEnd - payloadStart > DIGESTED_BYTES ? payloadStart + DIGESTED_BYTES : payloadEnd
     let low = ip.id ^ (ip.wireEnd - payloadStart)
-    let high = ip.fragmentOffset
     const addressesEnd = ip.sourceAt + ip.addressLength * 2
-    for (let at = ip.sourceAt; at < addressesEnd; at += 4) low = Math.imul(low ^ view.getInt32(at), 0x9e3779b1)
+    for (let at = ip.sourceAt; at < addressesEnd; at += 4) low = mixAddress(low, view.getInt32(at))
+    return this.#isSame(view, payloadStart, ip.payloadEnd, low, ip.fragmentOffset, frame)
+  }
+
+  /** The same of a plain data message: with the same digest, since only one of two copies may have been taken for one. */
+  isDuplicateData(plain: PlainDataView, frame: { readonly timeUs: number }): boolean {
+    if (this.#windowUs === 0) return false
+    const { view, ipAt, ipLength } = plain
+    const identity = view.getUint16(ipAt + 4) ^ (ipLength - PLAIN_IP_HEADER_LENGTH)
+    const low = mixAddress(mixAddress(identity, plain.source), plain.receiver)
+    return this.#isSame(view, ipAt + PLAIN_IP_HEADER_LENGTH, ipAt + ipLength, low, 0, frame)
+  }
+
+  /** `headLow` and `headHigh` are the digest of the IP header. */
+  #isSame(
+    view: DataView,
+    payloadStart: number,
+    payloadEnd: number,
+    headLow: number,
+    headHigh: number,
+    frame: { readonly timeUs: number },
+  ): boolean {
+    const end = payloadEnd - payloadStart > DIGESTED_BYTES ? payloadStart + DIGESTED_BYTES : payloadEnd
+    let low = headLow
+    let high = headHigh
     let at = payloadStart
     for (; at + 8 <= end; at += 8) {
-      low = Math.imul(low ^ view.getInt32(at), 0x85ebca6b)
-      high = Math.imul(high ^ view.getInt32(at + 4), 0xc2b2ae35) ^ (low >>> 15)
+      low = Math.imul(low ^ view.getInt32(at, true), 0x85ebca6b)
+      high = Math.imul(high ^ view.getInt32(at + 4, true), 0xc2b2ae35) ^ (low >>> 15)
     }
     for (; at + 2 <= end; at += 2) low = Math.imul(low ^ view.getUint16(at), 0x85ebca6b)
     if (at < end) high ^= view.getUint8(at)
@@ -77,4 +100,8 @@ export class Duplicates {
     slots[slot + 1] = high
     return isSame
   }
+}
+
+function mixAddress(digest: number, word: number): number {
+  return Math.imul(digest ^ word, 0x9e3779b1)
 }

@@ -13,6 +13,7 @@ import { PppView } from '../wire/ppp.ts'
 import { PppoeView } from '../wire/pppoe.ts'
 import { TcpView } from '../wire/tcp.ts'
 import { UdpView } from '../wire/udp.ts'
+import { PlainDataView } from './plain-data.ts'
 import { Trail } from './trail.ts'
 
 /** IPsec around a packet, as whoever is inside sees it: the same object for all packets of one pair of associations. */
@@ -74,6 +75,9 @@ export class Frame {
   /** An IP packet inside a tunnel whose header was read: in PPP, or taken out of another packet. */
   hasInner = false
   readonly inner = new IpView()
+
+  /** All of a plain data message but what PPP carries: only where the dissector was not asked, and the views above say nothing. */
+  readonly plain = new PlainDataView()
 
   // What the trackers fill in.
   readonly trail = new Trail()

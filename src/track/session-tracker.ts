@@ -175,6 +175,21 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       flows.observe(frame, keyOf(this.#number, index), sender)
   }
 
+  /** The session of a plain data message, if it is open; else -1. `found` is the tunnel as before. */
+  findOpen(found: number, sessionId: number): number {
+    const index = this.#byReceiver.find(found, sessionId)
+    return index === NO_SESSION || this.#meter.mark(index, 0) !== ESTABLISHED ? NO_SESSION : index
+  }
+
+  /** A plain data message of an open session, from the peer. */
+  carryPlain(frame: Frame, found: number, index: number): void {
+    const { ipLength, hasSequence, ns } = frame.plain
+    const sender = (1 - (found & 1)) as Role
+    this.#meter.count(index, sender, ipLength, frame)
+    if (hasSequence) this.#observeSequence(index, index * 2 + sender, ns)
+    this.#inside.flows.observe(frame, keyOf(this.#number, index), sender)
+  }
+
   // --- data whose header another tracker reads
 
   /** Whether data may belong to the session: it is open, or from what the capture shows may be. */

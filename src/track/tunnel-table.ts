@@ -39,6 +39,12 @@ export class TunnelTable {
     return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
   }
 
+  /** The same of a receiver of IPv4, its address as a signed number. */
+  findIpv4(address: number, port: number, tunnelId: number): number {
+    const receiver = this.endpoints.findIpv4(address, port)
+    return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
+  }
+
   /** The same at the sender of the frame. */
   findAtSender(frame: Frame, tunnelId: number): number {
     const sender = this.senderOf(frame)

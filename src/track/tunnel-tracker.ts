@@ -11,6 +11,7 @@ import type { Endpoints } from '../base/endpoints.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
+import type { PlainDataView } from '../dissect/plain-data.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
@@ -165,6 +166,16 @@ export class TunnelTracker {
     frame.trail.tunnel = found >> 1
     this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
+  }
+
+  /** The same for a plain data message, not counted yet. -1 also if its source is not known to be the peer. */
+  findPlain({ source, receiver, receiverPort, tunnelId }: PlainDataView): number {
+    const found = this.#table.findIpv4(receiver, receiverPort, tunnelId)
+    return found === -1 || this.#meter.mark(found >> 1, 1 - (found & 1)) !== source ? -1 : found
+  }
+
+  countPlain(frame: Frame, found: number): void {
+    this.#meter.count(found >> 1, 1 - (found & 1), frame.plain.ipLength, frame)
   }
 
   /** The same for a control message of any dialect. */
