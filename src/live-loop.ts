@@ -10,6 +10,7 @@ import type { LiveCounters, LiveSource } from './capture/live.ts'
 import { copyPacket, type Packet } from './capture/packet.ts'
 import { SECOND_US } from './base/time.ts'
 import { Frame } from './dissect/frame.ts'
+import { Lookahead } from './lookahead.ts'
 import type { Sensor } from './sensor.ts'
 
 export interface LiveHooks {
@@ -85,7 +86,7 @@ export class LiveLoop {
       const of = interfaces.get(source.name) ?? new Interface(source.name)
       interfaces.set(source.name, of)
       of.sources.push(source)
-      return new Lane(source, of, sources.length === 1 ? sensor.frame : new Frame())
+      return new Lane(source, of, new Lookahead(sensor.trackers), sources.length === 1 ? sensor.frame : new Frame())
     })
     this.#interfaces = [...interfaces.values()]
     this.#horizonMs = Math.max(0, ...sources.map(({ latencyMs }) => latencyMs))
@@ -181,8 +182,8 @@ export class LiveLoop {
   #fetch(): boolean {
     const { frame } = this.#sensor
     if (this.#lanes.length === 1) {
-      const { source } = this.#lanes[0]
-      if (!source.next(frame)) return false
+      const { source, ahead } = this.#lanes[0]
+      if (!ahead.next(source, frame)) return false
       frame.capture = source.name
     } else {
       const lane = this.#earliest()
@@ -201,7 +202,7 @@ export class LiveLoop {
     let first: Lane | null = null
     let isAnyEmpty = false
     for (const lane of this.#lanes) {
-      if (!lane.isFull) lane.isFull = lane.source.next(lane.packet)
+      if (!lane.isFull) lane.isFull = lane.ahead.next(lane.source, lane.packet)
       if (!lane.isFull) isAnyEmpty = true
       else if (first === null || isBefore(lane.packet, first.packet)) first = lane
     }
@@ -326,6 +327,7 @@ class Interface {
 class Lane {
   readonly source: LiveSource
   readonly of: Interface
+  readonly ahead: Lookahead
   readonly packet: Packet
   /** Whether the packet waits for its turn. */
   isFull = false
@@ -338,9 +340,10 @@ class Lane {
     freezes: 0,
   }
 
-  constructor(source: LiveSource, of: Interface, packet: Packet) {
+  constructor(source: LiveSource, of: Interface, ahead: Lookahead, packet: Packet) {
     this.source = source
     this.of = of
+    this.ahead = ahead
     this.packet = packet
   }
 }

@@ -19,6 +19,7 @@ import { type EspKeyEntry, EspKeyring } from './dissect/esp-keyring.ts'
 import { Frame } from './dissect/frame.ts'
 import { EventBus } from './events/bus.ts'
 import type { Emit } from './events/catalogue.ts'
+import { Lookahead } from './lookahead.ts'
 import { emptyCounts, type PathCounts } from './path-counts.ts'
 import { trackLimits } from './track-limits.ts'
 import type { FlowSink } from './track/carrier-flows.ts'
@@ -220,8 +221,9 @@ export class Sensor implements WatchedSensor {
    */
   async run(source: MergedSource, pause: () => unknown): Promise<void> {
     const { frame } = this
+    const ahead = new Lookahead(this.trackers)
     while (await source.fill()) {
-      while (source.next(frame)) {
+      while (ahead.next(source, frame)) {
         frame.capture = source.current.name
         this.observe()
       }

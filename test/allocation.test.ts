@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
+import type { Upcoming } from '../src/base/upcoming.ts'
+import { emptyPacket } from '../src/capture/packet.ts'
+import { Lookahead } from '../src/lookahead.ts'
 import { Sensor } from '../src/sensor.ts'
 import { LINKTYPE } from '../src/wire/link.ts'
 import { allocatedBy, Tape } from './support/allocation.ts'
@@ -11,6 +14,8 @@ const SESSIONS = 10
 const DISTINCT = 50_000
 const MEASURED = 1_000_000
 const PORTIONS = 20
+/** In a portion: enough that what a portion takes by itself does not count. */
+const AHEAD_MEASURED = 200_000
 const START_US = 1_700_000_000_000_000
 const LNS = '198.51.100.1'
 
@@ -92,20 +97,24 @@ function data(i: number): Uint8Array {
 class Load {
   readonly sensor: Sensor
   readonly #tape = new Tape()
-  readonly #edges: Int32Array
+  readonly edges: Int32Array
   #packets = 0
 
   constructor() {
     this.sensor = new Sensor(loadConfig(undefined, {}).config, 'test')
     for (let i = 0; i < DISTINCT; i++) this.#tape.add(data(i))
-    this.#edges = this.#tape.edges
+    this.edges = this.#tape.edges
     for (const frame of setUps()) this.#put(frame, 0, frame.length)
+  }
+
+  get bytes(): Uint8Array {
+    return this.#tape.bytes
   }
 
   /** `count` data packets, each 10 µs after the one before and with an identification of its own. */
   run(count: number): void {
     const { bytes } = this.#tape
-    const edges = this.#edges
+    const { edges } = this
     for (let i = 0; i < count; i++) {
       const at = i % DISTINCT
       const start = edges[at]
@@ -151,6 +160,32 @@ test.each([
   expect(load.sensor.trackers.sessions.size).toBe(TUNNELS * SESSIONS)
   expect(load.sensor.trackers.flows.size).toBe(TUNNELS * SESSIONS * 12)
   expect((median(portions) - median(nothing)) / (MEASURED / PORTIONS)).toBeLessThan(0.5)
+})
+
+test('nor does a look ahead at what comes', () => {
+  const load = new Load()
+  load.run(DISTINCT)
+  const ahead = new Lookahead(load.sensor.trackers, 0)
+  const { bytes, edges } = load
+  const source = {
+    at: 0,
+    next(): boolean {
+      this.at = (this.at + 1) % DISTINCT
+      return true
+    },
+    preview(upcoming: Upcoming): void {
+      upcoming.over(bytes, LINKTYPE.ETHERNET)
+      for (let i = this.at; i < DISTINCT && !upcoming.isFull; i++) upcoming.add(edges[i], edges[i + 1])
+    },
+  }
+  const packet = emptyPacket()
+  const run = (count: number) => {
+    for (let i = 0; i < count; i++) ahead.next(source, packet)
+  }
+  run(AHEAD_MEASURED)
+  const portions = Array.from({ length: PORTIONS }, () => allocatedBy(() => run(AHEAD_MEASURED)))
+  const nothing = Array.from({ length: PORTIONS }, () => allocatedBy(() => run(0)))
+  expect((median(portions) - median(nothing)) / AHEAD_MEASURED).toBeLessThan(0.5)
 })
 
 const PE = '192.0.2.99'

@@ -12,6 +12,9 @@ const WORDS = 5 // four of the address (IPv4 as ::ffff:a.b.c.d), one of port and
 const MAPPED = 0x0000ffff
 const IPV6 = 0x10000
 const EMPTY = -1
+const SLOT = 2
+const ID = 1
+const FIRST_SLOTS = 4096
 
 export class Endpoints {
   readonly capacity: number
@@ -20,7 +23,9 @@ export class Endpoints {
   #holders = new Int32Array(1024)
   #free: number[] = []
   #used = 0
-  #index = new Int32Array(4096).fill(EMPTY)
+  /** Of each slot the hash of the endpoint there, which spares a look at the words of most others, and its id. */
+  #index = emptyIndex(FIRST_SLOTS)
+  #mask = FIRST_SLOTS - 1
   readonly #key = new Int32Array(WORDS)
 
   constructor(capacity: number) {
@@ -31,7 +36,32 @@ export class Endpoints {
   find(bytes: Uint8Array, at: number, length: number, port: number): number {
     if (length === 4) return this.findIpv4(i32(bytes, at), port)
     this.#readKey(bytes, at, length, port)
-    return this.#index[this.#slot()]
+    return this.#index[this.#slot(this.#hash()) * SLOT + ID]
+  }
+
+  /** The hash of an IPv4 endpoint, for `guess`. */
+  hashOf(address: number, port: number): number {
+    return mixPair(address, port)
+  }
+
+  /** Reads where `guess` begins to look. The answer says nothing. */
+  touch(hash: number): number {
+    return this.#index[(hash & this.#mask) * SLOT]
+  }
+
+  /** The id of the endpoint with that hash, which is nearly always the right one; -1 if there is none. */
+  guess(hash: number): number {
+    const index = this.#index
+    const mask = this.#mask
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = index[slot * SLOT + ID]
+      if (id === EMPTY || index[slot * SLOT] === hash) return id
+    }
+  }
+
+  /** Reads what `find` compares. The answer says nothing. */
+  touchRecord(id: number): number {
+    return this.#words[id * WORDS]
   }
 
   /** The same of an IPv4 address, as a signed number. */
@@ -49,8 +79,9 @@ export class Endpoints {
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */
   hold(bytes: Uint8Array, at: number, length: number, port: number): number {
     this.#readKey(bytes, at, length, port)
-    const slot = this.#slot()
-    const known = this.#index[slot]
+    const hash = this.#hash()
+    const slot = this.#slot(hash)
+    const known = this.#index[slot * SLOT + ID]
     if (known !== EMPTY) {
       this.#holders[known]++
       return known
@@ -60,9 +91,10 @@ export class Endpoints {
     if ((id + 1) * WORDS > this.#words.length) this.#growRecords()
     this.#words.set(this.#key, id * WORDS)
     this.#holders[id] = 1
-    this.#index[slot] = id
+    this.#index[slot * SLOT] = hash
+    this.#index[slot * SLOT + ID] = id
     this.size++
-    if (this.size * 3 > this.#index.length * 2) this.#growIndex()
+    if (this.size * 3 > (this.#mask + 1) * 2) this.#growIndex()
     return id
   }
 
@@ -74,7 +106,7 @@ export class Endpoints {
   release(id: number): void {
     if (id === -1 || --this.#holders[id] > 0) return
     this.#load(id)
-    this.#unlink(this.#slot())
+    this.#unlink(this.#slot(this.#hash()))
     this.#free.push(id)
     this.size--
   }
@@ -140,16 +172,21 @@ export class Endpoints {
     for (let i = 0; i < WORDS; i++) this.#key[i] = this.#words[id * WORDS + i]
   }
 
-  /** The slot of the key, or the empty one where it would go. */
-  #slot(): number {
+  #hash(): number {
+    const key = this.#key
+    return hashKey(key[0], key[1], key[2], key[3], key[4])
+  }
+
+  /** The slot of the key, whose hash that is, or the empty one where it would go. */
+  #slot(hash: number): number {
     const key = this.#key
     const words = this.#words
     const index = this.#index
-    const mask = index.length - 1
-    let slot = hashKey(key[0], key[1], key[2], key[3], key[4]) & mask
-    for (; ; slot = (slot + 1) & mask) {
-      const id = index[slot]
+    const mask = this.#mask
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = index[slot * SLOT + ID]
       if (id === EMPTY) return slot
+      if (index[slot * SLOT] !== hash) continue
       const at = id * WORDS
       if (
         words[at + 3] === key[3] &&
@@ -163,35 +200,34 @@ export class Endpoints {
     }
   }
 
-  #homeOf(id: number, mask: number): number {
-    const words = this.#words
-    const at = id * WORDS
-    return hashKey(words[at], words[at + 1], words[at + 2], words[at + 3], words[at + 4]) & mask
-  }
-
   #unlink(emptied: number): void {
     const index = this.#index
-    const mask = index.length - 1
+    const mask = this.#mask
     let hole = emptied
-    for (let slot = (hole + 1) & mask; index[slot] !== EMPTY; slot = (slot + 1) & mask) {
-      const home = this.#homeOf(index[slot], mask)
+    for (let slot = (hole + 1) & mask; index[slot * SLOT + ID] !== EMPTY; slot = (slot + 1) & mask) {
+      const home = index[slot * SLOT] & mask
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue
-      index[hole] = index[slot]
+      index[hole * SLOT] = index[slot * SLOT]
+      index[hole * SLOT + ID] = index[slot * SLOT + ID]
       hole = slot
     }
-    index[hole] = EMPTY
+    index[hole * SLOT + ID] = EMPTY
   }
 
   #growIndex(): void {
     const old = this.#index
-    this.#index = new Int32Array(old.length * 2).fill(EMPTY)
-    const mask = this.#index.length - 1
-    for (const id of old) {
-      if (id === EMPTY) continue
-      let slot = this.#homeOf(id, mask)
-      while (this.#index[slot] !== EMPTY) slot = (slot + 1) & mask
-      this.#index[slot] = id
+    const count = (this.#mask + 1) * 2
+    const mask = count - 1
+    const index = emptyIndex(count)
+    for (let at = 0; at < old.length; at += SLOT) {
+      if (old[at + ID] === EMPTY) continue
+      let slot = old[at] & mask
+      while (index[slot * SLOT + ID] !== EMPTY) slot = (slot + 1) & mask
+      index[slot * SLOT] = old[at]
+      index[slot * SLOT + ID] = old[at + ID]
     }
+    this.#index = index
+    this.#mask = mask
   }
 
   #growRecords(): void {
@@ -202,6 +238,10 @@ export class Endpoints {
     holders.set(this.#holders)
     this.#holders = holders
   }
+}
+
+function emptyIndex(slots: number): Int32Array<ArrayBuffer> {
+  return new Int32Array(slots * SLOT).fill(EMPTY)
 }
 
 function hashKey(a: number, b: number, c: number, d: number, e: number): number {

@@ -1,4 +1,5 @@
 /** What an interface that is being watched is to the packet path, whichever way its packets come. */
+import type { Upcoming } from '../base/upcoming.ts'
 import type { Packet } from './packet.ts'
 
 /** Plain numbers, ever rising but for the fill of the ring. */
@@ -42,6 +43,8 @@ export interface LiveSource {
    * The bytes hold until the following call of `next`, `wait` or `close`.
    */
   next(packet: Packet): boolean
+  /** Where the next packets stand that were delivered; those that cannot say it have none. Changes nothing. */
+  preview?(upcoming: Upcoming): void
   /** Waits until packets are ready (here or on another interface) or the time is over. Never rejects. */
   wait(timeoutMs: number): Promise<void>
   readonly counters: LiveCounters

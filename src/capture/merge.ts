@@ -1,4 +1,5 @@
 /** Several captures as one, in the order of time: the two directions of a tap, or the files of a rotated capture. */
+import type { Upcoming } from '../base/upcoming.ts'
 import { type CaptureFault, copyPacket, emptyPacket, type Packet } from './packet.ts'
 import type { Source } from './sources.ts'
 
@@ -8,6 +9,8 @@ export interface MergedSource {
   readonly current: Source
   fill(): Promise<boolean>
   next(packet: Packet): boolean
+  /** As a source does it; of several, none is told whose packets come next. */
+  preview?(upcoming: Upcoming): void
   /** The faults met so far, in the order of the sources. */
   readonly faults: readonly { readonly source: Source; readonly fault: CaptureFault }[]
   readonly progress: { readonly bytesRead: number; readonly bytesTotal: number | null }
@@ -38,6 +41,10 @@ class Single implements MergedSource {
 
   next(packet: Packet): boolean {
     return this.current.next(packet)
+  }
+
+  preview(upcoming: Upcoming): void {
+    this.current.preview(upcoming)
   }
 
   get faults(): MergedSource['faults'] {

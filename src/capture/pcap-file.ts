@@ -2,6 +2,7 @@
  * The pcap file format (draft-ietf-opsawg-pcap): micro- and nanosecond files of either byte order, and the variant with
  * longer record headers that old Linux versions of libpcap wrote.
  */
+import type { Upcoming } from '../base/upcoming.ts'
 import { u16By, u32By } from './byte-order.ts'
 import { type ByteWindow, RECORD_BYTES_MAX } from './byte-window.ts'
 import { type CaptureFault, type CaptureNotes, emptyNotes, type Packet } from './packet.ts'
@@ -102,6 +103,18 @@ export class PcapFile {
     packet.offset = window.offsetOf(at)
     window.at = end
     return true
+  }
+
+  preview(upcoming: Upcoming): void {
+    const { bytes, view, end } = this.#window
+    upcoming.over(bytes, this.#linkType)
+    for (let at = this.#window.at; !upcoming.isFull && at + this.#recordHeaderBytes <= end; ) {
+      const start = at + this.#recordHeaderBytes
+      const packetEnd = start + view.getUint32(at + 8, this.#isLittle)
+      if (packetEnd > end) return
+      upcoming.add(start, packetEnd)
+      at = packetEnd
+    }
   }
 
   close(): Promise<void> {

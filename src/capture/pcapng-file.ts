@@ -6,6 +6,7 @@
  * What is wrong inside a block costs that block, and is counted in the notes. What makes the next block's place unknown
  * ends the file, with a fault.
  */
+import type { Upcoming } from '../base/upcoming.ts'
 import { NO_BYTES, text } from '../base/bytes.ts'
 import { i64By, u16By, u32By, u64By } from './byte-order.ts'
 import { type ByteWindow, RECORD_BYTES_MAX } from './byte-window.ts'
@@ -34,6 +35,8 @@ const CUSTOM_NOT_COPIED = 0x4000_0bad
 export const PCAPNG_HEADER_BYTES = 12
 
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d
+/** Of an Enhanced Packet Block, before the packet. */
+const ENHANCED_HEADER_BYTES = 28
 const BLOCK_BYTES_MIN = 12
 const SECTION_HEADER_BYTES_MIN = 28
 
@@ -130,6 +133,22 @@ export class PcapngFile {
       } else {
         this.#readDescription(type, bytes, body, bodyEnd)
       }
+    }
+  }
+
+  /** Enhanced Packet Blocks of the first interface, up to the first block of another kind. */
+  preview(upcoming: Upcoming): void {
+    const { bytes, end } = this.#window
+    const isLittle = this.#isLittle
+    upcoming.over(bytes, this.#interfaces.length === 0 ? -1 : this.#interfaces[0].linkType)
+    for (let at = this.#window.at; !upcoming.isFull && at + ENHANCED_HEADER_BYTES <= end; ) {
+      const start = at + ENHANCED_HEADER_BYTES
+      const blockEnd = at + u32By(bytes, at + 4, isLittle)
+      const packetEnd = start + u32By(bytes, at + 20, isLittle)
+      const isPlain = u32By(bytes, at, isLittle) === ENHANCED_PACKET && u32By(bytes, at + 8, isLittle) === 0
+      if (!isPlain || packetEnd > blockEnd || blockEnd > end) return
+      upcoming.add(start, packetEnd)
+      at = blockEnd
     }
   }
 

@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { isMainThread } from 'node:worker_threads'
 import { u32 } from '../base/bytes.ts'
+import type { Upcoming } from '../base/upcoming.ts'
 import { type ByteStream, FileBytes, IteratedBytes, messageOf } from './byte-stream.ts'
 import { type Blocks, ByteWindow } from './byte-window.ts'
 import { type Compression, compressionOf, decompress } from './decompress.ts'
@@ -27,6 +28,8 @@ export interface Source {
   fill(): Promise<boolean>
   /** The next packet of what is in memory; false when there is none: then `fill`. */
   next(packet: Packet): boolean
+  /** Where the next packets stand that are in memory, as far as that is easily said. */
+  preview(upcoming: Upcoming): void
   /** Set once, when the capture is cut or damaged. The packets before it have been delivered. */
   readonly fault: CaptureFault | null
   /** Bytes of the file on disk, compressed or not; the total is null for a pipe. */

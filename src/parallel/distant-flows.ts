@@ -97,6 +97,9 @@ export class DistantFlows implements FlowSink {
     if (length > BLOCK_BYTES && this.#base === -1) for (const one of this.#rings) one.waitFor(one.head)
   }
 
+  /** The tables are those of other threads. */
+  prefetch(): void {}
+
   carrierClosed(carrier: number): void {
     this.#toAll(CARRIER_CLOSED, carrier, 0, this.#teller.origin)
     this.#teller.forgotten(carrier)

@@ -6,6 +6,7 @@
  * and whenever they change.
  */
 import { doubled } from './doubled.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { type Carrier, type CarrierIdentity, type Carriers, indexOf, OWNERS_MAX, ownerOf } from './carrier.ts'
 
@@ -36,6 +37,8 @@ export interface FlowSink {
   carrierNamed(carrier: number, names: CarrierNames): void
   /** `frame.inner` has been read; `carrier` is the key of what it came in, `sender` the end that sent it. */
   observe(frame: Frame, carrier: number, sender: 0 | 1): void
+  /** The same packets, before their turn: a chance to have at hand what they will need. */
+  prefetch(ahead: Ahead): void
   /** With the carrier everything inside it ends, and its key may name another. */
   carrierClosed(carrier: number): void
   /** Those that are closed as the answer is walked; none where others do it. */
@@ -77,6 +80,16 @@ export class CarrierFlows {
   observe(frame: Frame, carrier: number, sender: 0 | 1): void {
     if (this.#named[ownerOf(carrier)][indexOf(carrier)] !== NAMED) this.#name(this.#carriers.at(carrier))
     this.#sink.observe(frame, carrier, sender)
+  }
+
+  /** Has the processor read what `observe` will need for packets to come, whose carriers are known. */
+  prefetch(ahead: Ahead): void {
+    const { count, carrier } = ahead
+    let touched = 0
+    for (let i = 0; i < count; i++)
+      if (carrier[i] !== -1) touched ^= this.#named[ownerOf(carrier[i])][indexOf(carrier[i])]
+    ahead.touched ^= touched
+    this.#sink.prefetch(ahead)
   }
 
   /** Flows in it were taken up: from now on it has a name, and they end with it. */

@@ -5,6 +5,7 @@
  * A data packet touches one slot of the index and one row. Two million flows take some 200 MB.
  */
 import { mix32, mixPair } from '../base/hash.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import { doubled } from './doubled.ts'
 
 const NONE = -1
@@ -90,6 +91,24 @@ export class FlowTable {
       ) {
         return flow
       }
+    }
+  }
+
+  /** The hash of a flow, for `guess`. Reads where `find` will begin: see `Ahead`. */
+  touch(ahead: Ahead, carrier: number, low: number, high: number, ports: number, kind: number): number {
+    const hash = keyHash(carrier, low, high, ports, kind)
+    ahead.touched ^= this.#index[hash & (this.#index.length - 1)]
+    return hash
+  }
+
+  /** The row of the flow with that hash, as far as the index tells; -1 if there is none. */
+  guess(hash: number): number {
+    const index = this.#index
+    const mask = index.length - 1
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const entry = index[slot]
+      if (entry === NONE) return NONE
+      if (entry >>> TAG_SHIFT === hash >>> TAG_SHIFT) return entry & FLOW_BITS
     }
   }
 

@@ -6,6 +6,7 @@ import { i32, u16 } from '../base/bytes.ts'
 import { Endpoints } from '../base/endpoints.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
@@ -152,6 +153,35 @@ export class InnerFlowTracker {
     frame.trail.carrier = carrier
     frame.trail.flow = flow
     this.#count(flow, frame, tcpFlags)
+  }
+
+  /** Has the processor read what `observe` will need for packets to come, of IPv4 with ports. */
+  prefetch(ahead: Ahead): void {
+    const { count, carrier, innerProtocol, source, destination, ports, flow } = ahead
+    const table = this.#table
+    const { words } = table
+    for (let i = 0; i < count; i++) {
+      const from = source[i]
+      const to = destination[i]
+      const isLow = from < to
+      const word = ports[i]
+      flow[i] = table.touch(
+        ahead,
+        carrier[i],
+        isLow ? from : to,
+        isLow ? to : from,
+        isLow ? word : (word << 16) | (word >>> 16),
+        innerProtocol[i],
+      )
+    }
+    let touched = 0
+    for (let i = 0; i < count; i++) {
+      flow[i] = table.guess(flow[i])
+      if (flow[i] !== NONE) touched ^= words[flow[i] * ROW + STATE]
+    }
+    for (let i = 0; i < count; i++)
+      if (flow[i] !== NONE && (words[flow[i] * ROW + STATE] & WANTED) !== 0) touched ^= this.#protocols.touch(flow[i])
+    ahead.touched ^= touched
   }
 
   /** Tells the flows apart that one row holds one after another. */

@@ -1,4 +1,5 @@
 /** Flows that are followed, and told of, in the thread that sees their carriers. */
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import type { Carrier, Carriers } from './carrier.ts'
@@ -60,6 +61,10 @@ export class LocalFlows implements FlowSink, Saves {
 
   observe(frame: Frame, carrier: number, sender: 0 | 1): void {
     this.#tracker.observe(frame, carrier, sender)
+  }
+
+  prefetch(ahead: Ahead): void {
+    this.#tracker.prefetch(ahead)
   }
 
   carrierClosed(carrier: number): void {

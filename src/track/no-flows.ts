@@ -7,6 +7,7 @@ export const NO_FLOWS: FlowSink = {
   suppressed: 0,
   carrierNamed() {},
   observe() {},
+  prefetch() {},
   carrierClosed() {},
   expire: () => [],
   suspend() {},

@@ -9,6 +9,7 @@ import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
@@ -188,6 +189,20 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#meter.count(index, sender, ipLength, frame)
     if (hasSequence) this.#observeSequence(index, index * 2 + sender, ns)
     this.#inside.flows.observe(frame, keyOf(this.#number, index), sender)
+  }
+
+  /** Has the processor read what `observeData` will need for messages to come, whose tunnels are known. */
+  prefetch(ahead: Ahead): void {
+    const { count, tunnel, sessionId, carrier } = ahead
+    let touched = 0
+    for (let i = 0; i < count; i++) touched ^= this.#byReceiver.touch(tunnel[i], sessionId[i])
+    for (let i = 0; i < count; i++) {
+      const index = tunnel[i] === -1 ? NO_SESSION : this.#byReceiver.find(tunnel[i], sessionId[i])
+      carrier[i] = index === NO_SESSION ? -1 : keyOf(this.#number, index)
+      if (index !== NO_SESSION) touched ^= this.#meter.touch(index)
+    }
+    ahead.touched ^= touched
+    this.#inside.flows.prefetch(ahead)
   }
 
   // --- data whose header another tracker reads

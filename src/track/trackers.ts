@@ -3,6 +3,8 @@
  * flows. This is the order in which a packet meets them.
  */
 import { Endpoints } from '../base/endpoints.ts'
+import type { Upcoming } from '../base/upcoming.ts'
+import { Ahead } from '../dissect/ahead.ts'
 import type { EspKeyring } from '../dissect/esp-keyring.ts'
 import type { Frame, Protection } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
@@ -79,6 +81,7 @@ export class Trackers {
   readonly pptpCalls: PptpCallTracker
   readonly pppoe: PppoeTracker
   readonly ikeStreams: IkeStreams
+  readonly #ahead = new Ahead()
   readonly #carriers = new Carriers()
   /** Null if another thread follows the flows. */
   readonly #ownFlows: LocalFlows | null
@@ -144,6 +147,14 @@ export class Trackers {
     const found = this.tunnels.find(frame)
     if (found === -1 || l2tp.isControl) this.tunnels.observeControl(frame, found)
     else this.sessions.observeData(frame, found)
+  }
+
+  /** What data messages that come soon will need of the tables is fetched for all of them at once. Changes nothing. */
+  prefetch(upcoming: Upcoming): void {
+    const ahead = this.#ahead
+    ahead.read(upcoming)
+    this.tunnels.prefetch(ahead)
+    this.sessions.prefetch(ahead)
   }
 
   /** Allocates nothing. */

@@ -5,6 +5,7 @@
 import type { Endpoints } from '../base/endpoints.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { Halves } from './halves.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
@@ -43,6 +44,24 @@ export class TunnelTable {
   findIpv4(address: number, port: number, tunnelId: number): number {
     const receiver = this.endpoints.findIpv4(address, port)
     return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
+  }
+
+  /** Looks up the tunnels of messages to come, into `ahead.tunnel` as `find` does: each step for all of them before the next one. */
+  prefetch(ahead: Ahead): void {
+    const { count, receiver, port, tunnelId, tunnel } = ahead
+    const { endpoints } = this
+    const table = this.#byReceiver
+    let touched = 0
+    for (let i = 0; i < count; i++) {
+      tunnel[i] = endpoints.hashOf(receiver[i], port[i])
+      touched ^= endpoints.touch(tunnel[i])
+    }
+    for (let i = 0; i < count; i++) {
+      tunnel[i] = endpoints.guess(tunnel[i])
+      if (tunnel[i] !== NONE) touched ^= endpoints.touchRecord(tunnel[i]) + table.touch(tunnel[i], tunnelId[i])
+    }
+    for (let i = 0; i < count; i++) if (tunnel[i] !== NONE) tunnel[i] = table.find(tunnel[i], tunnelId[i])
+    ahead.touched ^= touched
   }
 
   /** The same at the sender of the frame. */

@@ -10,6 +10,7 @@ import { i32 } from '../base/bytes.ts'
 import type { Endpoints } from '../base/endpoints.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
+import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { PlainDataView } from '../dissect/plain-data.ts'
 import type { Emit } from '../events/catalogue.ts'
@@ -176,6 +177,14 @@ export class TunnelTracker {
 
   countPlain(frame: Frame, found: number): void {
     this.#meter.count(found >> 1, 1 - (found & 1), frame.plain.ipLength, frame)
+  }
+
+  /** Has the processor read what `find` will need for messages to come, and says in `ahead.tunnel` what it will answer. */
+  prefetch(ahead: Ahead): void {
+    this.#table.prefetch(ahead)
+    let touched = 0
+    for (let i = 0; i < ahead.count; i++) if (ahead.tunnel[i] !== -1) touched ^= this.#meter.touch(ahead.tunnel[i] >> 1)
+    ahead.touched ^= touched
   }
 
   /** The same for a control message of any dialect. */

@@ -1,4 +1,5 @@
 /** A capture several times over, each time later by its length: the same traffic, going on. */
+import type { Upcoming } from '../../src/base/upcoming.ts'
 import type { Packet } from '../../src/capture/packet.ts'
 import { openCapture, type Source } from '../../src/capture/sources.ts'
 
@@ -33,6 +34,10 @@ export class Repeated implements Source {
     if (this.#shiftUs === 0) this.#lastUs = packet.timeUs
     packet.timeUs += this.#shiftUs
     return true
+  }
+
+  preview(upcoming: Upcoming): void {
+    this.#source.preview(upcoming)
   }
 
   get fault() {

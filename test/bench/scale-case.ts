@@ -12,7 +12,10 @@ import { mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
+import type { Upcoming } from '../../src/base/upcoming.ts'
+import type { Packet } from '../../src/capture/packet.ts'
 import { loadConfig } from '../../src/config.ts'
+import { Lookahead } from '../../src/lookahead.ts'
 import { Sensor } from '../../src/sensor.ts'
 
 const ETHERNET = 1
@@ -122,12 +125,26 @@ while (pipe.next()) ends.push((ends.at(-1) ?? 0) + pipe.bytes.copy(data, ends.at
 await once(traffic, 'exit')
 rmSync(scratch, { recursive: true })
 
+/** The data as a source, as the packet loops have it. */
+const recorded = {
+  at: 0,
+  next(packet: Packet): boolean {
+    if (this.at === ends.length) return false
+    packet.bytes = data
+    packet.start = this.at === 0 ? 0 : ends[this.at - 1]
+    packet.end = ends[this.at++]
+    return true
+  },
+  preview(upcoming: Upcoming): void {
+    upcoming.over(data, ETHERNET)
+    for (let i = this.at; i < ends.length && !upcoming.isFull; i++) upcoming.add(i === 0 ? 0 : ends[i - 1], ends[i])
+  },
+}
+const lookahead = new Lookahead(trackers)
+
 function play(): void {
-  let start = 0
-  for (const end of ends) {
-    send(data, start, end)
-    start = end
-  }
+  recorded.at = 0
+  while (lookahead.next(recorded, frame)) send(data, frame.start, frame.end)
 }
 
 play()

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Upcoming } from '../../src/base/upcoming.ts'
 import { ByteWindow } from '../../src/capture/byte-window.ts'
 import { mergeByTime } from '../../src/capture/merge.ts'
 import { PcapFile } from '../../src/capture/pcap-file.ts'
@@ -82,6 +83,10 @@ test('one source is passed through', async () => {
   const merged = mergeByTime([only])
   expect(merged.current).toBe(only)
   expect(merged.progress.bytesTotal).toBe(24 + 2 * 19)
+  await merged.fill()
+  const upcoming = new Upcoming()
+  merged.preview?.(upcoming)
+  expect(upcoming.count).toBe(2)
   expect(await order([only])).toEqual(['a0', 'a1'])
   expect(merged.faults).toEqual([])
 })

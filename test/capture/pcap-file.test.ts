@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import { UPCOMING_MAX } from '../../src/base/upcoming.ts'
 import { ByteWindow, RECORD_BYTES_MAX } from '../../src/capture/byte-window.ts'
 import { isPcap, PcapFile } from '../../src/capture/pcap-file.ts'
 import { join, type PcapOptions, pcapFile, u32 } from '../support/pcap.ts'
-import { MemoryBytes, readAll } from './support.ts'
+import { MemoryBytes, previewed, readAll } from './support.ts'
 
 const FIRST = { timeUs: 1_700_000_000_999_999, timeNs: 0, bytes: Uint8Array.of(1, 2, 3) }
 const SECOND = { timeUs: 1_700_000_001_000_000, timeNs: 0, bytes: Uint8Array.of(4, 5, 6, 7), originalLength: 1500 }
@@ -138,4 +139,22 @@ test('a length beyond the limit is a fault with its offset, after the packets be
 test('only the known magic numbers are a pcap file', () => {
   expect(isPcap(pcapFile({ packets: [] }), 0)).toBe(true)
   expect(isPcap(join([u32(0xa1b2c3d5)]), 0)).toBe(false)
+})
+
+test('the packets that come next are known before, as many as fit into one look, but none that is not whole', async () => {
+  const packets = Array.from({ length: UPCOMING_MAX + 3 }, (_, i) => ({ ...FIRST, bytes: new Uint8Array(i).fill(i) }))
+  for (const bigEndian of [false, true]) {
+    const file = pcapFile({ packets, linkType: 101, bigEndian })
+    const window = new ByteWindow(new MemoryBytes(file.subarray(0, -1)))
+    await window.require(24)
+    const source = new PcapFile('test', window)
+    const first = previewed(source)
+    expect(first.said).toHaveLength(UPCOMING_MAX)
+    expect(first.said[5]).toEqual([101, 5, 5, 5, 5, 5])
+    expect(first.came).toEqual(first.said)
+    const second = previewed(source)
+    expect(second.said).toHaveLength(2)
+    expect(second.came).toEqual(second.said)
+    expect(previewed(source).said).toEqual([])
+  }
 })

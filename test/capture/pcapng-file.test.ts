@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { ByteWindow } from '../../src/capture/byte-window.ts'
+import { emptyPacket } from '../../src/capture/packet.ts'
 import { isPcapng, PcapngFile } from '../../src/capture/pcapng-file.ts'
 import {
   enhancedPacket,
@@ -13,7 +14,7 @@ import {
   u32,
   u64,
 } from '../support/pcap.ts'
-import { MemoryBytes, readAll } from './support.ts'
+import { MemoryBytes, previewed, readAll } from './support.ts'
 
 const TIME_US = 1_700_000_000_123_456
 const BYTES = Uint8Array.of(1, 2, 3, 4, 5)
@@ -212,4 +213,20 @@ test('the section header alone does not make a file: the byte-order magic must f
   expect(isPcapng(sectionHeader({}), 0)).toBe(true)
   expect(isPcapng(sectionHeader({}, true), 0)).toBe(true)
   expect(isPcapng(join([u32(0x0a0d0d0a), u32(28), u32(0)]), 0)).toBe(false)
+})
+
+test('the packets that come next are known before, up to a block that is none of the first interface or not whole', async () => {
+  const of = (...bytes: number[]) => enhancedPacket({ bytes: Uint8Array.from(bytes) }, BigInt(TIME_US))
+  const short = of(9)
+  short[20] = 200
+  const file = section(of(1), of(2, 3), pcapngBlock(4, NOTHING), of(4), short, of(5))
+  const source = new PcapngFile('test', new ByteWindow(new MemoryBytes(file.subarray(0, -1))))
+  await source.fill()
+  expect(previewed(source).said).toEqual([])
+  expect(source.next(emptyPacket())).toBe(true)
+  const { said, came } = previewed(source)
+  expect(said).toEqual([[1, 2, 3]])
+  expect(came).toEqual(said)
+  expect(source.next(emptyPacket())).toBe(true)
+  expect(previewed(source).said).toEqual([])
 })

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Upcoming } from '../../src/base/upcoming.ts'
 import type { ByteStream } from '../../src/capture/byte-stream.ts'
 import { type CaptureFault, emptyPacket, type Packet } from '../../src/capture/packet.ts'
 
@@ -25,6 +26,30 @@ export async function readAll(source: Readable): Promise<{ packets: ReadPacket[]
   const packet = emptyPacket()
   while (await source.fill()) while (source.next(packet)) packets.push(kept(packet))
   return { packets, fault: source.fault }
+}
+
+interface Previewed {
+  next(packet: Packet): boolean
+  preview(upcoming: Upcoming): void
+}
+
+/** What a source says of the packets to come, and those that came then, as far as something was said: octets, with their link type. */
+export function previewed(source: Previewed): { readonly said: ReadWindow[]; readonly came: ReadWindow[] } {
+  const upcoming = new Upcoming()
+  const packet = emptyPacket()
+  source.preview(upcoming)
+  const { linkType, starts, ends, count } = upcoming
+  const said = Array.from({ length: count }, (_, i) => windowOf(upcoming.bytes, starts[i], ends[i], linkType))
+  const came: ReadWindow[] = []
+  while (came.length < count && source.next(packet))
+    came.push(windowOf(packet.bytes, packet.start, packet.end, packet.linkType))
+  return { said, came }
+}
+
+type ReadWindow = readonly [linkType: number, ...bytes: number[]]
+
+function windowOf(bytes: Uint8Array, start: number, end: number, linkType: number): ReadWindow {
+  return [linkType, ...bytes.subarray(start, end)]
 }
 
 /** Gives the bytes in blocks of `blockBytes`, to put every boundary inside a record. */

@@ -6,6 +6,7 @@
  * kernel spreads its packets (PACKET_FANOUT).
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Upcoming } from '../../base/upcoming.ts'
 import { type LearnedPorts, type LiveCounters, LiveError, type LiveOptions, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
 import { Assembler, INSTRUCTION_BYTES } from './bpf.ts'
@@ -316,6 +317,10 @@ class PacketSocket implements RenewableRing {
 
   next(packet: Packet): boolean {
     return !this.#isClosed && this.#ring.next(packet)
+  }
+
+  preview(upcoming: Upcoming): void {
+    if (!this.#isClosed) this.#ring.preview(upcoming)
   }
 
   async wait(timeoutMs: number): Promise<void> {

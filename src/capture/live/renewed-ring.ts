@@ -4,6 +4,7 @@
  *
  * The sockets are made while the process may make them. When none is left the ring stays down.
  */
+import type { Upcoming } from '../../base/upcoming.ts'
 import { type LearnedPorts, type LiveCounters, LiveError, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
 
@@ -11,6 +12,7 @@ import type { Packet } from '../packet.ts'
 export interface RenewableRing extends LiveSource {
   /** Another socket has to take its place. */
   readonly isStranded: boolean
+  preview(upcoming: Upcoming): void
 }
 
 export interface SocketSupply {
@@ -55,6 +57,10 @@ export class RenewedRing implements LiveSource {
 
   next(packet: Packet): boolean {
     return this.#current.next(packet)
+  }
+
+  preview(upcoming: Upcoming): void {
+    this.#current.preview(upcoming)
   }
 
   async wait(timeoutMs: number): Promise<void> {

@@ -4,6 +4,7 @@
  *
  * A block belongs to whoever its status word says. It is given back when the packet after its last one is asked for.
  */
+import type { Upcoming } from '../../base/upcoming.ts'
 import type { Packet } from '../packet.ts'
 
 export const TP_STATUS_USER = 1
@@ -85,6 +86,23 @@ export class Ring {
     for (;;) {
       if (this.#left === 0 && !this.#open()) return false
       if (this.#read(packet)) return true
+    }
+  }
+
+  /** Those of the current block, as the kernel gave them: tags that it took out are not back yet. */
+  preview(upcoming: Upcoming): void {
+    const words = this.#words
+    const blockEnd = (this.#block + 1) * this.#blockBytes
+    upcoming.over(this.#bytes, this.#linkType)
+    let at = this.#at
+    for (let left = this.#left; left > 0 && !upcoming.isFull; left--) {
+      const start = at + this.#halves[(at >> 1) + HEADER_HALVES.MAC]
+      const end = start + words[(at >> 2) + HEADER.KEPT]
+      const next = at + words[(at >> 2) + HEADER.NEXT]
+      if (end > blockEnd) return
+      upcoming.add(start, end)
+      if (next <= at || !this.#isHeaderAt(next)) return
+      at = next
     }
   }
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { UPCOMING_MAX } from '../../../src/base/upcoming.ts'
 import { Ring } from '../../../src/capture/live/ring.ts'
 import { Frame } from '../../../src/dissect/frame.ts'
 import { LinkView } from '../../../src/wire/link.ts'
@@ -6,6 +7,7 @@ import { allocatedBy } from '../../support/allocation.ts'
 import * as craft from '../../support/craft.ts'
 import { type RingRecord, STATUS, TestRing } from '../../support/packet-ring.ts'
 import { Random } from '../../support/random.ts'
+import { previewed } from '../support.ts'
 
 const ETHERNET = 1
 const RAW = 101
@@ -316,4 +318,36 @@ test('a packet costs no heap', () => {
   const packets = 20 * 16 * 100
   const portions = Array.from({ length: 9 }, () => allocatedBy(() => run(20))).sort((a, b) => a - b)
   expect(portions[4] / packets).toBeLessThan(0.5)
+})
+
+describe('the packets that come next', () => {
+  test('are known before, as far as the block goes', () => {
+    kernel.fill([numbered(1), numbered(2, 70), numbered(3, 80)])
+    kernel.fill([numbered(4)])
+    expect(previewed(ring).said).toEqual([])
+    read()
+    const { said, came } = previewed(ring)
+    expect(said).toEqual([
+      [ETHERNET, ...new Uint8Array(70).fill(2)],
+      [ETHERNET, ...new Uint8Array(80).fill(3)],
+    ])
+    expect(came).toEqual(said)
+    expect(previewed(ring).said).toEqual([])
+  })
+
+  test('are no more than fit into one look', () => {
+    kernel.fill(Array.from({ length: UPCOMING_MAX + 2 }, (_, i) => numbered(i, 4)))
+    read()
+    expect(previewed(ring).said).toHaveLength(UPCOMING_MAX)
+    expect(previewed(ring).said).toHaveLength(1)
+  })
+
+  test('end where a record makes no sense', () => {
+    kernel.fill([numbered(1), numbered(2), { ...numbered(3), lies: { kept: 5000 } }, numbered(4)])
+    kernel.fill([numbered(5), { ...numbered(6), lies: { next: 4 } }, numbered(7)])
+    read()
+    expect(previewed(ring).said).toEqual([[ETHERNET, ...new Uint8Array(60).fill(2)]])
+    read()
+    expect(previewed(ring).said).toEqual([[ETHERNET, ...new Uint8Array(60).fill(6)]])
+  })
 })

@@ -1,0 +1,82 @@
+/**
+ * What data messages of L2TP will be looked up by, read before their turn: from a few packets at once, so that what they need of large
+ * tables comes out of memory for all of them in the time that it takes for one.
+ *
+ * Only what nearly all packets are is read, and it is guessed rather than checked: Ethernet, IPv4, UDP, L2TPv2, PPP and IPv4 with ports.
+ * Whatever is said of a packet may be wrong, and nothing depends on it: each one is dissected when it comes. Packets of several sessions
+ * differ in their headers, and a branch that the processor guesses wrong costs as much as all the rest here: so lengths are computed.
+ */
+import { i32, u16 } from '../base/bytes.ts'
+import { type Upcoming, UPCOMING_MAX } from '../base/upcoming.ts'
+import { IP_PROTOCOL } from '../wire/ip.ts'
+import { ETHERTYPE, LINKTYPE } from '../wire/link.ts'
+import { PPP } from '../wire/ppp.ts'
+
+const ETHERNET_LENGTH = 14
+const UDP_LENGTH = 8
+/** Up to the ports inside, with all that may stand before them. */
+const HEADERS_LENGTH = 14 + 20 + 8 + 12 + 4 + 20 + 4
+const CACHE_LINE = 64
+
+/** Of the first word of L2TP (RFC 2661 section 3.1): control, offset, and the version. */
+const PLAIN_BITS = 0x8000 | 0x0200 | 0x000f
+const VERSION_2 = 2
+
+export class Ahead {
+  /** Messages below. */
+  count = 0
+  // Of each message:
+  /** The IPv4 address and the port of the receiver. */
+  readonly receiver = new Int32Array(UPCOMING_MAX)
+  readonly port = new Int32Array(UPCOMING_MAX)
+  readonly tunnelId = new Int32Array(UPCOMING_MAX)
+  readonly sessionId = new Int32Array(UPCOMING_MAX)
+  /** What its tunnel, its session and the flow inside turned out to be, for whoever looks further; -1 if they are not known. */
+  readonly tunnel = new Int32Array(UPCOMING_MAX)
+  readonly carrier = new Int32Array(UPCOMING_MAX)
+  readonly flow = new Int32Array(UPCOMING_MAX)
+  /** Of the IP packet inside: both addresses, and both ports as one word, as they stand there. The protocol is -1 if there is none. */
+  readonly innerProtocol = new Int32Array(UPCOMING_MAX)
+  readonly source = new Int32Array(UPCOMING_MAX)
+  readonly destination = new Int32Array(UPCOMING_MAX)
+  readonly ports = new Int32Array(UPCOMING_MAX)
+  /** Whatever was read only to have it at hand: a read whose outcome nobody keeps need not be made. */
+  touched = 0
+
+  read({ bytes, linkType, count, starts, ends }: Upcoming): void {
+    this.count = 0
+    if (linkType !== LINKTYPE.ETHERNET) return
+    let touched = 0
+    for (let i = 0; i < count; i++)
+      if (starts[i] + HEADERS_LENGTH <= ends[i]) touched ^= bytes[starts[i]] ^ bytes[starts[i] + CACHE_LINE]
+    this.touched ^= touched
+    let read = 0
+    for (let i = 0; i < count; i++)
+      if (starts[i] + HEADERS_LENGTH <= ends[i]) read += this.#readOne(bytes, starts[i], read)
+    this.count = read
+  }
+
+  /** The number of messages that were read: 0 or 1. */
+  #readOne(bytes: Uint8Array, start: number, place: number): 0 | 1 {
+    if (u16(bytes, start + 12) !== ETHERTYPE.IPV4 || bytes[start + 23] !== IP_PROTOCOL.UDP) return 0
+    const udp = start + ETHERNET_LENGTH + (bytes[start + 14] & 0x0f) * 4
+    const flags = u16(bytes, udp + UDP_LENGTH)
+    if ((flags & PLAIN_BITS) !== VERSION_2) return 0
+    // Behind the flags the length, if there is one; behind the numbers Ns and Nr.
+    const ids = udp + UDP_LENGTH + 2 + ((flags >> 13) & 2)
+    this.receiver[place] = i32(bytes, start + 30)
+    this.port[place] = u16(bytes, udp + 2)
+    this.tunnelId[place] = u16(bytes, ids)
+    this.sessionId[place] = u16(bytes, ids + 2)
+    // Address and control field (ff 03) may be left out, and of the protocol the octet that is even.
+    const ppp = ids + 4 + ((flags >> 9) & 4)
+    const protocol = ppp + (((bytes[ppp] + 1) >> 8) << 1)
+    const inner = protocol + 2 - (bytes[protocol] & 1)
+    const isIpv4 = bytes[inner - 1] === PPP.IPV4 && (bytes[protocol] & ~PPP.IPV4) === 0
+    this.innerProtocol[place] = isIpv4 ? bytes[inner + 9] : -1
+    this.source[place] = i32(bytes, inner + 12)
+    this.destination[place] = i32(bytes, inner + 16)
+    this.ports[place] = i32(bytes, inner + (bytes[inner] & 0x0f) * 4)
+    return 1
+  }
+}
