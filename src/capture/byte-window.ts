@@ -25,12 +25,17 @@ export interface Blocks {
   leave(bytes: Uint8Array): void
 }
 
+/** Of all windows together. */
+let blocksRead = 0
+
 export class ByteWindow {
   bytes: Uint8Array
   /** The same octets, for reading words: the headers of records. */
   view: DataView
   at = 0
   end = 0
+  /** Another one whenever other octets stand in a buffer, of this window or of any other; never 0. */
+  block = ++blocksRead
   fault: CaptureFault | null = null
   readonly stream: ByteStream
   #base = 0
@@ -109,6 +114,7 @@ export class ByteWindow {
     this.#base += this.at
     this.at = 0
     this.end = rest
+    this.block = ++blocksRead
   }
 }
 

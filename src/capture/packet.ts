@@ -7,6 +7,10 @@ export interface Packet {
   bytes: Uint8Array
   start: number
   end: number
+  /** What stands in `bytes` now: packets of the same block are read from octets that have not changed between them. 0 if that is not known. */
+  block: number
+  /** How far octets of that block are there; of meaning only with a block. */
+  blockEnd: number
   /** Microseconds since 1970, an integer between 0 and 2^53 - 1. */
   timeUs: number
   /** The nanoseconds beyond `timeUs`, 0 to 999. */
@@ -29,6 +33,8 @@ export function emptyPacket(): Packet {
     bytes: NO_BYTES,
     start: 0,
     end: 0,
+    block: 0,
+    blockEnd: 0,
     timeUs: 0,
     timeNs: 0,
     originalLength: 0,
@@ -44,6 +50,8 @@ export function copyPacket(from: Packet, to: Packet): void {
   to.bytes = from.bytes
   to.start = from.start
   to.end = from.end
+  to.block = from.block
+  to.blockEnd = from.blockEnd
   to.timeUs = from.timeUs
   to.timeNs = from.timeNs
   to.originalLength = from.originalLength

@@ -96,6 +96,8 @@ export class PcapFile {
     packet.bytes = bytes
     packet.start = start
     packet.end = end
+    packet.block = window.block
+    packet.blockEnd = window.end
     packet.originalLength = original
     packet.linkType = this.#linkType
     packet.interfaceId = 0

@@ -270,6 +270,8 @@ export class PcapngFile {
     packet.bytes = bytes
     packet.start = start
     packet.end = end
+    packet.block = this.#window.block
+    packet.blockEnd = this.#window.end
     packet.originalLength = original
     packet.linkType = this.#interfaces[interfaceId].linkType
     packet.interfaceId = interfaceId

@@ -30,6 +30,8 @@ export class Frame {
   bytes: Uint8Array = NO_BYTES
   start = 0
   end = 0
+  block = 0
+  blockEnd = 0
   /** Microseconds since the epoch. */
   timeUs = 0
   timeNs = 0

@@ -1,12 +1,13 @@
 /**
- * Makes of the chunks of the packet path what is written: packets that no alert concerns lose the end of their payload, sources and
- * paths get their numbers within the segment. All of it in place: the chunk is the writer's until it is given back.
+ * Makes of the chunks of the packet path what is written: blocks of pcapng. Packets that no alert concerns lose the end of their
+ * payload, sources and paths get their numbers within the segment.
  */
 import { hashWindow } from '../base/hash.ts'
-import { PACKET_DATA_AT, PACKET_OVERHEAD, padded, sectionHeader } from './blocks.ts'
+import { packetBlockLength, sectionHeader, writePacket } from './blocks.ts'
 import { Alerted } from './alerted.ts'
+import { NOTE, NOTE_WORDS, nanosecondsOf, originOf } from './notes.ts'
 import { PathTable } from './path-table.ts'
-import { LANE, NOTE_WORDS, PREFIX_BYTES, type SharedChunk } from './queue.ts'
+import { LANE, type SharedChunk } from './queue.ts'
 import type { Handover } from './segment-writer.ts'
 import { cutOf, outerAtOf } from './shape.ts'
 import { TELLING } from './tellings.ts'
@@ -27,8 +28,10 @@ interface PendingAlert {
   readonly low: number
 }
 
-/** From so many octets on the engine's own copying is faster than a loop. */
-const COPY_OCTETS = 512
+/** Before the packets of a chunk: room for what is put before them in the file. */
+export const PREFIX_BYTES = 2048
+/** Behind the octets of a packet. */
+const PADDING_MAX = 3
 const IPV4_SOURCE_AT = 12
 const IPV6_SOURCE_AT = 8
 
@@ -54,6 +57,10 @@ export class Assembler {
   #entries = new Uint32Array(4096)
   #entryWords = 0
   #numbers = new Uint32Array(1024)
+  /** The blocks of a chunk; the packets begin at `PREFIX_BYTES`. */
+  #blocks = Buffer.alloc(0)
+  #view = new DataView(new ArrayBuffer(0))
+  readonly #packet = { timeUs: 0, timeNs: 0, originalLength: 0 }
   #cut = 0
   #whole = 0
 
@@ -104,10 +111,9 @@ export class Assembler {
     this.#isBegun = true
     this.#cut = 0
     this.#whole = 0
-    if (this.#numbers.length < chunk.packets) this.#numbers = new Uint32Array(chunk.notes.length / NOTE_WORDS)
+    this.#makeRoom(chunk)
     this.#takeAlerts(heldWritten)
-    const end = chunk.lane === LANE.HELD ? this.#cutDown(chunk) : this.#number(chunk)
-    const payload = this.#withPrefix(chunk, end)
+    const payload = this.#withPrefix(this.#putPackets(chunk))
     const { packets, firstUs, lastUs } = chunk
     const entries = this.#entries.subarray(0, this.#entryWords)
     return { payload, paths: this.#numbers.subarray(0, packets), entries, firstUs, lastUs }
@@ -150,52 +156,45 @@ export class Assembler {
     if (taken > 0) this.#pending.splice(0, taken)
   }
 
-  /** Of packets that are kept as they are: their numbers. Gives where they end. */
-  #number({ view, notes, packets, end }: SharedChunk): number {
-    for (let i = 0, at = PREFIX_BYTES; i < packets; i++, at += view.getUint32(at + 4, true)) {
-      this.#numbers[i] = this.#pathNumber(notes[i * NOTE_WORDS])
-      view.setUint32(at + 8, this.#originNumber(view.getUint32(at + 8, true)), true)
-    }
-    return end
+  #makeRoom({ packetsMax, bytes }: SharedChunk): void {
+    const room = PREFIX_BYTES + packetBlockLength(0) * packetsMax + PADDING_MAX * packetsMax + bytes.length
+    if (this.#blocks.length >= room) return
+    this.#numbers = new Uint32Array(packetsMax)
+    this.#blocks = Buffer.alloc(room)
+    this.#view = new DataView(this.#blocks.buffer, this.#blocks.byteOffset, room)
   }
 
-  /** The same, and cuts what no alert concerns. */
-  #cutDown({ view, words, bytes, notes, packets }: SharedChunk): number {
-    let from = PREFIX_BYTES
+  /** Gives where the packets end. What is held is cut, but for what an alert concerns. */
+  #putPackets({ lane, bytes, notes, noteTimes, packets }: SharedChunk): number {
+    const isHeld = lane === LANE.HELD
+    const packet = this.#packet
     let to = PREFIX_BYTES
     for (let i = 0; i < packets; i++) {
-      const length = view.getUint32(from + 4, true)
-      const captured = view.getUint32(from + 20, true)
-      const path = notes[i * NOTE_WORDS]
-      const shape = notes[i * NOTE_WORDS + 1]
-      const cut = cutOf(shape)
+      const note = i * NOTE_WORDS
+      const at = notes[note + NOTE.AT]
+      const path = notes[note + NOTE.PATH]
+      const origin = notes[note + NOTE.ORIGIN]
+      let kept = notes[note + NOTE.CAPTURED]
+      if (isHeld) kept = this.#keptOf(path, notes[note + NOTE.SHAPE], bytes, at, kept)
+      packet.timeUs = noteTimes[(note + NOTE.TIME) >> 1]
+      packet.timeNs = nanosecondsOf(origin)
+      packet.originalLength = notes[note + NOTE.ORIGINAL]
       this.#numbers[i] = this.#pathNumber(path)
-      view.setUint32(from + 8, this.#originNumber(view.getUint32(from + 8, true)), true)
-      const next = from + length
-      let kept = captured
-      if (cut < captured) {
-        if (!this.#alerted.isEmpty && this.#isAlerted(path, bytes, from + PACKET_DATA_AT, outerAtOf(shape)))
-          this.#whole++
-        else {
-          this.#cut++
-          kept = cut
-        }
-      }
-      const size = PACKET_OVERHEAD + padded(kept)
-      if (from !== to) {
-        if (size >= COPY_OCTETS) bytes.copyWithin(to, from, from + size)
-        else for (let word = 0, end = size >> 2; word < end; word++) words[(to >> 2) + word] = words[(from >> 2) + word]
-      }
-      if (kept < captured) {
-        view.setUint32(to + 4, size, true)
-        view.setUint32(to + 20, kept, true)
-        for (let pad = to + PACKET_DATA_AT + kept; pad < to + size - 4; pad++) bytes[pad] = 0
-        view.setUint32(to + size - 4, size, true)
-      }
-      to += size
-      from = next
+      to = writePacket(this.#view, this.#blocks, to, this.#originNumber(originOf(origin)), packet, bytes, at, kept)
     }
     return to
+  }
+
+  /** How many of the `captured` octets at `at` are written. */
+  #keptOf(path: number, shape: number, bytes: Uint8Array, at: number, captured: number): number {
+    const cut = cutOf(shape)
+    if (cut >= captured) return captured
+    if (!this.#alerted.isEmpty && this.#isAlerted(path, bytes, at, outerAtOf(shape))) {
+      this.#whole++
+      return captured
+    }
+    this.#cut++
+    return cut
   }
 
   #isAlerted(path: number, bytes: Uint8Array, start: number, outerAt: number): boolean {
@@ -266,7 +265,8 @@ export class Assembler {
     return number
   }
 
-  #withPrefix({ bytes }: SharedChunk, end: number): Uint8Array {
+  #withPrefix(end: number): Uint8Array {
+    const bytes = this.#blocks
     if (this.#prefix.length === 0) return bytes.subarray(PREFIX_BYTES, end)
     const prefix = Buffer.concat(this.#prefix)
     this.#prefix = []

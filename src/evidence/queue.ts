@@ -6,6 +6,8 @@
  * A chunk of the lane `NOW` is handed over when it is full, or old. One of the lane `HELD` may be closed and kept back for a
  * while: an alert in that time decides how much of its packets is written.
  */
+import { NOTE, NOTE_WORDS, originWord } from './notes.ts'
+import type { StoredPacket } from './blocks.ts'
 import { CONTROL, CONTROL_WORDS, TELLING_WORDS, type Told, TellingReader, TellingWriter } from './tellings.ts'
 
 export const LANE = { NOW: 0, HELD: 1 } as const
@@ -22,11 +24,10 @@ const COUNTER_DOUBLES = 16
 const TELLINGS_AT = CONTROL_WORDS * 4 + COUNTER_DOUBLES * 8
 const CHUNKS_AT = TELLINGS_AT + TELLING_WORDS * 4
 
-/** Before the packets of a chunk: room for what the writer puts before them in the file. */
-export const PREFIX_BYTES = 2048
-const PACKET_BYTES_MIN = 36
-/** Of each packet its path, and its shape: see `shapeOf`. */
-export const NOTE_WORDS = 2
+/** There are notes for as many packets as fill a chunk if they have so many octets on average; of smaller ones fewer octets fit. */
+const PACKET_BYTES = 128
+/** The writer is woken when so many chunks of a lane wait, or a quarter of all: waking it for each would take longer than filling it. */
+const WAKE_CHUNKS = 4
 
 export interface QueueLayout {
   readonly memory: SharedArrayBuffer
@@ -49,39 +50,38 @@ function chunksOf(bytes: number, chunkBytes: number): number {
 }
 
 function packetsMax(chunkBytes: number): number {
-  return Math.ceil(chunkBytes / PACKET_BYTES_MIN)
+  return Math.ceil(chunkBytes / PACKET_BYTES)
 }
 
 function chunkSize(chunkBytes: number): number {
-  return (HEAD_BYTES + packetsMax(chunkBytes) * NOTE_WORDS * 4 + PREFIX_BYTES + chunkBytes + 7) & ~7
+  return (HEAD_BYTES + packetsMax(chunkBytes) * NOTE_WORDS * 4 + chunkBytes + 7) & ~7
 }
 
-/** One chunk in shared memory. Its packets begin at `PREFIX_BYTES`. */
+/** One chunk in shared memory: octets that packets stand in, not always one right behind the other, and notes that say where. */
 export class SharedChunk {
   readonly lane: LaneNumber
+  readonly packetsMax: number
   readonly bytes: Buffer
-  readonly view: DataView
-  /** The same memory: blocks lie at multiples of four. */
-  readonly words: Int32Array
   /** `NOTE_WORDS` of each packet. */
   readonly notes: Uint32Array
+  /** The same memory, for the times. */
+  readonly noteTimes: Float64Array
   readonly #head: Int32Array
   readonly #times: Float64Array
 
   constructor({ memory, chunkBytes, chunks }: QueueLayout, lane: LaneNumber, index: number) {
     this.lane = lane
     const at = CHUNKS_AT + (lane === LANE.NOW ? index : chunks[0] + index) * chunkSize(chunkBytes)
-    const notes = packetsMax(chunkBytes) * NOTE_WORDS
+    this.packetsMax = packetsMax(chunkBytes)
+    const notes = this.packetsMax * NOTE_WORDS
     this.#head = new Int32Array(memory, at, HEAD_WORDS)
     this.#times = new Float64Array(memory, at + HEAD_WORDS * 4, 2)
     this.notes = new Uint32Array(memory, at + HEAD_BYTES, notes)
-    const bytesAt = at + HEAD_BYTES + notes * 4
-    this.bytes = Buffer.from(memory, bytesAt, PREFIX_BYTES + chunkBytes)
-    this.view = new DataView(memory, bytesAt, PREFIX_BYTES + chunkBytes)
-    this.words = new Int32Array(memory, bytesAt, (PREFIX_BYTES + chunkBytes) >> 2)
+    this.noteTimes = new Float64Array(memory, at + HEAD_BYTES, notes >> 1)
+    this.bytes = Buffer.from(memory, at + HEAD_BYTES + notes * 4, chunkBytes)
   }
 
-  /** Where the packets end. */
+  /** Where the octets end. */
   get end(): number {
     return this.#head[HEAD.END]
   }
@@ -104,15 +104,25 @@ export class SharedChunk {
   }
 
   clear(): void {
-    this.end = PREFIX_BYTES
+    this.end = 0
     this.packets = 0
     this.#times[0] = Number.POSITIVE_INFINITY
     this.#times[1] = Number.NEGATIVE_INFINITY
   }
 
-  /** Takes the time of a packet, read from it: a double argument would be boxed. */
-  widen(packet: { readonly timeUs: number }): void {
+  /** Notes a packet of which the `captured` octets stand at `at`. Its time is read from it: a double argument would be boxed. */
+  note(packet: StoredPacket, at: number, captured: number, origin: number, path: number, shape: number): void {
     const { timeUs } = packet
+    const { packets, notes } = this
+    const note = packets * NOTE_WORDS
+    notes[note + NOTE.AT] = at
+    notes[note + NOTE.CAPTURED] = captured
+    notes[note + NOTE.ORIGINAL] = packet.originalLength
+    notes[note + NOTE.ORIGIN] = originWord(origin, packet)
+    notes[note + NOTE.PATH] = path
+    notes[note + NOTE.SHAPE] = shape
+    this.noteTimes[(note + NOTE.TIME) >> 1] = timeUs
+    this.packets = packets + 1
     if (timeUs < this.#times[0]) this.#times[0] = timeUs
     if (timeUs > this.#times[1]) this.#times[1] = timeUs
   }
@@ -216,6 +226,12 @@ export class FillerLane {
     return (nextPath - this.#pathsAt[(written >>> 0) % this.#chunks.length]) | 0
   }
 
+  /** The same since the oldest chunk was begun that is not handed over. */
+  pathsHeldBack(nextPath: number, isFilling: boolean): number {
+    if (this.#filled === this.#closed && !isFilling) return 0
+    return (nextPath - this.#pathsAt[(this.#filled >>> 0) % this.#chunks.length]) | 0
+  }
+
   /** The writer is gone: gives how many packets it had left, and takes them as written. */
   abandon(): number {
     let lost = 0
@@ -234,6 +250,8 @@ export class Filler {
   readonly counters: Float64Array
   readonly #control: Int32Array
   #isAbandoned = false
+  /** Something was handed over since the writer was woken. */
+  #isQuiet = false
   /** Packets that were handed over when there was no writer any more. */
   lost = 0
 
@@ -245,11 +263,19 @@ export class Filler {
     this.tellings = new TellingWriter(layout.memory, TELLINGS_AT, this.#control)
   }
 
-  /** Hands the oldest closed chunk of a lane over. */
+  /** Hands the oldest closed chunk of a lane over; the writer, if it sleeps, takes it when it is woken. */
   publish(lane: FillerLane): void {
     lane.publish()
+    this.#isQuiet = true
     if (this.#isAbandoned) this.lost += lane.abandon()
-    else this.#signal()
+    else if (lane.waiting >= Math.min(WAKE_CHUNKS, lane.capacity >> 2)) this.wake()
+  }
+
+  /** What was handed over is taken now. */
+  wake(): void {
+    if (!this.#isQuiet) return
+    this.#isQuiet = false
+    this.#signal()
   }
 
   /** The writer is gone: what it had left, and all that follows, is lost. */
@@ -278,6 +304,7 @@ export class Filler {
 
   /** Resolves when `isDone` says so; asked whenever the writer has written. */
   async until(isDone: () => boolean): Promise<void> {
+    this.wake()
     for (;;) {
       const before = Atomics.load(this.#control, CONTROL.DONE)
       if (isDone()) return

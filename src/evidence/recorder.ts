@@ -12,11 +12,12 @@ import type { EventDocument } from '../events/fields.ts'
 import type { Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
 import { type AlertLevel, type AlertScope, AlertWatch } from './alerted.ts'
-import { interfaceDescription, packetBlockLength, writePacket } from './blocks.ts'
+import { interfaceDescription } from './blocks.ts'
 import { OuterHeader } from './outer-header.ts'
 import { pathsWaiting } from './path-table.ts'
 import { NO_PATH, type PathKeeper, Paths } from './paths.ts'
-import { type Filler, type FillerLane, NOTE_WORDS, type SharedChunk } from './queue.ts'
+import type { Filler, FillerLane, SharedChunk } from './queue.ts'
+import { NO_ROOM, Runs } from './runs.ts'
 import { PACKET_OCTETS_MAX, shapeOf } from './shape.ts'
 import { CLASS, type Snap, Snapper } from './snap.ts'
 import { TELLING } from './tellings.ts'
@@ -96,6 +97,8 @@ export class EvidenceRecorder implements PathKeeper {
   /** Those that are being filled; null between two. */
   #nowChunk: SharedChunk | null = null
   #heldChunk: SharedChunk | null = null
+  readonly #nowRuns = new Runs()
+  readonly #heldRuns = new Runs()
   /** The first of them is one of those that only control may use. */
   #isReserved = false
   #nowMs = 0
@@ -153,55 +156,50 @@ export class EvidenceRecorder implements PathKeeper {
   #keep(frame: Frame, path: number, isControl: boolean): boolean {
     const lane = this.#now
     let chunk = this.#nowChunk
-    const bytes = packetBlockLength(frame.end - frame.start)
-    if (chunk !== null && isFull(chunk, bytes)) {
-      this.#publishNow(chunk)
-      chunk = null
-    }
+    const origin = this.#originOf(frame)
+    if (path === NO_PATH || origin === null || frame.end - frame.start > PACKET_OCTETS_MAX) return false
     // Asked once a chunk: asking what the other thread has done is not free.
-    if (!isControl && (chunk === null || this.#isReserved)) {
+    if (this.#isReserved && !isControl) {
       this.#isReserved = lane.free <= RESERVED
       if (this.#isReserved) return false
     }
-    const origin = this.#originOf(frame)
-    if (path === NO_PATH || origin === null || frame.end - frame.start > PACKET_OCTETS_MAX) return false
-    if (chunk === null) {
-      if (lane.free === 0) return false
-      this.#isReserved = lane.free <= RESERVED
+    let at = chunk === null ? NO_ROOM : this.#nowRuns.place(frame, chunk)
+    if (chunk === null || at === NO_ROOM) {
+      if (chunk !== null) this.#publishNow(chunk)
+      const { free } = lane
+      this.#isReserved = free <= RESERVED
+      if (free === 0 || (this.#isReserved && !isControl)) return false
       chunk = lane.begin(this.#paths.next)
+      this.#nowRuns.restart()
       this.#nowChunk = chunk
       this.#nowMs = performance.now()
+      at = this.#nowRuns.place(frame, chunk)
     }
-    put(chunk, frame, origin.number, path, 0)
+    chunk.note(frame, at, frame.end - frame.start, origin.number, path, 0)
     this.counters.recorded++
     return true
   }
 
   /** The same of what may be cut by the writer, behind `cutEnd`. */
   #hold(frame: Frame, path: number, cutEnd: number, outer: IpView | null): boolean {
-    const lane = this.#held
+    const { start, end } = frame
     let chunk = this.#heldChunk
-    if (chunk !== null && isFull(chunk, packetBlockLength(frame.end - frame.start))) {
-      this.#closeHeld()
-      chunk = null
-    }
     const origin = this.#originOf(frame)
-    if (path === NO_PATH || origin === null || frame.end - frame.start > PACKET_OCTETS_MAX) return false
-    if (chunk === null) {
-      if (lane.free === 0) return false
-      chunk = lane.begin(this.#paths.next)
+    if (path === NO_PATH || origin === null || end - start > PACKET_OCTETS_MAX) return false
+    let at = chunk === null ? NO_ROOM : this.#heldRuns.place(frame, chunk)
+    if (chunk === null || at === NO_ROOM) {
+      if (chunk !== null) this.#closeHeld()
+      if (this.#held.free === 0) return false
+      chunk = this.#held.begin(this.#paths.next)
+      this.#heldRuns.restart()
       this.#heldChunk = chunk
       this.#heldMs = performance.now()
       // An empty chunk has no time yet.
       if (this.#holdUs > 0) this.#due[0] = Math.min(this.#due[0], frame.timeUs + this.#sliceUs)
+      at = this.#heldRuns.place(frame, chunk)
     }
-    put(
-      chunk,
-      frame,
-      origin.number,
-      path,
-      shapeOf(cutEnd - frame.start, outer === null ? -1 : outer.headerStart - frame.start),
-    )
+    const shape = shapeOf(cutEnd - start, outer === null ? -1 : outer.headerStart - start)
+    chunk.note(frame, at, end - start, origin.number, path, shape)
     this.counters.held++
     return true
   }
@@ -251,7 +249,8 @@ export class EvidenceRecorder implements PathKeeper {
   begin(path: number, things: readonly Thing[], own: Thing | null): boolean {
     // A later path takes the number of an earlier one: no packet that waits may mean that by then.
     if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) {
-      this.#letGoEarly()
+      this.#letGoEarly(this.#pathsWaitingMax / 2)
+      this.#filler.wake()
       if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) return false
     }
     return this.#filler.tellings.tell(TELLING.PATH, path, things, own)
@@ -263,10 +262,18 @@ export class EvidenceRecorder implements PathKeeper {
     return Math.max(now, this.#held.pathsSince(next, this.#heldChunk !== null))
   }
 
-  #letGoEarly(): void {
-    if (this.#nowChunk !== null) this.#publishNow(this.#nowChunk)
-    if (this.#heldChunk !== null) this.#closeHeld()
-    while (this.#held.held > 0) this.#publishHeld(true)
+  /**
+   * Chunks go since which were begun more than so many paths were numbered. What is younger stays: letting it go brings nothing while the
+   * writer has older ones, and would leave chunks all but empty.
+   */
+  #letGoEarly(paths: number): void {
+    const { next } = this.#paths
+    if (this.#nowChunk !== null && this.#now.pathsHeldBack(next, true) > paths) this.#publishNow(this.#nowChunk)
+    const held = this.#held
+    while (held.held > 0 && held.pathsHeldBack(next, true) > paths) this.#publishHeld(true)
+    if (held.held > 0 || this.#heldChunk === null || held.pathsHeldBack(next, true) <= paths) return
+    this.#closeHeld()
+    while (held.held > 0) this.#publishHeld(true)
   }
 
   extend(path: number, things: readonly Thing[]): void {
@@ -310,7 +317,10 @@ export class EvidenceRecorder implements PathKeeper {
     const nowMs = performance.now()
     const { flushMs } = this.#options
     if (this.#untold.length > 0) this.#tellAlerts()
-    if (this.#nowChunk !== null && nowMs - this.#nowMs >= flushMs) this.#publishNow(this.#nowChunk)
+    if (this.#nowChunk !== null && nowMs - this.#nowMs >= flushMs) {
+      this.#publishNow(this.#nowChunk)
+      this.#filler.wake()
+    }
     // With nothing to wait for it is a chunk like any other.
     if (this.#holdUs === 0 && this.#heldChunk !== null && nowMs - this.#heldMs >= flushMs) this.#closeHeld()
   }
@@ -319,12 +329,14 @@ export class EvidenceRecorder implements PathKeeper {
   tick(nowUs: number): void {
     this.#letGo({ timeUs: nowUs })
     this.#lookAtClock()
+    this.#filler.wake()
   }
 
   /** For whoever can wait, as a replay can: until half of what waits for the disk is written. */
   async drain(): Promise<void> {
+    // Before it must be waited for.
+    this.#letGoEarly(this.#pathsWaitingMax * 0.375)
     if (this.#hasRoom()) return
-    if (this.#pathsWaiting(this.#paths.next) * 2 > this.#pathsWaitingMax) this.#letGoEarly()
     await this.#filler.until(() => this.#hasRoom())
   }
 
@@ -343,20 +355,6 @@ export class EvidenceRecorder implements PathKeeper {
     if (this.#nowChunk !== null) this.#publishNow(this.#nowChunk)
     await this.#filler.until(() => this.#filler.isIdle)
   }
-}
-
-function isFull(chunk: SharedChunk, bytes: number): boolean {
-  return chunk.end + bytes > chunk.bytes.length || (chunk.packets + 1) * NOTE_WORDS > chunk.notes.length
-}
-
-function put(chunk: SharedChunk, frame: Frame, origin: number, path: number, shape: number): void {
-  const { bytes, start, end } = frame
-  chunk.end = writePacket(chunk.view, chunk.bytes, chunk.end, origin, frame, bytes, start, end - start)
-  const note = chunk.packets * NOTE_WORDS
-  chunk.notes[note] = path
-  chunk.notes[note + 1] = shape
-  chunk.packets++
-  chunk.widen(frame)
 }
 
 /** Octets as pairs of words, for telling. */

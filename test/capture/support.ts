@@ -6,12 +6,12 @@ import { Upcoming } from '../../src/base/upcoming.ts'
 import type { ByteStream } from '../../src/capture/byte-stream.ts'
 import { type CaptureFault, emptyPacket, type Packet } from '../../src/capture/packet.ts'
 
-export interface ReadPacket extends Omit<Packet, 'bytes' | 'start' | 'end'> {
+export interface ReadPacket extends Omit<Packet, 'bytes' | 'start' | 'end' | 'block' | 'blockEnd'> {
   readonly bytes: number[]
 }
 
 /** A packet's values, copied out of the reader's buffer. */
-function kept({ bytes, start, end, ...fields }: Packet): ReadPacket {
+function kept({ bytes, start, end, block: _, blockEnd: __, ...fields }: Packet): ReadPacket {
   return { ...fields, bytes: [...bytes.subarray(start, end)] }
 }
 

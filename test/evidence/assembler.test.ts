@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { hashWindow } from '../../src/base/hash.ts'
 import { le32 } from '../../src/base/little-endian.ts'
 import { Assembler } from '../../src/evidence/assembler.ts'
-import { BLOCK, interfaceDescription, PacketBlock, readInterface, writePacket } from '../../src/evidence/blocks.ts'
-import { newQueue, LANE, type LaneNumber, Drainer, Filler, NOTE_WORDS } from '../../src/evidence/queue.ts'
+import { BLOCK, interfaceDescription, PacketBlock, readInterface } from '../../src/evidence/blocks.ts'
+import { newQueue, LANE, type LaneNumber, Drainer, Filler } from '../../src/evidence/queue.ts'
 import type { Handover } from '../../src/evidence/segment-writer.ts'
 import { shapeOf } from '../../src/evidence/shape.ts'
 import { TELLING } from '../../src/evidence/tellings.ts'
@@ -47,11 +47,11 @@ class Stage {
     const chunk = end.begin(0)
     for (const { path, origin, bytes, cut, outerAt } of packets) {
       const packet = { timeUs: 1_700_000_000_000_000 + chunk.packets, timeNs: 1, originalLength: bytes.length }
-      chunk.end = writePacket(chunk.view, chunk.bytes, chunk.end, origin, packet, bytes, 0, bytes.length)
-      chunk.notes[chunk.packets * NOTE_WORDS] = path
-      chunk.notes[chunk.packets * NOTE_WORDS + 1] = shapeOf(cut, outerAt)
-      chunk.packets++
-      chunk.widen(packet)
+      // Something stands between packets.
+      const at = chunk.end + (chunk.packets % 3)
+      chunk.bytes.set(bytes, at)
+      chunk.end = at + bytes.length
+      chunk.note(packet, at, bytes.length, origin, path, shapeOf(cut, outerAt))
     }
     end.close()
     this.filler.publish(end)

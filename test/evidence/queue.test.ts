@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Drainer, Filler, type FillerLane, newQueue, PREFIX_BYTES } from '../../src/evidence/queue.ts'
+import { Drainer, Filler, type FillerLane, newQueue } from '../../src/evidence/queue.ts'
 import { TELLING, TELLING_WORDS } from '../../src/evidence/tellings.ts'
 import { Random } from '../support/random.ts'
 
@@ -8,10 +8,10 @@ const nobody = () => {}
 
 function fill(lane: FillerLane, number: number): void {
   const chunk = lane.begin(0)
+  chunk.note({ timeUs: number, timeNs: 0, originalLength: 0 }, 0, 0, 0, 0, 0)
   chunk.packets = number % 90
   chunk.bytes.fill(number & 255)
   chunk.notes.fill(number)
-  chunk.widen({ timeUs: number })
   lane.close()
 }
 
@@ -50,11 +50,11 @@ test('chunks of both lanes go round and round, each as it was filled, and each l
   expect(drained).toEqual(filled)
 })
 
-test('a chunk begins empty, behind the room for what goes before its packets', () => {
+test('a chunk begins empty', () => {
   const filler = new Filler(LAYOUT())
   for (let i = 0; i < 3; i++) {
     const chunk = filler.now.begin(i)
-    expect([chunk.packets, chunk.end]).toEqual([0, PREFIX_BYTES])
+    expect([chunk.packets, chunk.end]).toEqual([0, 0])
     chunk.packets = 7
     chunk.end = 99
     filler.now.close()

@@ -276,6 +276,15 @@ function message(length: number, number: number, isControl: boolean, tunnel = 1)
   return Buffer.concat([ethernet, ip, udp, l2tp])
 }
 
+/** A UDP packet inside session 1: each number is another flow. */
+function flowPacket(flow: number, number = 0): Uint8Array {
+  const packet = message(28, number, false)
+  const pppAt = 14 + 20 + 8 + 6
+  packet.set([0xff, 3, 0, 0x21, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2], pppAt)
+  packet.set([4, 1 + (flow >> 16), (flow >> 8) & 255, flow & 255, 0, 8, 0, 0], pppAt + 4 + 20)
+  return packet
+}
+
 describe('when the writer does not keep up', () => {
   const QUEUE = () => newQueue(8 * 0x8_0000, 8 * 0x8_0000, 0x8_0000)
 
@@ -298,6 +307,29 @@ describe('when the writer does not keep up', () => {
     taken += await stage.takenUntil(stage.recorder.flush())
     expect(taken).toBe(counters.recorded)
     expect(counters.recorded + counters.droppedData + counters.droppedControl).toBe(29_010)
+  })
+
+  test('no chunk is wasted while paths wait for a writer that hangs', () => {
+    const stage = new Stage({ data: 'whole', beforeUs: 0 }, newQueue(200 * 0x1_0000, 4 * 0x1_0000, 0x1_0000))
+    const { counters } = stage.recorder
+    const { now } = stage.filler
+    let flows = 0
+    // It listens, but the first chunk never gets written.
+    for (; counters.droppedData === 0 && flows < 80_000; flows++) {
+      stage.see(flowPacket(flows), 1)
+      if (flows % 1000 === 999) stage.drainer.next(0, () => {})
+    }
+    expect(flows).toBeGreaterThan(65_000)
+    stage.see(flowPacket(flows - 2, 999), 1)
+    const { free } = now
+    const { recorded } = counters
+    for (let i = 0; i < 300; i++) {
+      stage.see(flowPacket(flows - 2, i + 1), 1)
+      stage.see(flowPacket(flows + i), 1)
+    }
+    expect(counters.recorded - recorded).toBe(300)
+    expect(counters.droppedData).toBe(301)
+    expect(free - now.free).toBeLessThan(2)
   })
 
   test('what is held waits in the ring as long as it has room, and is counted when it must go early', async () => {

@@ -86,6 +86,8 @@ async function packetsOf(path: string): Promise<Packet[]> {
         bytes,
         start: 0,
         end: length,
+        block: 0,
+        blockEnd: length,
         timeUs,
         timeNs,
         originalLength,
