@@ -122,6 +122,7 @@ export class LiveLoop {
     const untilTickMs = Math.max(1, Math.ceil(this.#tickedMs + TICK_MS - this.#clock.monotonicMs()))
     // Waiting would let go of the packet that is held.
     if (this.#lanes.some(({ isFull }) => isFull)) await this.#clock.sleep(Math.min(untilTickMs, HOLD_MS))
+    else if (this.#lanes.length === 1) await this.#lanes[0].source.wait(untilTickMs)
     else await Promise.race(this.#lanes.map(({ source }) => source.wait(untilTickMs)))
   }
 
@@ -246,14 +247,13 @@ export class LiveLoop {
   }
 
   #lookAt(one: Interface, nowUs: number): void {
-    const isUp = one.sources.every(({ state }) => state === 'up')
-    const rebinds = Math.max(...one.sources.map(({ counters }) => counters.rebinds))
     // One that vanished and came back between two looks was gone all the same.
-    const isOther = rebinds > one.rebinds
+    let isOther = false
+    for (const source of one.sources) if (source.look()) isOther = true
+    const isUp = one.sources.every(({ state }) => state === 'up')
     if (one.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', one.name, nowUs)
     if (isUp && (!one.wasUp || isOther)) this.#tellInterface('sensor.interface.up', one.name, nowUs)
     one.wasUp = isUp
-    one.rebinds = rebinds
   }
 
   #tellInterface(event: 'sensor.interface.down' | 'sensor.interface.up', name: string, timeUs: number): void {
@@ -316,7 +316,6 @@ class Interface {
   packets = 0
   /** One that is down from the beginning is told of. */
   wasUp = true
-  rebinds = 0
 
   constructor(name: string) {
     this.name = name

@@ -58,6 +58,7 @@ export class Ring {
   /** Packets left in it, and where the next one stands. */
   #left = 0
   #at = 0
+
   /** @param memory a whole number of blocks of `blockBytes`, which is a multiple of 8 */
   constructor(memory: ArrayBuffer, blockBytes: number, linkType: number, skipsOutgoing: boolean) {
     this.#bytes = new Uint8Array(memory)
@@ -79,11 +80,12 @@ export class Ring {
 
   /** Blocks that wait to be read, the current one included. */
   get readyBlocks(): number {
-    let ready = 0
-    for (let block = 0; block < this.blockCount; block++) {
-      if ((Atomics.load(this.#status, this.#statusAt(block)) & TP_STATUS_USER) !== 0) ready++
+    // The kernel fills them one after the other: behind the first that is not ready none is.
+    for (let ready = 0; ready < this.blockCount; ready++) {
+      const at = this.#statusAt((this.#block + ready) % this.blockCount)
+      if ((Atomics.load(this.#status, at) & TP_STATUS_USER) === 0) return ready
     }
-    return ready
+    return this.blockCount
   }
 
   next(packet: Packet): boolean {
