@@ -38,6 +38,6 @@ export function capPackage(): CapPackage {
   }
   rmSync(unfinished, { recursive: true })
   const says = error?.message ?? `${stdout}${stderr}`
-  const why = /^.*(?:fatal error|not found|ENOTFOUND|E404).*$/m.exec(says)?.[0].trim() ?? says.trim().split('\n').at(-1)
+  const why = /^.*(?:fatal error|npm error).*$/m.exec(says)?.[0].trim() ?? says.trim()
   return { missing: `npm install ${PACKAGE} failed (${why}): it takes npm, a C++ compiler and the headers of libpcap` }
 }

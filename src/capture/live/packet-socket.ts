@@ -356,7 +356,8 @@ class PacketSocket implements RenewableRing {
   }
 
   learn(ports: LearnedPorts): void {
-    if (this.#isClosed) return
+    // What a socket let in that is in no group would come in all rings alike.
+    if (this.#isClosed || (this.#group !== null && this.#index === -1)) return
     try {
       this.#attach(ports)
       if (this.ring === 0) this.#group?.learn(this.#socket, ports.udp)
@@ -449,8 +450,15 @@ class PacketSocket implements RenewableRing {
     throw this.#refused('a ring')
   }
 
+  /** Where the interface is down, and the kernel lets nobody join a group there (before 6.13), another socket will when it is up. */
   #join(group: FanoutGroup): void {
-    group.join(this.#socket, this.#index)
+    try {
+      group.join(this.#socket, this.#index)
+    } catch (error) {
+      if (this.#query.flags()?.isUp !== false) throw error
+      this.#index = -1
+      return
+    }
     this.#attach(NO_PORTS)
   }
 

@@ -4,7 +4,7 @@ import { makePacketSockets, openRings } from '../../../src/capture/live/packet-s
 import { Poller } from '../../../src/capture/live/poller.ts'
 import { LiveError, type LiveOptions, type LiveSource } from '../../../src/capture/live.ts'
 import { Frame } from '../../../src/dissect/frame.ts'
-import { TestKernel } from '../../support/packet-kernel.ts'
+import { TestKernel, UP_AND_RUNNING } from '../../support/packet-kernel.ts'
 
 const BLOCK_BYTES = 65_536
 const OPTIONS: LiveOptions = {
@@ -124,6 +124,24 @@ describe('an interface', () => {
     kernel.rings[3].fill([{ bytes: new Uint8Array(60) }])
     expect(rings[1].next(packet)).toBe(true)
     expect(rings[1].counters).toMatchObject({ packets: 3, bytes: 180 })
+  })
+
+  test('that is down is waited for, though older kernels let no socket join a group there', () => {
+    kernel.flagBits = 0
+    kernel.fails = { [`option ${FANOUT}`]: EINVAL }
+    const rings = open()
+    look(rings)
+    // What their filters let in now would come in all rings alike.
+    const filters = count('filter')
+    for (const ring of rings) ring.learn({ udp: [40_000], tcp: [] })
+    expect(count('filter')).toBe(filters)
+    expect(rings.map(({ state }) => state)).toEqual(['down', 'down'])
+    kernel.flagBits = UP_AND_RUNNING
+    kernel.fails = {}
+    look(rings)
+    expect(rings.map(({ state }) => state)).toEqual(['up', 'up'])
+    kernel.rings[3].fill([{ bytes: new Uint8Array(60) }])
+    expect(rings[1].next(new Frame())).toBe(true)
   })
 
   test('that cannot be joined at once is tried again with the next socket', () => {
