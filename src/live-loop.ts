@@ -84,8 +84,9 @@ export class LiveLoop {
     this.#lanes = sources.map((source) => {
       const of = interfaces.get(source.name) ?? new Interface(source.name)
       interfaces.set(source.name, of)
-      of.sources.push(source)
-      return new Lane(source, of, sources.length === 1 ? sensor.frame : new Frame())
+      const lane = new Lane(source, of, sources.length === 1 ? sensor.frame : new Frame())
+      of.lanes.push(lane)
+      return lane
     })
     this.#interfaces = [...interfaces.values()]
     this.#horizonMs = Math.max(0, ...sources.map(({ latencyMs }) => latencyMs))
@@ -247,10 +248,12 @@ export class LiveLoop {
   }
 
   #lookAt(one: Interface, nowUs: number): void {
+    // A source that takes another interface lets go of what it gave: a packet that waits for its turn comes first.
+    if (this.#isHeld || one.lanes.some(({ isFull }) => isFull)) return
     // One that vanished and came back between two looks was gone all the same.
     let isOther = false
-    for (const source of one.sources) if (source.look()) isOther = true
-    const isUp = one.sources.every(({ state }) => state === 'up')
+    for (const { source } of one.lanes) if (source.look()) isOther = true
+    const isUp = one.lanes.every(({ source }) => source.state === 'up')
     if (one.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', one.name, nowUs)
     if (isUp && (!one.wasUp || isOther)) this.#tellInterface('sensor.interface.up', one.name, nowUs)
     one.wasUp = isUp
@@ -311,7 +314,7 @@ export class LiveLoop {
 
 class Interface {
   readonly name: string
-  readonly sources: LiveSource[] = []
+  readonly lanes: Lane[] = []
   /** Packets that were taken, of several rings. */
   packets = 0
   /** One that is down from the beginning is told of. */

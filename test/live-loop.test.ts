@@ -391,6 +391,33 @@ describe('interfaces that come and go', () => {
     expect(named('sensor.interface.down')[0]['@timestamp'] < '2025-11-26T00:00:01.3').toBe(true)
   })
 
+  test('are not looked at while a packet of them waits: what comes in their place would take its bytes away', async () => {
+    let isWaiting = false
+    let ticks = 0
+    let looks = 0
+    const { clock, sources, loop, taken } = watch(['eth1', 'eth2'], {
+      tick() {
+        if (isWaiting && taken.length === 0) ticks++
+      },
+    })
+    const [source] = sources
+    source.onLook = () => {
+      if (isWaiting && taken.length === 0) looks++
+    }
+    source.onWait = () => {
+      if (clock.monotonicMs() >= 500) loop.stop()
+      else if (!isWaiting && clock.monotonicMs() >= 200) {
+        isWaiting = true
+        // Of a clock that is a little ahead: it waits beyond the next tick.
+        source.deliver(atMs(400, REQUEST))
+      }
+    }
+    await loop.run()
+    expect(taken).toEqual([400])
+    expect(ticks).toBeGreaterThan(0)
+    expect(looks).toBe(0)
+  })
+
   test('also when they were down from the beginning, and when they were replaced between two looks', async () => {
     const { clock, sources, loop, events } = watch(['eth1', 'eth2'])
     sources[0].state = 'down'

@@ -46,7 +46,7 @@ export interface LiveSource {
   wait(timeoutMs: number): Promise<void>
   /**
    * Looks whether the interface is there, and takes the one that has come in place of one that was gone. To be called a few times a
-   * second, whether packets come or not. True if it is another one than at the last look.
+   * second, whether packets come or not. True if it is another one than at the last look: then the bytes that `next` gave are gone.
    */
   look(): boolean
   readonly counters: LiveCounters

@@ -1,6 +1,7 @@
 /**
  * What capturing costs: a fast sender on one end of a cable, and on the other in turn the bare walk of the ring, the same through
- * libpcap and cap (which is built for it), the packet loop of the sensor around it, `borescope watch`, and tcpdump. All take every packet. It takes root.
+ * libpcap and cap (which is built for it), the packet loop of the sensor around it, `borescope watch`, and tcpdump. All take every
+ * packet. It takes root.
  *
  * A listener that has just started compiles: it is sent some seconds of the traffic before the measurement. The sender takes as
  * much of a processor as it can get, and at full speed all of one; what is left is the listener's.

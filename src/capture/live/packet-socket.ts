@@ -404,8 +404,8 @@ class PacketSocket implements RenewableRing {
     if (index === null) this.#index = -1
     else if (index !== this.#index && this.#group !== null) {
       this.#index = -1
-      // The kernel lets nobody join a group at an interface that is down.
-      this.isStranded = this.#query.flags()?.isRunning ?? false
+      // Older kernels let nobody join a group at an interface that is down; and what came before is to be read first.
+      this.isStranded = !this.#ring.isReady && (this.#query.flags()?.isRunning ?? false)
     } else if (index !== this.#index) {
       this.#bind(index)
       this.#counted.rebinds++

@@ -126,6 +126,20 @@ describe('an interface', () => {
     expect(rings[1].counters).toMatchObject({ packets: 3, bytes: 180 })
   })
 
+  test('gives all that came from the old one first', () => {
+    const rings = open()
+    const packet = new Frame()
+    kernel.rings[1].fill([{ bytes: new Uint8Array(60) }, { bytes: new Uint8Array(60) }])
+    rings[1].next(packet)
+    kernel.index = 9
+    look(rings)
+    expect(rings.map(({ state }) => state)).toEqual(['up', 'down'])
+    expect(rings[1].next(packet)).toBe(true)
+    expect(packet.bytes.length).toBeGreaterThan(0)
+    look(rings)
+    expect(rings[1]).toMatchObject({ state: 'up', counters: { packets: 2, rebinds: 1 } })
+  })
+
   test('that is down is waited for, though older kernels let no socket join a group there', () => {
     kernel.flagBits = 0
     kernel.fails = { [`option ${FANOUT}`]: EINVAL }
