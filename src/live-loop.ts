@@ -85,8 +85,14 @@ export class LiveLoop {
     this.#lanes = sources.map((source) => {
       const of = interfaces.get(source.name) ?? new Interface(source.name)
       interfaces.set(source.name, of)
-      of.sources.push(source)
-      return new Lane(source, of, new Lookahead(sensor.trackers), sources.length === 1 ? sensor.frame : new Frame())
+      const lane = new Lane(
+        source,
+        of,
+        new Lookahead(sensor.trackers),
+        sources.length === 1 ? sensor.frame : new Frame(),
+      )
+      of.lanes.push(lane)
+      return lane
     })
     this.#interfaces = [...interfaces.values()]
     this.#horizonMs = Math.max(0, ...sources.map(({ latencyMs }) => latencyMs))
@@ -123,6 +129,7 @@ export class LiveLoop {
     const untilTickMs = Math.max(1, Math.ceil(this.#tickedMs + TICK_MS - this.#clock.monotonicMs()))
     // Waiting would let go of the packet that is held.
     if (this.#lanes.some(({ isFull }) => isFull)) await this.#clock.sleep(Math.min(untilTickMs, HOLD_MS))
+    else if (this.#lanes.length === 1) await this.#lanes[0].source.wait(untilTickMs)
     else await Promise.race(this.#lanes.map(({ source }) => source.wait(untilTickMs)))
   }
 
@@ -247,14 +254,15 @@ export class LiveLoop {
   }
 
   #lookAt(one: Interface, nowUs: number): void {
-    const isUp = one.sources.every(({ state }) => state === 'up')
-    const rebinds = Math.max(...one.sources.map(({ counters }) => counters.rebinds))
+    // A source that takes another interface lets go of what it gave: a packet that waits for its turn comes first.
+    if (this.#isHeld || one.lanes.some(({ isFull }) => isFull)) return
     // One that vanished and came back between two looks was gone all the same.
-    const isOther = rebinds > one.rebinds
+    let isOther = false
+    for (const { source } of one.lanes) if (source.look()) isOther = true
+    const isUp = one.lanes.every(({ source }) => source.state === 'up')
     if (one.wasUp && (!isUp || isOther)) this.#tellInterface('sensor.interface.down', one.name, nowUs)
     if (isUp && (!one.wasUp || isOther)) this.#tellInterface('sensor.interface.up', one.name, nowUs)
     one.wasUp = isUp
-    one.rebinds = rebinds
   }
 
   #tellInterface(event: 'sensor.interface.down' | 'sensor.interface.up', name: string, timeUs: number): void {
@@ -312,12 +320,11 @@ export class LiveLoop {
 
 class Interface {
   readonly name: string
-  readonly sources: LiveSource[] = []
+  readonly lanes: Lane[] = []
   /** Packets that were taken, of several rings. */
   packets = 0
   /** One that is down from the beginning is told of. */
   wasUp = true
-  rebinds = 0
 
   constructor(name: string) {
     this.name = name

@@ -366,11 +366,65 @@ describe('interfaces that come and go', () => {
     expect(named('sensor.interface.up')).toMatchObject([{ 'observer.ingress.interface.name': 'eth1' }])
   })
 
+  test('are looked at several times a second, also while another one keeps the loop from waiting', async () => {
+    const { clock, sources, loop, named } = watch(['eth1', 'eth2'])
+    const [busy, other] = sources
+    const { next } = busy
+    busy.next = (packet) => {
+      clock.advance(0.1)
+      busy.deliver({ timeUs: clock.wallUs(), bytes: REQUEST })
+      if (clock.monotonicMs() > 2000) loop.stop()
+      return next.call(busy, packet)
+    }
+    let waits = 0
+    for (const source of sources) source.onWait = () => waits++
+    const looksMs: number[] = []
+    other.onLook = () => {
+      looksMs.push(clock.monotonicMs())
+      if (clock.monotonicMs() >= 1000) other.state = 'down'
+    }
+    await loop.run()
+    expect(waits).toBe(0)
+    expect(looksMs.length).toBeGreaterThan(10)
+    expect(Math.max(...looksMs.slice(1).map((ms, i) => ms - looksMs[i]))).toBeLessThan(200)
+    expect(named('sensor.interface.down')).toMatchObject([{ 'observer.ingress.interface.name': 'eth2' }])
+    expect(named('sensor.interface.down')[0]['@timestamp'] < '2025-11-26T00:00:01.3').toBe(true)
+  })
+
+  test('are not looked at while a packet of them waits: what comes in their place would take its bytes away', async () => {
+    let isWaiting = false
+    let ticks = 0
+    let looks = 0
+    const { clock, sources, loop, taken } = watch(['eth1', 'eth2'], {
+      tick() {
+        if (isWaiting && taken.length === 0) ticks++
+      },
+    })
+    const [source] = sources
+    source.onLook = () => {
+      if (isWaiting && taken.length === 0) looks++
+    }
+    source.onWait = () => {
+      if (clock.monotonicMs() >= 500) loop.stop()
+      else if (!isWaiting && clock.monotonicMs() >= 200) {
+        isWaiting = true
+        // Of a clock that is a little ahead: it waits beyond the next tick.
+        source.deliver(atMs(400, REQUEST))
+      }
+    }
+    await loop.run()
+    expect(taken).toEqual([400])
+    expect(ticks).toBeGreaterThan(0)
+    expect(looks).toBe(0)
+  })
+
   test('also when they were down from the beginning, and when they were replaced between two looks', async () => {
     const { clock, sources, loop, events } = watch(['eth1', 'eth2'])
     sources[0].state = 'down'
+    let wasReplaced = false
     sources[1].onWait = () => {
-      if (clock.monotonicMs() >= 1000) sources[1].count({ rebinds: 1 })
+      sources[1].isReplaced = clock.monotonicMs() >= 1000 && !wasReplaced
+      wasReplaced ||= sources[1].isReplaced
       if (clock.monotonicMs() >= 2000) loop.stop()
     }
     await loop.run()

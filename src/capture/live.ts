@@ -47,8 +47,13 @@ export interface LiveSource {
   preview?(upcoming: Upcoming): void
   /** Waits until packets are ready (here or on another interface) or the time is over. Never rejects. */
   wait(timeoutMs: number): Promise<void>
+  /**
+   * Looks whether the interface is there, and takes the one that has come in place of one that was gone. To be called a few times a
+   * second, whether packets come or not. True if it is another one than at the last look: then the bytes that `next` gave are gone.
+   */
+  look(): boolean
   readonly counters: LiveCounters
-  /** 'down' while the interface is gone or without link; it comes back by itself. */
+  /** As of the last look: 'down' while the interface is gone or without link; it comes back by itself. */
   readonly state: 'up' | 'down'
   /** The longest that a packet which has arrived may be kept from `next`, in milliseconds. */
   readonly latencyMs: number

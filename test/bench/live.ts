@@ -1,14 +1,16 @@
 /**
  * What capturing costs: a fast sender on one end of a cable, and on the other in turn the bare walk of the ring, the same through
- * libpcap and cap, the packet loop of the sensor around it, `borescope watch`, and tcpdump. All take every packet. It takes root.
+ * libpcap and cap (which is built for it), the packet loop of the sensor around it, `borescope watch`, and tcpdump. All take every
+ * packet. It takes root.
  *
  * A listener that has just started compiles: it is sent some seconds of the traffic before the measurement. The sender takes as
  * much of a processor as it can get, and at full speed all of one; what is left is the listener's.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LiveNetwork, type Running, whyNoCapture } from '../support/live-network.ts'
+import { capPackage } from './cap-package.ts'
 import { cachedMix } from './generate.ts'
 import { median } from './median.ts'
 import { FLAGS } from './run.ts'
@@ -17,8 +19,6 @@ import { FLAGS } from './run.ts'
 const RATES = [200_000, 0] as const
 const SECONDS = 5
 const WARM_UP = { packetsPerSecond: 100_000, seconds: 4 } as const
-/** `utime` and `stime` of /proc/PID/stat are in these. */
-const TICKS_PER_SECOND = 100
 
 interface Listener {
   readonly name: string
@@ -89,8 +89,8 @@ export interface LiveFigure {
   readonly delayMs?: number | undefined
 }
 
-/** By the rate, then by the listener; null for one that is not installed. The string says why nothing was measured. */
-export type LiveFigures = Readonly<Record<string, Readonly<Record<string, LiveFigure | null>>>> | string
+/** By the rate, then by the listener. A string says why nothing was measured. */
+export type LiveFigures = Readonly<Record<string, Readonly<Record<string, LiveFigure | string>>>> | string
 
 export async function measureLive(packets: number, rounds: number, tell: (what: string) => void): Promise<LiveFigures> {
   const reason = whyNoCapture()
@@ -98,20 +98,30 @@ export async function measureLive(packets: number, rounds: number, tell: (what: 
   const mix = cachedMix({ packets })
   const network = new LiveNetwork('bench')
   network.pair('b0', 'b1')
+  const missing = new Map<string, string>()
+  const miss = (name: string, why: string) => {
+    process.stderr.write(`\nNOT MEASURED ${name}: ${why}\n\n`)
+    missing.set(name, why)
+  }
+  tell('cap')
+  const cap = capPackage()
+  if ('missing' in cap) miss('cap', cap.missing)
+  else network.environment['NODE_PATH'] = cap.nodePath
   try {
-    const figures: Record<string, Record<string, LiveFigure | null>> = {}
+    const figures: Record<string, Record<string, LiveFigure | string>> = {}
     for (const rate of RATES) {
       const results = new Map<string, Result[]>(LISTENERS.map(({ name }) => [name, []]))
       for (let round = 0; round < rounds; round++) {
-        for (const listener of LISTENERS) {
+        for (const listener of LISTENERS.filter(({ name }) => !missing.has(name))) {
           tell(`${rate || 'all'} packets/s, round ${round + 1} of ${rounds}: ${listener.name}`)
           const result = await listen(network, listener, mix, rate)
-          if (result !== null) results.get(listener.name)?.push(result)
+          if (typeof result === 'string') miss(listener.name, result)
+          else results.get(listener.name)?.push(result)
         }
       }
       const at = rate === 0 ? 'at full speed' : `at ${rate.toLocaleString('en')} packets/s`
       figures[at] = Object.fromEntries(
-        LISTENERS.map(({ name, says }) => [name, figureOf(says, results.get(name) ?? [])]),
+        LISTENERS.map(({ name, says }) => [name, missing.get(name) ?? figureOf(says, results.get(name) ?? [])]),
       )
     }
     return figures
@@ -120,12 +130,13 @@ export async function measureLive(packets: number, rounds: number, tell: (what: 
   }
 }
 
-async function listen(network: LiveNetwork, listener: Listener, mix: string, rate: number): Promise<Result | null> {
+/** The string says why it does not listen. */
+async function listen(network: LiveNetwork, listener: Listener, mix: string, rate: number): Promise<Result | string> {
   const running = network.startWith({ ...listener.environment }, ...(listener.command as [string, ...string[]]))
   try {
     await running.says(listener.ready)
   } catch {
-    return null
+    return (await running.ended).stderr.trim()
   }
   // Whoever starts is still at it, and pages of the ring are touched for the first time.
   await delay(2000)
@@ -159,17 +170,14 @@ function starvedNs({ child }: Running): number {
   return Number(readFileSync(`/proc/${child.pid}/schedstat`, 'utf8').split(' ')[1])
 }
 
-/** Of the process and all of its threads. */
+/** Of all threads of the process: to the nanosecond, where what /proc/PID/stat tells is some hundredths of what is measured off. */
 function cpuNs({ child }: Running): number {
-  const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-    .slice(11, 13)
-  return ((Number(user) + Number(system)) * 1e9) / TICKS_PER_SECOND
+  const tasks = `/proc/${child.pid}/task`
+  const spent = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0])
+  return spent.reduce((sum, ns) => sum + Number(ns), 0)
 }
 
-function figureOf(says: string, runs: readonly Result[]): LiveFigure | null {
-  if (runs.length === 0) return null
+function figureOf(says: string, runs: readonly Result[]): LiveFigure {
   const delays = runs.flatMap(({ delayMs }) => (delayMs === undefined ? [] : [delayMs]))
   return {
     says,
@@ -187,7 +195,7 @@ export function liveLines(figures: LiveFigures): string[] {
   return Object.entries(figures).flatMap(([at, listeners]) => [
     `${at.padEnd(24)}  ${'sent/s'.padStart(9)}  ${'delivered'.padStart(9)}  ${'lost'.padStart(8)}  CPU ns/packet  starved  loop p99`,
     ...Object.entries(listeners).map(([name, figure]) =>
-      figure === null ? `${name.padEnd(24)}  not installed` : line(name, figure),
+      typeof figure === 'string' ? `${name.padEnd(24)}  not measured: ${figure}` : line(name, figure),
     ),
   ])
 }

@@ -94,6 +94,10 @@ class Churn implements LiveSource {
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
 
+  look(): boolean {
+    return false
+  }
+
   get counters(): LiveCounters {
     const lost = this.#lost
     return {

@@ -65,6 +65,10 @@ class FedSource implements LiveSource {
     if (this.#at === this.#packets.length) this.ended()
   }
 
+  look(): boolean {
+    return false
+  }
+
   get counters(): LiveCounters {
     return { packets: this.#at, bytes: 0, received: this.#at, ...NO_LOSS }
   }

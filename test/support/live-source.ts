@@ -30,6 +30,10 @@ export class TestSource implements LiveSource {
   }
   readonly learned: LearnedPorts[] = []
   isClosed = false
+  /** At the next look there is another interface of its name. */
+  isReplaced = false
+  /** Runs in every `look`. */
+  onLook: () => void = () => {}
   /** Runs in every `wait`, which takes as long as it was asked to. */
   onWait: () => void = () => {}
   readonly #clock: TestClock
@@ -71,6 +75,13 @@ export class TestSource implements LiveSource {
     this.#given.fill(0xee)
     this.#clock.advance(timeoutMs)
     this.onWait()
+  }
+
+  look(): boolean {
+    this.onLook()
+    const { isReplaced } = this
+    this.isReplaced = false
+    return isReplaced
   }
 
   count(counters: Partial<LiveCounters>): void {

@@ -132,6 +132,11 @@ export class CapSource implements LiveSource {
     this.#wake = null
   }
 
+  /** The package ends the process when the interface vanishes. */
+  look(): boolean {
+    return false
+  }
+
   get counters(): LiveCounters {
     return {
       ...this.#counted,

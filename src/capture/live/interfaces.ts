@@ -17,6 +17,7 @@ const IFF_RUNNING = 0x40
 export const ARPHRD = { ETHERNET: 1, LOOPBACK: 772 } as const
 
 export interface InterfaceFlags {
+  readonly isUp: boolean
   /** It is up and has a link. */
   readonly isRunning: boolean
   readonly isLoopback: boolean
@@ -43,8 +44,8 @@ export class InterfaceQuery {
   flags(): InterfaceFlags | null {
     if (!this.#ask(SIOCGIFFLAGS)) return null
     const flags = this.#view.getUint16(NAME_BYTES, isLittleEndian)
-    const running = IFF_UP | IFF_RUNNING
-    return { isRunning: (flags & running) === running, isLoopback: (flags & IFF_LOOPBACK) !== 0 }
+    const isUp = (flags & IFF_UP) !== 0
+    return { isUp, isRunning: isUp && (flags & IFF_RUNNING) !== 0, isLoopback: (flags & IFF_LOOPBACK) !== 0 }
   }
 
   /** ARPHRD_ number of its hardware. */

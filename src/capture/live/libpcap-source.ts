@@ -190,7 +190,10 @@ class LibpcapSource implements LiveSource {
   async wait(timeoutMs: number): Promise<void> {
     if (this.#isClosed || this.#at < this.#end) return
     await this.#poller.wait(timeoutMs)
-    if (this.#open === null && !this.#isClosed) this.#reopen()
+  }
+
+  look(): boolean {
+    return this.#open === null && !this.#isClosed && this.#reopen()
   }
 
   get counters(): LiveCounters {
@@ -354,14 +357,16 @@ class LibpcapSource implements LiveSource {
   }
 
   /** An interface that was gone may be back. */
-  #reopen(): void {
-    if (performance.now() - this.#triedMs < REOPEN_MS) return
+  #reopen(): boolean {
+    if (performance.now() - this.#triedMs < REOPEN_MS) return false
     this.#triedMs = performance.now()
     try {
       this.#open = this.#openHandle()
       this.#rebinds++
+      return true
     } catch (error) {
       if (!(error instanceof LiveError)) throw error
+      return false
     }
   }
 }

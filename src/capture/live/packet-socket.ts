@@ -55,8 +55,6 @@ const LINKTYPE_RAW = 101
 
 const NO_PORTS: LearnedPorts = { udp: [], tcp: [] }
 
-/** How often, at the most, the interface is looked at while no packet comes. */
-const LOOK_MS = 200
 /** The fastest that a ring is filled: 10 Gbit/s. A nap is over before a quarter of it is, and no longer than a block takes anyway. */
 const BYTES_PER_MS = 1_250_000
 const NAP_MS_MAX = 4
@@ -252,7 +250,6 @@ class PacketSocket implements RenewableRing {
   readonly #ring: Ring
   #memory: ArrayBuffer
   #index = -1
-  #lookedMs = Number.NEGATIVE_INFINITY
   #isClosed = false
   readonly #missedBefore: number
   readonly #counted = { received: 0, kernelDrops: 0, freezes: 0, rebinds: 0, ringFillHighest: 0 }
@@ -311,7 +308,7 @@ class PacketSocket implements RenewableRing {
       this.#unmap()
       throw error
     }
-    this.#look()
+    this.look()
     poller.add(socket)
   }
 
@@ -332,20 +329,17 @@ class PacketSocket implements RenewableRing {
       this.#naps--
       await delay(Math.min(this.#napMs, timeoutMs))
     } else await this.#poller.wait(timeoutMs)
-    if (!this.#isClosed && performance.now() - this.#lookedMs >= LOOK_MS) this.#look()
   }
 
   get counters(): LiveCounters {
     const ring = this.#ring
-    const counted = this.#counted
     let ringFill = 0
     if (!this.#isClosed) {
       this.#readStatistics()
-      ringFill = ring.readyBlocks / ring.blockCount
-      counted.ringFillHighest = Math.max(counted.ringFillHighest, ringFill)
+      ringFill = this.#measureFill()
     }
     return {
-      ...counted,
+      ...this.#counted,
       packets: ring.packets,
       bytes: ring.bytesSeen,
       truncated: ring.truncated,
@@ -356,12 +350,19 @@ class PacketSocket implements RenewableRing {
     }
   }
 
+  #measureFill(): number {
+    const fill = this.#ring.readyBlocks / this.#ring.blockCount
+    this.#counted.ringFillHighest = Math.max(this.#counted.ringFillHighest, fill)
+    return fill
+  }
+
   get #missed(): number {
     return Math.max(0, missedByInterface(this.name) - this.#missedBefore)
   }
 
   learn(ports: LearnedPorts): void {
-    if (this.#isClosed) return
+    // What a socket let in that is in no group would come in all rings alike.
+    if (this.#isClosed || (this.#group !== null && this.#index === -1)) return
     try {
       this.#attach(ports)
       if (this.ring === 0) this.#group?.learn(this.#socket, ports.udp)
@@ -396,9 +397,11 @@ class PacketSocket implements RenewableRing {
     this.#counted.freezes += view.getUint32(8, isLittleEndian)
   }
 
-  /** Whether the interface is there; one that was gone and is back under its name is bound anew. */
-  #look(): void {
-    this.#lookedMs = performance.now()
+  /** One that was gone and is back under its name is bound anew. */
+  look(): boolean {
+    if (this.#isClosed) return false
+    this.#measureFill()
+    const { rebinds } = this.#counted
     this.#valueLength[0] = 4
     // An interface that went down leaves an error on its socket, and poll would return at once until it is taken.
     this.#libc.getsockopt(this.#socket, SOL_SOCKET, SO_ERROR, this.#value, this.#valueLength)
@@ -406,14 +409,15 @@ class PacketSocket implements RenewableRing {
     if (index === null) this.#index = -1
     else if (index !== this.#index && this.#group !== null) {
       this.#index = -1
-      // The kernel lets nobody join a group at an interface that is down.
-      this.isStranded = this.#query.flags()?.isRunning ?? false
+      // Older kernels let nobody join a group at an interface that is down; and what came before is to be read first.
+      this.isStranded = !this.#ring.isReady && (this.#query.flags()?.isRunning ?? false)
     } else if (index !== this.#index) {
       this.#bind(index)
       this.#counted.rebinds++
     }
     const isRunning = this.#index !== -1 && (this.#query.flags()?.isRunning ?? false)
     this.state = isRunning ? 'up' : 'down'
+    return this.#counted.rebinds > rebinds
   }
 
   /** Binds to an interface by its number, and opens its ears. What fails because it has just gone is tried again at the next look. */
@@ -451,8 +455,15 @@ class PacketSocket implements RenewableRing {
     throw this.#refused('a ring')
   }
 
+  /** Where the interface is down, and the kernel lets nobody join a group there (before 6.13), another socket will when it is up. */
   #join(group: FanoutGroup): void {
-    group.join(this.#socket, this.#index)
+    try {
+      group.join(this.#socket, this.#index)
+    } catch (error) {
+      if (this.#query.flags()?.isUp !== false) throw error
+      this.#index = -1
+      return
+    }
     this.#attach(NO_PORTS)
   }
 

@@ -63,9 +63,13 @@ export class RenewedRing implements LiveSource {
     this.#current.preview(upcoming)
   }
 
-  async wait(timeoutMs: number): Promise<void> {
-    await this.#current.wait(timeoutMs)
-    if (!this.#isClosed && this.#current.isStranded) this.#renew()
+  wait(timeoutMs: number): Promise<void> {
+    return this.#current.wait(timeoutMs)
+  }
+
+  look(): boolean {
+    this.#current.look()
+    return !this.#isClosed && this.#current.isStranded && this.#renew()
   }
 
   learn(ports: LearnedPorts): void {
@@ -79,15 +83,16 @@ export class RenewedRing implements LiveSource {
     for (let socket = this.#supply.take(); socket !== null; socket = this.#supply.take()) this.#supply.discard(socket)
   }
 
-  #renew(): void {
+  /** False if that is not to be done now. */
+  #renew(): boolean {
     const socket = this.#supply.take()
-    if (socket === null) return
+    if (socket === null) return false
     let next: RenewableRing
     try {
       next = this.#opened(socket)
     } catch (error) {
       // It may have gone again, which costs a socket.
-      if (error instanceof LiveError) return
+      if (error instanceof LiveError) return false
       throw error
     }
     if (this.#learned !== null) next.learn(this.#learned)
@@ -95,6 +100,7 @@ export class RenewedRing implements LiveSource {
     this.#current.close()
     this.#before = { ...counters, rebinds: counters.rebinds + 1 }
     this.#current = next
+    return true
   }
 
   #opened(socket: number): RenewableRing {

@@ -14,7 +14,7 @@ export const TP_STATUS_VLAN_VALID = 1 << 4
 export const TP_STATUS_VLAN_TPID_VALID = 1 << 6
 
 /** struct tpacket_block_desc: where its words stand, in 32-bit words. */
-const BLOCK = { STATUS: 2, PACKETS: 3, FIRST_OFFSET: 4 } as const
+const BLOCK = { STATUS: 2, PACKETS: 3, FIRST_OFFSET: 4, LENGTH: 5 } as const
 /** struct tpacket3_hdr, likewise; the last three are halves of words, counted in halves. */
 const HEADER = { NEXT: 0, SECONDS: 1, NANOSECONDS: 2, KEPT: 3, LENGTH: 4, STATUS: 5, VLAN_TCI: 8 } as const
 const HEADER_HALVES = { MAC: 12, VLAN_TPID: 18 } as const
@@ -29,6 +29,10 @@ const STATIONS_LENGTH = 12
 const TAG_LENGTH = 4
 const ETHERTYPE_VLAN = 0x8100
 const LINKTYPE_ETHERNET = 1
+/** What the processor fetches from memory at once, in 32-bit words. */
+const CACHE_LINE_WORDS = 16
+/** Where records are longer on average, to fetch all of a block takes longer than to wait for the few headers in it. */
+const PREFETCHED_RECORD_BYTES_MAX = 1024
 
 export class Ring {
   readonly blockCount: number
@@ -40,6 +44,8 @@ export class Ring {
   flawed = 0
   /** Whether the last block that was opened was full before its time was over: packets come fast. */
   wasFull = false
+  /** Nobody reads it: without it the compiler would leave out what is read only to be fetched. */
+  fetched = 0
   readonly #bytes: Uint8Array
   readonly #words: Uint32Array
   readonly #status: Int32Array
@@ -75,11 +81,12 @@ export class Ring {
 
   /** Blocks that wait to be read, the current one included. */
   get readyBlocks(): number {
-    let ready = 0
-    for (let block = 0; block < this.blockCount; block++) {
-      if ((Atomics.load(this.#status, this.#statusAt(block)) & TP_STATUS_USER) !== 0) ready++
+    // The kernel fills them one after the other: behind the first that is not ready none is.
+    for (let ready = 0; ready < this.blockCount; ready++) {
+      const at = this.#statusAt((this.#block + ready) % this.blockCount)
+      if ((Atomics.load(this.#status, at) & TP_STATUS_USER) === 0) return ready
     }
-    return ready
+    return this.blockCount
   }
 
   next(packet: Packet): boolean {
@@ -121,8 +128,25 @@ export class Ring {
       if (this.#left === 0) continue
       this.#at = this.#block * this.#blockBytes + first
       if (!this.#isHeaderAt(this.#at)) this.#abandon()
-      if (this.#left > 0) return true
+      if (this.#left > 0) {
+        this.#prefetch(start)
+        return true
+      }
     }
+  }
+
+  /**
+   * Brings the block that starts at a word into the cache. Only its header says where a record ends, so that the walk would wait for the
+   * memory once for each; here the processor knows all places beforehand, and fetches many of them at the same time.
+   */
+  #prefetch(start: number): void {
+    const words = this.#words
+    const length = words[start + BLOCK.LENGTH]
+    if (length > this.#blockBytes || length > this.#left * PREFETCHED_RECORD_BYTES_MAX) return
+    const end = start + (length >> 2)
+    let fetched = 0
+    for (let at = start; at < end; at += CACHE_LINE_WORDS) fetched ^= words[at]
+    this.fetched = fetched
   }
 
   #release(): void {

@@ -35,17 +35,6 @@ beforeEach(() => {
 const open = (options: Partial<LiveOptions> = {}) =>
   openPacketSocket(kernel, new Poller(kernel), 'eth1', { ...OPTIONS, ...options }, FILTER)
 
-/** Lets the socket look at its interface, which it does now and then. */
-async function look(source: ReturnType<typeof open>, clockMs = 0): Promise<void> {
-  const { now } = performance
-  performance.now = () => now.call(performance) + 10_000 + clockMs
-  try {
-    await source.wait(1)
-  } finally {
-    performance.now = now
-  }
-}
-
 describe('opening', () => {
   test('takes nothing before filter and ring are in place', () => {
     open()
@@ -114,43 +103,43 @@ describe('opening', () => {
 })
 
 describe('an interface', () => {
-  test('that vanishes is down, and bound anew when one of its name is there', async () => {
+  test('that vanishes is down, and bound anew when one of its name is there', () => {
     const source = open()
     expect(source.state).toBe('up')
     kernel.index = null
-    await look(source)
+    source.look()
     expect(source.state).toBe('down')
     kernel.index = 9
     kernel.calls.length = 0
-    await look(source, 10_000)
+    source.look()
     expect(source.state).toBe('up')
     // Its ears have to be opened again, too.
     expect(kernel.calls).toEqual(['bind protocol 3 to 9', 'option 263 1'])
     expect(source.counters.rebinds).toBe(1)
   })
 
-  test('that was replaced between two looks is bound anew', async () => {
+  test('that was replaced between two looks is bound anew', () => {
     const source = open()
     kernel.index = 8
-    await look(source)
+    source.look()
     expect(source).toMatchObject({ state: 'up', counters: { rebinds: 1 } })
   })
 
-  test('that goes away while it is bound is tried again', async () => {
+  test('that goes away while it is bound is tried again', () => {
     const source = open()
     kernel.index = 8
     kernel.fails = { bind: 19 }
-    await look(source)
+    source.look()
     expect(source.state).toBe('down')
     kernel.fails = {}
-    await look(source, 10_000)
+    source.look()
     expect(source.state).toBe('up')
   })
 
-  test('without link is down, and not bound anew for it', async () => {
+  test('without link is down, and not bound anew for it', () => {
     const source = open()
     kernel.flagBits = 0x1
-    await look(source)
+    source.look()
     expect(source).toMatchObject({ state: 'down', counters: { rebinds: 0 } })
   })
 })
