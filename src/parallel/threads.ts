@@ -11,8 +11,10 @@ import { EventBus } from '../events/bus.ts'
 import { emptyCounts, type PathCounts } from '../path-counts.ts'
 import { type Damage, detectorOf } from '../sensor.ts'
 import type { Timeline, Timelines } from '../timeline.ts'
+import type { FlowListener } from '../track/flow-record.ts'
 import { trackLimits } from '../track-limits.ts'
 import { Crew, ThreadError } from './crew.ts'
+import { OwnNews, RowNews } from './flow-news.ts'
 import type { SharedMemory } from './memory.ts'
 import { Merger } from './merger.ts'
 import type { PacketReply, PacketRequest, PacketWorkerData, Progress } from './packet-worker.ts'
@@ -32,14 +34,21 @@ export class Threads implements Timelines {
   readonly #config: Config
   readonly #version: string
   readonly #rules: RuleSet | null
+  readonly #followers: number
   readonly #crew: Crew<PacketRequest, PacketReply>
 
-  /** `followers` threads beside the one for packets; `capturesMax` are open at one time. */
-  constructor(config: Config, version: string, rules: RuleSet | null, followers: number, capturesMax: number) {
+  /** Two at least, this one among them; `capturesMax` captures are open at one time. */
+  constructor(config: Config, version: string, rules: RuleSet | null, threads: number, capturesMax: number) {
+    const followers = threads - 2
+    this.#followers = followers
     this.#config = config
     this.#version = version
     this.#rules = rules
-    const dataFor = (shared: SharedMemory): PacketWorkerData => ({ shared, config })
+    const dataFor = (shared: SharedMemory): PacketWorkerData => ({
+      shared,
+      config,
+      isFollowedByBatches: followers === 0,
+    })
     this.#crew = new Crew(config, followers, capturesMax, new URL('./packet-worker.ts', import.meta.url), dataFor)
   }
 
@@ -60,9 +69,10 @@ export class Threads implements Timelines {
     const bus = new EventBus({ name: this.#config.sensor.name, version: this.#version })
     const detector = this.#rules === null ? null : detectorOf(this.#config, this.#rules, bus.emit)
     if (detector !== null) bus.subscribe(detector.observe)
-    const merger = new Merger(bus, trackLimits(this.#config), this.#crew.followers, captures, (nowUs) =>
-      detector?.expire(nowUs),
-    )
+    const { own } = this.#crew
+    const newsFor = (listener: FlowListener) =>
+      own === null ? new RowNews(this.#followers, listener) : new OwnNews(own, listener)
+    const merger = new Merger(bus, trackLimits(this.#config), newsFor, captures, (nowUs) => detector?.expire(nowUs))
     return { bus, detector, merger }
   }
 
