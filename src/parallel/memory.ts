@@ -7,7 +7,7 @@
 import { type Blocks, BLOCK_BYTES, RECORD_BYTES_MAX } from '../capture/byte-window.ts'
 
 /** Operations of a ring, and its 64 bytes each, as doubles and as integers. */
-const RING_OPS = 16_384
+const RING_OPS = 32_768
 /** A writer that found the ring full sleeps until a quarter of it is free: to be woken for less takes longer than to write it. */
 const ROOM_WAITED_FOR = (RING_OPS / 4) * 3
 /** Operations that are worth waking a thread for. */
@@ -15,9 +15,11 @@ const WOKEN_EVERY = 4096
 /** Operations after which the reader may see them, and the writer have their room again. */
 const PUBLISHED_EVERY = 256
 const OP_DOUBLES = 8
-const OP_WORDS = 16
+export const OP_WORDS = 16
+/** Words go round by this. */
+export const WORDS_MASK = RING_OPS * OP_WORDS - 1
 /** Blocks that are on their way at most: the packet thread may be so far ahead. */
-const BLOCKS_AHEAD = 32
+const BLOCKS_AHEAD = 40
 /** How long a thread waits before it looks by itself: longer than any wake-up, and short for whoever lost one. */
 const NAP_MS = 500
 
@@ -173,6 +175,11 @@ export class RingReader {
     this.#tail = (this.#tail + 1) | 0
     this.double = slot * OP_DOUBLES
     this.word = slot * OP_WORDS
+  }
+
+  /** Operations behind this one that need not be waited for. */
+  get ahead(): number {
+    return (this.#head - this.#tail) | 0
   }
 
   #wait(): void {

@@ -57,10 +57,10 @@ export type PacketReply =
     }
 
 /** Blocks of 256 KiB, and things to tell, that make a batch. */
-const BATCH_BLOCKS = 16
+const BATCH_BLOCKS = 4
 const BATCH_ITEMS = 4096
 /** Batches that may wait to be put together. */
-const BATCHES_AHEAD = 4
+const BATCHES_AHEAD = 8
 
 class PacketThread {
   readonly #config: Config

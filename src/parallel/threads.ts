@@ -1,6 +1,7 @@
 /**
- * An analysis on several threads: one reads the packets, the others follow the flows inside carriers, and whatever is to the
- * right of the waist stays in the thread of the command. The events are those of one thread, in their order.
+ * An analysis on several threads: one reads the packets, others follow the flows inside carriers, and whatever is to the right of
+ * the waist stays in the thread of the command; of two threads that one follows the flows, too. The events are those of one
+ * thread, in their order.
  */
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -24,10 +25,12 @@ const WORTH_BYTES = 64 * 2 ** 20
 
 /** How many threads make an analysis of these captures faster. */
 export function threadsFor(paths: readonly string[]): number {
-  if (availableParallelism() < 2) return 1
+  const processors = availableParallelism()
+  if (processors < 2) return 1
   let bytes = 0
   for (const path of paths) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  return bytes < WORTH_BYTES ? 1 : 2
+  if (bytes < WORTH_BYTES) return 1
+  return processors === 2 ? 2 : 3
 }
 
 export class Threads implements Timelines {
