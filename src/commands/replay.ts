@@ -196,7 +196,7 @@ function openTimelines(
   groups: readonly (readonly string[])[],
 ): Timelines {
   if (threads === 1) return new OneThread(config, VERSION, rules, espKeys)
-  return new Threads(config, VERSION, rules, threads - 1, Math.max(...groups.map(({ length }) => length)))
+  return new Threads(config, VERSION, rules, threads, Math.max(...groups.map(({ length }) => length)))
 }
 
 function threadsOption(value: string): number | 'auto' {

@@ -1,9 +1,9 @@
-/** The threads of one analysis: one for packets, the others for the flows inside carriers, and what they send to this one. */
+/** The threads of one analysis: one for packets, the others for the flows inside carriers, and what they send to this one. Without others the flows are this one's to follow. */
 import { Worker } from 'node:worker_threads'
 import type { Config } from '../config-schema.ts'
 import { trackLimits } from '../track-limits.ts'
 import type { FlowBatch } from './flow-rows.ts'
-import type { FlowWorkerData } from './flow-worker.ts'
+import type { FollowerData } from './follower.ts'
 import { allocateShared, type SharedMemory, Signals } from './memory.ts'
 
 /** A thread of the sensor ended before its time. */
@@ -72,7 +72,8 @@ class Replies<Reply extends AnyReply> {
 /** `Request` is what the packet thread is asked for, `Reply` what it sends; one of the type `batch` has a part of each thread. */
 export class Crew<Request, Reply extends AnyReply> {
   readonly signals: Signals
-  readonly followers: number
+  /** For whoever follows flows in this thread; null if others do. */
+  readonly own: FollowerData | null
   readonly #packets: Worker
   readonly #followers: readonly Worker[]
   readonly #replies: Replies<Reply>
@@ -85,13 +86,13 @@ export class Crew<Request, Reply extends AnyReply> {
     packetThread: URL,
     dataFor: (shared: SharedMemory) => object,
   ) {
-    const shared = allocateShared(followers, capturesMax)
+    const rings = Math.max(1, followers)
+    const shared = allocateShared(rings, capturesMax)
     this.signals = new Signals(shared)
-    this.followers = followers
     this.#replies = new Replies(followers)
     const limits = trackLimits(config)
-    const share = (capacity: number) => Math.ceil(capacity / followers)
-    const own = {
+    const share = (capacity: number) => Math.ceil(capacity / rings)
+    const part = {
       ...limits,
       flowsMax: share(limits.flowsMax),
       conversationsMax: share(limits.conversationsMax),
@@ -99,8 +100,9 @@ export class Crew<Request, Reply extends AnyReply> {
     }
     this.#packets = new Worker(packetThread, { workerData: dataFor(shared) })
     this.#replies.listen(this.#packets, 'the packet thread', (reply: Reply) => this.#replies.packets(reply))
-    this.#followers = shared.rings.map((_, ring) => {
-      const data: FlowWorkerData = { shared, ring, limits: own }
+    this.own = followers === 0 ? { shared, ring: 0, limits: part } : null
+    this.#followers = shared.rings.slice(0, followers).map((_, ring) => {
+      const data: FollowerData = { shared, ring, limits: part }
       const worker = new Worker(new URL('./flow-worker.ts', import.meta.url), { workerData: data })
       this.#replies.listen(worker, 'a flow thread', (batch: FlowBatch) => this.#replies.flows(ring, batch))
       return worker

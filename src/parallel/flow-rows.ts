@@ -4,6 +4,7 @@
  */
 import type { RaisedEvent } from '../events/catalogue.ts'
 import { type FlowListener, FlowRecord, type Found, IS_IPV6, type Said } from '../track/flow-record.ts'
+import type { Occasion } from './follower.ts'
 
 /** Doubles of a row. */
 export const ROW = 24
@@ -49,19 +50,9 @@ export interface FlowBatch {
   readonly objects: readonly (Said | Found | RaisedEvent)[]
 }
 
-/** The packet, or the moment, during which things happen. */
-export interface Occasion {
-  position: number
-  operation: number
-  /** The number of a name, or -1. */
-  capture: number
-  number: number
-  offset: number
-}
-
 export class FlowRowWriter implements FlowListener {
-  /** Set before anything happens. */
-  readonly occasion: Occasion = { position: 0, operation: 0, capture: -1, number: 0, offset: 0 }
+  /** To be set before anything happens. */
+  occasion: Occasion = { position: 0, operation: 0, capture: -1, number: 0, offset: 0 }
   #rows = new Float64Array(FIRST_ROWS * ROW)
   #octets = new Uint8Array(this.#rows.buffer)
   #count = 0
@@ -141,7 +132,7 @@ export class FlowRowWriter implements FlowListener {
 }
 
 /** Walks the results of one thread, of one batch after the other. */
-export class FlowRowReader {
+export class FlowRowReader implements Occasion {
   /** The flow's number is made different from those of other threads' flows by this. */
   readonly #numbersFrom: number
   readonly #record = new FlowRecord()
@@ -195,24 +186,23 @@ export class FlowRowReader {
     return this.#rows[this.#at + BORN]
   }
 
-  /** Gives the next row to whoever listens. */
+  /** Gives the next row to whoever listens, and goes on behind it. */
   tell(listener: FlowListener): void {
     const at = this.#at
-    this.#at += ROW
-    const rows = this.#rows
-    switch (rows[at + WHAT]) {
+    switch (this.#rows[at + WHAT]) {
       case CLOSED:
-        listener.flowClosed(this.#flowAt(at), rows[at + END], rows[at + TIME_US])
-        return
+        listener.flowClosed(this.#flowAt(at), this.#rows[at + END], this.timeUs)
+        break
       case SAID:
         listener.said(this.#flowAt(at), this.#objects[this.#object++] as Said)
-        return
+        break
       case FOUND:
         listener.found(this.#flowAt(at), this.#objects[this.#object++] as Found)
-        return
+        break
       default:
         listener.raise(this.#objects[this.#object++] as RaisedEvent)
     }
+    this.#at += ROW
   }
 
   #flowAt(at: number): FlowRecord {

@@ -19,6 +19,7 @@ import type { Pause, SavedEntry } from '../track/saved.ts'
 import { VERSION } from '../version.ts'
 import type { RestoredTrackers, SavedTrackers, WatchedSensor, WatchedSource } from '../watched-sensor.ts'
 import { Crew, ThreadError } from './crew.ts'
+import { RowNews } from './flow-news.ts'
 import type { LiveReply, LiveRequest, LiveStatus, LiveWorkerData } from './live-worker.ts'
 import { Merger } from './merger.ts'
 
@@ -81,7 +82,13 @@ export class LiveThreads implements WatchedSensor {
     this.detector = detectorOf(config, rules, this.bus.emit)
     this.bus.subscribe((document) => this.detector?.observe(document))
     const names = interfaces.map(({ sockets: { name } }) => name)
-    this.#merger = new Merger(this.bus, trackLimits(config), followers, names, (nowUs) => this.detector?.expire(nowUs))
+    this.#merger = new Merger(
+      this.bus,
+      trackLimits(config),
+      (listener) => new RowNews(followers, listener),
+      names,
+      (nowUs) => this.detector?.expire(nowUs),
+    )
     const dataFor = (shared: LiveWorkerData['shared']): LiveWorkerData => ({
       shared,
       config,

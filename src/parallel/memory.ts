@@ -7,15 +7,19 @@
 import { type Blocks, BLOCK_BYTES, RECORD_BYTES_MAX } from '../capture/byte-window.ts'
 
 /** Operations of a ring, and its 64 bytes each, as doubles and as integers. */
-const RING_OPS = 16_384
+const RING_OPS = 32_768
+/** A writer that found the ring full sleeps until a quarter of it is free: to be woken for less takes longer than to write it. */
+const ROOM_WAITED_FOR = (RING_OPS / 4) * 3
 /** Operations that are worth waking a thread for. */
 const WOKEN_EVERY = 4096
 /** Operations after which the reader may see them, and the writer have their room again. */
 const PUBLISHED_EVERY = 256
 const OP_DOUBLES = 8
-const OP_WORDS = 16
+export const OP_WORDS = 16
+/** Words go round by this. */
+export const WORDS_MASK = RING_OPS * OP_WORDS - 1
 /** Blocks that are on their way at most: the packet thread may be so far ahead. */
-const BLOCKS_AHEAD = 32
+const BLOCKS_AHEAD = 40
 /** How long a thread waits before it looks by itself: longer than any wake-up, and short for whoever lost one. */
 const NAP_MS = 500
 
@@ -91,8 +95,12 @@ export class RingWriter {
   word = 0
   /** Operations so far; a 32-bit number that wraps. */
   head = 0
+  /** What the reader needs before this end may sleep. It may write one operation, for which there always is room. */
+  beforeWaiting: () => void = () => {}
   readonly #signals: Int32Array<SharedArrayBuffer>
   #tail = 0
+  /** That one operation is being written. */
+  #isWaiting = false
 
   constructor(shared: SharedMemory, ring: number) {
     this.doubles = new Float64Array(shared.rings[ring])
@@ -103,7 +111,8 @@ export class RingWriter {
   /** Begins an operation, when there is room for it. The one before is whole. */
   next(): void {
     if ((this.head & (PUBLISHED_EVERY - 1)) === 0) this.#publish((this.head & (WOKEN_EVERY - 1)) === 0)
-    if (((this.head - this.#tail) | 0) >= RING_OPS) this.waitFor((this.head - RING_OPS + 1) | 0)
+    const room = this.#isWaiting ? RING_OPS : RING_OPS - 1
+    if (((this.head - this.#tail) | 0) >= room) this.waitFor((this.head - ROOM_WAITED_FOR) | 0)
     const slot = this.head & (RING_OPS - 1)
     this.head = (this.head + 1) | 0
     this.double = slot * OP_DOUBLES
@@ -122,6 +131,12 @@ export class RingWriter {
   }
 
   waitFor(head: number): void {
+    if (this.isDone(head)) return
+    if (!this.#isWaiting) {
+      this.#isWaiting = true
+      this.beforeWaiting()
+      this.#isWaiting = false
+    }
     this.#publish(true)
     Atomics.store(this.#signals, WRITER_SLEEPS, 1)
     while (!this.isDone(head)) Atomics.wait(this.#signals, TAIL, this.#tail, NAP_MS)
@@ -134,34 +149,41 @@ export class RingWriter {
   }
 }
 
-/** Reads the operations of one ring. */
+/** Reads the operations of one ring, from where the reader before it stopped. */
 export class RingReader {
   readonly doubles: Float64Array<SharedArrayBuffer>
   readonly words: Int32Array<SharedArrayBuffer>
   double = 0
   word = 0
   readonly #signals: Int32Array<SharedArrayBuffer>
-  #head = 0
-  #tail = 0
+  #head: number
+  #tail: number
 
   constructor(shared: SharedMemory, ring: number) {
     this.doubles = new Float64Array(shared.rings[ring])
     this.words = new Int32Array(shared.rings[ring])
     this.#signals = signalsOf(shared, ring)
+    this.#tail = Atomics.load(this.#signals, TAIL)
+    this.#head = this.#tail
   }
 
   /** Waits for the next operation. The one before may be overwritten from now on, and the bytes that it named. */
   next(): void {
     if (this.#tail === this.#head) this.#wait()
-    else if ((this.#tail & (PUBLISHED_EVERY - 1)) === 0) this.#release()
+    else if ((this.#tail & (PUBLISHED_EVERY - 1)) === 0) this.release()
     const slot = this.#tail & (RING_OPS - 1)
     this.#tail = (this.#tail + 1) | 0
     this.double = slot * OP_DOUBLES
     this.word = slot * OP_WORDS
   }
 
+  /** Operations behind this one that need not be waited for. */
+  get ahead(): number {
+    return (this.#head - this.#tail) | 0
+  }
+
   #wait(): void {
-    this.#release()
+    this.release()
     this.#head = Atomics.load(this.#signals, HEAD)
     if (this.#head !== this.#tail) return
     Atomics.store(this.#signals, READER_SLEEPS, 1)
@@ -173,7 +195,8 @@ export class RingReader {
     Atomics.store(this.#signals, READER_SLEEPS, 0)
   }
 
-  #release(): void {
+  /** All operations so far may be overwritten, and the bytes that they named. */
+  release(): void {
     Atomics.store(this.#signals, TAIL, this.#tail)
     if (Atomics.load(this.#signals, WRITER_SLEEPS) === 1) Atomics.notify(this.#signals, TAIL)
   }

@@ -10,8 +10,9 @@ import type { RaisedEvent } from '../events/catalogue.ts'
 import type { CarrierNames } from '../track/carrier-flows.ts'
 import type { FlowListener } from '../track/flow-record.ts'
 import { FlowTeller, type TellerLimits } from '../track/flow-teller.ts'
-import { type FlowBatch, FlowRowReader } from './flow-rows.ts'
-import { EXPIRE, NO_CAPTURE } from './operation.ts'
+import type { FlowNews } from './flow-news.ts'
+import type { FlowBatch } from './flow-rows.ts'
+import { NO_CAPTURE } from './operation.ts'
 import { CLOCK, EVENT, Inbox, type ItemBatch, NAMES } from './outbox.ts'
 
 export class Merger {
@@ -23,18 +24,17 @@ export class Merger {
   readonly #teller: FlowTeller
   /** What carriers with flows are called, as far as this has come. */
   readonly #names = new Map<number, CarrierNames>()
-  readonly #listener: FlowListener
   readonly #inbox = new Inbox()
-  readonly #readers: readonly FlowRowReader[]
+  readonly #news: FlowNews
   readonly #captures: readonly string[]
   /** Tables that were found full: each thread has its part of them, and they are told once. */
   readonly #filled = new Set<unknown>()
 
-  /** `expire` is told, at each second of the packets, how late it is. */
+  /** `newsFor` gives whence a listener hears of flows. `expire` is told, at each second of the packets, how late it is. */
   constructor(
     bus: EventBus,
     limits: TellerLimits,
-    threads: number,
+    newsFor: (listener: FlowListener) => FlowNews,
     captures: readonly string[],
     expire: (nowUs: number) => void,
   ) {
@@ -46,33 +46,43 @@ export class Merger {
       return names
     })
     this.#teller = teller
-    this.#readers = Array.from({ length: threads }, (_, thread) => new FlowRowReader(thread))
     this.#captures = captures
-    this.#listener = {
+    this.#news = newsFor({
       flowClosed: (flow, end, timeUs) => {
-        if (!this.#isShedding) teller.flowClosed(flow, end, timeUs)
-        else {
+        if (this.#isShedding) {
           this.shedFlows++
           teller.forget(flow.number)
+          return
         }
+        this.#stand(this.#news.occasion)
+        teller.flowClosed(flow, end, timeUs)
       },
-      said: (flow, what) => teller.said(flow, what),
-      found: (flow, what) => teller.found(flow, what),
-      raise: (event) => this.#raise(event),
-    }
+      said: (flow, what) => {
+        this.#stand(this.#news.occasion)
+        teller.said(flow, what)
+      },
+      found: (flow, what) => {
+        this.#stand(this.#news.occasion)
+        teller.found(flow, what)
+      },
+      raise: (event) => {
+        this.#stand(this.#news.occasion)
+        this.#raise(event)
+      },
+    })
   }
 
   /** One batch: the items of the packet thread, and the rows of every other thread. Flows are what there is most of, and go first. */
   merge(items: ItemBatch, batches: readonly FlowBatch[], shedsFlows = false): void {
     this.#isShedding = shedsFlows
-    for (const [thread, batch] of batches.entries()) this.#readers[thread].over(batch)
+    this.#news.over(batches)
     const inbox = this.#inbox
     inbox.over(items)
     while (inbox.next()) {
-      this.#tellUpTo(inbox.after)
+      this.#news.tellUpTo(inbox.after)
       this.#take()
     }
-    this.#tellUpTo(Number.MAX_VALUE)
+    this.#news.tellUpTo(Number.MAX_VALUE)
     this.#bus.origin = null
   }
 
@@ -107,20 +117,6 @@ export class Merger {
     return { ...event, fields: { ...event.fields, 'capture.suppressed': suppressed === 0 ? undefined : suppressed } }
   }
 
-  #tellUpTo(position: number): void {
-    for (let reader = this.#first(); reader.position <= position; reader = this.#first()) {
-      this.#stand(reader)
-      reader.tell(this.#listener)
-    }
-  }
-
-  /** The thread whose next row comes first. */
-  #first(): FlowRowReader {
-    let first = this.#readers[0]
-    for (let at = 1; at < this.#readers.length; at++) if (isBefore(this.#readers[at], first)) first = this.#readers[at]
-    return first
-  }
-
   #raise(event: RaisedEvent): void {
     if (event.name === 'sensor.table.filled') {
       const table = event.fields['sensor.table']
@@ -129,11 +125,4 @@ export class Merger {
     }
     this.#bus.emit(event)
   }
-}
-
-function isBefore(a: FlowRowReader, b: FlowRowReader): boolean {
-  const distance = a.position - b.position
-  if (distance !== 0 || a.position === Number.POSITIVE_INFINITY) return distance < 0
-  if (a.operation !== EXPIRE) return a.born > b.born
-  return a.timeUs !== b.timeUs ? a.timeUs < b.timeUs : a.born < b.born
 }

@@ -17,6 +17,8 @@ import { type ItemBatch, Outbox } from './outbox.ts'
 export interface PacketWorkerData {
   readonly shared: SharedMemory
   readonly config: Config
+  /** Whoever follows flows begins with a batch when it is whole: then nobody may wait for one that is not. */
+  readonly isFollowedByBatches: boolean
 }
 
 /** What the thread is asked for. */
@@ -55,14 +57,15 @@ export type PacketReply =
     }
 
 /** Blocks of 256 KiB, and things to tell, that make a batch. */
-const BATCH_BLOCKS = 16
+const BATCH_BLOCKS = 4
 const BATCH_ITEMS = 4096
 /** Batches that may wait to be put together. */
-const BATCHES_AHEAD = 4
+const BATCHES_AHEAD = 8
 
 class PacketThread {
   readonly #config: Config
   readonly #shared: SharedMemory
+  readonly #isFollowedByBatches: boolean
   readonly #signals: Signals
   readonly #rings: readonly RingWriter[]
   readonly #espKeys: readonly EspKeyEntry[]
@@ -71,8 +74,9 @@ class PacketThread {
   #batches = 0
   #position = 0
 
-  constructor({ shared, config }: PacketWorkerData) {
+  constructor({ shared, config, isFollowedByBatches }: PacketWorkerData) {
     this.#shared = shared
+    this.#isFollowedByBatches = isFollowedByBatches
     this.#config = config
     this.#signals = new Signals(shared)
     this.#rings = shared.rings.map((_, ring) => new RingWriter(shared, ring))
@@ -108,17 +112,26 @@ class PacketThread {
     const parts = { bus: outbox, flowSink: flows, timekeeper: outbox }
     const sensor = new Sensor(this.#config, '', null, this.#espKeys, parts)
     const source = mergeByTime(this.#sources)
+    let blocks = 0
+    let endedAt = flows.position
     const end = () => {
       const batch = ++this.#batches
+      blocks = 0
       flows.endBatch(batch)
+      endedAt = flows.position
       const progress = { ...progressOf(source), packets: sensor.counts.packets }
       send({ type: 'batch', batch, items: outbox.take(), progress })
       this.#signals.waitForMerged(batch, BATCHES_AHEAD)
     }
-    let blocks = 0
+    if (this.#isFollowedByBatches) {
+      for (const ring of this.#rings)
+        ring.beforeWaiting = () => {
+          if (flows.position > endedAt) end()
+        }
+    }
     try {
       await sensor.run(source, () => {
-        if (++blocks % BATCH_BLOCKS === 0 || outbox.size >= BATCH_ITEMS) end()
+        if (++blocks === BATCH_BLOCKS || outbox.size >= BATCH_ITEMS) end()
         return this.#signals.isStopped
       })
     } finally {

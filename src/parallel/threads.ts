@@ -1,6 +1,7 @@
 /**
- * An analysis on several threads: one reads the packets, the others follow the flows inside carriers, and whatever is to the
- * right of the waist stays in the thread of the command. The events are those of one thread, in their order.
+ * An analysis on several threads: one reads the packets, others follow the flows inside carriers, and whatever is to the right of
+ * the waist stays in the thread of the command; of two threads that one follows the flows, too. The events are those of one
+ * thread, in their order.
  */
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -11,8 +12,10 @@ import { EventBus } from '../events/bus.ts'
 import { emptyCounts, type PathCounts } from '../path-counts.ts'
 import { type Damage, detectorOf } from '../sensor.ts'
 import type { Timeline, Timelines } from '../timeline.ts'
+import type { FlowListener } from '../track/flow-record.ts'
 import { trackLimits } from '../track-limits.ts'
 import { Crew, ThreadError } from './crew.ts'
+import { OwnNews, RowNews } from './flow-news.ts'
 import type { SharedMemory } from './memory.ts'
 import { Merger } from './merger.ts'
 import type { PacketReply, PacketRequest, PacketWorkerData, Progress } from './packet-worker.ts'
@@ -22,24 +25,33 @@ const WORTH_BYTES = 64 * 2 ** 20
 
 /** How many threads make an analysis of these captures faster. */
 export function threadsFor(paths: readonly string[]): number {
-  if (availableParallelism() < 2) return 1
+  const processors = availableParallelism()
+  if (processors < 2) return 1
   let bytes = 0
   for (const path of paths) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  return bytes < WORTH_BYTES ? 1 : 2
+  if (bytes < WORTH_BYTES) return 1
+  return processors === 2 ? 2 : 3
 }
 
 export class Threads implements Timelines {
   readonly #config: Config
   readonly #version: string
   readonly #rules: RuleSet | null
+  readonly #followers: number
   readonly #crew: Crew<PacketRequest, PacketReply>
 
-  /** `followers` threads beside the one for packets; `capturesMax` are open at one time. */
-  constructor(config: Config, version: string, rules: RuleSet | null, followers: number, capturesMax: number) {
+  /** Two at least, this one among them; `capturesMax` captures are open at one time. */
+  constructor(config: Config, version: string, rules: RuleSet | null, threads: number, capturesMax: number) {
+    const followers = threads - 2
+    this.#followers = followers
     this.#config = config
     this.#version = version
     this.#rules = rules
-    const dataFor = (shared: SharedMemory): PacketWorkerData => ({ shared, config })
+    const dataFor = (shared: SharedMemory): PacketWorkerData => ({
+      shared,
+      config,
+      isFollowedByBatches: followers === 0,
+    })
     this.#crew = new Crew(config, followers, capturesMax, new URL('./packet-worker.ts', import.meta.url), dataFor)
   }
 
@@ -60,9 +72,10 @@ export class Threads implements Timelines {
     const bus = new EventBus({ name: this.#config.sensor.name, version: this.#version })
     const detector = this.#rules === null ? null : detectorOf(this.#config, this.#rules, bus.emit)
     if (detector !== null) bus.subscribe(detector.observe)
-    const merger = new Merger(bus, trackLimits(this.#config), this.#crew.followers, captures, (nowUs) =>
-      detector?.expire(nowUs),
-    )
+    const { own } = this.#crew
+    const newsFor = (listener: FlowListener) =>
+      own === null ? new RowNews(this.#followers, listener) : new OwnNews(own, listener)
+    const merger = new Merger(bus, trackLimits(this.#config), newsFor, captures, (nowUs) => detector?.expire(nowUs))
     return { bus, detector, merger }
   }
 

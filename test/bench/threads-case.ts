@@ -12,9 +12,7 @@ const [threads, mix, withRules] = process.argv.slice(2)
 const { config } = loadConfig(undefined, {})
 const rules = withRules === 'rules' ? loadRules(fileURLToPath(new URL('../../rules', import.meta.url))) : null
 const timelines =
-  threads === '1'
-    ? new OneThread(config, 'bench', rules, [])
-    : new Threads(config, 'bench', rules, Number(threads) - 1, 1)
+  threads === '1' ? new OneThread(config, 'bench', rules, []) : new Threads(config, 'bench', rules, Number(threads), 1)
 
 async function once() {
   const timeline = await timelines.open([mix], [])

@@ -1,11 +1,19 @@
 /** What several threads found, put together: the order that one thread would have told it in. */
 import { expect, test } from 'vitest'
 import { EventBus } from '../../src/events/bus.ts'
+import { RowNews } from '../../src/parallel/flow-news.ts'
 import { FlowRowWriter } from '../../src/parallel/flow-rows.ts'
 import { Merger } from '../../src/parallel/merger.ts'
 import { CARRIER_CLOSED, EXPIRE, NO_CAPTURE, PACKET } from '../../src/parallel/operation.ts'
 import { Outbox } from '../../src/parallel/outbox.ts'
-import { CARRIER_ENDED, FELL_IDLE, FIRST_IS_LOW, FlowRecord, IS_IPV6 } from '../../src/track/flow-record.ts'
+import {
+  CARRIER_ENDED,
+  FELL_IDLE,
+  FIRST_IS_LOW,
+  type FlowListener,
+  FlowRecord,
+  IS_IPV6,
+} from '../../src/track/flow-record.ts'
 
 const LIMITS = { conversationsMax: 100, carrierEventsPerMinute: 100, flowEventsMax: 100 }
 const NAMES = {
@@ -14,6 +22,11 @@ const NAMES = {
   initiator: '10.99.0.1',
   responder: '10.99.0.2',
   identity: { 'borescope.lineage': ['t-1', 's-1'], 'l2tp.session.uid': 's-1' },
+}
+
+/** Of so many threads. */
+function rowsOf(threads: number) {
+  return (listener: FlowListener) => new RowNews(threads, listener)
 }
 
 function flow(port: number, born: number): FlowRecord {
@@ -54,7 +67,7 @@ function merged(tell: (outbox: Outbox, writers: readonly FlowRowWriter[], at: (p
   tell(outbox, writers, (at) => {
     position = at
   })
-  const merger = new Merger(bus, LIMITS, 2, ['a.pcap'], (nowUs) => lines.push(`clock ${nowUs}`))
+  const merger = new Merger(bus, LIMITS, rowsOf(2), ['a.pcap'], (nowUs) => lines.push(`clock ${nowUs}`))
   merger.merge(
     outbox.take(),
     writers.map((writer) => writer.take(1, 0)),
@@ -117,7 +130,7 @@ test('flows are left out and counted when too much waits, and nothing else is', 
   outbox.emit({ name: 'capture.damaged', timeUs: 1, message: 'm', fields: { 'anomaly.name': 'x' } } as never)
   const writer = new FlowRowWriter()
   const found = { name: 'dns.odd', detail: '', timeUs: 10 } as never
-  const merger = new Merger(bus, LIMITS, 1, ['a.pcap'], () => {})
+  const merger = new Merger(bus, LIMITS, rowsOf(1), ['a.pcap'], () => {})
   closed(writer, 1, PACKET, flow(1, 1), 10)
   writer.found(flow(2, 1), found)
   merger.merge(outbox.take(), [writer.take(1, 0)], true)
@@ -132,7 +145,7 @@ test('flows are left out and counted when too much waits, and nothing else is', 
 test('a table that several threads found full is told once, and rows grow beyond their first room', () => {
   const lines = merged((_, writers) => {
     for (const writer of writers) {
-      writer.occasion.capture = NO_CAPTURE
+      writer.occasion = { ...writer.occasion, capture: NO_CAPTURE }
       writer.raise({
         name: 'sensor.table.filled',
         timeUs: 1,
@@ -165,7 +178,7 @@ test('all that a flow is comes through, of IPv6 too; events of one name may have
   record.bytes[0] = 2 ** 40
   record.bytes[1] = 5
   closed(writer, 1, CARRIER_CLOSED, record, 1e15 + 20)
-  new Merger(bus, LIMITS, 1, [], () => {}).merge(outbox.take(), [writer.take(1, 0)])
+  new Merger(bus, LIMITS, rowsOf(1), [], () => {}).merge(outbox.take(), [writer.take(1, 0)])
   expect(events.slice(0, 3)).toMatchObject([{ 'event.reason': 'a' }, { 'anomaly.name': 'b' }, {}])
   expect(Object.keys(events[1])).not.toContain('event.reason')
   expect(events[3]).toMatchObject({

@@ -44,13 +44,13 @@ function configured(change: (config: Config) => void = () => {}): Config {
   return config
 }
 
-/** One thread, and then two and three. */
+/** One thread, and then two to four. */
 function lines(change?: (config: Config) => void): readonly Timelines[] {
   const config = configured(change)
   const rules = builtinRules()
   const made = [
     new OneThread(config, 'test', rules, loadEspKeys(config).entries),
-    ...[1, 2].map((followers) => new Threads(config, 'test', rules, followers, 4)),
+    ...[2, 3, 4].map((threads) => new Threads(config, 'test', rules, threads, 4)),
   ]
   opened.push(...made)
   return made
@@ -130,7 +130,7 @@ describe('captures of real peers', async () => {
     const own = captures.filter((path) => path.startsWith(OWN))
     const wide = [
       new OneThread(configured(), 'test', builtinRules(), loadEspKeys(configured()).entries),
-      new Threads(configured(), 'test', builtinRules(), 2, own.length),
+      ...[2, 4].map((threads) => new Threads(configured(), 'test', builtinRules(), threads, own.length)),
     ]
     opened.push(...wide)
     expect((await expectSame(wide, own)).length).toBeGreaterThan(1000)
@@ -266,15 +266,15 @@ describe('a thread that fails', () => {
     const config = configured((changed) => {
       changed.track.conversationsMax = -7
     })
-    const threads = new Threads(config, 'test', null, 2, 1)
+    const threads = new Threads(config, 'test', null, 4, 1)
     opened.push(threads)
     const run = async () => (await threads.open([path], []))?.run(() => {})
     await expect(run()).rejects.toThrow(ThreadError)
     await expect(run()).rejects.toThrow(/a flow thread failed: /)
   })
 
-  test('in the middle of its work, too', async () => {
-    const threads = new Threads(configured(), 'test', null, 1, 1)
+  test.each([2, 3])('in the middle of its work, too, of %i threads', async (count) => {
+    const threads = new Threads(configured(), 'test', null, count, 1)
     opened.push(threads)
     const timeline = await threads.open([path], [])
     await expect(timeline?.run(() => threads.close())).rejects.toThrow(/thread ended with/)
@@ -285,7 +285,7 @@ test('when a thread fails, replay says so and leaves no file of events behind', 
   const context = new Context(undefined)
   context.config.track.conversationsMax = -7
   const out = join(scratch, 'half.ndjson')
-  const options = { order: 'time', store: false, quiet: true, threads: 2, out } as const
+  const options = { order: 'time', store: false, quiet: true, threads: 3, out } as const
   await expect(analyse(context, [join(OWN, 'l2tp-inner-attack.pcap')], options)).rejects.toThrow(/flow thread failed/)
   expect(readdirSync(scratch).filter((name) => name.startsWith('half'))).toEqual([])
 })
