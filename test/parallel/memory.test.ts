@@ -39,16 +39,22 @@ describe('a ring of operations', () => {
     const seen: number[] = []
     let written = 0
     let asked = 0
-    writer.beforeWaiting = () => {
-      asked++
-      write(writer, written++)
+    const writeNext = () => {
+      writer.next()
+      writer.doubles[writer.double] = written++
+    }
+    const readAll = () => {
       writer.publish()
       while (seen.length < written) seen.push(read(reader)[0])
       reader.release()
     }
-    while (asked < 3) write(writer, written++)
-    writer.publish()
-    while (seen.length < written) seen.push(read(reader)[0])
+    writer.beforeWaiting = () => {
+      asked++
+      writeNext()
+      readAll()
+    }
+    while (asked < 3) writeNext()
+    readAll()
     expect(seen).toEqual(Array.from({ length: written }, (_, at) => at))
     expect(written).toBeGreaterThan(30_000)
   })
