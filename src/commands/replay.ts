@@ -54,7 +54,7 @@ export function registerReplay(program: Command, context: () => Context): void {
     )
     .option(
       '--threads <n>',
-      'that share the work: a number, or auto (2 for large captures); the events are the same; evidence needs 1',
+      'that share the work: a number, or auto (2 or 3 for large captures); the events are the same; evidence needs 1',
       threadsOption,
       1,
     )
@@ -174,7 +174,7 @@ function threadsOf(
   paths: readonly string[],
   { threads = 1, evidence }: Pick<ReplayOptions, 'threads' | 'evidence'>,
 ): number {
-  // All but one of the threads follow flows.
+  // Flows are what is shared out.
   if (!context.config.track.flows) return 1
   if (threads === 'auto') {
     return evidence !== undefined || context.config.evidence.enabled ? 1 : threadsFor(paths)

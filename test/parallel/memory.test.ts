@@ -32,6 +32,45 @@ describe('a ring of operations', () => {
     }
   })
 
+  test('before its writer waits it may write one operation more, for whoever reads needs it', () => {
+    const shared = allocateShared(1, 1)
+    const writer = new RingWriter(shared, 0)
+    const reader = new RingReader(shared, 0)
+    const seen: number[] = []
+    let written = 0
+    let asked = 0
+    const writeNext = () => {
+      writer.next()
+      writer.doubles[writer.double] = written++
+    }
+    const readAll = () => {
+      writer.publish()
+      while (seen.length < written) seen.push(read(reader)[0])
+      reader.release()
+    }
+    writer.beforeWaiting = () => {
+      asked++
+      writeNext()
+      readAll()
+    }
+    while (asked < 3) writeNext()
+    readAll()
+    expect(seen).toEqual(Array.from({ length: written }, (_, at) => at))
+    expect(written).toBeGreaterThan(30_000)
+  })
+
+  test('a reader begins where the one before it stopped, and knows what it need not wait for', () => {
+    const shared = allocateShared(1, 1)
+    const writer = new RingWriter(shared, 0)
+    for (let i = 0; i < 5; i++) write(writer, i)
+    writer.publish()
+    const first = new RingReader(shared, 0)
+    for (let i = 0; i < 3; i++) read(first)
+    expect(first.ahead).toBe(2)
+    first.release()
+    expect(read(new RingReader(shared, 0))).toEqual([3, 3])
+  })
+
   test('two rings do not disturb each other', () => {
     const shared = allocateShared(2, 1)
     const writers = [new RingWriter(shared, 0), new RingWriter(shared, 1)]
