@@ -125,9 +125,11 @@ export class Recording {
     const written = Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.#filler.counters[i]]))
     const all = { ...counters, ...(written as unknown as WriterThreadCounters) }
     const { droppedData, droppedControl } = all
+    const unnamed = counters.unnamed + this.#filler.counters[COUNTER_NAMES.indexOf('unnamed')]
     const lostPackets = all.lostPackets + this.#filler.lost
     return {
       ...all,
+      unnamed,
       lostPackets,
       dropped: { 'queue_full.data': droppedData, 'queue_full.control': droppedControl, disk: lostPackets },
     }

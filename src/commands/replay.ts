@@ -235,11 +235,14 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
   return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
 }
 
-function evidenceSays({ packets, cut, bytes: written, dropped }: RecordingCounters): string {
+function evidenceSays({ packets, cut, unnamed, bytes: written, dropped }: RecordingCounters): string {
   const lost = Object.entries(dropped).filter(([, count]) => count > 0)
   const parts = [
     `${counted(packets, 'packet')} kept (${bytes(written)})`,
     ...(cut > 0 ? [`${number(cut)} of them without the end of their payload`] : []),
+    ...(unnamed > 0
+      ? [`some not found by what they turned out to be part of (${counted(unnamed, 'set')} of them)`]
+      : []),
     ...lost.map(([reason, count]) => `${number(count)} lost (${reason})`),
   ]
   return `Evidence: ${parts.join(', ')}`

@@ -3,7 +3,14 @@
  * payload, sources and paths get their numbers within the segment.
  */
 import { hashWindow } from '../base/hash.ts'
-import { packetBlockLength, sectionHeader, writePacket } from './blocks.ts'
+import {
+  copyBytes,
+  copyFewBytes,
+  PACKET_DATA_AT,
+  packetBlockLength,
+  sectionHeader,
+  writePacketFrame,
+} from './blocks.ts'
 import { Alerted } from './alerted.ts'
 import { NOTE, NOTE_WORDS, nanosecondsOf, originOf } from './notes.ts'
 import { PathTable } from './path-table.ts'
@@ -18,6 +25,8 @@ export interface AssemblerCounters {
   cut: number
   /** Written whole because of an alert, which the rules alone would have cut. */
   alerted: number
+  /** Paths that were forgotten when it was told what they had turned out to be. */
+  unnamed: number
 }
 
 interface PendingAlert {
@@ -30,6 +39,8 @@ interface PendingAlert {
 
 /** Before the packets of a chunk: room for what is put before them in the file. */
 export const PREFIX_BYTES = 2048
+/** So many octets are worth a call to copy them. */
+const CALL_OCTETS = 256
 /** Behind the octets of a packet. */
 const PADDING_MAX = 3
 const IPV4_SOURCE_AT = 12
@@ -40,7 +51,7 @@ const ENTRY_HEAD = 3
 const ENTRY_COUNT = 2
 
 export class Assembler {
-  readonly counters: AssemblerCounters = { cut: 0, alerted: 0 }
+  readonly counters: AssemblerCounters = { cut: 0, alerted: 0, unnamed: 0 }
   readonly #header: Buffer
   readonly #paths: PathTable
   readonly #alerted = new Alerted()
@@ -88,7 +99,10 @@ export class Assembler {
   }
 
   #more(path: number, words: Uint32Array, count: number): void {
-    if (!this.#paths.add(path, words, count)) return
+    if (!this.#paths.add(path, words, count)) {
+      this.counters.unnamed++
+      return
+    }
     const segment = this.#paths.segmentOf(path)
     if (segment === 0) return
     this.#reserveEntry(count)
@@ -165,7 +179,7 @@ export class Assembler {
   }
 
   /** Gives where the packets end. What is held is cut, but for what an alert concerns. */
-  #putPackets({ lane, bytes, notes, noteTimes, packets }: SharedChunk): number {
+  #putPackets({ lane, bytes, view, notes, noteTimes, packets }: SharedChunk): number {
     const isHeld = lane === LANE.HELD
     const packet = this.#packet
     let to = PREFIX_BYTES
@@ -180,7 +194,10 @@ export class Assembler {
       packet.timeNs = nanosecondsOf(origin)
       packet.originalLength = notes[note + NOTE.ORIGINAL]
       this.#numbers[i] = this.#pathNumber(path)
-      to = writePacket(this.#view, this.#blocks, to, this.#originNumber(originOf(origin)), packet, bytes, at, kept)
+      const end = writePacketFrame(this.#view, to, this.#originNumber(originOf(origin)), packet, kept)
+      if (kept < CALL_OCTETS) copyFewBytes(view, at, at + kept, this.#view, to + PACKET_DATA_AT)
+      else copyBytes(bytes, at, at + kept, this.#blocks, to + PACKET_DATA_AT)
+      to = end
     }
     return to
   }

@@ -75,17 +75,14 @@ export function packetBlockLength(captured: number): number {
 }
 
 /**
- * Writes an Enhanced Packet Block of the first `captured` bytes of a packet at `at`, and gives where it ends. `view` and
- * `target` are the same memory, which must have room. Allocates nothing.
+ * Writes an Enhanced Packet Block at `at`, all but the `captured` octets of the packet, which belong at `at + PACKET_DATA_AT` and are to be
+ * copied afterwards. Gives where it ends. Allocates nothing.
  */
-export function writePacket(
+export function writePacketFrame(
   view: DataView,
-  target: Uint8Array,
   at: number,
   interfaceId: number,
   packet: StoredPacket,
-  bytes: Uint8Array,
-  start: number,
   captured: number,
 ): number {
   const length = packetBlockLength(captured)
@@ -101,13 +98,25 @@ export function writePacket(
   view.setUint32(at + 16, low - carry * TWO_32, true)
   view.setUint32(at + 20, captured, true)
   view.setUint32(at + 24, packet.originalLength, true)
-  const dataEnd = at + PACKET_DATA_AT + captured
-  const end = at + length
-  // Padding first: the end of the data overwrites nothing of it.
-  view.setUint32(end - 8, 0, true)
-  view.setUint32(end - 4, length, true)
+  // What padding there is, is in this word: the packet overwrites the rest of it. An empty packet has its original length there.
+  if (captured > 0) view.setUint32(at + length - 8, 0, true)
+  view.setUint32(at + length - 4, length, true)
+  return at + length
+}
+
+/** The same with the octets, from `start` on. `view` and `target` are the same memory, which must have room. */
+export function writePacket(
+  view: DataView,
+  target: Uint8Array,
+  at: number,
+  interfaceId: number,
+  packet: StoredPacket,
+  bytes: Uint8Array,
+  start: number,
+  captured: number,
+): number {
+  const end = writePacketFrame(view, at, interfaceId, packet, captured)
   copyBytes(bytes, start, start + captured, target, at + PACKET_DATA_AT)
-  for (let pad = dataEnd; pad < end - 4; pad++) target[pad] = 0
   return end
 }
 
@@ -116,6 +125,14 @@ const { copy } = Buffer.prototype
 /** Unlike `set(subarray())` without an object for each packet, and as fast. */
 export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   if (end > start) copy.call(from, to, at, start, end)
+}
+
+/** The same of so few octets that a call for them would take longer. */
+export function copyFewBytes(from: DataView, start: number, end: number, to: DataView, at: number): void {
+  let source = start
+  let target = at
+  for (; source + 4 <= end; source += 4, target += 4) to.setUint32(target, from.getUint32(source, true), true)
+  for (; source < end; source++, target++) to.setUint8(target, from.getUint8(source))
 }
 
 /** One packet of a store, overwritten by the next. */

@@ -26,7 +26,7 @@ const CHUNKS_AT = TELLINGS_AT + TELLING_WORDS * 4
 
 /** There are notes for as many packets as fill a chunk if they have so many octets on average; of smaller ones fewer octets fit. */
 const PACKET_BYTES = 128
-/** The writer is woken when so many chunks of a lane wait, or a quarter of all: waking it for each would take longer than filling it. */
+/** The writer is woken when so many chunks of a lane wait, or a quarter of all: each time is a call of the kernel. */
 const WAKE_CHUNKS = 4
 
 export interface QueueLayout {
@@ -62,6 +62,7 @@ export class SharedChunk {
   readonly lane: LaneNumber
   readonly packetsMax: number
   readonly bytes: Buffer
+  readonly view: DataView
   /** `NOTE_WORDS` of each packet. */
   readonly notes: Uint32Array
   /** The same memory, for the times. */
@@ -79,6 +80,7 @@ export class SharedChunk {
     this.notes = new Uint32Array(memory, at + HEAD_BYTES, notes)
     this.noteTimes = new Float64Array(memory, at + HEAD_BYTES, notes >> 1)
     this.bytes = Buffer.from(memory, at + HEAD_BYTES + notes * 4, chunkBytes)
+    this.view = new DataView(memory, at + HEAD_BYTES + notes * 4, chunkBytes)
   }
 
   /** Where the octets end. */
@@ -333,7 +335,7 @@ export class Drainer {
     this.#tellings = new TellingReader(layout.memory, TELLINGS_AT, this.#control, told)
   }
 
-  /** The next chunk; null when there are no more and none will come. `idle` is called once every `timeoutMs` without one. */
+  /** The next chunk; null when there are no more and none will come. `idle` is called before it is waited for, and again every `timeoutMs`. */
   next(timeoutMs: number, idle: () => void): SharedChunk | null {
     for (;;) {
       const signal = Atomics.load(this.#control, CONTROL.SIGNAL)
@@ -345,7 +347,8 @@ export class Drainer {
       if (chunk !== null) return chunk
       if (Atomics.load(this.#control, CONTROL.STOP) === 1 && signal === Atomics.load(this.#control, CONTROL.SIGNAL))
         return null
-      if (Atomics.wait(this.#control, CONTROL.SIGNAL, signal, timeoutMs) === 'timed-out') idle()
+      idle()
+      Atomics.wait(this.#control, CONTROL.SIGNAL, signal, timeoutMs)
     }
   }
 

@@ -51,12 +51,16 @@ export interface RecorderCounters {
   /** Held for a shorter time than configured, because there was no more room. */
   heldShort: number
   held: number
+  /** Paths whose packets are not found by what they turned out to be part of later. */
+  unnamed: number
 }
 
 /** Chunks at the end of the queue that only control may use. */
 const RESERVED = 2
 /** How often the clock is looked at. */
 const PACKETS_PER_LOOK = 256
+/** Names that wait to be told. */
+const UNNAMED_MAX = 4096
 const ORIGINS_MAX = 65_536
 /** Into so many chunks at most what is held is divided by its time, and into half of those that there are. */
 const SLICES_MAX = 16
@@ -77,6 +81,7 @@ export class EvidenceRecorder implements PathKeeper {
     droppedControl: 0,
     heldShort: 0,
     held: 0,
+    unnamed: 0,
   }
   readonly #options: RecorderOptions
   readonly #filler: Filler
@@ -85,6 +90,8 @@ export class EvidenceRecorder implements PathKeeper {
   readonly #alerts: AlertWatch
   /** Of alerts, what could not be told yet. */
   readonly #untold: { readonly isAlerted: boolean; readonly thing: Thing }[] = []
+  /** Of paths, what they turned out to be and could not be told yet. */
+  readonly #unnamed: { readonly path: number; readonly things: readonly Thing[] }[] = []
   readonly #snapper = new Snapper()
   readonly #outer = new OuterHeader()
   readonly #snaps: readonly Snap[]
@@ -277,7 +284,21 @@ export class EvidenceRecorder implements PathKeeper {
   }
 
   extend(path: number, things: readonly Thing[]): void {
-    this.#filler.tellings.tell(TELLING.MORE, path, things)
+    this.#unnamed.push({ path, things })
+    this.#tellNames()
+    if (this.#unnamed.length <= UNNAMED_MAX) return
+    this.#unnamed.shift()
+    this.counters.unnamed++
+  }
+
+  /** In their order; what finds no room is tried again. */
+  #tellNames(): void {
+    let told = 0
+    for (const { path, things } of this.#unnamed) {
+      if (!this.#filler.tellings.tell(TELLING.MORE, path, things)) break
+      told++
+    }
+    this.#unnamed.splice(0, told)
   }
 
   /** In their order; what finds no room is tried again. */
@@ -317,6 +338,7 @@ export class EvidenceRecorder implements PathKeeper {
     const nowMs = performance.now()
     const { flushMs } = this.#options
     if (this.#untold.length > 0) this.#tellAlerts()
+    if (this.#unnamed.length > 0) this.#tellNames()
     if (this.#nowChunk !== null && nowMs - this.#nowMs >= flushMs) {
       this.#publishNow(this.#nowChunk)
       this.#filler.wake()
@@ -336,14 +358,15 @@ export class EvidenceRecorder implements PathKeeper {
   async drain(): Promise<void> {
     // Before it must be waited for.
     this.#letGoEarly(this.#pathsWaitingMax * 0.375)
-    if (this.#hasRoom()) return
-    await this.#filler.until(() => this.#hasRoom())
+    if (this.#hasRoom(3 / 4)) return
+    await this.#filler.until(() => this.#hasRoom(1 / 2))
   }
 
-  #hasRoom(): boolean {
+  /** Whether no more than such a part of the chunks waits for the disk. */
+  #hasRoom(part: number): boolean {
     return (
-      this.#now.waiting * 2 <= this.#now.capacity &&
-      this.#held.waiting * 2 <= this.#held.capacity - this.#options.heldMax &&
+      this.#now.waiting <= this.#now.capacity * part &&
+      this.#held.waiting <= (this.#held.capacity - this.#options.heldMax) * part &&
       this.#pathsWaiting(this.#paths.next) * 2 <= this.#pathsWaitingMax &&
       this.#filler.tellings.isHalfEmpty
     )
@@ -351,6 +374,11 @@ export class EvidenceRecorder implements PathKeeper {
 
   /** Resolves when everything that is held has been written, or counted as lost. Whoever can wait loses nothing. */
   async flush(): Promise<void> {
+    // Before the last chunks: names are written with those.
+    if (this.#unnamed.length > 0) {
+      await this.#filler.until(() => this.#filler.tellings.isHalfEmpty)
+      this.#tellNames()
+    }
     this.#letGoOfAll()
     if (this.#nowChunk !== null) this.#publishNow(this.#nowChunk)
     await this.#filler.until(() => this.#filler.isIdle)

@@ -5,7 +5,7 @@
  * the chunk is lost, the segment is closed as it is, and chunks are dropped until the next segment begins.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs'
 import { CHUNK_KIND, type ChunkKind, type ChunkSummary, encodeTrailer } from './chunk.ts'
 import { type Form, Packer } from './container.ts'
 import {
@@ -77,7 +77,14 @@ interface OpenSegment {
   readonly index: IndexBuilder
   readonly hash: Hash
   fileBytes: number
+  /** How much of it was forced onto the disk. */
+  forcedBytes: number
+  /** The disk refused some of what had been written. */
+  isDoubtful: boolean
 }
+
+/** So much is worth a wait for the disk while there is nothing else to do. */
+const FORCE_BYTES = 0x40_0000
 
 interface ClosedSegment {
   readonly number: number
@@ -118,7 +125,7 @@ export class SegmentWriter {
     this.#attempt(() => {
       const file = openSync(openPath(path), 'wx', 0o600)
       const segment = { number, path, file, packer, index: new IndexBuilder(number), hash: createHash('sha256') }
-      this.#open = { ...segment, fileBytes: 0 }
+      this.#open = { ...segment, fileBytes: 0, forcedBytes: 0, isDoubtful: false }
     })
     if (this.#open !== null && !this.#attempt(() => this.#append([packer.header]))) this.#abandon()
   }
@@ -159,7 +166,7 @@ export class SegmentWriter {
       rmSync(openPath(segment.path), { force: true })
       return
     }
-    if (!isClosed) return
+    if (!isClosed || segment.isDoubtful) return
     const sealedMs = Date.now()
     const index = segment.index.encode(segment.fileBytes, sealedMs, segment.hash.digest())
     const isIndexed = this.#attempt(() => writeWhole(indexPath(this.#options.folder, segment.number), index))
@@ -168,6 +175,16 @@ export class SegmentWriter {
     const bytes = segment.fileBytes + (isIndexed ? index.length : 0)
     this.#admit({ number: segment.number, path: segment.path, bytes, sealedMs })
     this.prune()
+  }
+
+  /** There is nothing to write now: what can wait is done, so that closing a segment, which holds up everything, takes less long. */
+  rest(): void {
+    this.prune()
+    const segment = this.#open
+    if (segment === null || segment.fileBytes - segment.forcedBytes < FORCE_BYTES) return
+    const { fileBytes } = segment
+    if (!this.#attempt(() => fdatasyncSync(segment.file))) segment.isDoubtful = true
+    segment.forcedBytes = fileBytes
   }
 
   #writeChunk(kind: ChunkKind, { payload, paths, entries, firstUs, lastUs }: Handover): void {

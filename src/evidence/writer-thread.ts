@@ -31,6 +31,7 @@ export const COUNTER_NAMES = [
   ...Object.keys(newCounters()),
   'cut',
   'alerted',
+  'unnamed',
 ] as readonly (keyof WriterThreadCounters)[]
 
 /** How often old segments are looked for while nothing comes. */
@@ -53,7 +54,7 @@ function run({ queue, options, segments, problems }: WriterThreadData): void {
     problems.postMessage(told)
   }
   for (;;) {
-    const chunk = drainer.next(IDLE_MS, () => writer.prune())
+    const chunk = drainer.next(IDLE_MS, () => writer.rest())
     if (chunk === null) break
     if (isDue || bytes >= segments.bytes || performance.now() - begunMs >= segments.ms) {
       writer.begin(++segment)

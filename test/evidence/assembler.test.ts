@@ -170,7 +170,7 @@ describe('an alert', () => {
     expect(lengths(stage)).toEqual([40, 40, 200])
     expect(lengths(stage)).toEqual([40, 200, 200])
     expect(lengths(stage)).toEqual([40, 40, 200])
-    expect(stage.assembler.counters).toEqual({ cut: 5, alerted: 1 })
+    expect(stage.assembler.counters).toEqual({ cut: 5, alerted: 1, unnamed: 0 })
   })
 
   test('of a host keeps whole what it sent and what it was sent, IPv4 and IPv6', () => {

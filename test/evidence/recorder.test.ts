@@ -9,6 +9,7 @@ import { PacketBlock } from '../../src/evidence/blocks.ts'
 import { Assembler } from '../../src/evidence/assembler.ts'
 import { Drainer, Filler, newQueue, type QueueLayout, type SharedChunk } from '../../src/evidence/queue.ts'
 import { EvidenceRecorder, type RecorderOptions } from '../../src/evidence/recorder.ts'
+import { TELLING } from '../../src/evidence/tellings.ts'
 import type { Handover } from '../../src/evidence/segment-writer.ts'
 import { le32 } from '../../src/base/little-endian.ts'
 import { Recording } from '../../src/recording.ts'
@@ -330,6 +331,34 @@ describe('when the writer does not keep up', () => {
     expect(counters.recorded - recorded).toBe(300)
     expect(counters.droppedData).toBe(301)
     expect(free - now.free).toBeLessThan(2)
+  })
+
+  test('what is found out later is told when there is room again, and counted if it cannot be', () => {
+    const queue = QUEUE()
+    const filler = new Filler(queue)
+    const heard: number[] = []
+    const drainer = new Drainer(queue, (kind, path) => {
+      if (kind === TELLING.MORE) heard.push(path)
+    })
+    const recorder = new EvidenceRecorder(filler, OPTIONS)
+    const thing = { high: 0x74_0000, low: 1 }
+    while (filler.tellings.tell(TELLING.PATH, 0, [thing]));
+    for (let path = 0; path < 3; path++) recorder.extend(path, [thing])
+    expect(recorder.counters.unnamed).toBe(0)
+    filler.stop()
+    drainer.next(0, () => {})
+    expect(heard).toEqual([])
+    recorder.tick(0)
+    drainer.next(0, () => {})
+    expect(heard).toEqual([0, 1, 2])
+    while (filler.tellings.tell(TELLING.PATH, 0, [thing]));
+    for (let path = 0; path < 5000; path++) recorder.extend(path, [thing])
+    drainer.next(0, () => {})
+    recorder.tick(0)
+    drainer.next(0, () => {})
+    // Nothing is missing without being counted.
+    expect(recorder.counters.unnamed).toBeGreaterThan(500)
+    expect(heard.length - 3 + recorder.counters.unnamed).toBe(5000)
   })
 
   test('what is held waits in the ring as long as it has room, and is counted when it must go early', async () => {

@@ -326,6 +326,27 @@ test('a plain segment is a capture as it is', async () => {
   expect(packets[0]).toMatchObject({ timeNs: 7, originalLength: 1500, linkType: 1 })
 })
 
+test('what is forced onto the disk while nothing is to be written changes nothing of it', () => {
+  const random = new Random(15)
+  const model = store()
+  for (let segment = 0; segment < 2; segment++) {
+    model.begin()
+    model.writer.rest()
+    for (let chunk = 0; chunk < 6; chunk++) {
+      model.chunk(random, 10_000, 3)
+      model.writer.rest()
+    }
+  }
+  model.writer.seal()
+  model.writer.rest()
+  expect(model.writer.counters).toMatchObject({ segments: 2, packets: model.packets.length, failures: 0 })
+  expect(model.writer.bytes).toBeGreaterThan(8_000_000)
+  const reader = new EvidenceReader(folder, null)
+  expect(bytesOf(reader, EVERYTHING)).toEqual(hex(model.packets))
+  expect(reader.problems).toEqual([])
+  reader.close()
+})
+
 test('a compressed segment is a capture, too', async () => {
   const model = store('zstd')
   model.begin()
