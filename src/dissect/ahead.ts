@@ -14,8 +14,8 @@ import { PPP } from '../wire/ppp.ts'
 
 const ETHERNET_LENGTH = 14
 const UDP_LENGTH = 8
-/** Up to the ports inside, with all that may stand before them. */
-const HEADERS_LENGTH = 14 + 20 + 8 + 12 + 4 + 20 + 4
+/** Up to the ports inside, or the identifier of an echo, with all that may stand before them. */
+const HEADERS_LENGTH = 14 + 20 + 8 + 12 + 4 + 20 + 6
 const CACHE_LINE = 64
 
 /** Of the first word of L2TP (RFC 2661 section 3.1): control, offset, and the version. */
@@ -35,7 +35,10 @@ export class Ahead {
   readonly tunnel = new Int32Array(UPCOMING_MAX)
   readonly carrier = new Int32Array(UPCOMING_MAX)
   readonly flow = new Int32Array(UPCOMING_MAX)
-  /** Of the IP packet inside: both addresses, and both ports as one word, as they stand there. The protocol is -1 if there is none. */
+  /**
+   * Of the IP packet inside: both addresses, and both ports as one word, as they stand there; of ICMP twice the identifier, as if it were
+   * an echo. The protocol is -1 if there is none.
+   */
   readonly innerProtocol = new Int32Array(UPCOMING_MAX)
   readonly source = new Int32Array(UPCOMING_MAX)
   readonly destination = new Int32Array(UPCOMING_MAX)
@@ -76,7 +79,9 @@ export class Ahead {
     this.innerProtocol[place] = isIpv4 ? bytes[inner + 9] : -1
     this.source[place] = i32(bytes, inner + 12)
     this.destination[place] = i32(bytes, inner + 16)
-    this.ports[place] = i32(bytes, inner + (bytes[inner] & 0x0f) * 4)
+    const payload = inner + (bytes[inner] & 0x0f) * 4
+    const isIcmp = bytes[inner + 9] === IP_PROTOCOL.ICMP
+    this.ports[place] = isIcmp ? Math.imul(u16(bytes, payload + 4), 0x10001) : i32(bytes, payload)
     return 1
   }
 }

@@ -16,12 +16,20 @@ function segment(isUp: boolean, client: number): Uint8Array {
   return craft.ppp(craft.PPP.ipv4, craft.ipv4(tcp, { source, target, protocol: craft.IP_PROTOCOL.tcp }))
 }
 
+function ping(isUp: boolean, client: number): Uint8Array {
+  const ends = { source: `10.0.0.${client}`, target: '203.0.113.9' }
+  const { source, target } = isUp ? ends : { source: ends.target, target: ends.source }
+  const icmp = craft.icmp(craft.utf8('abcdefgh'), { type: isUp ? 8 : 0, id: 0x1234 })
+  return craft.ppp(craft.PPP.ipv4, craft.ipv4(icmp, { source, target, protocol: craft.IP_PROTOCOL.icmp }))
+}
+
 test('what is looked up before their turn is what packets turn out to be part of', () => {
   const peers = new Peers().open().call()
   const sides: Side[] = ['client', 'server']
   const seen = CLIENTS.flatMap((client) =>
     sides.map((side) => {
-      peers.data(side, segment(side === 'client', client))
+      const inside = client === 1 ? ping : segment
+      peers.data(side, inside(side === 'client', client))
       const { tunnel, carrier, flow } = peers.run.sensor.frame.trail
       return { tunnel: tunnel * 2 + (side === 'client' ? 1 : 0), carrier, flow }
     }),
