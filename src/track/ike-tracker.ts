@@ -4,20 +4,17 @@
  * An SA is found by its initiator's cookie (IKEv2: SPI) and the two addresses; ports move when NAT traversal does. What
  * follows from what was not, or not readably, sent is marked as inferred.
  */
-import { addressText } from '../base/address.ts'
 import { mixPair } from '../base/hash.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Frame } from '../dissect/frame.ts'
-import { IkeFragments } from '../dissect/ike-fragments.ts'
 import type { Emit } from '../events/catalogue.ts'
-import { exchangeName, IKE_EXCHANGE, IKE_PAYLOAD, IkeView } from '../wire/ike.ts'
+import { exchangeName, IKE_EXCHANGE, IKE_PAYLOAD, type IkeView } from '../wire/ike.ts'
 import { describeIke, type IkeDescription } from '../wire/ike-describe.ts'
 import { IKE_NOTIFICATION } from '../wire/ike-notify.ts'
-import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
-import { Allowances } from './allowances.ts'
+import { NATT_PORT } from '../wire/nat-t.ts'
 import type { Anomalies } from './anomalies.ts'
 import { FullTable } from './full-table.ts'
 import {
@@ -49,10 +46,12 @@ import {
   roleOf,
   uidOf,
 } from './ike-exchange.ts'
+import { IkeFindings } from './ike-findings.ts'
 import { learn } from './ike-learn.ts'
 import type { IkeEnding, IkeLookup } from './ike-lookup.ts'
 import { IkePeers } from './ike-peers.ts'
 import { IkePostures } from './ike-posture.ts'
+import { IkeReader } from './ike-reader.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import { NO_PAUSE, type Pause, type SavedEntry, type Saves, silentSince, type Uptake } from './saved.ts'
 import { checkExchange, checkOffer, loadExchange, type SavedExchange, saveExchange } from './saved-ike.ts'
@@ -65,16 +64,11 @@ const SETTLE_US = 3 * SECOND_US
 /** Silent for this long, and followed by another one of the same ends, an SA is taken for gone. */
 const REPLACED_US = 600 * SECOND_US
 
-const FRAGMENTED_MESSAGES_MAX = 64
 /** One record in so many may belong to an SA whose beginning nobody saw. */
 const CANDIDATE_SHARE = 8
 const CANDIDATE_MESSAGES = 3
 /** Checks in a row without an answer after which the peer is gone. */
 const UNANSWERED_MIN = 2
-
-/** Findings of one name about what one host receives. */
-const FINDINGS_PER_MINUTE = 300
-const RECEIVERS_MAX = 4096
 
 export interface IkeLimits {
   readonly ikeExchangesMax: number
@@ -96,22 +90,18 @@ const ALLOWANCE = 'ike.allowance/1'
 
 export class IkeTracker implements Saves {
   readonly savedKinds = [OFFER, EXCHANGE, POSTURE, ALLOWANCE]
-  readonly #anomalies: Anomalies
+  readonly #findings: IkeFindings
   readonly #limits: IkeLimits
   readonly #byCookie: PairTable
   readonly #exchanges: Pool<Exchange>
   readonly #timers = new Timers()
-  readonly #fragments = new IkeFragments(FRAGMENTED_MESSAGES_MAX)
-  readonly #view = new IkeView()
-  /** A message put together from fragments. */
-  readonly #whole = new IkeView()
+  readonly #reader: IkeReader
   /** For what is told and not followed, when the table is full. */
   readonly #untracked = new Exchange(-1)
   readonly #expire = (index: number) => this.#expired(index)
   readonly #peers = new IkePeers()
   readonly #postures: IkePostures
   readonly #teller: IkeTeller
-  readonly #findings = new Allowances(FINDINGS_PER_MINUTE, RECEIVERS_MAX)
   #candidates = 0
   #pause = NO_PAUSE
   readonly #full: FullTable
@@ -119,7 +109,8 @@ export class IkeTracker implements Saves {
 
   constructor(emit: Emit, anomalies: Anomalies, limits: IkeLimits) {
     this.#full = new FullTable(emit)
-    this.#anomalies = anomalies
+    this.#findings = new IkeFindings(anomalies)
+    this.#reader = new IkeReader(this.#findings, (arrival, view) => this.#message(arrival, view))
     this.#limits = limits
     this.#byCookie = new PairTable(limits.ikeExchangesMax)
     this.#exchanges = new Pool(limits.ikeExchangesMax, (index) => new Exchange(index))
@@ -147,27 +138,9 @@ export class IkeTracker implements Saves {
     return this.#exchanges.at(index).uid
   }
 
-  /** A datagram to or from UDP port 500 or 4500. ESP and keepalives, which are most of it, leave at once. */
+  /** A datagram to or from UDP port 500 or 4500. */
   observe(frame: Frame): void {
-    const { udp } = frame
-    const { bytes, payloadStart, payloadEnd, wireEnd, sourcePort, destinationPort } = udp
-    const isNatt = sourcePort === NATT_PORT || destinationPort === NATT_PORT
-    const content = isNatt
-      ? nattContent(bytes, payloadStart, payloadEnd, wireEnd)
-      : ikePortContent(bytes, payloadStart, payloadEnd, wireEnd)
-    if (content === 'esp' || content === 'keepalive') return
-    const arrival = { frame, sourcePort, destinationPort, isTcp: false }
-    switch (content) {
-      case 'short':
-        this.#report(arrival, 'natt.short', `${payloadEnd - payloadStart} bytes`)
-        return
-      case 'ike_unmarked':
-        this.#report(arrival, 'natt.marker_missing', '')
-        this.#decode(arrival, bytes, payloadStart, payloadEnd, wireEnd)
-        return
-      case 'ike':
-        this.#decode(arrival, bytes, isNatt ? payloadStart + NON_ESP_MARKER_LENGTH : payloadStart, payloadEnd, wireEnd)
-    }
+    this.#reader.datagram(frame)
   }
 
   /** A message that came out of a TCP stream (RFC 9329), in a window of other bytes than the frame's. */
@@ -179,7 +152,7 @@ export class IkeTracker implements Saves {
     start: number,
     end: number,
   ): void {
-    this.#decode({ frame, sourcePort, destinationPort, isTcp: true }, bytes, start, end, end)
+    this.#reader.message({ frame, sourcePort, destinationPort, isTcp: true }, bytes, start, end, end)
   }
 
   *expire(nowUs: number): Generator<void> {
@@ -252,7 +225,7 @@ export class IkeTracker implements Saves {
   }
 
   get #allowances() {
-    return { ...this.#teller.allowances, postures: this.#postures.allowances, findings: this.#findings }
+    return { ...this.#teller.allowances, postures: this.#postures.allowances, findings: this.#findings.allowances }
   }
 
   /** False if there is no room. */
@@ -266,38 +239,6 @@ export class IkeTracker implements Saves {
     this.#insert(exchange, pairOf(exchange), index)
     this.#schedule(exchange)
     return true
-  }
-
-  #decode(arrival: Arrival, bytes: Uint8Array, start: number, end: number, wireEnd: number): void {
-    const flaw = this.#view.decode(bytes, start, end, wireEnd)
-    if (flaw !== null) {
-      this.#report(arrival, flaw, `${wireEnd - start} bytes`)
-      return
-    }
-    if (!this.#view.isFragment) {
-      this.#message(arrival, this.#view)
-      return
-    }
-    const whole = this.#reassemble(arrival)
-    if (whole === null) return
-    const innerFlaw = this.#whole.decode(whole, 0, whole.length)
-    if (innerFlaw === null) this.#message(arrival, this.#whole)
-    else this.#report(arrival, innerFlaw, 'put together from fragments')
-  }
-
-  #reassemble(arrival: Arrival): Uint8Array | null {
-    const { ip } = arrival.frame
-    const description = describeIke(this.#view)
-    this.#reportFlaws(arrival, null, description)
-    const [piece] = description.payloads
-    if (piece?.kind !== 'fragment') return null
-    const sender = Buffer.from(ip.bytes.buffer, ip.bytes.byteOffset + ip.sourceAt, ip.addressLength).toString('latin1')
-    const key = `${description.initiatorSpi}${description.responderSpi}${sender} ${arrival.sourcePort} ${piece.packet}`
-    const octets = this.#view.bytes.subarray(piece.start, piece.end)
-    const whole = this.#fragments.add(key, piece.fragment, piece.isLast, octets)
-    const { finding } = this.#fragments
-    if (finding !== null && !description.flaws.includes('ike.fragment_number')) this.#report(arrival, finding, '')
-    return whole
   }
 
   #message(arrival: Arrival, view: IkeView): void {
@@ -338,7 +279,12 @@ export class IkeTracker implements Saves {
       return
     }
     if (!view.isUnanswered && !isResponderRight(exchange, view)) {
-      this.#report(arrival, 'ike.responder_spi', `${view.responderSpi} instead of ${exchange.responderSpi}`, exchange)
+      this.#findings.report(
+        arrival,
+        'ike.responder_spi',
+        `${view.responderSpi} instead of ${exchange.responderSpi}`,
+        exchange,
+      )
       // Which of several answers counts, the initiator says: the first may be a forgery.
       if (role === RESPONDER || !isSettingUp(exchange)) return
       adoptResponder(exchange, view)
@@ -350,9 +296,9 @@ export class IkeTracker implements Saves {
     else if (arrival.sourcePort === NATT_PORT || arrival.destinationPort === NATT_PORT) exchange.isFloated = true
     const description = view.isOpaque ? null : describeIke(view)
     if (description !== null) {
-      this.#reportFlaws(arrival, exchange, description)
+      this.#findings.reportFlaws(arrival, exchange, description)
       for (const finding of learn(arrival, view, exchange, role, description))
-        this.#report(arrival, finding, exchange.chosen?.text ?? '', exchange)
+        this.#findings.report(arrival, finding, exchange.chosen?.text ?? '', exchange)
     }
     if (!isBegun && exchange.state === 'opening') this.#teller.started(exchange, frame.timeUs)
     if (exchange.state === 'candidate') this.#consider(exchange, view)
@@ -371,7 +317,7 @@ export class IkeTracker implements Saves {
     const { messageId, isResponse } = view
     const place = skf.fragment(role, messageId, isResponse, piece.fragment, piece.fragments, digest)
     if (skf.finding !== null)
-      this.#report(arrival, skf.finding, `fragment ${piece.fragment} of ${piece.fragments}`, exchange)
+      this.#findings.report(arrival, skf.finding, `fragment ${piece.fragment} of ${piece.fragments}`, exchange)
     if (place === 'repeated') exchange.retransmissions++
     if (place === 'further' && view.exchangeType === IKE_EXCHANGE.IKE_AUTH && isResponse)
       exchange.authLength += view.length
@@ -404,12 +350,13 @@ export class IkeTracker implements Saves {
       else if (isResponse) exchange.initAnswers++
       // Of an exchange whose requests the capture does not have, nothing can be said.
       if (exchange.initAnswers > 1 && exchange.ends[INITIATOR].packets > 0)
-        this.#report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)
+        this.#findings.report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)
       return
     }
     const { ids } = exchange.converse()
     const finding = isResponse ? ids.response(role, messageId) : ids.request(role, messageId)
-    if (finding !== null) this.#report(arrival, finding, `${exchangeName(2, view.exchangeType)} ${messageId}`, exchange)
+    if (finding !== null)
+      this.#findings.report(arrival, finding, `${exchangeName(2, view.exchangeType)} ${messageId}`, exchange)
   }
 
   // --- IKEv1
@@ -572,12 +519,13 @@ export class IkeTracker implements Saves {
     for (const payload of payloads) {
       if (payload.kind === 'delete') {
         if (isSettingUp(exchange)) this.#fail(exchange, timeUs, who, `the ${who} deleted the SA`, 'failure')
-        else this.#report(arrival, 'ike.unprotected_delete', payload.protocol, exchange)
+        else this.#findings.report(arrival, 'ike.unprotected_delete', payload.protocol, exchange)
       }
       if (payload.kind !== 'notify' || !isRefusal(exchange.version, payload.notification)) continue
       const name = payload.notificationName
       if (!isSettingUp(exchange)) {
-        if (exchange.state === 'established') this.#report(arrival, 'ike.unprotected_notification', name, exchange)
+        if (exchange.state === 'established')
+          this.#findings.report(arrival, 'ike.unprotected_notification', name, exchange)
         exchange.notification ??= name
         continue
       }
@@ -603,7 +551,7 @@ export class IkeTracker implements Saves {
       view.version === 2 ? exchange.authRounds === 0 : mode !== undefined && exchange.step < mode.authenticates
     if (!isEarly) return
     const after = exchange.phase === '' ? 'the first message' : exchange.phase
-    this.#report(
+    this.#findings.report(
       arrival,
       'ike.exchange_order',
       `${exchangeName(view.version, view.exchangeType)} after ${after}`,
@@ -812,21 +760,6 @@ export class IkeTracker implements Saves {
     const low = mixPair(exchange.initiatorLow, pair)
     if (this.#byCookie.find(high, low) === exchange.index) this.#byCookie.remove(high, low)
     this.#exchanges.free(exchange.index)
-  }
-
-  #reportFlaws(arrival: Arrival, exchange: Exchange | null, { flaws, exchange: name }: IkeDescription): void {
-    for (const flaw of new Set(flaws)) this.#report(arrival, flaw, name, exchange)
-  }
-
-  /** `Anomalies` bounds what is told of one sender; forged senders are many, so that here the receiver counts as well. */
-  #report({ frame }: Arrival, finding: string, detail: string, exchange: Exchange | null = null): void {
-    const { ip, timeUs, number } = frame
-    const receiver = addressText(ip.bytes, ip.destinationAt, ip.addressLength)
-    if (this.#findings.take(`${finding} ${receiver}`, timeUs, String(number)) === -1) return
-    this.#anomalies.report(frame, finding, 'ike', detail, 'udp', {
-      'network.protocol': 'ike',
-      ...(exchange === null ? {} : { 'ike.uid': exchange.uid, 'borescope.lineage': [exchange.uid] }),
-    })
   }
 }
 
