@@ -85,7 +85,9 @@ export class Dissector {
 
   /** Whether the frame holds a data message as nearly all are, now in `frame.plain` and `frame.inner`. `dissect` calls it 'l2tp', too. */
   isPlainData(frame: Frame): boolean {
-    return frame.plain.read(frame, this.#views.of(frame.bytes), this.#l2tpPorts, CONFIGURED)
+    if (!frame.plain.read(frame, this.#views.of(frame.bytes), this.#l2tpPorts, CONFIGURED)) return false
+    frame.hasInner = true
+    return true
   }
 
   dissect(frame: Frame): Verdict {

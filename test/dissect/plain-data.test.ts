@@ -50,6 +50,7 @@ class Both {
     const { ipAt, ipLength, source, receiver, receiverPort, tunnelId, sessionId, hasSequence, ns } = frame.plain
     const { bytes: _, ...inner } = frame.inner
     const read = { ipAt, ipLength, source, receiver, receiverPort, tunnelId, sessionId, hasSequence, inner }
+    if (isPlain) expect(frame.hasInner).toBe(true)
     return isPlain ? { ...read, ns: hasSequence ? ns : 0 } : null
   }
 
