@@ -68,11 +68,14 @@ export class Endpoints {
   findIpv4(address: number, port: number): number {
     const words = this.#words
     const index = this.#index
-    const mask = index.length - 1
-    for (let slot = mixPair(address, port) & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot]
+    const mask = this.#mask
+    const hash = mixPair(address, port)
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = index[slot * SLOT + ID]
+      if (id === EMPTY) return id
+      if (index[slot * SLOT] !== hash) continue
       // The port of an IPv6 endpoint is another number.
-      if (id === EMPTY || (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port)) return id
+      if (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port) return id
     }
   }
 
