@@ -119,12 +119,14 @@ export function registerIntel(program: Command, context: () => Context): void {
       if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
       const hunting = new Hunting(context(), feeds, retroDays)
       for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+        let failed = 'stays as it was'
         try {
           const fresh = await updateOne(feeds, feed)
+          failed = 'is new, but was not searched for'
           await hunting.hunt(feed, fresh)
         } catch (error) {
           process.stderr.write(
-            `borescope: ${feed.name} stays as it was: ${printable(error instanceof Error ? error.message : String(error))}\n`,
+            `borescope: ${feed.name} ${failed}: ${printable(error instanceof Error ? error.message : String(error))}\n`,
           )
           process.exitCode = EXIT.INPUT
         }

@@ -515,6 +515,25 @@ describe('a list of indicators', () => {
     const none = await borescope(['intel', 'add', 'mine', list, '--retro-days', '0'], undefined, lists)
     expect(none.stdout).not.toContain('of before')
   })
+
+  test('that is had, but cannot be looked for, is said to be new, and is looked for later', async () => {
+    const list = join(scratch, 'unsearched.txt')
+    const lists = { BORESCOPE_INTEL__PATH: join(scratch, 'unsearched-intel'), BORESCOPE_INTEL__RETRO_DAYS: '3650' }
+    writeFileSync(list, '192.0.2.99\n')
+    await borescope(['intel', 'add', 'later', list], undefined, lists)
+    writeFileSync(list, '192.0.2.99\n192.0.2.98\n')
+    const broken = join(scratch, 'no-store.db')
+    writeFileSync(broken, 'this is no store')
+    const failed = await borescope(['intel', 'update'], undefined, { ...lists, BORESCOPE_STORE__PATH: broken })
+    expect(failed.code).toBe(3)
+    expect(failed.stderr).toContain('later is new, but was not searched for: ')
+    const searched = await borescope(['intel', 'update'], undefined, lists)
+    expect(searched.stdout).toMatch(/later: 1 new indicator in /)
+    rmSync(list)
+    const gone = await borescope(['intel', 'update'], undefined, lists)
+    expect(gone.code).toBe(3)
+    expect(gone.stderr).toContain('later stays as it was: ')
+  })
 })
 
 describe('the rest', () => {
