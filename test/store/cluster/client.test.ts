@@ -118,7 +118,7 @@ describe.each(['elasticsearch', 'opensearch'] as const)('the client of %s', (pro
     ['answers with something else', { body: 'Welcome to nginx' }, /answered for 0 of 8 events/],
     ['answers for fewer events', { body: { items: [] } }, /answered for 0 of 8 events/],
   ] as const)('tries later if the server %s', async (_, answer, says) => {
-    const { server, store } = await storeOn(product, () => answer, { requestTimeoutMs: 300 })
+    const { server, store } = await storeOn(product, () => answer, answer === 'hang' ? { requestTimeoutMs: 300 } : {})
     const error = await failureOf(store.write(BATCH))
     expect(error.retry).toBe('later')
     expect(error.message).toMatch(says)
