@@ -39,6 +39,21 @@ export class Endpoints {
     return this.#index[this.#slot(this.#hash()) * SLOT + ID]
   }
 
+  /** The same of an IPv4 address, as a signed number. */
+  findIpv4(address: number, port: number): number {
+    const words = this.#words
+    const index = this.#index
+    const mask = this.#mask
+    const hash = mixPair(address, port)
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = index[slot * SLOT + ID]
+      if (id === EMPTY) return id
+      if (index[slot * SLOT] !== hash) continue
+      // The port of an IPv6 endpoint is another number.
+      if (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port) return id
+    }
+  }
+
   /** The hash of an IPv4 endpoint, for `guess`. */
   hashOf(address: number, port: number): number {
     return mixPair(address, port)
@@ -62,21 +77,6 @@ export class Endpoints {
   /** Reads what `find` compares. The answer says nothing. */
   touchRecord(id: number): number {
     return this.#words[id * WORDS]
-  }
-
-  /** The same of an IPv4 address, as a signed number. */
-  findIpv4(address: number, port: number): number {
-    const words = this.#words
-    const index = this.#index
-    const mask = this.#mask
-    const hash = mixPair(address, port)
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot * SLOT + ID]
-      if (id === EMPTY) return id
-      if (index[slot * SLOT] !== hash) continue
-      // The port of an IPv6 endpoint is another number.
-      if (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port) return id
-    }
   }
 
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */
