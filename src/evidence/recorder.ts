@@ -375,7 +375,7 @@ export class EvidenceRecorder implements PathKeeper {
   /** Resolves when everything that is held has been written, or counted as lost. Whoever can wait loses nothing. */
   async flush(): Promise<void> {
     // Before the last chunks: names are written with those.
-    if (this.#unnamed.length > 0) {
+    while (this.#unnamed.length > 0) {
       await this.#filler.until(() => this.#filler.tellings.isHalfEmpty)
       this.#tellNames()
     }

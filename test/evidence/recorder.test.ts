@@ -361,6 +361,32 @@ describe('when the writer does not keep up', () => {
     expect(heard.length - 3 + recorder.counters.unnamed).toBe(5000)
   })
 
+  test('what is found out later is told to its end by whoever waits, however much it is', async () => {
+    const queue = QUEUE()
+    const filler = new Filler(queue)
+    const heard: number[] = []
+    const drainer = new Drainer(queue, (kind, path) => {
+      if (kind === TELLING.MORE) heard.push(path)
+    })
+    const recorder = new EvidenceRecorder(filler, OPTIONS)
+    const things = Array.from({ length: 64 }, (_, low) => ({ high: 0x74_0000, low }))
+    while (filler.tellings.tell(TELLING.PATH, 0, things));
+    for (let path = 0; path < 4000; path++) recorder.extend(path, things)
+    filler.stop()
+    let isFlushed = false
+    const flushed = recorder.flush().then(() => {
+      isFlushed = true
+    })
+    while (!isFlushed) {
+      drainer.next(0, () => {})
+      await setImmediate()
+    }
+    await flushed
+    drainer.next(0, () => {})
+    expect(heard).toHaveLength(4000)
+    expect(recorder.counters.unnamed).toBe(0)
+  })
+
   test('what is held waits in the ring as long as it has room, and is counted when it must go early', async () => {
     const stage = new Stage({ beforeUs: 1e12, heldMax: 2 }, QUEUE())
     const { counters } = stage.recorder
