@@ -30,6 +30,8 @@ export interface SavedChannel {
   readonly gaps: number
   /** Numbers and digests of the last messages. */
   readonly seen: readonly (readonly [ns: number, digest: number])[]
+  /** What passed while nobody looked has not been made up for yet. Undefined in what older sensors wrote. */
+  readonly isResumed?: boolean | undefined
 }
 
 interface Held<Message> {
@@ -75,15 +77,17 @@ export class ControlChannel<Message> {
   /** Messages that were held for a gap are not part of it. */
   save(): SavedChannel {
     const { expectedNs, messages, retransmissions, gaps } = this
-    return { expectedNs, messages, retransmissions, gaps, seen: this.#seen.list(this.#row) }
+    const seen = this.#seen.list(this.#row)
+    return { expectedNs, messages, retransmissions, gaps, seen, isResumed: this.#isResumed }
   }
 
   /** `isLater`: messages may have passed since it was saved. */
-  restore({ expectedNs, messages, retransmissions, gaps, seen }: SavedChannel, isLater: boolean): void {
+  restore(saved: SavedChannel, isLater: boolean): void {
+    const { expectedNs, messages, retransmissions, gaps, seen, isResumed = false } = saved
     this.reset(expectedNs)
     for (const [ns, digest] of seen) this.#remember(ns, digest)
     Object.assign(this, { messages, retransmissions, gaps })
-    this.#isResumed = isLater
+    this.#isResumed = isResumed || isLater
   }
 
   /** A message with a body. `digest` is a hash of its AVPs, `window` what its receiver announced (0 if nothing). */

@@ -61,6 +61,8 @@ export interface SavedWindow {
   readonly highest: number
   readonly wraps: number
   readonly counts: readonly number[]
+  /** Nothing came since the sensor was started again. Undefined in what older sensors wrote. */
+  readonly isResumed?: boolean | undefined
 }
 
 /** So many packets in a row below the window are a stream that goes on there. */
@@ -91,15 +93,16 @@ export class SequenceWindows {
 
   save(index: number): SavedWindow {
     const counts = [...this.#counts.subarray(index * COUNTS, (index + 1) * COUNTS)]
-    return { highest: this.highest(index), wraps: this.wraps(index), counts }
+    const isResumed = this.#rows[index * ROW + FAR_COUNT] === RESUMED_LATER
+    return { highest: this.highest(index), wraps: this.wraps(index), counts, isResumed }
   }
 
   /** Begins a window where another one was when it was saved. `isLater`: packets may have passed since. */
-  restore(index: number, { highest, wraps, counts }: SavedWindow, isLater: boolean): void {
+  restore(index: number, { highest, wraps, counts, isResumed = false }: SavedWindow, isLater: boolean): void {
     this.open(index, highest)
     this.#rows[index * ROW + HIGH] = wraps
     this.#counts.set(counts.slice(0, COUNTS), index * COUNTS)
-    if (isLater) this.#rows[index * ROW + FAR_COUNT] = RESUMED_LATER
+    if (isResumed || isLater) this.#rows[index * ROW + FAR_COUNT] = RESUMED_LATER
   }
 
   /** Takes the next packet. Numbers are taken modulo 2^32: what is nearer above is above. */

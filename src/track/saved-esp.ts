@@ -195,7 +195,9 @@ const ASSOCIATION_MUST: Readonly<Record<string, Check>> = {
   parentEndedUs: orNull(isNumber),
   nullState: shapeOf(NULL_STATE, Object.keys(NULL_STATE)),
   traffic: isMeter,
-  window: shapeOf({ highest: isWord, wraps: isCount, counts: listOf(isNumber) }, ['highest', 'wraps', 'counts']),
+  window: shapeOf({ highest: isWord, wraps: isCount, counts: listOf(isNumber), isResumed: isFlag }, [
+    ...['highest', 'wraps', 'counts'],
+  ]),
 }
 
 /** Throws SavedFault. */

@@ -39,6 +39,7 @@ const TUNNEL_FIELDS = [
   'isUnmanaged',
   'state',
   'isAdopted',
+  'wasUnseen',
   'isTold',
   'controlAnomalies',
   'startUs',
@@ -103,7 +104,7 @@ const SESSION_MUST: Readonly<Record<string, Check>> = {
   link: orNull(isPackedLink),
 }
 
-const CHANNEL_SHAPE: Readonly<Record<string, Check>> = {
+const CHANNEL_MUST: Readonly<Record<string, Check>> = {
   expectedNs: isWord,
   messages: isCount,
   retransmissions: isCount,
@@ -122,7 +123,11 @@ const END_SHAPE = {
   challenge: isHex,
 } as const satisfies Record<keyof SavedEnd, Check>
 
-const TUNNEL_MAY = { verdict: oneOf('verified', 'wrong_secret', 'unverified', 'unkeyed'), vlan: isText }
+const TUNNEL_MAY = {
+  verdict: oneOf('verified', 'wrong_secret', 'unverified', 'unkeyed'),
+  vlan: isText,
+  wasUnseen: isFlag,
+}
 
 const TUNNEL_MUST: Readonly<Record<string, Check>> = {
   version: oneOf(2, 3),
@@ -144,7 +149,7 @@ const TUNNEL_MUST: Readonly<Record<string, Check>> = {
   ids: pairOf(isWord),
   lacking: isRoleOrNone,
   ends: pairOf(shapeOf(END_SHAPE, ['isMet'])),
-  channels: pairOf(shapeOf(CHANNEL_SHAPE, Object.keys(CHANNEL_SHAPE))),
+  channels: pairOf(shapeOf({ ...CHANNEL_MUST, isResumed: isFlag }, Object.keys(CHANNEL_MUST))),
   sessionCount: isCount,
   traffic: isMeter,
   sessions: listOf(shapeOf({ ...SESSION_MUST, ...SESSION_MAY }, Object.keys(SESSION_MUST)), 1_000_000),
@@ -180,7 +185,7 @@ export function saveTunnel(
   }
 }
 
-/** Into a record that was reset; ends, ids and sessions are the trackers' to enter. */
+/** Into a record that was reset; ends, ids and sessions are the trackers' to enter. `isLater`: messages may have passed since. */
 export function loadTunnel(tunnel: Tunnel, saved: SavedTunnel, isLater: boolean): void {
   const plain = saved as unknown as Record<string, unknown>
   for (const field of TUNNEL_FIELDS) if (plain[field] !== undefined) Object.assign(tunnel, { [field]: plain[field] })
@@ -189,6 +194,7 @@ export function loadTunnel(tunnel: Tunnel, saved: SavedTunnel, isLater: boolean)
     if (challenge !== undefined) tunnel.ends[role].challenge = Uint8Array.from(Buffer.from(challenge, 'hex'))
   }
   for (const [role, channel] of saved.channels.entries()) tunnel.channels[role].restore(channel, isLater)
+  tunnel.wasUnseen ||= isLater
 }
 
 const SESSION_FIELDS = [

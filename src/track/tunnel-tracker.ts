@@ -268,7 +268,6 @@ export class TunnelTracker {
     const { index } = tunnel
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
-    tunnel.wasUnseen = nowUs > savedUs
     this.#meter.open(index, nowUs)
     this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {

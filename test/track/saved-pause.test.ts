@@ -1,7 +1,7 @@
 /** Time in which nobody looked is no silence: what is told of how things end is what one sensor tells of the packets without the pause. */
 import { describe, expect, test } from 'vitest'
 import type { EventDocument } from '../../src/events/fields.ts'
-import { cutOff, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
+import { cutOff, inFull, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
 import { TestSensor } from '../support/sensor.ts'
 import { simulate } from '../support/traffic.ts'
 import { translated } from '../support/translate-l2tpv3.ts'
@@ -74,6 +74,48 @@ describe('after a pause in which nothing passed', () => {
     'l2tp-scan.pcap',
     'pptp.pcap',
   ])('%s', async (name) => compare(await packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))))
+})
+
+describe('what a sensor knows of not having looked, it still knows after a further restart', () => {
+  const NARROW = { ...OPTIONS, track: { espReplayWindow: 64 } } as const
+  /** Packets of so long pass unseen; the sensor that took the state up is started again at once, or it is not. */
+  function resumed(packets: readonly Packet[], at: number, missedUs: number, isStartedAgain: boolean): string[] {
+    const first = new TestSensor(NARROW)
+    for (const { bytes, timeUs } of packets.slice(0, at)) first.see(bytes, timeUs)
+    const savedUs = first.sensor.nowUs
+    const nowUs = savedUs + missedUs
+    const second = new TestSensor(NARROW)
+    second.sensor.trackers.restore(saved(first), { savedUs, nowUs })
+    let last = second
+    if (isStartedAgain) {
+      last = new TestSensor(NARROW)
+      const { leftOut, problems } = last.sensor.trackers.restore(saved(second), { savedUs: nowUs, nowUs })
+      expect([leftOut, problems]).toEqual([0, []])
+    }
+    for (const { bytes, timeUs } of packets.slice(at)) if (timeUs >= nowUs) last.see(bytes, timeUs)
+    return inFull(last.finish(), /./)
+  }
+
+  const CAPTURES = [
+    'ipsec-espnull.pcap',
+    'ipsec-ikev2.pcap',
+    'ipsec-psk-main.pcap',
+    'l2tp-bruteforce-mschapv2.pcap',
+    'l2tp-mschapv2.pcap',
+    'l2tp-pppoe-lac.pcap',
+    'l2tpv3-static.pcap',
+    'pptp.pcap',
+    'softether-raw.pcap',
+  ]
+  test.each(CAPTURES)('%s', async (name) => {
+    const packets = await packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))
+    for (const missed of [6, 200]) {
+      for (let at = 1; at + missed < packets.length; at += 1 + Math.floor(packets.length / 30)) {
+        const missedUs = packets[at + missed].timeUs - packets[at - 1].timeUs
+        expect(resumed(packets, at, missedUs, true), `cut at ${at}`).toEqual(resumed(packets, at, missedUs, false))
+      }
+    }
+  })
 })
 
 test('a pause that is damaged is refused by name', () => {
