@@ -87,12 +87,12 @@ export class Liveness {
     return { checks, unanswered, firstCheckUs: this.#firstCheckUs, lastCheckUs: this.#lastCheckUs, last: this.#last }
   }
 
-  /** Into one that was reset. `isLater`: answers may have passed since. */
-  restore({ checks, unanswered, firstCheckUs, lastCheckUs, last }: SavedLiveness, isLater: boolean): void {
+  /** Into one that was reset. Answers may have passed in the `missedUs` since; they are not between two checks. */
+  restore({ checks, unanswered, firstCheckUs, lastCheckUs, last }: SavedLiveness, missedUs: number): void {
     this.checks = checks
-    this.unanswered = isLater ? 0 : unanswered
-    this.#firstCheckUs = firstCheckUs
-    this.#lastCheckUs = lastCheckUs
+    this.unanswered = missedUs > 0 ? 0 : unanswered
+    this.#firstCheckUs = firstCheckUs + missedUs
+    this.#lastCheckUs = lastCheckUs + missedUs
     this.#last = last === null ? null : { ...last }
   }
 

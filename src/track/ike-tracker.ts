@@ -233,7 +233,7 @@ export class IkeTracker implements Saves {
     const index = this.#exchanges.take()
     if (index === -1) return false
     const exchange = this.#exchanges.at(index)
-    loadExchange(exchange, saved, this.#pause.nowUs > this.#pause.savedUs, offers)
+    loadExchange(exchange, saved, this.#pause.nowUs - this.#pause.savedUs, offers)
     if (exchange.state === 'candidate') this.#candidates++
     if (saved.isPeer) peers.push(exchange)
     this.#insert(exchange, pairOf(exchange), index)

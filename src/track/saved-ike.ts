@@ -223,11 +223,11 @@ export function checkExchange(saved: unknown): SavedExchange {
   return saved as SavedExchange
 }
 
-/** `isLater`: messages may have passed since it was saved. `offers` are those of the same state, by their hash. */
+/** Messages may have passed in the `missedUs` since it was saved. `offers` are those of the same state, by their hash. */
 export function loadExchange(
   exchange: Exchange,
   saved: SavedExchange,
-  isLater: boolean,
+  missedUs: number,
   offers: ReadonlyMap<string, readonly string[]>,
 ): void {
   exchange.reset(saved.startUs ?? 0)
@@ -247,16 +247,16 @@ export function loadExchange(
     exchange.offeredGrade = offer.grade
   }
   exchange.chosenGrade = chosen === null ? null : gradeSuite(chosen.text)
-  if (saved.conversation !== null) loadConversation(exchange.converse(), saved.conversation, isLater)
+  if (saved.conversation !== null) loadConversation(exchange.converse(), saved.conversation, missedUs)
 }
 
 function saveConversation({ ids, children, liveness, skf }: Conversation): SavedConversation {
   return { ids: ids.save(), children: children.save(), liveness: liveness.save(), skf: skf.save() }
 }
 
-function loadConversation(conversation: Conversation, saved: SavedConversation, isLater: boolean): void {
-  conversation.ids.restore(saved.ids, isLater)
+function loadConversation(conversation: Conversation, saved: SavedConversation, missedUs: number): void {
+  conversation.ids.restore(saved.ids, missedUs > 0)
   conversation.children.restore(saved.children)
-  conversation.liveness.restore(saved.liveness, isLater)
+  conversation.liveness.restore(saved.liveness, missedUs)
   conversation.skf.restore(saved.skf)
 }

@@ -116,6 +116,20 @@ test('of a cipher without blocks, but padded to eight octets, a delete is not su
   expect(other.deletion(2, STREAM, 20 * SECOND, true)).toBeNull()
 })
 
+test('time in which nobody looked is not between two checks', () => {
+  const check = (liveness: Liveness, timeUs: number) => {
+    liveness.message1(1, 1, 108, timeUs)
+    liveness.message1(0, 2, 108, timeUs + 3000)
+  }
+  const before = new Liveness()
+  for (let i = 0; i < 4; i++) check(before, i * 5 * SECOND)
+  const later = new Liveness()
+  later.restore(JSON.parse(JSON.stringify(before.save())), 3600 * SECOND)
+  expect(later.intervalUs).toBe(5 * SECOND)
+  for (let i = 4; i < 8; i++) check(later, (3600 + i * 5) * SECOND)
+  expect(later).toMatchObject({ checks: 8, intervalUs: 5 * SECOND })
+})
+
 test('begins anew when its record does', () => {
   const liveness = new Liveness()
   liveness.message1(1, 1, 108, 0)
