@@ -1,4 +1,5 @@
 /** An IPsec association and a pair of them, as records. */
+import { SECOND_US } from '../base/time.ts'
 import type { Protection } from '../dissect/frame.ts'
 import { NullState } from '../wire/esp-null.ts'
 import type { EspOpener } from '../wire/esp-open.ts'
@@ -66,6 +67,8 @@ export class EspAssociation {
   corrupt = 0
   /** Keys that failed, until one of them opened something. */
   refused = 0
+  /** When the lifetime of its IKE SA is over, unless that was told. */
+  outlivesUs = Number.POSITIVE_INFINITY
   // What was told of it already.
   isRefusalTold = false
   isOrphanTold = false
@@ -100,9 +103,18 @@ export class EspAssociation {
     this.opened = 0
     this.corrupt = 0
     this.refused = 0
+    this.outlivesUs = Number.POSITIVE_INFINITY
     this.isRefusalTold = false
     this.isOrphanTold = false
     this.isOutlivedTold = false
+  }
+
+  /** Which IKE SA made it, and what was told of its end. */
+  descend(parent: IkeParent | null, isOutlivedTold: boolean): void {
+    this.parent = parent
+    this.isOutlivedTold = isOutlivedTold
+    const isBounded = !isOutlivedTold && parent?.lifetimeSeconds !== undefined
+    this.outlivesUs = isBounded ? this.startUs + parent.lifetimeSeconds * SECOND_US : Number.POSITIVE_INFINITY
   }
 
   /** One of the keys that it has now has opened a packet. */

@@ -368,6 +368,7 @@ export class EspTracker implements CarrierOwner {
     if (arrival > ARRIVAL.LATE) this.#tellArrival(frame, association, sequence, arrival)
     else if (association.state !== 'live') this.#lookAgain(frame, association, arrival)
     if (frame.timeUs > association.parentEndedUs + ORPHAN_US) this.#lookForOrphan(frame, association)
+    if (frame.timeUs > association.outlivesUs) this.#tellOutlived(frame, association)
     if (arrival === ARRIVAL.AGAIN || arrival === ARRIVAL.BELOW || association.reading === READING.OPAQUE)
       return OUTCOME.DONE
     return this.#enter(frame, association, this.#content.look(frame, association))
@@ -385,6 +386,7 @@ export class EspTracker implements CarrierOwner {
     } else if (arrival > ARRIVAL.LATE) this.#tellArrival(frame, association, sequence, arrival)
     else if (association.state !== 'live') this.#lookAgain(frame, association, arrival)
     if (frame.timeUs > association.parentEndedUs + ORPHAN_US) this.#lookForOrphan(frame, association)
+    if (frame.timeUs > association.outlivesUs) this.#tellOutlived(frame, association)
     if (!isOpened || arrival === ARRIVAL.AGAIN || arrival === ARRIVAL.BELOW) return OUTCOME.DONE
     return this.#enter(frame, association, this.#content.lookInOpened(frame, association))
   }
@@ -497,7 +499,7 @@ export class EspTracker implements CarrierOwner {
     this.#mark(frame, association)
     association.vlan = vlanOf(frame)
     association.outside = frame.protection
-    association.parent = this.#ike.parentOf(frame)
+    association.descend(this.#ike.parentOf(frame), false)
     this.#candidates++
     this.#traffic.beginHolding(index)
     this.#count(frame, association)
@@ -691,6 +693,22 @@ export class EspTracker implements CarrierOwner {
     )
   }
 
+  /** An association that gave way may end its last packets. */
+  #tellOutlived(frame: Frame, association: EspAssociation): void {
+    if (association.state !== 'live') return
+    association.isOutlivedTold = true
+    association.outlivesUs = Number.POSITIVE_INFINITY
+    const reason = `it is older than the ${association.parent?.lifetimeSeconds} s that its IKE SA may live`
+    this.events.tell(
+      'esp.association.outlived',
+      frame.timeUs,
+      association,
+      this.#table.tunnelOf(association),
+      `goes on: ${reason}`,
+      { 'event.reason': reason },
+    )
+  }
+
   // --- life and death
 
   #openTunnel(association: EspAssociation, timeUs: number): EspTunnel | null {
@@ -741,14 +759,12 @@ export class EspTracker implements CarrierOwner {
   }
 
   #deadline(association: EspAssociation): number {
-    const { index, startUs, parentEndedUs, isOutlivedTold, parent } = association
+    const { index, startUs, parentEndedUs } = association
     const lastUs = this.#sinceUs(this.#table.meter.lastUs(index))
     if (association.state === 'candidate') return lastUs + CANDIDATE_US
     if (association.isReplaced) return lastUs + OVERLAP_US
     let dueUs = lastUs + this.#limits.espIdleUs
     if (!this.#table.tunnelOf(association).isOneWayTold) dueUs = Math.min(dueUs, this.#sinceUs(startUs) + ONE_WAY_US)
-    if (!isOutlivedTold && parent?.lifetimeSeconds !== undefined)
-      dueUs = Math.min(dueUs, startUs + parent.lifetimeSeconds * SECOND_US)
     const endedUs = this.#sinceUs(parentEndedUs) + ORPHAN_US
     return endedUs > this.#nowUs ? Math.min(dueUs, endedUs) : dueUs
   }
@@ -806,7 +822,7 @@ export class EspTracker implements CarrierOwner {
 
   /** What time alone shows of an association that goes on. */
   #examine(association: EspAssociation): void {
-    const { index, startUs, parent } = association
+    const { startUs } = association
     const tunnel = this.#table.tunnelOf(association)
     const oneWayUs = this.#sinceUs(startUs) + ONE_WAY_US
     if (!tunnel.isOneWayTold && oneWayUs <= this.#nowUs) {
@@ -815,14 +831,6 @@ export class EspTracker implements CarrierOwner {
       const isAlone = tunnel.associations[1 - association.role] === NONE
       if (isAlone && packets >= ONE_WAY_PACKETS) this.events.oneWay(tunnel, oneWayUs, packets)
     }
-    const lifetimeUs = (parent?.lifetimeSeconds ?? Number.POSITIVE_INFINITY) * SECOND_US
-    if (association.isOutlivedTold || startUs + lifetimeUs > this.#nowUs) return
-    association.isOutlivedTold = true
-    if (this.#table.meter.lastUs(index) <= startUs + lifetimeUs) return
-    const reason = `it is older than the ${parent?.lifetimeSeconds} s that its IKE SA may live`
-    this.events.tell('esp.association.outlived', startUs + lifetimeUs, association, tunnel, `goes on: ${reason}`, {
-      'event.reason': reason,
-    })
   }
 
   #report(frame: Frame, name: string, carriage: Carriage, detail: string, association?: EspAssociation): void {

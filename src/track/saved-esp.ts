@@ -124,6 +124,7 @@ export interface SavedAssociation {
   readonly startUs: number
   readonly reading: Reading
   readonly parent: IkeParent | null
+  readonly isOutlivedTold: boolean
   /** Of its pair. */
   readonly pair: string
   /** It is the one that its role sends on now. */
@@ -214,7 +215,7 @@ export function saveAssociation(
 ): SavedAssociation {
   const plain = Object.fromEntries(ASSOCIATION_FIELDS.map((field) => [field, association[field]]))
   return {
-    ...(plain as unknown as Pick<SavedAssociation, 'uid' | 'state' | 'role' | 'reading' | 'parent'>),
+    ...(plain as unknown as Pick<SavedAssociation, 'uid' | 'state' | 'role' | 'reading' | 'parent' | 'isOutlivedTold'>),
     spi: association.spi,
     startUs: association.startUs,
     pair: pair.uid,
@@ -232,6 +233,7 @@ export function loadAssociation(association: EspAssociation, saved: SavedAssocia
   const plain = saved as unknown as Record<string, unknown>
   for (const field of ASSOCIATION_FIELDS)
     if (plain[field] !== undefined) Object.assign(association, { [field]: plain[field] })
+  association.descend(saved.parent, saved.isOutlivedTold)
   association.replacedUs = saved.replacedUs ?? Number.POSITIVE_INFINITY
   association.parentEndedUs = saved.parentEndedUs ?? Number.POSITIVE_INFINITY
   Object.assign(association.nullState, saved.nullState)

@@ -102,13 +102,13 @@ export class EspRun implements IkeLookup {
     return this
   }
 
-  /** What the tracker of another run knows. */
-  resume({ tracker, timeUs }: EspRun): this {
+  /** What the tracker of another run knows, so many seconds later. */
+  resume({ tracker, timeUs }: EspRun, pauseSeconds = 0): this {
     const saved = [...tracker.save()]
     const pairs = saved.flatMap((entry) => ('pair' in entry ? [entry.pair] : []))
     const associations = saved.flatMap((entry) => ('association' in entry ? [entry.association] : []))
-    this.timeUs = timeUs
-    this.tracker.restore(pairs, associations, { savedUs: timeUs, nowUs: timeUs })
+    this.timeUs = timeUs + pauseSeconds * SECOND_US
+    this.tracker.restore(pairs, associations, { savedUs: timeUs, nowUs: this.timeUs })
     return this
   }
 

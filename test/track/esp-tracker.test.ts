@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { RaisedEvent } from '../../src/events/catalogue.ts'
 import {
   be32,
   concat,
@@ -15,7 +16,7 @@ import {
 } from '../support/craft.ts'
 import { material, seal } from '../support/esp.ts'
 import { TestSensor } from '../support/sensor.ts'
-import { ah, ALICE, CLEAR, EspRun, GATEWAY, parentSa, SEALED } from './esp-support.ts'
+import { ah, ALICE, CLEAR, EspRun, GATEWAY, parentSa, SEALED, START_US } from './esp-support.ts'
 
 const UP = 0xc0000001
 const DOWN = 0xd0000001
@@ -680,6 +681,58 @@ describe('what IKE has to do with it', () => {
     expect(
       run.told('esp.association.outlived').map(({ fields }) => [fields['esp.spi'], fields['event.reason']]),
     ).toEqual([['0xc0000001', 'it is older than the 100 s that its IKE SA may live']])
+  })
+
+  /** Sensors one after the other: each takes up what the one before knew, after so many seconds, and sees packets at these. */
+  test.each<[string, (readonly [pause: number, ...waits: number[]])[], number[]]>([
+    ['between two packets that are far apart', [[0, 40, 40, 40, 40]], [120]],
+    ['by itself, if nothing more comes', [[0, 40, 40, 200]], [280]],
+    [
+      'in a pause of the sensor',
+      [
+        [0, 40],
+        [100, 1, 40],
+      ],
+      [141],
+    ],
+    [
+      'in the second of two pauses',
+      [
+        [0, 40],
+        [30, 1],
+        [100, 1, 1],
+      ],
+      [172],
+    ],
+    [
+      'before a pause',
+      [
+        [0, 40, 40, 40],
+        [500, 1, 1],
+      ],
+      [120],
+    ],
+    [
+      'before a pause in which nothing passed',
+      [
+        [0, 40, 40, 40],
+        [0, 1, 1],
+      ],
+      [120],
+    ],
+  ])('its lifetime ends %s: that is told once, with the first packet after it', (_, sensors, toldSeconds) => {
+    let run: EspRun | null = null
+    const told: RaisedEvent[] = []
+    for (const [pause, ...waits] of sensors) {
+      const next = new EspRun()
+      next.parent = parentSa('i-1', { lifetimeSeconds: 100 })
+      if (run === null) talking(next)
+      else next.resume(run, pause)
+      for (const seconds of waits) next.wait(seconds).up(UP, { sequence: 100 + told.length + next.events.length })
+      told.push(...next.told('esp.association.outlived'))
+      run = next
+    }
+    expect(told.map(({ timeUs }) => Math.floor((timeUs - START_US) / 1_000_000))).toEqual(toldSeconds)
   })
 })
 

@@ -1,5 +1,6 @@
 /** Time in which nobody looked is no silence: what is told of how things end is what one sensor tells of the packets without the pause. */
 import { describe, expect, test } from 'vitest'
+import { parseMicroseconds } from '../../src/base/time.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { cutOff, inFull, type Packet, packetsOf, saved, wholeOf } from '../support/restart.ts'
 import { TestSensor } from '../support/sensor.ts'
@@ -7,7 +8,8 @@ import { simulate } from '../support/traffic.ts'
 import { translated } from '../support/translate-l2tpv3.ts'
 
 const OPTIONS = { capture: { duplicateWindowMs: 0 } }
-const TOLD = /^(l2tp\.(tunnel|session)|ike\.exchange|esp\.(tunnel|association)|pptp\.(connection|call))\./
+/** But for a lifetime that was negotiated, which goes on in a pause: that it is over is told, and tested elsewhere. */
+const TOLD = /^(l2tp\.(tunnel|session)|ike\.exchange|esp\.(tunnel|association)|pptp\.(connection|call))\.(?!outlived)/
 const HOUR_US = 3_600_000_000
 
 /** What follows from the time is not among them, as ids do. */
@@ -74,6 +76,51 @@ describe('after a pause in which nothing passed', () => {
     'l2tp-scan.pcap',
     'pptp.pcap',
   ])('%s', async (name) => compare(await packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))))
+})
+
+describe('a deadline that passes in a pause comes that much later, once', () => {
+  /** That something opened a sensor that began in its midst may know earlier, and how ESP looks from outside only if it looks all the time. */
+  const LIVES = /^(l2tp|ppp|pptp|pppoe|ike|esp\.(?!traffic|content)|flow)\.(?!.*(opened|outlived))/
+  const PAUSE_US = 5 * HOUR_US
+
+  /** What happened to what, and when; what came after the cut by the clock of a sensor that had no pause. */
+  const dated = (events: readonly EventDocument[], cutUs = Number.POSITIVE_INFINITY) =>
+    events
+      .filter(({ 'event.action': action }) => LIVES.test(action))
+      .map((event) => {
+        const timeUs = parseMicroseconds(event['@timestamp'])
+        return `${(timeUs > cutUs ? timeUs - PAUSE_US : timeUs) / 1_000_000} ${NAMES.map((field) => event[field] ?? '').join(' ')}`
+      })
+      .sort()
+
+  /** Long after the last packet: all that is open has fallen silent. */
+  const after = (packets: readonly Packet[]): Packet => {
+    const lastUs = Math.max(...packets.map(({ timeUs }) => timeUs))
+    return { timeUs: lastUs + 3 * HOUR_US, bytes: new Uint8Array(60) }
+  }
+
+  const calls = () => simulate({ clients: 2, seed: 4, sessionsPerTunnel: 2, flowsPerSession: 1 }).packets
+  const capture = (name: string) => () => packetsOf(new URL(`../../pcaps/${name}`, import.meta.url))
+  test.each<[string, () => readonly Packet[] | Promise<readonly Packet[]>]>([
+    ['L2TP', calls],
+    ['L2TPv3', () => translated(calls(), {})],
+    ['sessions with PPP', capture('l2tp-bruteforce-mschapv2.pcap')],
+    ['half-open tunnels', capture('l2tp-flood-real.pcap')],
+    ['PPPoE', capture('l2tp-pppoe-lac.pcap')],
+    ['PPTP', capture('pptp.pcap')],
+    ['IKEv2 and ESP', capture('ipsec-ikev2.pcap')],
+    ['IKEv1 and ESP', capture('ipsec-psk-main.pcap')],
+    ['flows in ESP', capture('ipsec-espnull.pcap')],
+  ])('%s', async (_, packetsNow) => {
+    const seen = await packetsNow()
+    const packets = [...seen, after(seen)]
+    const whole = dated(wholeOf(packets, OPTIONS))
+    for (let at = 1; at < packets.length; at += 1 + Math.floor(packets.length / 40)) {
+      const { first, second } = cutOff(packets, at, OPTIONS, 0, PAUSE_US)
+      const cutUs = packets[at - 1].timeUs
+      expect([...dated(first), ...dated(second, cutUs)].sort(), `cut at ${at}`).toEqual(whole)
+    }
+  })
 })
 
 describe('what a sensor knows of not having looked, it still knows after a further restart', () => {
