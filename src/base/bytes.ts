@@ -41,6 +41,11 @@ export function text(bytes: Uint8Array, start: number, end: number): string {
   return UTF8.decode(bytes.subarray(start, end))
 }
 
+/** Eight hexadecimal digits, of a word as a signed or an unsigned number. */
+export function hexWord(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0')
+}
+
 /** Lower-case hexadecimal digits without separators. */
 export function hex(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('hex')

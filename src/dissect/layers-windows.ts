@@ -33,15 +33,11 @@ import {
   NetbiosView,
   SMB_PORT,
 } from '../wire/netbios.ts'
-import { describeSmb, SmbView } from '../wire/smb.ts'
-import {
-  describeSmb2,
-  describeSmb2Compressed,
-  describeSmb2Encrypted,
-  Smb2View,
-  smbKind,
-  type SmbWindow,
-} from '../wire/smb2.ts'
+import { SmbView } from '../wire/smb.ts'
+import { describeSmb } from '../wire/smb-describe.ts'
+import { Smb2View, smbKind, type SmbWindow } from '../wire/smb2.ts'
+import { describeSmb2 } from '../wire/smb2-describe.ts'
+import { describeSmb2Compressed, describeSmb2Encrypted } from '../wire/smb2-transform.ts'
 import type { Layer, Window } from './layer.ts'
 
 /** A segment may hold many small messages; what comes after this many layers is counted, not described. */

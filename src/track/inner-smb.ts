@@ -1,8 +1,11 @@
 /** SMB inside flows, all versions: its messages, in frames of NetBIOS, and what each means for the connection. */
 import { NT_STATUS_MORE_PROCESSING_REQUIRED, NT_STATUS_PENDING } from '../wire/nt-status.ts'
 import { NETBIOS_FRAME_LENGTH, NETBIOS_SESSION_PORT, NetbiosView } from '../wire/netbios.ts'
-import { describeSmb, SMB, type SmbBlock, type SmbRecord, SmbView } from '../wire/smb.ts'
-import { describeSmb2, describeSmb2Encrypted, SMB2, type Smb2Record, Smb2View, smbKind } from '../wire/smb2.ts'
+import { SMB, SmbView } from '../wire/smb.ts'
+import { describeSmb, type SmbBlock, type SmbRecord } from '../wire/smb-describe.ts'
+import { SMB2, Smb2View, smbKind } from '../wire/smb2.ts'
+import { describeSmb2, type Smb2Record } from '../wire/smb2-describe.ts'
+import { describeSmb2Encrypted } from '../wire/smb2-transform.ts'
 import {
   CLIENT,
   type InnerFlow,

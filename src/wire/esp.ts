@@ -5,7 +5,7 @@
  * Where the initialisation vector ends and the integrity check value begins depends on algorithms that the packet does not
  * name: the view gives all behind the sequence number as one window.
  */
-import { NO_BYTES, u32 } from '../base/bytes.ts'
+import { hexWord, NO_BYTES, u32 } from '../base/bytes.ts'
 import { isIpv6Extension } from './ip.ts'
 
 export const ESP_HEADER_LENGTH = 8
@@ -116,7 +116,7 @@ export function isCarriedByEsp(nextHeader: number): boolean {
 }
 
 export function spiText(spi: number): string {
-  return `0x${spi.toString(16).padStart(8, '0')}`
+  return `0x${hexWord(spi)}`
 }
 
 /** The header of a packet that `decode` accepted or refused, but not as truncated. */

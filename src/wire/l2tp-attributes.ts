@@ -6,7 +6,7 @@
  * attribute has which kind. Secrets (the response of proxy authentication, which with PAP is the password) are never copied:
  * their length is.
  */
-import { hex, text, u16, u32, u64 } from '../base/bytes.ts'
+import { hex, hexWord, text, u16, u32, u64 } from '../base/bytes.ts'
 import { DISCONNECT_CAUSES, ERROR_CODES, inWords, resultInWords, type Words } from './l2tp-tables.ts'
 import { L2TPV3_KINDS } from './l2tpv3-avp.ts'
 
@@ -136,7 +136,7 @@ function flagNames(names: Words, bits: number): readonly string[] {
     if (bits & Number(bit)) set.push(name)
     unnamed &= ~Number(bit)
   }
-  if (unnamed !== 0) set.push(`0x${(unnamed >>> 0).toString(16).padStart(8, '0')}`)
+  if (unnamed !== 0) set.push(`0x${hexWord(unnamed)}`)
   else NAMED.set(names, (NAMED.get(names) ?? new Map()).set(bits, set))
   return set
 }

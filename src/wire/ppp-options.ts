@@ -5,7 +5,7 @@
  * `PppOptionCursor` walks options and allocates nothing; `describePppOptions` copies them, values typed by the tables below.
  */
 import { addressText } from '../base/address.ts'
-import { hex, NO_BYTES, text, u16, u32 } from '../base/bytes.ts'
+import { hex, hexWord, NO_BYTES, text, u16, u32 } from '../base/bytes.ts'
 import { PPP, pppProtocolName } from './ppp.ts'
 
 export type PppOptionFlaw = 'ppp.option_truncated' | 'ppp.option_length'
@@ -589,7 +589,7 @@ function rest(bytes: Uint8Array, start: number, end: number): { data?: string } 
 }
 
 export function bits32(bytes: Uint8Array, at: number): string {
-  return `0x${u32(bytes, at).toString(16).padStart(8, '0')}`
+  return `0x${hexWord(u32(bytes, at))}`
 }
 
 function mac(bytes: Uint8Array, at: number): string {

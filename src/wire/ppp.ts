@@ -6,7 +6,7 @@
  * octets. Both forms of either are read at any time: a bystander that missed the negotiation must still understand the link,
  * and the forms cannot be confused.
  */
-import { NO_BYTES, u16, u24, u32 } from '../base/bytes.ts'
+import { hexWord, NO_BYTES, u16, u24, u32 } from '../base/bytes.ts'
 
 const ALL_STATIONS = 0xff
 const UNNUMBERED_INFORMATION = 0x03
@@ -310,7 +310,7 @@ export function describeLqr(view: PppView): LqrRecord | LqrFlaw {
   const { bytes, payloadStart: at } = view
   if (view.payloadEnd - at < 48) return 'lqr.truncated'
   return {
-    magicNumber: `0x${u32(bytes, at).toString(16).padStart(8, '0')}`,
+    magicNumber: `0x${hexWord(u32(bytes, at))}`,
     lastOutReports: u32(bytes, at + 4),
     lastOutPackets: u32(bytes, at + 8),
     lastOutOctets: u32(bytes, at + 12),

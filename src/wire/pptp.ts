@@ -5,7 +5,7 @@
  * A view reads one message, a cursor walks the messages of a piece of the stream; where one ends is written in it, and it
  * may begin in one segment and end in the next.
  */
-import { NO_BYTES, text, u16, u32 } from '../base/bytes.ts'
+import { hexWord, NO_BYTES, text, u16, u32 } from '../base/bytes.ts'
 import type { Mutable } from './mutable.ts'
 
 export const PPTP_PORT = 1723
@@ -410,7 +410,7 @@ function read(kind: Kind, bytes: Uint8Array, at: number, end: number): unknown {
     case 'u32':
       return u32(bytes, at)
     case 'accm':
-      return `0x${u32(bytes, at).toString(16).padStart(8, '0')}`
+      return `0x${hexWord(u32(bytes, at))}`
     case 'version':
       return `${bytes[at]}.${bytes[at + 1]}`
     case 'framing':

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { describeSmb, type SmbBlock, SmbBlockCursor, type SmbRecord, SmbView } from '../../src/wire/smb.ts'
+import { SmbBlockCursor, SmbView } from '../../src/wire/smb.ts'
+import { describeSmb, type SmbBlock, type SmbRecord } from '../../src/wire/smb-describe.ts'
 import { le16, le32, utf16le, uuid } from '../support/ber.ts'
 import { concat, fromHex, utf8 } from '../support/craft.ts'
 import { negTokenInit, negTokenResp, ntlmAuthenticate, ntlmChallenge, OID_NTLM } from '../support/ntlm.ts'

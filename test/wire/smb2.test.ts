@@ -1,13 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  describeSmb2,
-  describeSmb2Compressed,
-  describeSmb2Encrypted,
-  type Smb2Record,
-  Smb2View,
-  smbKind,
-} from '../../src/wire/smb2.ts'
+import { Smb2View, smbKind } from '../../src/wire/smb2.ts'
+import { describeSmb2, type Smb2Record } from '../../src/wire/smb2-describe.ts'
+import { describeSmb2Compressed, describeSmb2Encrypted } from '../../src/wire/smb2-transform.ts'
 import { le16, le32, uuid } from '../support/ber.ts'
 import { concat, fromHex } from '../support/craft.ts'
 import { negTokenInit, negTokenResp, ntlmAuthenticate, ntlmChallenge, OID_NTLM } from '../support/ntlm.ts'
