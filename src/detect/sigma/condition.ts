@@ -91,12 +91,13 @@ class Parser {
     return operands.length === 1 ? operands[0] : { kind: quantity === 'all' ? 'and' : 'or', operands }
   }
 
-  /** `them` is every identifier that does not begin with an underscore. */
+  /** `them` is every identifier. One that begins with an underscore is meant only by patterns that do. */
   #select(pattern: string): readonly string[] {
-    if (pattern.toLowerCase() === 'them') return this.#names.filter((name) => !name.startsWith('_'))
+    const names = pattern.startsWith('_') ? this.#names : this.#names.filter((name) => !name.startsWith('_'))
+    if (pattern.toLowerCase() === 'them') return names
     const source = pattern.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
     const whole = new RegExp(`^${source.join('.*')}$`)
-    return this.#names.filter((name) => whole.test(name))
+    return names.filter((name) => whole.test(name))
   }
 
   #take(word: string): boolean {

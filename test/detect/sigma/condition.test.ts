@@ -27,6 +27,8 @@ describe('a condition', () => {
     ['a and not 1 of filter*', '(a and not filter)'],
     ['1 of them', '(a or b or sel_one or sel_two or filter)'],
     ['all of them', '(a and b and sel_one and sel_two and filter)'],
+    ['1 of *', '(a or b or sel_one or sel_two or filter)'],
+    ['all of *e*', '(sel_one and sel_two and filter)'],
     ['1 of _*', '_hidden'],
     ['(a)and(b)', '(a and b)'],
   ])('%s is read as %s', (text, expected) => {
@@ -41,6 +43,7 @@ describe('a condition', () => {
     ['a)', 'expected and, or'],
     ['nothing', 'is not a search identifier'],
     ['1 of nothing*', 'no search identifier fits'],
+    ['1 of *dden', 'no search identifier fits'],
     ['2 of sel_*', 'expected 1 of'],
     ['1 of', 'expected a pattern'],
     ['a | count() > 5', 'deprecated'],
