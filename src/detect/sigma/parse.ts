@@ -352,7 +352,8 @@ class Reader {
   }
 
   #item(entry: Entry): Detection {
-    const [field, ...modifiers] = entry.name.split('|')
+    const [field, ...written] = entry.name.split('|')
+    const modifiers = written.map((modifier) => SYNONYMS[modifier] ?? modifier)
     if (field === '' && modifiers.length === 0) throw new SigmaError(entry.key, entry.line, 'expected a field name')
     const node = this.#resolve(entry.value, entry.key, entry.line)
     const values = isSeq(node)
@@ -537,6 +538,9 @@ class Reader {
     return node?.range ? this.#counter.linePos(node.range[0]).line : otherwise
   }
 }
+
+/** How the reference implementation lets the flags of `re` be written too. */
+const SYNONYMS: Readonly<Record<string, string>> = { ignorecase: 'i', multiline: 'm', dotall: 's' }
 
 const CORRELATION_KEYS = new Set(['type', 'rules', 'group-by', 'timespan', 'condition', 'aliases', 'generate'])
 

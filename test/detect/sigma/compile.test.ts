@@ -95,6 +95,8 @@ describe('other modifiers', () => {
     ["f|re|m: '^b$'", ['a\nb\nc'], ['ab']],
     ["f|re|s: 'a.b'", ['a\nb'], ['ab']],
     ["f|re: 'a.b'", ['axb'], ['a\nb']],
+    ['f|re|ignorecase: ^ab+c$', ['ABBC'], ['ac']],
+    ["f|re|multiline|dotall: '^b.c$'", ['a\nb\nc'], ['ab']],
     ['f|re|all: [a, b]', ['xbax'], ['a']],
     ['f|re: 17', [4176], [467]],
     ['f|cidr: 10.0.0.0/8', ['10.255.0.1', '::ffff:10.1.1.1'], ['11.0.0.1', '10.0.0', '10.0.0.0.1', '', 'x', 10]],
