@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { CATALOGUE } from '../events/catalogue.ts'
-import { isField } from '../events/fields.ts'
+import { FIELDS, isField } from '../events/fields.ts'
 import { attackTag, isTechnique, tactic, techniqueSuccessor } from './attack.ts'
 import { DISCRIMINATOR, DOCUMENTS, PRODUCT } from './documents.ts'
 import { compileRule, fieldsOf } from './sigma/compile.ts'
@@ -51,6 +51,9 @@ export const TEST_FILE = /\.test\.ya?ml$/
 const FILE_BYTES_MAX = 1 << 20
 /** Of any version and variant: public rules hold some that no generator made. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** Correlations of these kinds take numbers, as fields of these kinds hold them. */
+const ADDED_UP: ReadonlySet<string> = new Set(['value_sum', 'value_avg', 'value_percentile'])
+const NUMERIC: ReadonlySet<string> = new Set(['long', 'float'])
 const DEFAULT_ENTITY = ['source.ip', 'destination.ip']
 const DEFAULT_SUPPRESS = '1h'
 
@@ -311,6 +314,7 @@ class Check {
       const plain = [...groupBy, ...fields].filter((field) => !aliases.has(field))
       const aliased = [...aliases.values()].flatMap((table) => [...table.values()])
       for (const field of [...plain, ...aliased]) this.#field(correlation, field, 'correlation', line)
+      if (ADDED_UP.has(correlation.type)) for (const field of fields) this.#number(correlation, field, line)
     }
     return this.#sound
   }
@@ -382,6 +386,13 @@ class Check {
   #field(rule: SigmaHeader, field: string, key: string, line: number): void {
     if (isField(field)) return
     this.#error(rule, key, line, `no event has a field "${field}"`)
+  }
+
+  /** What is added up; an alias stands for a field of each rule. */
+  #number(correlation: SigmaCorrelation, field: string, line: number): void {
+    for (const name of correlation.aliases.get(field)?.values() ?? [field])
+      if (isField(name) && !NUMERIC.has(FIELDS[name].kind))
+        this.#error(correlation, 'correlation.condition.field', line, `the field "${name}" is no number`)
   }
 
   #error(rule: SigmaHeader, key: string, line: number, message: string): void {

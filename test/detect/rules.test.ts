@@ -65,6 +65,12 @@ describe('a set of rules', () => {
     [RULE.replace('level: low', 'level: loud'), 'level', 9, 'expected one of'],
     [`${RULE}---\n${CORRELATION.replace('user.name', 'user')}`, 'correlation', 13, 'no event has a field "user"'],
     [`${RULE}---\n${CORRELATION.replace('login_refused', 'other')}`, 'correlation.rules', 13, 'no usable rule'],
+    [
+      `${RULE}---\n${CORRELATION.replace('value_count', 'value_sum').replace('user.name', 'source.ip')}`,
+      'correlation.condition.field',
+      13,
+      'the field "source.ip" is no number',
+    ],
   ])('%j: an error at %s, line %i: %s', (text, key, line, message) => {
     const { rules, correlations, problems } = read(text)
     expect(problems).toMatchObject([

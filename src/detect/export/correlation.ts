@@ -1,5 +1,6 @@
 /** Correlations for a cluster: as thresholds and sequences of Kibana where it has them, and as ES|QL. */
-import type { Comparison, SigmaCorrelation, SigmaRule } from '../sigma/parse.ts'
+import type { Comparison } from '../sigma/criteria.ts'
+import type { SigmaCorrelation, SigmaRule } from '../sigma/parse.ts'
 import { type Expression, expressionOf, joined, Unexportable } from './expression.ts'
 import { eqlOf, esqlField, esqlOf, kqlOf } from './languages.ts'
 

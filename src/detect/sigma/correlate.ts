@@ -12,8 +12,9 @@
  * saved and taken up again, at any event, without a difference in what fires.
  */
 import { createHash } from 'node:crypto'
+import { COMPARE, type Comparison } from './criteria.ts'
 import type { EventModel } from './model.ts'
-import type { Comparison, SigmaCorrelation } from './parse.ts'
+import type { SigmaCorrelation } from './parse.ts'
 import { SigmaError } from './problem.ts'
 import { enlarged, RecentKeys } from './recent-keys.ts'
 import type { StateCodec, StateEntry } from './state.ts'
@@ -375,15 +376,6 @@ export class Correlator<E, S> {
 const NUMERIC: readonly SigmaCorrelation['type'][] = ['value_sum', 'value_avg', 'value_percentile']
 
 const UPPER_BOUNDS: readonly Comparison[] = ['lt', 'lte', 'neq']
-
-const COMPARE: Readonly<Record<Comparison, (measure: number, value: number) => boolean>> = {
-  gt: (measure, value) => measure > value,
-  gte: (measure, value) => measure >= value,
-  lt: (measure, value) => measure < value,
-  lte: (measure, value) => measure <= value,
-  eq: (measure, value) => measure === value,
-  neq: (measure, value) => measure !== value,
-}
 
 function resolveAlias(correlation: SigmaCorrelation, field: string, names: readonly string[]): string {
   const table = correlation.aliases.get(field)

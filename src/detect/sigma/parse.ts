@@ -4,6 +4,7 @@
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
 import { type Condition, parseCondition } from './condition.ts'
+import { canHold, COMPARISONS, type Comparison, type Criterion, type Measure } from './criteria.ts'
 import { problemOf, SigmaError, type SigmaProblem } from './problem.ts'
 
 export type SigmaScalar = string | number | boolean | null
@@ -72,12 +73,23 @@ const CORRELATION_TYPES = [
 ] as const
 type CorrelationType = (typeof CORRELATION_TYPES)[number]
 
-const COMPARISONS = ['gt', 'gte', 'lt', 'lte', 'eq', 'neq'] as const
-export type Comparison = (typeof COMPARISONS)[number]
+const EVENTS: Measure = { name: 'number of events', least: 1, most: Number.POSITIVE_INFINITY, isWhole: true }
+const RULES: Measure = { ...EVENTS, name: 'number of rules' }
+const NUMBER: Measure = {
+  name: 'number',
+  least: Number.NEGATIVE_INFINITY,
+  most: Number.POSITIVE_INFINITY,
+  isWhole: false,
+}
 
-interface Criterion {
-  readonly comparison: Comparison
-  readonly value: number
+const MEASURES: Readonly<Record<CorrelationType, Measure>> = {
+  event_count: EVENTS,
+  value_count: { ...EVENTS, name: 'number of values', least: 0 },
+  temporal: RULES,
+  temporal_ordered: RULES,
+  value_sum: NUMBER,
+  value_avg: NUMBER,
+  value_percentile: NUMBER,
 }
 
 export interface SigmaCorrelation extends SigmaHeader {
@@ -388,7 +400,7 @@ class Reader {
       groupBy: this.#texts(body.get('group-by')),
       aliases: this.#aliasTable(body.get('aliases')),
       timespanUs: this.#timespan(timespan),
-      generate: generate !== undefined && this.#scalar(generate.value, generate.key, generate.line) === true,
+      generate: generate !== undefined && this.#flag(generate),
       ...this.#criteria(type, rules.length, body.get('condition'), entry.line),
     }
   }
@@ -429,6 +441,8 @@ class Reader {
     if (type === 'value_percentile' ? !(percentile >= 1 && percentile <= 100) : percentile !== 0) {
       throw new SigmaError(`${entry.key}.percentile`, entry.line, 'value_percentile, and nothing else, takes 1 to 100')
     }
+    const measure = temporal ? { ...MEASURES[type], most: rules } : MEASURES[type]
+    if (!canHold(criteria, measure)) throw new SigmaError(entry.key, entry.line, `no ${measure.name} is like that`)
     return { criteria, fields, percentile }
   }
 
@@ -455,9 +469,16 @@ class Reader {
     return timespanUs
   }
 
+  #flag(entry: Entry): boolean {
+    const value = this.#scalar(entry.value, entry.key, entry.line)
+    if (typeof value !== 'boolean') throw new SigmaError(entry.key, entry.line, 'expected true or false')
+    return value
+  }
+
   #number(entry: Entry): number {
     const value = this.#scalar(entry.value, entry.key, entry.line)
-    if (typeof value !== 'number') throw new SigmaError(entry.key, entry.line, 'expected a number')
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      throw new SigmaError(entry.key, entry.line, 'expected a number')
     return value
   }
 

@@ -133,6 +133,32 @@ describe('a rule file', () => {
 })
 
 describe('a correlation', () => {
+  it.each(['gte: 10, lt: 3', 'eq: 0', 'lt: 1', 'eq: 2.5', 'gt: 4, lt: 5', 'eq: 3, neq: 3'])(
+    'is refused if no number of events is { %s }',
+    (condition) => {
+      expect(problem(CORRELATION.replace('gte: 10', condition))).toMatchObject({
+        key: 'correlation.condition',
+        line: 7,
+        message: 'no number of events is like that',
+      })
+    },
+  )
+
+  it.each([
+    ['event_count', 'lt: 2'],
+    ['event_count', 'gte: 0'],
+    ['event_count', 'gt: 4, lt: 6'],
+    ['event_count', 'gte: 3, neq: 3'],
+    ['value_count', 'field: a, eq: 0'],
+    ['value_sum', 'field: a, lt: 0'],
+    ['value_avg', 'field: a, gt: 2, lt: 3'],
+    ['value_avg', 'field: a, eq: 2.5'],
+    ['temporal', 'eq: 1'],
+  ])('%s may ask for { %s }', (type, condition) => {
+    const text = CORRELATION.replace('event_count', type).replace('gte: 10', condition)
+    expect(parseSigma(text, 'x.yml').problems).toEqual([])
+  })
+
   it('of the temporal kind wants all its rules unless it says otherwise', () => {
     const text = CORRELATION.replace('event_count', 'temporal')
       .replace('[a_rule]', '[a, b]')
@@ -177,6 +203,21 @@ describe('a correlation', () => {
       '1 to 100',
     ],
     [CORRELATION.replace('group-by', 'groupby'), 'correlation.groupby', 5, 'unknown key'],
+    [CORRELATION.replace('gte: 10', 'gte: .nan'), 'correlation.condition.gte', 7, 'expected a number'],
+    [CORRELATION.replace('gte: 10', 'gte: .inf'), 'correlation.condition.gte', 7, 'expected a number'],
+    [`${CORRELATION}generate: maybe\n`, 'generate', 8, 'expected true or false'],
+    [
+      CORRELATION.replace('event_count', 'temporal').replace('[a_rule]', '[a, b]').replace('gte: 10', 'gte: 3'),
+      'correlation.condition',
+      7,
+      'no number of rules is like that',
+    ],
+    [
+      CORRELATION.replace('event_count', 'value_avg').replace('gte: 10', 'field: a, gt: 2.5, lt: 2.5'),
+      'correlation.condition',
+      7,
+      'no number is like that',
+    ],
   ])('%j is refused at %s, line %i: %s', (text, key, line, reason) => {
     expect(problem(text)).toMatchObject({ key, line, message: expect.stringContaining(reason) })
   })
