@@ -24,14 +24,16 @@ def regexp(pattern, value):
 
 
 def load(events):
-    fields = sorted({field for event in events for field in event}, key=str.lower)
+    # To SQLite, names that differ in case are one column.
+    fields = {field.lower(): field for event in events for field in event}
     database = sqlite3.connect(":memory:")
     database.create_function("regexp", 2, regexp)
-    columns = ", ".join(f"`{field}` COLLATE NOCASE" for field in fields)
+    columns = ", ".join(f"`{field}` COLLATE NOCASE" for field in fields.values())
     database.execute(f"CREATE TABLE logs (number INTEGER PRIMARY KEY, {columns})")
     marks = ", ".join("?" for _ in range(len(fields) + 1))
     for number, event in enumerate(events):
-        row = [event.get(field) for field in fields]
+        values = {field.lower(): value for field, value in event.items()}
+        row = [values.get(field) for field in fields]
         row = [str(value).lower() if isinstance(value, bool) else value for value in row]
         row = [None if isinstance(value, (dict, list)) else value for value in row]
         database.execute(f"INSERT INTO logs VALUES ({marks})", [number, *row])

@@ -5,12 +5,13 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { compileRule } from '../../src/detect/sigma/compile.ts'
 import { applyFilters } from '../../src/detect/sigma/filter.ts'
 import { parseSigma } from '../../src/detect/sigma/parse.ts'
-import { PUBLIC, readEvents } from '../detect/sigma/public.ts'
+import { eventFiles, PUBLIC, readEvents } from '../detect/sigma/public.ts'
 import { PLAIN, type Plain, run } from '../detect/sigma/support.ts'
 import { Random } from '../support/random.ts'
 
@@ -43,6 +44,23 @@ function compare(rules: readonly string[], events: readonly Plain[]) {
     const { matches } = compileRule(content.rules[0], PLAIN)
     return { text, ours: [...events.keys()].filter((index) => matches(events[index])), theirs: theirs[i] }
   })
+}
+
+/**
+ * An event as a table can hold it: a row for each element of a list, and addresses of IPv6 in their shortest form, because the
+ * backend compares them as texts.
+ */
+function rowsOf(event: Plain): Plain[] {
+  let rows: Plain[] = [{}]
+  for (const [name, value] of Object.entries(event)) {
+    const values = Array.isArray(value) ? value : [value]
+    rows = rows.flatMap((row) => values.map((each) => ({ ...row, [name]: shortest(each) })))
+  }
+  return rows
+}
+
+function shortest(value: unknown): unknown {
+  return typeof value === 'string' && isIPv6(value) ? new URL(`http://[${value}]`).hostname.slice(1, -1) : value
 }
 
 /** pySigma takes no bits behind the prefix. */
@@ -243,13 +261,14 @@ describe.skipIf(!present)('pySigma', () => {
       .sort()
       .map((name) => readFileSync(join(PUBLIC.folder, 'rules', name), 'utf8'))
       .filter((text) => !text.includes('expand'))
-    const events = readdirSync(join(PUBLIC.folder, 'events')).sort().flatMap(readEvents)
+    const events = eventFiles().flatMap(readEvents).flatMap(rowsOf)
     const compared = compare(rules, events)
     const unable = compared.filter(({ theirs }) => typeof theirs === 'string')
     const differing = compared.filter(
       ({ ours, theirs }) => typeof theirs !== 'string' && JSON.stringify(ours) !== JSON.stringify(theirs),
     )
-    expect(unable.length).toBeLessThan(rules.length / 20)
+    // SQLite searches columns, not whole events.
+    expect(unable.map(({ theirs }) => theirs).filter((why) => !String(why).includes('Value-only'))).toEqual([])
     expect(differing.map(({ text, ours, theirs }) => ({ id: /^id: (.*)$/m.exec(text)?.[1], ours, theirs }))).toEqual([])
   })
 

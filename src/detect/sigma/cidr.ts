@@ -85,8 +85,8 @@ export function parseIpv6(text: string, groups: number[]): boolean {
   const zone = text.indexOf('%')
   const halves = (zone < 0 ? text : text.slice(0, zone)).split('::')
   if (halves.length > 2) return false
-  const head = parseGroups(halves[0])
-  const tail = parseGroups(halves[1] ?? '')
+  const head = parseGroups(halves[0], halves.length === 1)
+  const tail = parseGroups(halves[1] ?? '', true)
   if (head === null || tail === null) return false
   const missing = 8 - head.length - tail.length
   if (halves.length === 2 ? missing < 1 : missing !== 0) return false
@@ -97,14 +97,15 @@ export function parseIpv6(text: string, groups: number[]): boolean {
   return true
 }
 
-function parseGroups(text: string): number[] | null {
+/** Only the end of an address may be written as one of IPv4 (RFC 4291 section 2.2). */
+function parseGroups(text: string, isEnd: boolean): number[] | null {
   if (text === '') return []
   const groups: number[] = []
   const parts = text.split(':')
   for (let i = 0; i < parts.length; i++) {
     if (/^[0-9a-fA-F]{1,4}$/.test(parts[i])) groups.push(Number.parseInt(parts[i], 16))
     else {
-      const ipv4 = i === parts.length - 1 ? parseIpv4(parts[i]) : -1
+      const ipv4 = isEnd && i === parts.length - 1 ? parseIpv4(parts[i]) : -1
       if (ipv4 < 0) return null
       groups.push(Math.floor(ipv4 / 0x10000), ipv4 % 0x10000)
     }

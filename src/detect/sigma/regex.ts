@@ -10,11 +10,11 @@
  */
 import type { TextTest } from './pattern.ts'
 
-/** Steps that the runtime's engine may take in its worst case before the automaton takes over: some milliseconds. */
 /** To a group by its number, or by its name; by a name that is missing it is the letter. */
 const BACK_REFERENCE = /^(?:k<[^>]*>|k|[1-9]\d*)/
 const REFERENCE_LENGTH_MAX = 256
 
+/** Steps that the runtime's engine may take in its worst case before the automaton takes over: some milliseconds. */
 const NATIVE_STEPS = 2 ** 21
 /** The same where there is nothing else to take over: a fraction of a second. */
 const NATIVE_ONLY_STEPS = 2 ** 26
@@ -36,7 +36,7 @@ export class RegexError extends Error {}
 export function compileRegex(source: string, flags: RegexFlags): TextTest {
   const parser = new RegexParser(source, flags)
   const root = parser.parse()
-  const native = parser.portable ? nativeRegex(source, flags) : null
+  const native = parser.portable ? nativeRegex(parser.translated(), flags) : null
   const judged = parser.nested || parser.unbounded > 1 ? Number.POSITIVE_INFINITY : parser.choices
   if (!parser.linear) {
     const longest = charactersWithin(NATIVE_ONLY_STEPS, judged, parser.unbounded)
@@ -64,19 +64,29 @@ function charactersWithin(steps: number, choices: number, unbounded: number): nu
 }
 
 /**
- * Inline flags at the very start are PCRE; the runtime takes them beside the pattern. Null if it refuses the pattern.
+ * Of a translated pattern. Inline flags at the very start are PCRE; the runtime takes them beside the pattern. Null if it refuses it.
  */
 function nativeRegex(source: string, flags: RegexFlags): RegExp | null {
   const inline = /^\(\?([ims]+)\)/.exec(source)
   const letters = inline === null ? '' : inline[1]
-  const i = flags.ignoreCase || letters.includes('i') ? 'i' : ''
-  const m = flags.multiline || letters.includes('m') ? 'm' : ''
-  const s = flags.dotAll || letters.includes('s') ? 's' : ''
   try {
-    return new RegExp(inline === null ? source : source.slice(inline[0].length), i + m + s)
+    const ignoreCase = flags.ignoreCase || letters.includes('i')
+    return new RegExp(inline === null ? source : source.slice(inline[0].length), ignoreCase ? 'i' : '')
   } catch {
     return null
   }
+}
+
+/**
+ * What says to the runtime what a character says to PCRE, where a line ends with a line feed and with nothing else, and before the
+ * last one is the end of the text, too.
+ */
+const NATIVE = {
+  inLine: '[^\\n]',
+  any: '[^]',
+  lineStart: '(?<![^\\n])',
+  lineEnd: '(?![^\\n])',
+  lastLineEnd: '(?![^\\n]|\\n[^])',
 }
 
 /** Which UTF-16 code units: a table for ASCII, ranges (pairs, inclusive) beyond. */
@@ -105,7 +115,7 @@ const SPACE = [
   0x3000, 0x3000, 0xfeff, 0xfeff,
 ]
 const HORIZONTAL_SPACE = [0x09, 0x09, 0x20, 0x20, 0xa0, 0xa0]
-const LINE_ENDS = [0x0a, 0x0a, 0x0d, 0x0d, 0x2028, 0x2029]
+const LINE_FEED = 0x0a
 const POSIX_CLASSES: Readonly<Record<string, readonly number[]>> = {
   alpha: [0x41, 0x5a, 0x61, 0x7a],
   digit: DIGIT,
@@ -178,10 +188,24 @@ class RegexParser {
   #flags: RegexFlags
   #at = 0
   #depth = 0
+  /** The pattern up to `#translatedTo`, for the runtime. */
+  #translated = ''
+  #translatedTo = 0
 
   constructor(source: string, flags: RegexFlags) {
     this.#source = source
     this.#flags = flags
+  }
+
+  /** After `parse`: the pattern for the runtime. */
+  translated(): string {
+    return this.#translated + this.#source.slice(this.#translatedTo)
+  }
+
+  /** Of the character that was read last. */
+  #translate(native: string): void {
+    this.#translated += this.#source.slice(this.#translatedTo, this.#at - 1) + native
+    this.#translatedTo = this.#at
   }
 
   parse(): RegexNode {
@@ -253,11 +277,15 @@ class RegexParser {
       case '[':
         return this.#class()
       case '.':
-        return this.#set(this.#flags.dotAll ? [0, 0xffff] : complement(LINE_ENDS))
+        this.#translate(this.#flags.dotAll ? NATIVE.any : NATIVE.inLine)
+        return this.#set(this.#flags.dotAll ? [0, 0xffff] : complement([LINE_FEED, LINE_FEED]))
       case '^':
-        return { kind: 'assert', assertion: this.#flags.multiline ? 'line_start' : 'start' }
+        if (!this.#flags.multiline) return { kind: 'assert', assertion: 'start' }
+        this.#translate(NATIVE.lineStart)
+        return { kind: 'assert', assertion: 'line_start' }
       case '$':
-        return { kind: 'assert', assertion: this.#flags.multiline ? 'line_end' : 'end' }
+        this.#translate(this.#flags.multiline ? NATIVE.lineEnd : NATIVE.lastLineEnd)
+        return { kind: 'assert', assertion: this.#flags.multiline ? 'line_end' : 'last_line_end' }
       case '\\':
         return this.#escape()
       case '*':
@@ -625,11 +653,11 @@ function asserted(assertion: Assertion, text: string, at: number): boolean {
     case 'end':
       return at === text.length
     case 'line_start':
-      return at === 0 || inRanges(LINE_ENDS, text.charCodeAt(at - 1))
+      return at === 0 || text.charCodeAt(at - 1) === LINE_FEED
     case 'line_end':
-      return at === text.length || inRanges(LINE_ENDS, text.charCodeAt(at))
+      return at === text.length || text.charCodeAt(at) === LINE_FEED
     case 'last_line_end':
-      return at === text.length || (at === text.length - 1 && text.charCodeAt(at) === 0x0a)
+      return at === text.length || (at === text.length - 1 && text.charCodeAt(at) === LINE_FEED)
     case 'boundary':
       return isWord(text, at - 1) !== isWord(text, at)
     case 'no_boundary':

@@ -10,14 +10,18 @@ import { type CompiledRule, compileRule } from '../../../src/detect/sigma/compil
 import { SigmaEngine } from '../../../src/detect/sigma/engine.ts'
 import { parseSigma, type SigmaLogSource, type SigmaRule } from '../../../src/detect/sigma/parse.ts'
 import { problemOf } from '../../../src/detect/sigma/problem.ts'
-import { PUBLIC, readEvents, sourcesOf } from './public.ts'
+import { eventFiles, PUBLIC, readEvents, sourcesOf } from './public.ts'
 import { PLAIN, type Plain } from './support.ts'
 
-const { folder, present } = PUBLIC
-if (!present)
-  process.stderr.write(`SKIPPED: no public Sigma rules in ${folder} (BORESCOPE_SIGMA names another folder)\n`)
+const { folder, present, missing } = PUBLIC
+if (!present) {
+  process.stderr.write(
+    `SKIPPED: no public Sigma rules and events: ${folder} lacks ${missing.join(' and ')} (BORESCOPE_SIGMA names another folder)\n`,
+  )
+}
 
 const GOLDEN = join(import.meta.dirname, 'public-rules.md')
+const UPDATE = process.env['UPDATE'] === '1'
 
 describe.skipIf(!present)('public Sigma rules', () => {
   const compiled = new Map<string, CompiledRule<Plain>>()
@@ -42,18 +46,27 @@ describe.skipIf(!present)('public Sigma rules', () => {
       }
     }
   }
-  const events = present ? readdirSync(join(folder, 'events')).sort() : []
+  const events = present ? eventFiles() : []
+  // The list was reviewed for certain events; with others it says nothing.
+  const listed = [...readFileSync(GOLDEN, 'utf8').matchAll(/^- ([0-9a-f-]{36})(?=:|$)/gm)].map(([, id]) => `${id}.json`)
+  const isReviewed = listed.join() === events.join()
+  if (present && !isReviewed && !UPDATE) {
+    process.stderr.write(
+      `SKIPPED: the reviewed list is of other events than those in ${folder} (UPDATE=1 writes it anew)\n`,
+    )
+  }
 
   it('compile, all but those that need placeholders', () => {
-    expect(rules).toBeGreaterThan(1000)
+    expect(rules, `${folder}/rules holds no rule`).toBeGreaterThan(0)
+    expect(events.length, `${folder}/events holds no event`).toBeGreaterThan(0)
     expect(refused.filter((line) => !line.includes('the modifier expand'))).toEqual([])
     expect(compiled.size + refused.length).toBe(rules)
   })
 
   it.each(events)('find the event %s', (name) => {
     const rule = compiled.get(name.replace('.json', ''))
-    expect(rule).toBeDefined()
-    expect(readEvents(name).some(rule!.matches)).toBe(true)
+    expect(rule, `no rule that compiles has the id of ${name}`).toBeDefined()
+    expect(readEvents(name).some(rule!.matches), `${rule!.rule.file} does not find the event`).toBe(true)
   })
 
   it('match the same whether they are tried one by one or looked up', () => {
@@ -78,10 +91,10 @@ describe.skipIf(!present)('public Sigma rules', () => {
         for (const source of sourcesOf(event)) observe(event, source)
       }
     }
-    expect(engine.evaluations / observed).toBeLessThan(12)
+    expect(engine.evaluations / observed).toBeLessThan(isReviewed ? 12 : Math.max(12, compiled.size / 50))
   })
 
-  it('are refused, left out and fired as the reviewed list says', () => {
+  it.skipIf(!isReviewed && !UPDATE)('are refused, left out and fired as the reviewed list says', () => {
     const lines = ['# Public rules', '', 'Written by `UPDATE=1 npx vitest run test/detect/sigma/public.test.ts`.', '']
     lines.push(`${rules} rules: ${compiled.size} compile, ${refused.length} are refused by the engine.`, '')
     lines.push('## Refused', '', ...refused.map((line) => `- ${line}`), '')
@@ -114,7 +127,7 @@ describe.skipIf(!present)('public Sigma rules', () => {
       lines.push(`- ${own}${rest.length === 0 ? '' : `: ${rest.join(', ')}`}`)
     }
     const text = `${lines.join('\n')}\n`
-    if (process.env['UPDATE'] === '1') writeFileSync(GOLDEN, text)
+    if (UPDATE) writeFileSync(GOLDEN, text)
     expect(text).toBe(readFileSync(GOLDEN, 'utf8'))
   })
 

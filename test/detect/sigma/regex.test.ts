@@ -31,6 +31,14 @@ describe('a regular expression', () => {
     ['a\\tb', 'a\tb', 'atb'],
     ['(a*)*b', 'aaab', 'aaa'],
     ['(?#says)ab', 'ab', 'a'],
+    // As in PCRE, a line ends with a line feed and with nothing else, and before the last one of a text is its end.
+    ['ab$', 'ab\n', 'ab\n\n'],
+    ['ab$', 'xab', 'ab\r\n'],
+    ['a.b', 'a\rb', 'a\nb'],
+    ['a.b', 'a\u2028b', 'ab'],
+    ['(?m)^b$', 'a\nb\n\nc', 'a\rb'],
+    ['(?m)^b$', 'b', 'b\r\nc'],
+    ['(?s)a.b', 'a\nb', 'ab'],
   ])('%s finds %j and not %j', (source, hit, miss) => {
     const test = compileRegex(source, PLAIN)
     expect(test(hit)).toBe(true)
@@ -68,11 +76,13 @@ describe('a regular expression', () => {
       const source = sequence(3)
       // A comment is nothing to the pattern, and something that the runtime does not know.
       const automaton = compileRegex(`(?#)${source}`, PLAIN)
-      const runtime = new RegExp(source)
+      const native = compileRegex(source, PLAIN)
+      const runtime = new RegExp(source.replaceAll('.', '[^\\n]').replaceAll('$', '(?=\\n?$)'))
       for (let j = 0; j < 20; j++) {
-        const text = some(7, () => random.pick(['a', 'b', 'c', ' ', 'A', '\n']))
+        const text = some(7, () => random.pick(['a', 'b', 'c', ' ', 'A', '\n', '\r']))
         if (runtime.test(text)) found++
         expect(automaton(text), `${source} on ${JSON.stringify(text)}`).toBe(runtime.test(text))
+        expect(native(text), `${source} on ${JSON.stringify(text)}`).toBe(runtime.test(text))
       }
     }
     expect(found).toBeGreaterThan(1000)
@@ -104,6 +114,7 @@ describe('a regular expression', () => {
     const test = compileRegex('(ab)\\1', PLAIN)
     expect(test('xabab')).toBe(true)
     expect(test('xabxab')).toBe(false)
+    expect(compileRegex('^(a.)\\1$', PLAIN)('a\ra\r\n')).toBe(true)
   })
 
   it.each([
