@@ -165,7 +165,7 @@ writeFileSync(
     delivery: { path: join(folder, 'spool') },
     // What is remembered of those who are gone reaches its bounds within the warm-up.
     baseline: { path: join(folder, 'baselines.ndjson'), entitiesMax: 2000 },
-    detect: { groupsMax: 500, entitiesMax: 1000 },
+    detect: { groupsMax: 500, entitiesMax: 1000, incidentIdleSeconds: 30, incidentLastSeconds: 120 },
     // Things fall silent within the run.
     track: { tunnelIdleSeconds: 20, flowIdleSeconds: 5, tcpIdleSeconds: 10, setupTimeoutSeconds: 10 },
     service: { statePath: join(folder, 'state'), stateSeconds: 10 },
