@@ -9,7 +9,7 @@ import type { Config } from './config-schema.ts'
 import { saveBaselines } from './baseline-file.ts'
 import { createBaselines, readBaselines } from './commands/baseline.ts'
 import { type Context, UsageError } from './commands/context.ts'
-import { Summary } from './commands/summary.ts'
+import { Summary, type SummaryBounds } from './commands/summary.ts'
 import { warn } from './commands/terminal.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
@@ -43,8 +43,8 @@ export interface PipelineOptions {
   readonly warn?: (message: string) => void
 }
 
-/** A sensor that runs for months keeps no more for the summary at its end: the store has it all. */
-const LIVE_SUMMARY_ROWS = 1000
+/** A sensor that runs for months keeps no more for the summary at its end, which shows a dozen: the store has it all. */
+const LIVE_SUMMARY: SummaryBounds = { alerts: 100, incidents: 100, users: 1000 }
 
 /** What became of the alerts that people were to be told of. */
 export interface Notified {
@@ -89,7 +89,7 @@ export class Pipeline {
     this.#alerts = context.config.alerts
     this.#warn = tell
     this.#command = options.command
-    this.summary = options.isLive ? new Summary(LIVE_SUMMARY_ROWS) : new Summary()
+    this.summary = options.isLive ? new Summary(LIVE_SUMMARY) : new Summary()
     this.#knowledge = loadKnowledge(context)
     if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
       tell("some rules are not used because they are wrong: see 'borescope rules check'")

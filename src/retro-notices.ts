@@ -20,9 +20,9 @@ import { droppedIn } from './output/delivery-status.ts'
 import { inspectSpool } from './output/spool.ts'
 
 /** Below the folder of the deliveries. */
-const FOLDER = 'retro'
-/** Notifications of a search that no delivery has taken yet. */
-const KEPT = /^kept-[\w-]+\.ndjson$/
+export const PAST_FOLDER = 'retro'
+/** Notifications of a search that no delivery has taken yet, and when that was, in milliseconds since the epoch. */
+const KEPT = /^kept-(\d+)-[\w-]+\.ndjson$/
 /** Searches whose notifications no sink and no spool takes; the oldest are given up. */
 const KEPT_MAX = 1000
 /** How long a sink is waited for; then its notifications wait in the spool. As long another process is waited for that tells. */
@@ -32,6 +32,14 @@ const CLAIM_MS = 100
 interface Notice {
   readonly sink: string
   readonly notification: EventDocument
+}
+
+/** Notifications of what was found in the past that one delivery has not sent yet. */
+export interface PastWaiting {
+  readonly delivery: string
+  readonly notifications: number
+  /** When the first of them was found or spooled, in milliseconds since the epoch. */
+  readonly oldestMs: number
 }
 
 export interface SendOptions {
@@ -53,7 +61,7 @@ export function keepPast(config: Config, documents: readonly EventDocument[]): n
   const router = new AlertRouter(routes, (sink, notification) => notices.push({ sink, notification }))
   for (const document of documents) router.observe(document)
   router.end()
-  if (notices.length > 0) writeKept(join(config.delivery.path, FOLDER), notices)
+  if (notices.length > 0) writeKept(join(config.delivery.path, PAST_FOLDER), notices)
   return notices.length
 }
 
@@ -67,7 +75,7 @@ export async function sendPast(
   config: Config,
   { warn, command, patienceMs = PATIENCE_MS }: SendOptions,
 ): Promise<number> {
-  const folder = join(config.delivery.path, FOLDER)
+  const folder = join(config.delivery.path, PAST_FOLDER)
   if (!isWaiting(folder, config)) return 0
   const deliveries = new Deliveries({ ...config.delivery, path: folder }, command, warn)
   const prepared = prepareAlerting(config, process.env)
@@ -80,6 +88,30 @@ export async function sendPast(
     return keptIn(folder).flatMap((name) => readKept(folder, name, warn)).length
   }
   return send(folder, new Alerting(prepared, deliveries), deliveries, warn, patienceMs)
+}
+
+/**
+ * What waits for the next one who sends, by the name of its delivery; nothing is changed. What is on its way at the time may count
+ * twice: it is kept until it is sent or in a spool.
+ *
+ * @param path the folder of the deliveries
+ */
+export function inspectPast(path: string): PastWaiting[] {
+  const folder = join(path, PAST_FOLDER)
+  const waiting = new Map<string, { notifications: number; oldestMs: number }>()
+  const count = (delivery: string, notifications: number, sinceMs: number) => {
+    const { notifications: before, oldestMs } = waiting.get(delivery) ?? { notifications: 0, oldestMs: sinceMs }
+    waiting.set(delivery, { notifications: before + notifications, oldestMs: Math.min(oldestMs, sinceMs) })
+  }
+  for (const name of keptIn(folder)) {
+    const searchedMs = Number(KEPT.exec(name)?.[1])
+    for (const { sink } of readKept(folder, name, () => {})) count(deliveryNameOf(sink), 1, searchedMs)
+  }
+  for (const name of foldersIn(folder)) {
+    const { records, oldestMs } = inspectSpool(join(folder, name))
+    if (oldestMs !== null) count(name, records, oldestMs)
+  }
+  return [...waiting].map(([delivery, content]) => ({ delivery, ...content }))
 }
 
 async function send(
@@ -153,10 +185,20 @@ function keptIn(folder: string): string[] {
 }
 
 function namesIn(folder: string): string[] {
+  return unlessGone(() => readdirSync(folder).sort(), [])
+}
+
+function foldersIn(folder: string): string[] {
+  const entries = unlessGone(() => readdirSync(folder, { withFileTypes: true }), [])
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+}
+
+/** What is read, or what stands for it where there is nothing, or nothing any more: another process may just have sent it. */
+function unlessGone<T>(read: () => T, otherwise: T): T {
   try {
-    return readdirSync(folder).sort()
+    return read()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
     throw error
   }
 }
@@ -164,7 +206,8 @@ function namesIn(folder: string): string[] {
 function readKept(folder: string, name: string, warn: SendOptions['warn']): Notice[] {
   const path = join(folder, name)
   const notices: Notice[] = []
-  for (const [index, line] of readFileSync(path, 'utf8').split('\n').entries()) {
+  const text = unlessGone(() => readFileSync(path, 'utf8'), '')
+  for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue
     try {
       notices.push(JSON.parse(line) as Notice)

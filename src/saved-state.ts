@@ -7,7 +7,7 @@
  * that remembers an alert which nobody got. An alert may come twice after a crash, but none is lost.
  */
 import { renameSync } from 'node:fs'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readState, type Restored, type StateEntry, StateError, StateWriter } from './detect/sigma/state.ts'
 
@@ -64,9 +64,14 @@ const SHARE = 20
 /** After something important it is written no sooner than this after the last time. */
 const HASTE_MS = 1000
 
-interface Prepared {
-  readonly name: string
-  readonly pieces: readonly string[]
+/** What lies beside the places of all parts. */
+interface Written {
+  readonly paths: string[]
+  bytes: number
+  entries: number
+  leftOut: number
+  /** How long packets did not have their turn for it. */
+  busyMs: number
 }
 
 export class SavedState {
@@ -111,83 +116,75 @@ export class SavedState {
     this.#dueMs = Math.min(this.#dueMs, nowMs + HASTE_MS)
   }
 
-  /** Saves in one go, when everything else has come to rest. Never rejects. */
+  /** Saves when everything else has come to rest. Never rejects. */
   async saveNow(): Promise<void> {
     await this.#current
     try {
-      await this.#saveAtOnce()
+      this.#commit(await this.#write())
     } catch (error) {
       this.#failed(error)
     }
-  }
-
-  async #saveAtOnce(): Promise<void> {
-    const prepared: Prepared[] = []
-    const counted = { entries: 0, leftOut: 0 }
-    for (const part of this.#parts) {
-      await part.prepare?.()
-      const writer = new StateWriter(part.writer, this.#options.bytesMax)
-      for (const entry of part.entries()) {
-        writer.add(entry)
-        counted.entries++
-      }
-      prepared.push(this.#ended(part, writer, counted))
-    }
-    await this.#commit(prepared, counted)
   }
 
   async #save(nowMs: number): Promise<void> {
-    const { everyMs, settled, bytesMax, sliceMs: sliceMax = SLICE_MS } = this.#options
-    const prepared: Prepared[] = []
-    const counted = { entries: 0, leftOut: 0 }
+    const { everyMs, settled } = this.#options
     // What hastens it from now on is for the next time.
     this.#dueMs = nowMs + everyMs
-    let busyMs = 0
+    const written = await this.#write()
+    this.#nextMs = nowMs + written.busyMs * (SHARE + 1)
+    await settled()
+    this.#commit(written)
+  }
+
+  /** Writes all parts beside their places, each forced onto the disk: whole once they are renamed. */
+  async #write(): Promise<Written> {
+    const { folder } = this.#options
+    const written: Written = { paths: [], bytes: 0, entries: 0, leftOut: 0, busyMs: 0 }
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const part of this.#parts) {
       await part.prepare?.()
-      const writer = new StateWriter(part.writer, bytesMax)
-      let sliceMs = performance.now()
-      for (const entry of part.entries()) {
-        writer.add(entry)
-        counted.entries++
-        const takenMs = performance.now() - sliceMs
-        if (takenMs < sliceMax) continue
-        busyMs += takenMs
-        await new Promise<void>((resolve) => setImmediate(resolve))
-        sliceMs = performance.now()
+      const path = join(folder, `${part.name}.state`)
+      const file = await open(`${path}.partial`, 'w', 0o600)
+      try {
+        await this.#writePart(part, file, written)
+      } finally {
+        await file.close()
       }
-      prepared.push(this.#ended(part, writer, counted))
-      busyMs += performance.now() - sliceMs
+      written.paths.push(path)
     }
-    this.#nextMs = nowMs + busyMs * (SHARE + 1)
-    await settled()
-    await this.#commit(prepared, counted)
+    return written
   }
 
-  #ended(part: StatePart, writer: StateWriter, counted: { leftOut: number }): Prepared {
+  /** In slices, between which packets have their turn. What is written is let go: a state may be as large as all that is remembered. */
+  async #writePart(part: StatePart, file: FileHandle, written: Written): Promise<void> {
+    const { bytesMax, sliceMs = SLICE_MS } = this.#options
+    const writer = new StateWriter(part.writer, bytesMax)
+    let beganMs = performance.now()
+    for (const entry of part.entries()) {
+      writer.add(entry)
+      written.entries++
+      const takenMs = performance.now() - beganMs
+      if (takenMs < sliceMs) continue
+      written.busyMs += takenMs
+      for (const piece of writer.take()) await file.appendFile(piece)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      beganMs = performance.now()
+    }
     const { pieces, leftOut } = writer.end()
-    counted.leftOut += leftOut
-    return { name: part.name, pieces }
+    written.busyMs += performance.now() - beganMs
+    written.leftOut += leftOut
+    for (const piece of pieces) await file.appendFile(piece)
+    await file.sync()
+    written.bytes += (await file.stat()).size
   }
 
-  async #commit(
-    prepared: readonly Prepared[],
-    { entries, leftOut }: { entries: number; leftOut: number },
-  ): Promise<void> {
+  /** All parts change places together: each knows what the others know. */
+  #commit({ paths, bytes, entries, leftOut }: Written): void {
     const { folder, warn } = this.#options
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      const paths = prepared.map(({ name }) => join(folder, `${name}.state`))
-      let bytes = 0
-      for (const [at, { pieces }] of prepared.entries()) bytes += await writeBeside(paths[at], pieces)
-      // All parts change places together: each knows what the others know.
-      for (const path of paths) renameSync(`${path}.partial`, path)
-      if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
-      this.#isBroken = false
-      this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
-    } catch (error) {
-      this.#failed(error)
-    }
+    for (const path of paths) renameSync(`${path}.partial`, path)
+    if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
+    this.#isBroken = false
+    this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
   }
 
   #failed(error: unknown): void {
@@ -215,17 +212,5 @@ export class SavedState {
       const says = error instanceof StateError ? error.message : `cannot be taken up: ${error}`
       return { ...nothing, problem: `${path}: ${says}` }
     }
-  }
-}
-
-/** Beside its place, and forced onto the disk: it is there whole once it is renamed. Resolves to its length in octets. */
-async function writeBeside(path: string, pieces: readonly string[]): Promise<number> {
-  const file = await open(`${path}.partial`, 'w', 0o600)
-  try {
-    for (const piece of pieces) await file.appendFile(piece)
-    await file.sync()
-    return (await file.stat()).size
-  } finally {
-    await file.close()
   }
 }

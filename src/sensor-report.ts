@@ -4,7 +4,7 @@ import { isoMicroseconds } from './base/time.ts'
 import { CATALOGUE } from './events/catalogue.ts'
 import type { EventDocument } from './events/fields.ts'
 import type { Pipeline } from './pipeline.ts'
-import type { LoopDelay, SensorSnapshot } from './service/snapshot.ts'
+import type { LoopDelay, SensorSnapshot, TableSnapshot } from './service/snapshot.ts'
 import { VERSION } from './version.ts'
 import type { WatchedSensor, WatchedSource } from './watched-sensor.ts'
 
@@ -98,7 +98,7 @@ export class SensorReport {
       })),
       events,
       alerts: { ...this.#alerts },
-      tables,
+      tables: [...tables, ...(detector?.tables ?? []), ...this.#habits()],
       evicted: {
         correlation_groups: detector?.counters.evicted ?? 0,
         suppressions: detector?.counters.forgotten ?? 0,
@@ -113,6 +113,12 @@ export class SensorReport {
       reloads: { ...this.#reloads },
       troubles,
     }
+  }
+
+  #habits(): TableSnapshot[] {
+    const { baselines } = this.#pipeline
+    if (baselines === null) return []
+    return [{ name: 'baselines', size: baselines.counters.entities, capacity: baselines.capacity }]
   }
 
   /** Packets a second. */

@@ -7,7 +7,7 @@ import { loadConfig } from '../src/config.ts'
 import type { Config } from '../src/config-schema.ts'
 import { Deliveries } from '../src/deliveries.ts'
 import type { EventDocument } from '../src/events/fields.ts'
-import { keepPast, sendPast } from '../src/retro-notices.ts'
+import { inspectPast, keepPast, sendPast } from '../src/retro-notices.ts'
 import { document } from './store/documents.ts'
 
 let folder: string
@@ -205,6 +205,34 @@ describe('what a search of the past has found', () => {
     await send(config)
     expect(warnings).toContain(`${path}:1: a notification cannot be read, and is lost`)
     expect(sentTo('people')).toHaveLength(1)
+  })
+
+  test('is counted while it waits, kept or spooled, with its age', async () => {
+    const config = configured({ sinks: { people: fileSink('people'), others: fileSink('others') } })
+    const { path } = config.delivery
+    expect(inspectPast(path)).toEqual([])
+    keepPast(config, [past('a', 5)])
+    keepPast(config, [past('b', 5, { '@timestamp': '2026-01-30T12:00:00.000000Z' })])
+    const oldestMs = Date.parse('2026-01-30T12:00:00Z')
+    expect(inspectPast(path)).toEqual([
+      { delivery: 'alerts-people', notifications: 2, oldestMs },
+      { delivery: 'alerts-others', notifications: 2, oldestMs },
+    ])
+    const kept = left(config)
+    writeFileSync(join(folder, 'out'), '')
+    const beforeMs = Date.now()
+    expect(await send(config, 0)).toBe(4)
+    expect(left(config)).not.toEqual(kept)
+    const spooled = inspectPast(path)
+    expect(spooled.map(({ delivery, notifications }) => [delivery, notifications]).sort()).toEqual([
+      ['alerts-others', 2],
+      ['alerts-people', 2],
+    ])
+    // The clock of files is coarser than that of the process.
+    for (const waiting of spooled) expect(waiting.oldestMs).toBeGreaterThan(beforeMs - 1000)
+    rmSync(join(folder, 'out'))
+    expect(await send(config)).toBe(0)
+    expect(inspectPast(path)).toEqual([])
   })
 
   test('nothing found leaves nothing behind', async () => {

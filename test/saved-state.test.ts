@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { StateEntry } from '../src/detect/sigma/state.ts'
+import { PIECE_CHARACTERS, type StateEntry } from '../src/detect/sigma/state.ts'
 import { SavedState, type SavedStateOptions, type StatePart } from '../src/saved-state.ts'
 
 let folder: string
@@ -152,16 +152,17 @@ describe('saving from time to time', () => {
   })
 
   test('a state goes to its place only when the events before it are at rest', async () => {
-    let settle = () => {}
+    let settle: (() => void) | null = null
     const settled = () => new Promise<void>((resolve) => (settle = resolve))
     const part = new Numbers('one', [1])
     const state = stateOf([part], { settled })
     state.tick(60_000)
+    await until(() => settle !== null)
     for (let i = 0; i < 20; i++) await idle()
-    expect(existsSync(folder)).toBe(false)
+    expect(readdirSync(folder)).toEqual(['one.state.partial'])
     // What happens meanwhile is not part of it.
     part.values = [2]
-    settle()
+    settle!()
     await until(() => state.status.saved !== null)
     expect(readFileSync(path('one'), 'utf8')).toContain('"value":1')
   })
@@ -174,6 +175,30 @@ describe('saving from time to time', () => {
     await until(() => ++turns > 0 && state.status.saved !== null)
     expect(turns).toBeGreaterThan(3)
     expect(state.status).toMatchObject({ entries: 60_000, leftOut: 0 })
+  })
+
+  test('what is written of a large state is not held in memory', async () => {
+    const line = 'x'.repeat(1000)
+    let held = 0
+    const part: StatePart = {
+      name: 'one',
+      writer: 'test.one/1',
+      *entries() {
+        for (let taken = 0; taken < 5000; taken++) {
+          const isBegun = existsSync(`${path('one')}.partial`)
+          const written = isBegun ? statSync(`${path('one')}.partial`).size : 0
+          held = Math.max(held, taken * line.length - written)
+          yield { kind: 'line', line }
+        }
+      },
+      restore: (entries) => ({ restored: entries.length, outdated: 0 }),
+    }
+    const state = stateOf([part], { bytesMax: 10_000_000, sliceMs: 0 })
+    state.tick(60_000)
+    await until(() => state.status.saved !== null)
+    expect(held).toBeLessThan(2 * PIECE_CHARACTERS)
+    expect(statSync(path('one')).size).toBeGreaterThan(5_000_000)
+    expect(await state.restore()).toEqual([{ name: 'one', restored: 5000, outdated: 0, problem: null }])
   })
 
   test('a folder that cannot be written to is told once, and once when it is well again', async () => {

@@ -373,6 +373,11 @@ describe('how it does', () => {
     expect(sensor.events['l2tp']).toBeGreaterThan(100)
     expect(Object.values(sensor.alerts).length).toBeGreaterThan(0)
     expect(sensor.tables.find(({ name }) => name === 'tunnels')?.capacity).toBe(100_000)
+    for (const name of ['correlation_groups', 'suppressions', 'incidents']) {
+      const table = sensor.tables.find((of) => of.name === name)
+      expect(table?.size, name).toBeGreaterThan(0)
+      expect(table?.capacity, name).toBeGreaterThanOrEqual(10_000)
+    }
     expect(run.said.filter((text) => text.startsWith('STATUS')).at(-1)).toMatch(
       /STATUS=\d+ packets, \d+\/s, \d+ alerts, eth1/,
     )

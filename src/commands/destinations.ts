@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { openSink, sinkOfDelivery } from '../alerting.ts'
 import type { DestinationKind } from '../deliveries.ts'
 import type { Destination } from '../output/destination.ts'
+import { PAST_FOLDER } from '../retro-notices.ts'
 import type { Context } from './context.ts'
 
 /** The name of the store among the deliveries. */
@@ -20,11 +21,11 @@ export async function openDestination(context: Context, name: string): Promise<O
   return sink === null ? null : { destination: openSink(context.config, sink, process.env), kind: 'remote' }
 }
 
-/** The names under which something lies in the folder of the spools. */
+/** The names under which something lies in the folder of the spools, but for what searches of the past have left there. */
 export function namesIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && entry.name !== PAST_FOLDER)
     .map(({ name }) => name)
     .sort()
 }

@@ -9,9 +9,11 @@ import { type DestinationStatus, droppedIn } from '../output/delivery-status.ts'
 import { readQuarantine } from '../output/quarantine.ts'
 import { inspectSpool, type SegmentDamage } from '../output/spool.ts'
 import { readStatus } from '../output/status.ts'
+import { inspectPast, PAST_FOLDER, type PastWaiting } from '../retro-notices.ts'
 import type { Finding } from '../store/cluster/examine.ts'
 import { namesIn, STORE } from './destinations.ts'
 import { RETRIED } from './quarantine.ts'
+import { pastLine, SENT_BY } from './status-past.ts'
 import { bytes, counted, duration, when } from './terminal.ts'
 
 /** A bound that is reached so far is worth a warning: what comes next may be dropped. */
@@ -26,10 +28,13 @@ export function examineDeliveries(config: Config): Finding[] {
     const report = readStatus(path)
     const running = report !== null && owner?.pid === report.pid ? report.destinations : null
     const who = owner === null ? 'no process delivers now' : `process ${owner.pid} ("${owner.command}") delivers`
-    const findings = namesIn(path).flatMap((name) => [
-      ...spool(config, name, running?.find((status) => status.name === name) ?? null, owner !== null),
-      ...quarantine(config, name),
-    ])
+    const findings = [
+      ...namesIn(path).flatMap((name) => [
+        ...spool(config, name, running?.find((status) => status.name === name) ?? null, owner !== null),
+        ...quarantine(config, name),
+      ]),
+      ...inspectPast(path).map((waiting) => past(config, waiting)),
+    ]
     const lost = (report?.destinations ?? []).reduce((sum, status) => sum + droppedIn(status), 0)
     const parts = [
       ...(findings.length === 0 ? ['nothing waits and nothing is refused'] : []),
@@ -126,6 +131,15 @@ function damaged(name: string, { path, lost, tail, trouble }: SegmentDamage): Fi
   }
   const says = `${name}: ${path} ends with ${bytes(tail)} that are no whole event, as a crash or a full disk leaves them: they are cut off when it is next sent`
   return { of, state: 'note', says }
+}
+
+/** What searches of the past have found and nobody was told of. */
+function past(config: Config, waiting: PastWaiting): Finding {
+  const isKnown = sinkOfDelivery(config, waiting.delivery) !== null
+  const advice = isKnown
+    ? SENT_BY
+    : `the configuration has no such sink any more: name it again, or delete what lies in ${join(config.delivery.path, PAST_FOLDER)}`
+  return { of: 'retro', state: isKnown ? 'note' : 'wrong', says: `${pastLine(waiting, Date.now())}: ${advice}` }
 }
 
 function quarantine({ delivery }: Config, name: string): Finding[] {

@@ -40,7 +40,7 @@ function sourceLine(source: SourceSnapshot): string {
 
 /** What is nearly full, and what was given up. */
 function tableLines({ tables, evicted }: SensorSnapshot): string[] {
-  const full = tables.filter(({ size, capacity }) => size >= capacity * 0.8)
+  const full = tables.filter(({ size, capacity }) => size > 0 && size >= capacity * 0.8)
   const given = Object.entries(evicted).filter(([, count]) => count > 0)
   return [
     ...full.map(({ name, size, capacity }) => `Table ${name}: ${number(size)} of ${number(capacity)}`),

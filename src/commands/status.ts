@@ -5,9 +5,11 @@ import { ownerOf } from '../output/claim.ts'
 import { type DestinationStatus, droppedIn } from '../output/delivery-status.ts'
 import { inspectSpool } from '../output/spool.ts'
 import { readStatus, type StatusReport } from '../output/status.ts'
+import { inspectPast, type PastWaiting } from '../retro-notices.ts'
 import type { SensorSnapshot } from '../service/snapshot.ts'
 import { type Context, EXIT } from './context.ts'
 import { namesIn } from './destinations.ts'
+import { pastLine, SENT_BY } from './status-past.ts'
 import { isStale, sensorLines } from './status-sensor.ts'
 import { bytes, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
@@ -20,6 +22,8 @@ interface Status {
   readonly process: 'running' | 'ended' | 'killed' | 'none'
   readonly report: StatusReport | null
   readonly destinations: readonly DestinationStatus[]
+  /** What searches of the past have left to be sent. */
+  readonly past: readonly PastWaiting[]
 }
 
 export function registerStatus(program: Command, context: () => Context): void {
@@ -29,7 +33,7 @@ export function registerStatus(program: Command, context: () => Context): void {
     .description(
       'Shows how a watching sensor does (packets, losses, memory, state, last reload), and the deliveries of the process\nthat runs, or of the last one. Of each destination holds:\n' +
         'accepted + resumed = stored + duplicates + quarantined + spooled + queued + in flight + dropped.\n' +
-        'Exits with 5 if events were lost, a destination fails, events wait in a spool that no process sends, the process\nwas killed with events in memory, or a sensor that runs does not capture and deliver as it should.',
+        'Exits with 5 if events were lost, a destination fails, events or notifications wait that no process sends, the process\nwas killed with events in memory, or a sensor that runs does not capture and deliver as it should.',
     )
     .addOption(new Option('--format <format>', 'how').choices(FORMATS).default('table'))
     .option('--json', 'the same as --format json')
@@ -48,7 +52,8 @@ export function registerStatus(program: Command, context: () => Context): void {
 function current(folder: string): Status {
   const report = readStatus(folder)
   const isRunning = report !== null && ownerOf(folder)?.pid === report.pid
-  if (isRunning) return { folder, process: 'running', report, destinations: report.destinations }
+  const past = inspectPast(folder)
+  if (isRunning) return { folder, process: 'running', report, destinations: report.destinations, past }
   const names = new Set([...(report?.destinations.map(({ name }) => name) ?? []), ...namesIn(folder)])
   const destinations = [...names].map((name) =>
     asLeft(
@@ -58,7 +63,7 @@ function current(folder: string): Status {
     ),
   )
   const ended = report?.ended ? 'ended' : 'killed'
-  return { folder, process: report === null ? 'none' : ended, report, destinations }
+  return { folder, process: report === null ? 'none' : ended, report, destinations, past }
 }
 
 /** Of a process that is gone: memory is lost, what was spooled is what lies on disk. */
@@ -99,11 +104,14 @@ const NOTHING: Omit<DestinationStatus, 'name'> = {
   quarantine: null,
 }
 
-function isFine({ process, report, destinations }: Status): boolean {
+function isFine({ process, report, destinations, past }: Status): boolean {
   const sensor = sensorOf(report)
   if (process === 'running' && report !== null && sensor !== null) {
     if (sensor.troubles.length > 0 || isStale(report.updated, Date.now())) return false
   }
+  // A sensor that tells people of alerts sends it soon.
+  if (past.some(({ delivery }) => process !== 'running' || !destinations.some(({ name }) => name === delivery)))
+    return false
   return destinations.every(
     (status) =>
       status.state !== 'failed' &&
@@ -113,9 +121,14 @@ function isFine({ process, report, destinations }: Status): boolean {
   )
 }
 
-function asJson({ folder, process, report, destinations }: Status): object {
+function asJson({ folder, process, report, destinations, past }: Status): object {
   const { pid, command, started, updated } = report ?? { pid: null, command: null, started: null, updated: null }
-  return { folder, process, pid, command, started, updated, destinations, sensor: sensorOf(report) ?? undefined }
+  const retro = past.map(({ delivery, notifications, oldestMs }) => ({
+    delivery,
+    notifications,
+    oldest: new Date(oldestMs).toISOString(),
+  }))
+  return { folder, process, pid, command, started, updated, destinations, retro, sensor: sensorOf(report) ?? undefined }
 }
 
 function sensorOf(report: StatusReport | null): SensorSnapshot | null {
@@ -123,8 +136,9 @@ function sensorOf(report: StatusReport | null): SensorSnapshot | null {
 }
 
 function asText(status: Status): string {
-  const { folder, destinations, report } = status
-  if (report === null && destinations.length === 0) return `Nothing was delivered yet: there is no status in ${folder}`
+  const { folder, destinations, report, past } = status
+  if (report === null && destinations.length + past.length === 0)
+    return `Nothing was delivered yet: there is no status in ${folder}`
   const parts = [headline(status)]
   const sensor = sensorOf(report)
   const isRunning = status.process === 'running'
@@ -134,6 +148,7 @@ function asText(status: Status): string {
   if (sensor !== null) parts.push(...sensorLines(sensor, isRunning))
   if (destinations.length > 0) parts.push(table(COLUMNS, destinations))
   parts.push(...destinations.flatMap((destination) => remarks(status, destination)))
+  parts.push(...past.map((waiting) => `  ${pastLine(waiting, Date.now())}; ${SENT_BY}`))
   return parts.join('\n')
 }
 

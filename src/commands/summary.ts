@@ -5,8 +5,16 @@ import { bytes, counted, duration, number, paint, paintLevel, table, when } from
 
 /** Rows shown of each table. */
 const SHOWN = 12
-/** Rows kept, unless others are asked for: what was found beyond them is only counted. */
+/** Rows kept of each table, unless others are asked for: what was found beyond them is only counted. */
 const KEPT = 10_000
+
+export interface SummaryBounds {
+  /** The gravest ones are kept. */
+  readonly alerts: number
+  readonly incidents: number
+  /** The first ones are. */
+  readonly users: number
+}
 
 export interface User {
   readonly name: string
@@ -35,7 +43,12 @@ export class Summary {
   #severityMin = 0
   /** As they were told last: at the end all are closed, unless the reading was stopped. */
   readonly #incidents = new Map<string, EventDocument>()
-  readonly #kept: number
+  /** When there are too many: none that is kept has less of it, as far as was looked. */
+  #riskMin = 0
+  /** Incidents that became a part of others. */
+  #parts = 0
+  readonly #bounds: SummaryBounds
+  /** The largest few. */
   readonly #tunnels: EventDocument[] = []
   readonly #users = new Map<string, User>()
   readonly #actions = new Map<string, number>()
@@ -49,8 +62,8 @@ export class Summary {
   /** The highest severity of any alert; 0 without alerts. */
   severityMax = 0
 
-  constructor(kept = KEPT) {
-    this.#kept = kept
+  constructor(bounds: SummaryBounds = { alerts: KEPT, incidents: KEPT, users: KEPT }) {
+    this.#bounds = bounds
   }
 
   readonly observe = (event: EventDocument): void => {
@@ -59,7 +72,7 @@ export class Summary {
     switch (action) {
       case 'l2tp.tunnel.closed':
       case 'l2tp.tunnel.failed':
-        if (this.#tunnels.length < this.#kept) this.#tunnels.push(event)
+        keepLargest(this.#tunnels, event)
         break
       case 'ppp.authentication.succeeded':
       case 'ppp.authentication.failed':
@@ -68,7 +81,7 @@ export class Summary {
         break
       case 'flow.closed':
         this.#flowBytes += event['network.bytes'] ?? 0
-        this.#observeFlow(event)
+        keepLargest(this.#flows, event)
         break
       case 'protocol.anomaly':
       case 'capture.damaged':
@@ -97,22 +110,40 @@ export class Summary {
     }
   }
 
-  /** What became a part of another one is told with that. */
+  /** What became a part of another one is told with that. When there are too many, one with less risk makes room. */
   #keepIncident(event: EventDocument): void {
     const id = event['incident.id'] ?? ''
-    if (event['incident.part_of'] !== undefined) this.#incidents.delete(id)
-    else if (this.#incidents.size < this.#kept || this.#incidents.has(id)) this.#incidents.set(id, event)
+    if (event['incident.part_of'] !== undefined) {
+      this.#incidents.delete(id)
+      this.#parts++
+    } else if (
+      this.#incidents.size < this.#bounds.incidents ||
+      this.#incidents.has(id) ||
+      this.#makeRoom(riskOf(event))
+    ) {
+      this.#incidents.set(id, event)
+    }
+  }
+
+  /** False if none that is kept has less risk. */
+  #makeRoom(risk: number): boolean {
+    if (risk <= this.#riskMin) return false
+    const [id, least] = [...this.#incidents].reduce((a, b) => (riskOf(b[1]) < riskOf(a[1]) ? b : a))
+    if (risk <= riskOf(least)) {
+      this.#riskMin = riskOf(least)
+      return false
+    }
+    return this.#incidents.delete(id)
   }
 
   /** The gravest first. */
   get incidents(): EventDocument[] {
-    const risk = (event: EventDocument) => event['event.risk_score'] ?? 0
-    return [...this.#incidents.values()].sort((a, b) => risk(b) - risk(a))
+    return [...this.#incidents.values()].sort((a, b) => riskOf(b) - riskOf(a))
   }
 
   /** When there are too many, one that is less severe makes room. */
   #keepAlert(event: EventDocument): void {
-    if (this.alerts.length < this.#kept) {
+    if (this.alerts.length < this.#bounds.alerts) {
       this.alerts.push(event)
       return
     }
@@ -170,10 +201,8 @@ export class Summary {
     const head = `${paint('bold', 'Tunnels')}  ${number(requested)} requested, ${number(this.count('l2tp.tunnel.opened'))} opened, ${number(
       this.count('l2tp.tunnel.failed'),
     )} failed${adopted > 0 ? `, ${number(adopted)} already open when the capture began` : ''}`
-    const rows = [...this.#tunnels]
-      .sort((a, b) => (b['network.bytes'] ?? 0) - (a['network.bytes'] ?? 0))
-      .slice(0, SHOWN)
-    return `${head}\n${table(TUNNEL_COLUMNS, rows, '  ')}${more(this.#tunnels.length, 'borescope tunnels')}`
+    const ended = this.count('l2tp.tunnel.closed') + this.count('l2tp.tunnel.failed')
+    return `${head}\n${table(TUNNEL_COLUMNS, this.#tunnels, '  ')}${more(ended, 'borescope tunnels')}`
   }
 
   #sessionText(): string {
@@ -262,13 +291,15 @@ export class Summary {
     const rows = this.incidents
     if (rows.length === 0) return ''
     const shown = table(INCIDENT_COLUMNS, rows.slice(0, SHOWN), '  ')
-    return `${paint('bold', 'Incidents')}  ${number(rows.length)}\n${shown}${more(rows.length, 'borescope incidents')}`
+    // A sensor may go on with incidents that an earlier process opened.
+    const count = Math.max(rows.length, this.count('incident.opened') - this.#parts)
+    return `${paint('bold', 'Incidents')}  ${number(count)}\n${shown}${more(count, 'borescope incidents')}`
   }
 
   #alertText(): string {
     if (this.alertCount === 0) return `${paint('bold', 'Alerts')}  none`
     const rows = this.#alertsBySeverity()
-    return `${paint('bold', 'Alerts')}  ${number(this.alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(rows.length, 'borescope alerts', 2 * SHOWN)}`
+    return `${paint('bold', 'Alerts')}  ${number(this.alertCount)}\n${table(ALERT_COLUMNS, rows.slice(0, 2 * SHOWN), '  ')}${more(this.alertCount, 'borescope alerts', 2 * SHOWN)}`
   }
 
   #observeUser(event: EventDocument): void {
@@ -277,7 +308,7 @@ export class Summary {
     const key = `${name} ${from}`
     let user = this.#users.get(key)
     if (user === undefined) {
-      if (this.#users.size >= this.#kept) return
+      if (this.#users.size >= this.#bounds.users) return
       user = { name, from, method: undefined, succeeded: 0, failed: 0, address: undefined, last: '' }
       this.#users.set(key, user)
     }
@@ -288,18 +319,22 @@ export class Summary {
     else if (event['event.action'] === 'ppp.authentication.failed') user.failed++
   }
 
-  /** Keeps the largest few. */
-  #observeFlow(event: EventDocument): void {
-    const size = event['network.bytes'] ?? 0
-    const at = this.#flows.findIndex((flow) => (flow['network.bytes'] ?? 0) < size)
-    if (at !== -1) this.#flows.splice(at, 0, event)
-    else this.#flows.push(event)
-    if (this.#flows.length > SHOWN) this.#flows.pop()
-  }
-
   #find(name: string, times: number): void {
     this.#findings.set(name, (this.#findings.get(name) ?? 0) + times)
   }
+}
+
+/** Among the few that are shown, the largest first, if it belongs there. */
+function keepLargest(kept: EventDocument[], event: EventDocument): void {
+  const size = event['network.bytes'] ?? 0
+  const at = kept.findIndex((one) => (one['network.bytes'] ?? 0) < size)
+  if (at !== -1) kept.splice(at, 0, event)
+  else if (kept.length < SHOWN) kept.push(event)
+  if (kept.length > SHOWN) kept.pop()
+}
+
+function riskOf(incident: EventDocument): number {
+  return incident['event.risk_score'] ?? 0
 }
 
 function more(rows: number, command: string, shown = SHOWN): string {

@@ -275,6 +275,16 @@ export class Detector {
     }
   }
 
+  /** How much is remembered, and how much may be. */
+  get tables(): readonly { readonly name: string; readonly size: number; readonly capacity: number }[] {
+    const { groups, groupsMax } = this.#engine
+    return [
+      { name: 'correlation_groups', size: groups, capacity: groupsMax },
+      { name: 'suppressions', size: this.#suppressions.size, capacity: this.#entitiesMax },
+      { name: 'incidents', size: this.#incidents.size, capacity: this.#incidents.capacity },
+    ]
+  }
+
   #restoreCourse({ key, rule, counted, incident }: StateEntry): boolean {
     if (typeof key !== 'string' || typeof rule !== 'string' || typeof counted !== 'number') return false
     const strand = this.#incidents.strand(incident, rule)

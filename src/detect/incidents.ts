@@ -64,6 +64,10 @@ export class Incidents {
     return this.#open.size
   }
 
+  get capacity(): number {
+    return this.#options.openMax
+  }
+
   /** Finds, or makes, the incident of an alert that is about to be raised; `tell` comes after it was. */
   join(alert: IncidentAlert): Strand {
     const { rule, entity, timeUs, firstUs } = alert

@@ -1,11 +1,13 @@
 /**
  * A watching sensor under steady churn, alone in its process: `node soak-case.ts MINUTES RATE MIX SCRATCH` prints what it took as
- * JSON. The traffic is a capture over and over, at so many packets a second by the clock of the machine; its clients are others each
+ * JSON, after the warm-up and at the end: its memory by what it is for, and how full its tables are. The traffic is a capture over and over, at so many packets a second by the clock of the machine; its clients are others each
  * time, eight populations in turn, so that tunnels, users' addresses and flows come and go without end. Everything is at work that `watch` has: rules, habits,
  * the embedded store, the state that is saved.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
+import type { Worker } from 'node:worker_threads'
 import type { LiveCounters, LiveSource } from '../../src/capture/live.ts'
 import type { Packet } from '../../src/capture/packet.ts'
 import { openCapture, type Source } from '../../src/capture/sources.ts'
@@ -22,6 +24,8 @@ const [minutes, rate, mix, scratch] = [Number(process.argv[2]), Number(process.a
 
 /** What the ring of an interface holds, in packets of this traffic. */
 const RING_PACKETS = 100_000
+/** Of a shorter run, a part of it. */
+const WARM_UP_MINUTES = 5
 const WARM_UP_SHARE = 0.3
 /** Clients that take turns. */
 const POPULATIONS = 8
@@ -34,13 +38,14 @@ export interface Soak {
   readonly events: number
   readonly alerts: number
   readonly dropped: number
+  readonly warmUpMinutes: number
   /** Medians of the first and of the last quarter after the warm-up. */
-  readonly rssBytes: readonly [number, number]
-  readonly heapBytes: readonly [number, number]
+  readonly memory: Readonly<Record<keyof Memory, readonly [number, number]>>
   readonly loopDelay: SensorSnapshot['loopDelay']
   readonly stateBytes: number
   readonly stateSaved: boolean
-  readonly tables: Readonly<Record<string, number>>
+  /** After the warm-up and at the end. */
+  readonly tables: Readonly<Record<string, readonly [number, number]>>
 }
 
 /** A capture over and over, paced; what nobody fetches in time is lost, as in a ring. */
@@ -119,8 +124,35 @@ class Churn implements LiveSource {
   close(): void {}
 }
 
+/** In bytes. */
+interface Memory {
+  /** Resident. */
+  readonly rss: number
+  /** Of that, what is neither code nor a file. */
+  readonly anonymous: number
+  readonly heap: number
+  /** Of the heap, what was in use after the last collection that went through all of it. */
+  readonly live: number
+  /** Buffers outside the heap. */
+  readonly outside: number
+  /** In use in the heap of the thread that writes the store. */
+  readonly store: number
+}
+
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+}
+
+/** Whether the collector went through all of the heap. */
+function isMajor(entry: PerformanceEntry): boolean {
+  // The types know no such detail yet.
+  const { detail } = entry as PerformanceEntry & { readonly detail?: { readonly kind: number } }
+  return detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+}
+
+/** Resident pages that are not those of a file, of the whole process. */
+function anonymousBytes(): number {
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024
 }
 
 const folder = join(scratch, 'soak')
@@ -133,12 +165,14 @@ writeFileSync(
     delivery: { path: join(folder, 'spool') },
     // What is remembered of those who are gone reaches its bounds within the warm-up.
     baseline: { path: join(folder, 'baselines.ndjson'), entitiesMax: 2000 },
-    detect: { groupsMax: 500, entitiesMax: 1000 },
+    detect: { groupsMax: 500, entitiesMax: 1000, incidentIdleSeconds: 30, incidentLastSeconds: 120 },
     // Things fall silent within the run.
     track: { tunnelIdleSeconds: 20, flowIdleSeconds: 5, tcpIdleSeconds: 10, setupTimeoutSeconds: 10 },
     service: { statePath: join(folder, 'state'), stateSeconds: 10 },
   }),
 )
+const workers: Worker[] = []
+process.on('worker', (worker) => workers.push(worker))
 const context = new Context(path)
 const log = new ServiceLog({
   level: 'warn',
@@ -168,12 +202,23 @@ const service = new SensorService({
   notifier: new Notifier({ send: null, watchdogUs: 0, warn: log.warn }),
 })
 const loop = new LiveLoop(sensor, [source], { tick: (nowUs) => service.tick(nowUs), end: () => service.end() })
-const memory: { rss: number; heap: number }[] = []
-const sampling = setInterval(() => {
-  const { rss, heapUsed } = process.memoryUsage()
-  memory.push({ rss, heap: heapUsed })
+let live = 0
+new PerformanceObserver((list) => {
+  if (list.getEntries().some(isMajor)) live = process.memoryUsage().heapUsed
+}).observe({ entryTypes: ['gc'] })
+const memory: Memory[] = []
+const sampling = setInterval(async () => {
+  const { rss, heapUsed, external } = process.memoryUsage()
+  const heaps = await Promise.all(workers.map((worker) => worker.getHeapStatistics()))
+  const store = heaps.reduce((sum, { used_heap_size: used }) => sum + used, 0)
+  memory.push({ rss, anonymous: anonymousBytes(), heap: heapUsed, live, outside: external, store })
 }, SAMPLE_MS)
 setTimeout(() => loop.stop(), minutes * 60_000)
+const warmUpMinutes = Math.min(WARM_UP_MINUTES, minutes * WARM_UP_SHARE)
+let tablesBefore: SensorSnapshot['tables'] = []
+setTimeout(() => {
+  tablesBefore = (pipeline.deliveries.report().sensor as SensorSnapshot).tables
+}, warmUpMinutes * 60_000)
 await service.start()
 const running = loop.run()
 await running
@@ -181,9 +226,9 @@ clearInterval(sampling)
 const report = pipeline.deliveries.report()
 const snapshot = report.sensor as SensorSnapshot
 await service.finish()
-const after = memory.slice(Math.floor(memory.length * WARM_UP_SHARE))
+const after = memory.slice(Math.floor((memory.length * warmUpMinutes) / minutes))
 const quarter = Math.ceil(after.length / 4)
-const ends = (of: 'rss' | 'heap') =>
+const ends = (of: keyof Memory) =>
   [median(after.slice(0, quarter).map((one) => one[of])), median(after.slice(-quarter).map((one) => one[of]))] as const
 const soak: Soak = {
   minutes,
@@ -195,11 +240,18 @@ const soak: Soak = {
     (sum, { dropped }) => sum + Object.values(dropped).reduce((all, count) => all + count, 0),
     0,
   ),
-  rssBytes: ends('rss'),
-  heapBytes: ends('heap'),
+  warmUpMinutes,
+  memory: {
+    rss: ends('rss'),
+    anonymous: ends('anonymous'),
+    heap: ends('heap'),
+    live: ends('live'),
+    outside: ends('outside'),
+    store: ends('store'),
+  },
   loopDelay: snapshot.loopDelay,
   stateBytes: snapshot.state?.bytes ?? 0,
   stateSaved: snapshot.state?.saved !== null,
-  tables: Object.fromEntries(snapshot.tables.map(({ name, size }) => [name, size])),
+  tables: Object.fromEntries(snapshot.tables.map(({ name, size }, at) => [name, [tablesBefore[at].size, size]])),
 }
 process.stdout.write(JSON.stringify(soak))

@@ -13,23 +13,37 @@ export function measureSoak(minutes: number, packetsPerSecond: number, scratch: 
   return runCase<Soak>('soak-case.ts', [String(minutes), String(packetsPerSecond), mix, scratch])
 }
 
+const MEMORY: Readonly<Record<keyof Soak['memory'], string>> = {
+  rss: 'resident',
+  anonymous: 'of that, neither code nor files',
+  heap: 'heap in use',
+  live: 'of that, after a collection',
+  outside: 'buffers outside the heap',
+  store: 'heap in use of the thread of the store',
+}
+
 /** The figures as lines for people. */
 export function soakLines(soak: Soak): string[] {
   const number = (value: number) => Math.round(value).toLocaleString('en')
-  const megabytes = ([first, last]: readonly [number, number]) =>
-    `${number(first / 1e6)} MB after the warm-up, ${number(last / 1e6)} MB at the end (${((last / first - 1) * 100).toFixed(1)} %)`
+  const growth = (first: number, last: number) => (first === 0 ? '' : ` (${((last / first - 1) * 100).toFixed(1)} %)`)
   const ms = (seconds: number) => `${(seconds * 1000).toFixed(1)} ms`
   const { p50, p99, max } = soak.loopDelay
+  const kinds = Object.entries(soak.memory) as [keyof Soak['memory'], readonly [number, number]][]
+  const tables = Object.entries(soak.tables).filter(([, [first, last]]) => first + last > 0)
   return [
     `a sensor that watches for ${soak.minutes} minutes: ${number(soak.packets)} packets (${number(soak.packets / soak.minutes / 60)}/s), ${number(soak.lost)} lost`,
     `  ${number(soak.events)} events, ${number(soak.alerts)} alerts, ${number(soak.dropped)} given up`,
-    `  memory: ${megabytes(soak.rssBytes)}; heap in use: ${megabytes(soak.heapBytes)}`,
     `  event loop late by ${ms(p50)} (half), ${ms(p99)} (99 %), ${ms(max)} at most`,
-    `  state of ${number(soak.stateBytes / 1e3)} kB${soak.stateSaved ? '' : ', never saved'}; at the end ${Object.entries(
-      soak.tables,
-    )
-      .filter(([, size]) => size > 0)
-      .map(([name, size]) => `${number(size)} ${name}`)
-      .join(', ')}`,
+    `  state of ${number(soak.stateBytes / 1e3)} kB${soak.stateSaved ? '' : ', never saved'}`,
+    `  memory after ${soak.warmUpMinutes} minutes and at the end (medians of a quarter of the rest):`,
+    ...kinds.map(
+      ([kind, [first, last]]) =>
+        `    ${MEMORY[kind].padEnd(38)}  ${`${number(first / 1e6)} MB`.padStart(8)}  ${`${number(last / 1e6)} MB`.padStart(8)}${growth(first, last)}`,
+    ),
+    `  entries of tables after ${soak.warmUpMinutes} minutes and at the end:`,
+    ...tables.map(
+      ([name, [first, last]]) =>
+        `    ${name.padEnd(38)}  ${number(first).padStart(8)}  ${number(last).padStart(8)}${growth(first, last)}`,
+    ),
   ]
 }

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ALERTS } from '../../src/alert-config.ts'
 import { Context } from '../../src/commands/context.ts'
 import { analyse } from '../../src/commands/replay.ts'
 import type { DestinationKind } from '../../src/deliveries.ts'
@@ -11,6 +12,7 @@ import { Deliveries, FolderInUseError } from '../../src/deliveries.ts'
 import type { EventDocument } from '../../src/events/fields.ts'
 import { imbalance } from '../../src/output/delivery-status.ts'
 import { Quarantine } from '../../src/output/quarantine.ts'
+import { keepPast } from '../../src/retro-notices.ts'
 import { StoreError } from '../../src/store/search.ts'
 import type { EventStore } from '../../src/store/stores.ts'
 import { event, events, ScriptedDestination, unavailable } from '../output/support.ts'
@@ -180,6 +182,54 @@ describe('status', () => {
     expect(stdout).toContain('was killed')
     const json = JSON.parse((await borescope('status', '--json')).stdout)
     expect(json).toMatchObject({ process: 'killed', destinations: [{ spooled: 21 }] })
+  })
+})
+
+describe('status of what searches of the past have found', () => {
+  const alert = document('found', {
+    'event.action': 'alert.raised',
+    'event.kind': 'alert',
+    'event.severity': 73,
+    'rule.id': 'r-1',
+    'rule.level': 'high',
+  })
+  const withSinks = () => {
+    const { config } = new Context(undefined)
+    const sink = { type: 'file' as const, path: join(folder, 'people.ndjson') }
+    return { ...config, alerts: ALERTS.parse({ sinks: { people: sink } }) }
+  }
+
+  test('counts what waits, since when, and who sends it', async () => {
+    expect(keepPast(withSinks(), [alert])).toBe(1)
+    const { code, stdout } = await borescope('status')
+    expect(code).toBe(5)
+    expect(stdout).toMatch(
+      /alerts-people: 1 notification of what was found in retrospect waits, the oldest for .*; the next 'borescope intel add'/,
+    )
+    const json = JSON.parse((await borescope('status', '--json')).stdout)
+    expect(json).toMatchObject({
+      process: 'none',
+      destinations: [],
+      retro: [{ delivery: 'alerts-people', notifications: 1, oldest: new Date(alert['@timestamp']).toISOString() }],
+    })
+  })
+
+  test('is well while a sensor runs that tells people, and not beside one that tells nobody', async () => {
+    const config = withSinks()
+    keepPast(config, [alert])
+    for (const [name, code] of [
+      ['alerts-people', 0],
+      ['store', 5],
+    ] as const) {
+      const deliveries = new Deliveries(config.delivery, 'the sensor', () => {})
+      deliveries.open(name, new ScriptedDestination(), 'remote')
+      try {
+        writeFileSync(join(folder, 'spool', 'status.json'), JSON.stringify(deliveries.report()))
+        expect((await borescope('status')).code).toBe(code)
+      } finally {
+        await deliveries.close()
+      }
+    }
   })
 })
 

@@ -3,11 +3,14 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ALERTS } from '../../src/alert-config.ts'
 import { examineDeliveries } from '../../src/commands/doctor-delivery.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Config } from '../../src/config-schema.ts'
 import { Deliveries } from '../../src/deliveries.ts'
 import { Quarantine } from '../../src/output/quarantine.ts'
+import { keepPast } from '../../src/retro-notices.ts'
+import { document } from '../store/documents.ts'
 import { event, events, ScriptedDestination, unavailable } from '../output/support.ts'
 
 let folder: string
@@ -119,6 +122,30 @@ test('while a process delivers, what it says of itself counts, not files that it
   } finally {
     await deliveries.close()
   }
+})
+
+test('what searches of the past have found waits with its age, and is wrong for a sink that is not configured', () => {
+  const sink = { type: 'file' as const, path: join(folder, 'people.ndjson') }
+  const configuredSo = configured()
+  const config = { ...configuredSo, alerts: ALERTS.parse({ sinks: { people: sink } }) }
+  const found = document('found', {
+    '@timestamp': new Date(Date.now() - 3 * 3_600_000).toISOString().replace('Z', '000Z'),
+    'event.action': 'alert.raised',
+    'event.kind': 'alert',
+    'event.severity': 73,
+    'rule.id': 'r-1',
+    'rule.level': 'high',
+  })
+  expect(keepPast(config, [found])).toBe(1)
+  expect(told(config)).toEqual([
+    'fine delivery: /spool: no process delivers now',
+    expect.stringMatching(
+      /^note retro: alerts-people: 1 notification of what was found in retrospect waits, the oldest for 3 h.*: the next 'borescope intel add' or 'update' sends them, or a sensor that watches with --notify$/,
+    ),
+  ])
+  expect(told(configuredSo)[1]).toMatch(
+    /^wrong retro: alerts-people: 1 notification .*no such sink any more: name it again, or delete what lies in \/spool\/retro$/,
+  )
 })
 
 test('what is refused is counted, with the last reason; a quarantine that is nearly full is wrong', () => {

@@ -77,3 +77,33 @@ test('incidents have a table, the gravest first, without those that became a par
   ])
   expect(summary.text(totals)).toMatch(/Incidents {2}2\n[\s\S]*title of n-2[\s\S]*title of n-1/)
 })
+
+test('of very many things it keeps few, the gravest and the largest ones, and counts all', () => {
+  const summary = new Summary({ alerts: 30, incidents: 30, users: 30 })
+  const totals = { captures: 1, packets: 9, bytes: 900, duplicates: 0, trafficNs: 1e9, seconds: 1 }
+  const happened = (action: EventDocument['event.action'], more: Partial<EventDocument>): EventDocument => ({
+    '@timestamp': '2026-01-01T00:00:00.000000Z',
+    'event.id': action,
+    'event.action': action,
+    ...more,
+  })
+  for (let i = 0; i < 1000; i++) {
+    const id = `n-${i}`
+    const risk = (i * 7) % 99
+    summary.observe(alert(i % 100 === 99 ? 99 : 21))
+    summary.observe(happened('incident.opened', { 'incident.id': id, 'event.risk_score': risk }))
+    summary.observe(happened('l2tp.tunnel.requested', {}))
+    summary.observe(happened('l2tp.tunnel.closed', { 'borescope.lineage': [`t-${i}`], 'network.bytes': i }))
+    summary.observe(happened('ppp.authentication.succeeded', { 'user.name': `user ${i}` }))
+  }
+  summary.observe(happened('incident.closed', { 'incident.id': 'n-0', 'incident.part_of': 'n-1' }))
+  expect(summary.incidents).toHaveLength(30)
+  expect(Math.min(...summary.incidents.map((event) => event['event.risk_score'] ?? 0))).toBeGreaterThanOrEqual(95)
+  expect(summary.alerts).toHaveLength(30)
+  expect(summary.alerts.filter((event) => event['event.severity'] === 99)).toHaveLength(10)
+  const text = summary.text(totals)
+  expect(text).toMatch(/t-999[\s\S]*t-988[^0-9][\s\S]*… and 988 more: borescope tunnels/)
+  expect(text).not.toContain('t-987')
+  expect(text).toMatch(/Incidents {2}999\n[\s\S]*… and 987 more: borescope incidents/)
+  expect(text).toMatch(/Alerts {2}1,000\n[\s\S]*… and 976 more: borescope alerts/)
+})

@@ -108,6 +108,10 @@ export class Baselines {
     return { entities: this.#entities.size, ...this.#counters }
   }
 
+  get capacity(): number {
+    return this.#options.entitiesMax
+  }
+
   /** What is known of the entities with this id, of any kind. */
   *describe(id: string): Generator<{ entity: SavedEntity; habits: readonly (readonly [string, string])[] }> {
     for (const place of this.#named(id)) {

@@ -71,6 +71,7 @@ export class SigmaEngine<E, S> {
   readonly #handlers: EngineHandlers<E, S>
   readonly #model: EventModel<E, S>
   readonly #discriminator: string | null
+  readonly #groupsMax: number
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
   #evaluations = 0
@@ -88,6 +89,7 @@ export class SigmaEngine<E, S> {
     this.#handlers = handlers
     this.#model = model
     this.#discriminator = options.discriminator
+    this.#groupsMax = options.groupsMax
     const builder = new Builder(content, model, handlers, options)
     this.#rules = builder.rules
     this.#correlators = builder.correlators
@@ -186,6 +188,11 @@ export class SigmaEngine<E, S> {
     let groups = 0
     for (const correlator of this.#correlators) groups += correlator.groups
     return groups
+  }
+
+  /** Groups that may be followed: each correlation has room of its own. */
+  get groupsMax(): number {
+    return this.#correlators.length * this.#groupsMax
   }
 }
 

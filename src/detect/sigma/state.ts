@@ -37,12 +37,12 @@ const VERSION = 1
 const END_BYTES = 160
 
 /** A piece ends with the line that makes it this long: to put a large document together in one go would take a tenth of a second. */
-const PIECE_CHARACTERS = 1 << 18
+export const PIECE_CHARACTERS = 1 << 18
 
-/** A document that is written entry by entry; `writer` is whose state it is. */
+/** A document that is written entry by entry, and given away piece by piece; `writer` is whose state it is. */
 export class StateWriter {
   readonly #hash = createHash('sha256')
-  readonly #pieces: string[] = []
+  #pieces: string[] = []
   #piece = ''
   #lines = 0
   readonly #bytesMax: number
@@ -61,7 +61,14 @@ export class StateWriter {
     if (this.#leftOut > 0 || !this.#append(entry)) this.#leftOut++
   }
 
-  /** The document in pieces, one behind the other. */
+  /** The pieces that are whole, one behind the other; they are not kept. */
+  take(): readonly string[] {
+    const pieces = this.#pieces
+    if (pieces.length > 0) this.#pieces = []
+    return pieces
+  }
+
+  /** What is left of the document, in pieces, one behind the other. */
   end(): { readonly pieces: readonly string[]; readonly leftOut: number } {
     const entries = this.#lines - 1
     const end = { entries, leftOut: this.#leftOut, sha256: this.#hash.digest('hex') }

@@ -143,9 +143,15 @@ describe('a state', () => {
   it('a large document is made in pieces, which are the whole of it', () => {
     const writer = new StateWriter('test', 1e7)
     const entries = Array.from({ length: 400 }, (_, i) => ({ kind: 'x', i, text: 'ü'.repeat(2000) }))
-    for (const entry of entries) writer.add(entry)
-    const { pieces, leftOut } = writer.end()
+    const taken: string[] = []
+    for (const entry of entries) {
+      writer.add(entry)
+      taken.push(...writer.take())
+    }
+    const { pieces: last, leftOut } = writer.end()
+    const pieces = [...taken, ...last]
 
+    expect(last).toHaveLength(1)
     expect(pieces.length).toBeGreaterThan(2)
     expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(300_000)
     expect(leftOut).toBe(0)

@@ -1,0 +1,11 @@
+/** What searches of the past have found and nobody was told of yet: lines for `borescope status` and `doctor`. */
+import type { PastWaiting } from '../retro-notices.ts'
+import { counted, duration } from './terminal.ts'
+
+/** Who sends it. */
+export const SENT_BY = "the next 'borescope intel add' or 'update' sends them, or a sensor that watches with --notify"
+
+export function pastLine({ delivery, notifications, oldestMs }: PastWaiting, nowMs: number): string {
+  const age = duration((nowMs - oldestMs) * 1e6)
+  return `${delivery}: ${counted(notifications, 'notification')} of what was found in retrospect ${notifications === 1 ? 'waits' : 'wait'}, the oldest for ${age}`
+}
