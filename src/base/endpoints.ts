@@ -59,9 +59,13 @@ export class Endpoints {
     return mixPair(address, port)
   }
 
-  /** Reads where `guess` begins to look. The answer says nothing. */
-  touch(hash: number): number {
-    return this.#index[(hash & this.#mask) * SLOT]
+  /** Where `guess` begins to look, for `fetchWords`: a place in `slots`, as they are now. */
+  placeOf(hash: number): number {
+    return (hash & this.#mask) * SLOT
+  }
+
+  get slots(): Int32Array {
+    return this.#index
   }
 
   /** The id of the endpoint with that hash, which is nearly always the right one; -1 if there is none. */
@@ -74,9 +78,13 @@ export class Endpoints {
     }
   }
 
-  /** Reads what `find` compares. The answer says nothing. */
-  touchRecord(id: number): number {
-    return this.#words[id * WORDS]
+  /** Where what `find` compares stands in `records`, as they are now. */
+  recordPlaceOf(id: number): number {
+    return id * WORDS + 3
+  }
+
+  get records(): Int32Array {
+    return this.#words
   }
 
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */

@@ -33,9 +33,13 @@ export class PairTable {
     }
   }
 
-  /** Reads where `find` would begin, for the processor to have it at hand. What it gives means nothing. */
-  touch(a: number, b: number): number {
-    return this.#slots[(mixPair(a | 0, b | 0) & this.#mask) * SLOT]
+  /** Where `find` begins to look, for `fetchWords`: a place in `words`, as they are now. */
+  placeOf(a: number, b: number): number {
+    return (mixPair(a | 0, b | 0) & this.#mask) * SLOT
+  }
+
+  get words(): Int32Array {
+    return this.#slots
   }
 
   /** Inserts or replaces; false if the table is full and the pair is not in it. */

@@ -48,20 +48,22 @@ export class TunnelTable {
 
   /** Looks up the tunnels of messages to come, into `ahead.tunnel` as `find` does: each step for all of them before the next one. */
   prefetch(ahead: Ahead): void {
-    const { count, receiver, port, tunnelId, tunnel } = ahead
+    const { count, receiver, port, tunnelId, tunnel, places } = ahead
     const { endpoints } = this
     const table = this.#byReceiver
-    let touched = 0
     for (let i = 0; i < count; i++) {
       tunnel[i] = endpoints.hashOf(receiver[i], port[i])
-      touched ^= endpoints.touch(tunnel[i])
+      places[i] = endpoints.placeOf(tunnel[i])
     }
+    ahead.fetch(endpoints.slots)
     for (let i = 0; i < count; i++) {
       tunnel[i] = endpoints.guess(tunnel[i])
-      if (tunnel[i] !== NONE) touched ^= endpoints.touchRecord(tunnel[i]) + table.touch(tunnel[i], tunnelId[i])
+      places[i] = tunnel[i] === NONE ? 0 : endpoints.recordPlaceOf(tunnel[i])
     }
+    ahead.fetch(endpoints.records)
+    for (let i = 0; i < count; i++) places[i] = table.placeOf(tunnel[i], tunnelId[i])
+    ahead.fetch(table.words)
     for (let i = 0; i < count; i++) if (tunnel[i] !== NONE) tunnel[i] = table.find(tunnel[i], tunnelId[i])
-    ahead.touched ^= touched
   }
 
   /** The same at the sender of the frame. */
