@@ -34,57 +34,8 @@ export class Endpoints {
 
   /** The id of a known endpoint, or -1. `length` is 4 or 16. */
   find(bytes: Uint8Array, at: number, length: number, port: number): number {
-    if (length === 4) return this.findIpv4(i32(bytes, at), port)
     this.#readKey(bytes, at, length, port)
     return this.#index[this.#slot(this.#hash()) * SLOT + ID]
-  }
-
-  /** The same of an IPv4 address, as a signed number. */
-  findIpv4(address: number, port: number): number {
-    const words = this.#words
-    const index = this.#index
-    const mask = this.#mask
-    const hash = mixPair(address, port)
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot * SLOT + ID]
-      if (id === EMPTY) return id
-      if (index[slot * SLOT] !== hash) continue
-      // The port of an IPv6 endpoint is another number.
-      if (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port) return id
-    }
-  }
-
-  /** The hash of an IPv4 endpoint, for `guess`. */
-  hashOf(address: number, port: number): number {
-    return mixPair(address, port)
-  }
-
-  /** Where `guess` begins to look, for `fetchWords`: a place in `slots`, as they are now. */
-  placeOf(hash: number): number {
-    return (hash & this.#mask) * SLOT
-  }
-
-  get slots(): Int32Array {
-    return this.#index
-  }
-
-  /** The id of the endpoint with that hash, which is nearly always the right one; -1 if there is none. */
-  guess(hash: number): number {
-    const index = this.#index
-    const mask = this.#mask
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot * SLOT + ID]
-      if (id === EMPTY || index[slot * SLOT] === hash) return id
-    }
-  }
-
-  /** Where what `find` compares stands in `records`, as they are now. */
-  recordPlaceOf(id: number): number {
-    return id * WORDS + 3
-  }
-
-  get records(): Int32Array {
-    return this.#words
   }
 
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */
@@ -128,6 +79,11 @@ export class Endpoints {
 
   isIpv6(id: number): boolean {
     return (this.#words[id * WORDS + 4] & IPV6) !== 0
+  }
+
+  /** The address of an IPv4 endpoint as a signed number. */
+  ipv4(id: number): number {
+    return this.#words[id * WORDS + 3]
   }
 
   /** The address as text. */
