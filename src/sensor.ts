@@ -221,9 +221,9 @@ export class Sensor implements WatchedSensor {
    */
   async run(source: MergedSource, pause: () => unknown): Promise<void> {
     const { frame } = this
-    const ahead = new Lookahead(this.trackers)
+    const ahead = source.sources.map(() => new Lookahead(this.trackers))
     while (await source.fill()) {
-      while (ahead.next(source, frame)) {
+      while (ahead[source.place].next(source, frame)) {
         frame.capture = source.current.name
         this.observe()
       }

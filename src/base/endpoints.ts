@@ -34,49 +34,8 @@ export class Endpoints {
 
   /** The id of a known endpoint, or -1. `length` is 4 or 16. */
   find(bytes: Uint8Array, at: number, length: number, port: number): number {
-    if (length === 4) return this.findIpv4(i32(bytes, at), port)
     this.#readKey(bytes, at, length, port)
     return this.#index[this.#slot(this.#hash()) * SLOT + ID]
-  }
-
-  /** The same of an IPv4 address, as a signed number. */
-  findIpv4(address: number, port: number): number {
-    const words = this.#words
-    const index = this.#index
-    const mask = this.#mask
-    const hash = mixPair(address, port)
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot * SLOT + ID]
-      if (id === EMPTY) return id
-      if (index[slot * SLOT] !== hash) continue
-      // The port of an IPv6 endpoint is another number.
-      if (words[id * WORDS + 3] === address && words[id * WORDS + 4] === port) return id
-    }
-  }
-
-  /** The hash of an IPv4 endpoint, for `guess`. */
-  hashOf(address: number, port: number): number {
-    return mixPair(address, port)
-  }
-
-  /** Reads where `guess` begins to look. The answer says nothing. */
-  touch(hash: number): number {
-    return this.#index[(hash & this.#mask) * SLOT]
-  }
-
-  /** The id of the endpoint with that hash, which is nearly always the right one; -1 if there is none. */
-  guess(hash: number): number {
-    const index = this.#index
-    const mask = this.#mask
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = index[slot * SLOT + ID]
-      if (id === EMPTY || index[slot * SLOT] === hash) return id
-    }
-  }
-
-  /** Reads what `find` compares. The answer says nothing. */
-  touchRecord(id: number): number {
-    return this.#words[id * WORDS]
   }
 
   /** The id of an endpoint, made known and held once more; -1 if the table is full. */
@@ -120,6 +79,11 @@ export class Endpoints {
 
   isIpv6(id: number): boolean {
     return (this.#words[id * WORDS + 4] & IPV6) !== 0
+  }
+
+  /** The address of an IPv4 endpoint as a signed number. */
+  ipv4(id: number): number {
+    return this.#words[id * WORDS + 3]
   }
 
   /** The address as text. */

@@ -2,7 +2,7 @@
 import { NO_BYTES } from './bytes.ts'
 
 /** So many at once: their look-ups wait for memory together, and what they bring still fits into the processor's nearest caches. */
-export const UPCOMING_MAX = 32
+export const UPCOMING_MAX = 64
 
 export class Upcoming {
   /** What all of them stand in. */

@@ -5,12 +5,13 @@ import type { Source } from './sources.ts'
 
 export interface MergedSource {
   readonly sources: readonly Source[]
-  /** Where the packet came from that `next` gave last. */
+  /** Where the packet came from that `next` gave last, and which of the sources that is. */
   readonly current: Source
+  readonly place: number
   fill(): Promise<boolean>
   next(packet: Packet): boolean
-  /** As a source does it; of several, none is told whose packets come next. */
-  preview?(upcoming: Upcoming): void
+  /** As the current source does it: the others may have a packet before those. */
+  preview(upcoming: Upcoming): void
   /** The faults met so far, in the order of the sources. */
   readonly faults: readonly { readonly source: Source; readonly fault: CaptureFault }[]
   readonly progress: { readonly bytesRead: number; readonly bytesTotal: number | null }
@@ -29,6 +30,7 @@ export function mergeByTime(sources: readonly Source[]): MergedSource {
 class Single implements MergedSource {
   readonly sources: readonly Source[]
   readonly current: Source
+  readonly place = 0
 
   constructor(sources: readonly Source[]) {
     this.sources = sources
@@ -63,6 +65,7 @@ class Single implements MergedSource {
 class Merge implements MergedSource {
   readonly sources: readonly Source[]
   current: Source
+  place = 0
   /** A binary heap of the lanes that have a packet, the earliest first. */
   readonly #heap: Lane[] = []
   /** The lanes that must be filled before anyone knows which packet is next. */
@@ -94,8 +97,13 @@ class Merge implements MergedSource {
     const first = this.#heap[0]
     copyPacket(first.packet, packet)
     this.current = first.source
+    this.place = first.order
     this.#isTaken = true
     return true
+  }
+
+  preview(upcoming: Upcoming): void {
+    this.current.preview(upcoming)
   }
 
   get faults(): MergedSource['faults'] {

@@ -7,6 +7,7 @@
  * differ in their headers, and a branch that the processor guesses wrong costs as much as all the rest here: so lengths are computed.
  */
 import { i32, u16 } from '../base/bytes.ts'
+import { fetchWords } from '../base/fetch.ts'
 import { type Upcoming, UPCOMING_MAX } from '../base/upcoming.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { ETHERTYPE, LINKTYPE } from '../wire/link.ts'
@@ -43,15 +44,23 @@ export class Ahead {
   readonly source = new Int32Array(UPCOMING_MAX)
   readonly destination = new Int32Array(UPCOMING_MAX)
   readonly ports = new Int32Array(UPCOMING_MAX)
+  /** Of each message a place in a table, for `fetch`. */
+  readonly places = new Int32Array(UPCOMING_MAX)
   /** Whatever was read only to have it at hand: a read whose outcome nobody keeps need not be made. */
   touched = 0
+
+  /** Has the processor read the words of a table at the places of all messages. */
+  fetch(words: Int32Array): void {
+    this.touched ^= fetchWords(words, this.places, this.count)
+  }
 
   read({ bytes, linkType, count, starts, ends }: Upcoming): void {
     this.count = 0
     if (linkType !== LINKTYPE.ETHERNET) return
     let touched = 0
     for (let i = 0; i < count; i++)
-      if (starts[i] + HEADERS_LENGTH <= ends[i]) touched ^= bytes[starts[i]] ^ bytes[starts[i] + CACHE_LINE]
+      if (starts[i] + HEADERS_LENGTH <= ends[i])
+        touched ^= bytes[starts[i]] ^ bytes[starts[i] + CACHE_LINE] ^ bytes[starts[i] + HEADERS_LENGTH - 1]
     this.touched ^= touched
     let read = 0
     for (let i = 0; i < count; i++)

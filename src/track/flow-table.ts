@@ -5,7 +5,6 @@
  * A data packet touches one slot of the index and one row. Two million flows take some 200 MB.
  */
 import { mix32, mixPair } from '../base/hash.ts'
-import type { Ahead } from '../dissect/ahead.ts'
 import { doubled } from './doubled.ts'
 
 const NONE = -1
@@ -94,11 +93,18 @@ export class FlowTable {
     }
   }
 
-  /** The hash of a flow, for `guess`. Reads where `find` will begin: see `Ahead`. */
-  touch(ahead: Ahead, carrier: number, low: number, high: number, ports: number, kind: number): number {
-    const hash = keyHash(carrier, low, high, ports, kind)
-    ahead.touched ^= this.#index[hash & (this.#index.length - 1)]
-    return hash
+  /** The hash of a flow, for `guess`. */
+  hashOf(carrier: number, low: number, high: number, ports: number, kind: number): number {
+    return keyHash(carrier, low, high, ports, kind)
+  }
+
+  /** Where `guess` begins to look, for `fetchWords`: a place in `slots`, as they are now. */
+  placeOf(hash: number): number {
+    return hash & (this.#index.length - 1)
+  }
+
+  get slots(): Int32Array {
+    return this.#index
   }
 
   /** The row of the flow with that hash, as far as the index tells; -1 if there is none. */

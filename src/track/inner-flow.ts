@@ -157,7 +157,7 @@ export class InnerFlowTracker {
 
   /** Has the processor read what `observe` will need for packets to come, of IPv4 with ports. */
   prefetch(ahead: Ahead): void {
-    const { count, carrier, innerProtocol, source, destination, ports, flow } = ahead
+    const { count, carrier, innerProtocol, source, destination, ports, flow, places } = ahead
     const table = this.#table
     const { words } = table
     for (let i = 0; i < count; i++) {
@@ -165,23 +165,26 @@ export class InnerFlowTracker {
       const to = destination[i]
       const isLow = from < to
       const word = ports[i]
-      flow[i] = table.touch(
-        ahead,
+      flow[i] = table.hashOf(
         carrier[i],
         isLow ? from : to,
         isLow ? to : from,
         isLow ? word : (word << 16) | (word >>> 16),
         innerProtocol[i],
       )
+      places[i] = table.placeOf(flow[i])
     }
-    let touched = 0
+    ahead.fetch(table.slots)
     for (let i = 0; i < count; i++) {
       flow[i] = table.guess(flow[i])
-      if (flow[i] !== NONE) touched ^= words[flow[i] * ROW + STATE]
+      places[i] = flow[i] === NONE ? 0 : flow[i] * ROW + STATE
     }
-    for (let i = 0; i < count; i++)
-      if (flow[i] !== NONE && (words[flow[i] * ROW + STATE] & WANTED) !== 0) touched ^= this.#protocols.touch(flow[i])
-    ahead.touched ^= touched
+    ahead.fetch(words)
+    for (let i = 0; i < count; i++) {
+      const isRead = flow[i] !== NONE && (words[flow[i] * ROW + STATE] & WANTED) !== 0
+      places[i] = isRead ? this.#protocols.placeOf(flow[i]) : 0
+    }
+    ahead.fetch(this.#protocols.notes)
   }
 
   /** Tells the flows apart that one row holds one after another. */

@@ -159,9 +159,13 @@ export class InnerProtocols implements ConversationHost {
     }
   }
 
-  /** Reads what `observe` will need of the flow, for the processor to have it at hand. What it gives means nothing. */
-  touch(flow: number): number {
-    return flow * NOTE < this.#notes.length ? this.#notes[flow * NOTE] : 0
+  /** Where what `observe` will need of the flow stands in `notes`, as they are now. */
+  placeOf(flow: number): number {
+    return flow * NOTE < this.#notes.length ? flow * NOTE : 0
+  }
+
+  get notes(): Int32Array {
+    return this.#notes
   }
 
   /** The flow ends, and nothing is kept of it. `timeUs` is when. Gives what it was at last, or -1 if that was given with its last packet. */

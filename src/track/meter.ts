@@ -16,6 +16,8 @@ const LEAD_BYTES = 48
 
 export class Meter {
   #rows = lineAligned(FIRST_ROWS * ROW)
+  /** The same memory. */
+  #words = new Int32Array(this.#rows.buffer, LEAD_BYTES)
 
   /** Begins the row of a thing; `index` is its place in its pool. */
   open(index: number, timeUs: number): void {
@@ -68,9 +70,13 @@ export class Meter {
     this.#rows[index * ROW + MARK + role] = mark
   }
 
-  /** Reads the row, for the processor to have it at hand. What it gives means nothing. */
-  touch(index: number): number {
-    return this.#rows[index * ROW]
+  /** Where the row of a thing stands in `words`, as they are now. */
+  placeOf(index: number): number {
+    return index * ROW * 2
+  }
+
+  get words(): Int32Array {
+    return this.#words
   }
 
   save(index: number): SavedMeter {
@@ -91,6 +97,7 @@ export class Meter {
     const rows = lineAligned(this.#rows.length * 2)
     rows.set(this.#rows)
     this.#rows = rows
+    this.#words = new Int32Array(rows.buffer, LEAD_BYTES)
   }
 }
 

@@ -193,15 +193,16 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   /** Has the processor read what `observeData` will need for messages to come, whose tunnels are known. */
   prefetch(ahead: Ahead): void {
-    const { count, tunnel, sessionId, carrier } = ahead
-    let touched = 0
-    for (let i = 0; i < count; i++) touched ^= this.#byReceiver.touch(tunnel[i], sessionId[i])
+    const { count, tunnel, sessionId, carrier, places } = ahead
+    const table = this.#byReceiver
+    for (let i = 0; i < count; i++) places[i] = table.placeOf(tunnel[i], sessionId[i])
+    ahead.fetch(table.words)
     for (let i = 0; i < count; i++) {
-      const index = tunnel[i] === -1 ? NO_SESSION : this.#byReceiver.find(tunnel[i], sessionId[i])
+      const index = tunnel[i] === -1 ? NO_SESSION : table.find(tunnel[i], sessionId[i])
       carrier[i] = index === NO_SESSION ? -1 : keyOf(this.#number, index)
-      if (index !== NO_SESSION) touched ^= this.#meter.touch(index)
+      places[i] = index === NO_SESSION ? 0 : this.#meter.placeOf(index)
     }
-    ahead.touched ^= touched
+    ahead.fetch(this.#meter.words)
     this.#inside.flows.prefetch(ahead)
   }
 

@@ -3,6 +3,7 @@
  * not known yet, the ends of the messages that will show it. Who holds an endpoint, and for how long, is decided here alone.
  */
 import type { Endpoints } from '../base/endpoints.ts'
+import { i32 } from '../base/bytes.ts'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
 import type { Ahead } from '../dissect/ahead.ts'
@@ -14,11 +15,16 @@ import { SeenMessages } from './seen-messages.ts'
 import { NO_ENDPOINT, NO_ID, Tunnel } from './tunnel.ts'
 
 const NONE = -1
+/** No port. */
+const IPV6 = 0x10000
 
 export class TunnelTable {
   readonly tunnels: Pool<Tunnel>
   readonly endpoints: Endpoints
-  /** (receiver, number) → index times two plus the receiver's role. */
+  /**
+   * (address, number, port) → index times two plus the receiver's role. Where the address is longer than a number, it is the endpoint
+   * that stands there, and `IPV6` for the port.
+   */
   readonly #byReceiver: PairTable
   /** (sender, receiver) of the messages that will show the number → index times two plus the receiver's role. */
   readonly #halves: Halves
@@ -36,38 +42,26 @@ export class TunnelTable {
 
   /** The tunnel with that number at the receiver of the frame, times two, plus the role of the receiver; or -1. */
   find({ ip, destinationPort }: Frame, tunnelId: number): number {
-    const receiver = this.endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
-    return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
+    return this.#findAt(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort, tunnelId)
   }
 
   /** The same of a receiver of IPv4, its address as a signed number. */
   findIpv4(address: number, port: number, tunnelId: number): number {
-    const receiver = this.endpoints.findIpv4(address, port)
-    return receiver === NONE ? NONE : this.#byReceiver.find(receiver, tunnelId)
+    return this.#byReceiver.find(address, tunnelId, port)
   }
 
   /** Looks up the tunnels of messages to come, into `ahead.tunnel` as `find` does: each step for all of them before the next one. */
   prefetch(ahead: Ahead): void {
-    const { count, receiver, port, tunnelId, tunnel } = ahead
-    const { endpoints } = this
+    const { count, receiver, port, tunnelId, tunnel, places } = ahead
     const table = this.#byReceiver
-    let touched = 0
-    for (let i = 0; i < count; i++) {
-      tunnel[i] = endpoints.hashOf(receiver[i], port[i])
-      touched ^= endpoints.touch(tunnel[i])
-    }
-    for (let i = 0; i < count; i++) {
-      tunnel[i] = endpoints.guess(tunnel[i])
-      if (tunnel[i] !== NONE) touched ^= endpoints.touchRecord(tunnel[i]) + table.touch(tunnel[i], tunnelId[i])
-    }
-    for (let i = 0; i < count; i++) if (tunnel[i] !== NONE) tunnel[i] = table.find(tunnel[i], tunnelId[i])
-    ahead.touched ^= touched
+    for (let i = 0; i < count; i++) places[i] = table.placeOf(receiver[i], tunnelId[i], port[i])
+    ahead.fetch(table.words)
+    for (let i = 0; i < count; i++) tunnel[i] = table.find(receiver[i], tunnelId[i], port[i])
   }
 
   /** The same at the sender of the frame. */
-  findAtSender(frame: Frame, tunnelId: number): number {
-    const sender = this.senderOf(frame)
-    return sender === NONE ? NONE : this.#byReceiver.find(sender, tunnelId)
+  findAtSender({ ip, sourcePort }: Frame, tunnelId: number): number {
+    return this.#findAt(ip.bytes, ip.sourceAt, ip.addressLength, sourcePort, tunnelId)
   }
 
   /** The one tunnel between the ends of the frame that lacks the number of its receiver, as `find`; or -1. */
@@ -139,8 +133,13 @@ export class TunnelTable {
     tunnel.ids[role] = id
     // Zero names no tunnel: it is what an SCCRQ itself is sent to.
     if (id === 0) return null
-    const earlier = this.#byReceiver.find(tunnel.endpoints[role], id)
-    this.#byReceiver.insert(tunnel.endpoints[role], id, tunnel.index * 2 + role)
+    const earlier = this.#numbered(tunnel.endpoints[role], id)
+    this.#byReceiver.insert(
+      this.#hostOf(tunnel.endpoints[role]),
+      id,
+      tunnel.index * 2 + role,
+      this.#portOf(tunnel.endpoints[role]),
+    )
     return earlier === NONE || earlier >> 1 === tunnel.index ? null : this.tunnels.at(earlier >> 1)
   }
 
@@ -173,8 +172,28 @@ export class TunnelTable {
   }
 
   #unassign(tunnel: Tunnel, role: Role): void {
-    const value = tunnel.index * 2 + role
-    if (this.#byReceiver.find(tunnel.endpoints[role], tunnel.ids[role]) === value)
-      this.#byReceiver.remove(tunnel.endpoints[role], tunnel.ids[role])
+    const end = tunnel.endpoints[role]
+    const id = tunnel.ids[role]
+    if (this.#numbered(end, id) === tunnel.index * 2 + role)
+      this.#byReceiver.remove(this.#hostOf(end), id, this.#portOf(end))
+  }
+
+  /** What a known endpoint is sent that number for. */
+  #numbered(end: number, id: number): number {
+    return this.#byReceiver.find(this.#hostOf(end), id, this.#portOf(end))
+  }
+
+  #findAt(bytes: Uint8Array, at: number, length: number, port: number, id: number): number {
+    if (length === 4) return this.#byReceiver.find(i32(bytes, at), id, port)
+    const end = this.endpoints.find(bytes, at, length, port)
+    return end === NONE ? NONE : this.#byReceiver.find(end, id, IPV6)
+  }
+
+  #hostOf(end: number): number {
+    return this.endpoints.isIpv6(end) ? end : this.endpoints.ipv4(end)
+  }
+
+  #portOf(end: number): number {
+    return this.endpoints.isIpv6(end) ? IPV6 : this.endpoints.port(end)
   }
 }

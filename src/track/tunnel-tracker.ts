@@ -182,9 +182,9 @@ export class TunnelTracker {
   /** Has the processor read what `find` will need for messages to come, and says in `ahead.tunnel` what it will answer. */
   prefetch(ahead: Ahead): void {
     this.#table.prefetch(ahead)
-    let touched = 0
-    for (let i = 0; i < ahead.count; i++) if (ahead.tunnel[i] !== -1) touched ^= this.#meter.touch(ahead.tunnel[i] >> 1)
-    ahead.touched ^= touched
+    const { count, tunnel, places } = ahead
+    for (let i = 0; i < count; i++) places[i] = tunnel[i] === -1 ? 0 : this.#meter.placeOf(tunnel[i] >> 1)
+    ahead.fetch(this.#meter.words)
   }
 
   /** The same for a control message of any dialect. */

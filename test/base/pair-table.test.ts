@@ -12,11 +12,12 @@ const OPERATION = fc.record({
   kind: fc.constantFrom('insert', 'insert', 'remove', 'find'),
   a: INT32,
   b: INT32,
+  c: fc.constantFrom(0, 0, 1, 0x10000),
   value: fc.integer({ min: 0, max: 0x7fff_ffff }),
 })
 
-function keyOf(a: number, b: number): string {
-  return `${a | 0}/${b | 0}`
+function keyOf(a: number, b: number, c: number): string {
+  return `${a | 0}/${b | 0}/${c}`
 }
 
 test('an empty table finds nothing, and removing from it does nothing', () => {
@@ -40,6 +41,14 @@ test('the order of the pair matters', () => {
   expect(table.find(2, 1)).toBe(-1)
 })
 
+test('a third integer makes another key, and is zero where it is left out', () => {
+  const table = new PairTable(10)
+  table.insert(1, 2, 3, 1701)
+  expect(table.find(1, 2)).toBe(-1)
+  table.insert(1, 2, 4)
+  expect([table.find(1, 2, 1701), table.find(1, 2, 0), table.find(1, 2, 1702)]).toEqual([3, 4, -1])
+})
+
 test('a full table refuses new pairs, replaces known ones, and takes new ones again after a removal', () => {
   const table = new PairTable(2)
   expect(table.insert(1, 1, 10)).toBe(true)
@@ -58,22 +67,22 @@ test('it answers as a Map does, whatever is done to it', () => {
     fc.property(fc.integer({ min: 1, max: 40 }), fc.array(OPERATION, { maxLength: 200 }), (capacity, operations) => {
       const table = new PairTable(capacity)
       const model = new Map<string, number>()
-      for (const { kind, a, b, value } of operations) {
-        const key = keyOf(a, b)
+      for (const { kind, a, b, c, value } of operations) {
+        const key = keyOf(a, b, c)
         if (kind === 'insert') {
           const fits = model.has(key) || model.size < capacity
-          expect(table.insert(a, b, value)).toBe(fits)
+          expect(table.insert(a, b, value, c)).toBe(fits)
           if (fits) model.set(key, value)
         } else if (kind === 'remove') {
-          table.remove(a, b)
+          table.remove(a, b, c)
           model.delete(key)
         }
-        expect(table.find(a, b)).toBe(model.get(key) ?? -1)
+        expect(table.find(a, b, c)).toBe(model.get(key) ?? -1)
         expect(table.size).toBe(model.size)
       }
       for (const [key, value] of model) {
-        const [a, b] = key.split('/').map(Number)
-        expect(table.find(a, b)).toBe(value)
+        const [a, b, c] = key.split('/').map(Number)
+        expect(table.find(a, b, c)).toBe(value)
       }
     }),
   )

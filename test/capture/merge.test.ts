@@ -85,10 +85,30 @@ test('one source is passed through', async () => {
   expect(merged.progress.bytesTotal).toBe(24 + 2 * 19)
   await merged.fill()
   const upcoming = new Upcoming()
-  merged.preview?.(upcoming)
+  merged.preview(upcoming)
   expect(upcoming.count).toBe(2)
   expect(await order([only])).toEqual(['a0', 'a1'])
   expect(merged.faults).toEqual([])
+})
+
+test('of several sources the one that gave the last packet says what it will give next', async () => {
+  const merged = mergeByTime([await source('a', [2000, 5000, 6000]), await source('b', [1000, 3000, 4000, 7000])])
+  const packet = emptyPacket()
+  const upcoming = new Upcoming()
+  const said: [place: number, packets: number[]][] = []
+  await merged.fill()
+  while (merged.next(packet)) {
+    merged.preview(upcoming)
+    const { bytes, starts, count } = upcoming
+    said.push([merged.place, Array.from({ length: count }, (_, i) => bytes[starts[i]])])
+  }
+  // The first packet of each is taken from its source already.
+  expect(said.slice(0, 4)).toEqual([
+    [1, [1, 2, 3]],
+    [0, [1, 2]],
+    [1, [2, 3]],
+    [1, [3]],
+  ])
 })
 
 test('progress is the sum of the sources', async () => {

@@ -336,10 +336,12 @@ describe('the packets that come next', () => {
   })
 
   test('are no more than fit into one look', () => {
-    kernel.fill(Array.from({ length: UPCOMING_MAX + 2 }, (_, i) => numbered(i, 4)))
-    read()
-    expect(previewed(ring).said).toHaveLength(UPCOMING_MAX)
-    expect(previewed(ring).said).toHaveLength(1)
+    const big = new TestRing(1, 65_536)
+    const walked = new Ring(big.memory, 65_536, ETHERNET, false)
+    big.fill(Array.from({ length: UPCOMING_MAX + 2 }, (_, i) => numbered(i, 4)))
+    expect(walked.next(packet)).toBe(true)
+    expect(previewed(walked).said).toHaveLength(UPCOMING_MAX)
+    expect(previewed(walked).said).toHaveLength(1)
   })
 
   test('end where a record makes no sense', () => {
