@@ -37,6 +37,8 @@ export interface Recorder {
    * trail of the frame says what it is part of. Allocates nothing, and never waits.
    */
   record(frame: Frame, verdict: Verdict, trackers: Trackers): void
+  /** The same of a plain data message, of which only the views `plain` and `inner` hold. Without this all packets are dissected. */
+  recordPlain?(frame: Frame, trackers: Trackers): void
 }
 
 /** A capture that could not be read to its end. */
@@ -284,8 +286,9 @@ export class Sensor implements WatchedSensor {
     counts.packets++
     counts.bytes += frame.end - frame.start
     this.bus.origin = frame
-    if (this.recorder === null && this.#carry()) return
-    if (this.recorder !== null) frame.trail.clear()
+    const { recorder } = this
+    if ((recorder === null || recorder.recordPlain !== undefined) && this.#carry()) return
+    if (recorder !== null) frame.trail.clear()
     const verdict = this.#dissector.dissect(frame)
     const mayBeCopied = verdict !== 'foreign' && verdict !== 'fragment' && frame.flawLayer !== 'link'
     if (mayBeCopied && this.#isDuplicate(verdict)) {
@@ -294,12 +297,11 @@ export class Sensor implements WatchedSensor {
     }
     if (frame.link.pppoeAt !== -1 && verdict !== 'pppoe') this.trackers.pppoe.count(frame)
     this.#follow(verdict)
-    this.recorder?.record(frame, verdict, this.trackers)
+    recorder?.record(frame, verdict, this.trackers)
   }
 
   /**
-   * What nearly all packets are: data of an open session, from its peer. False for all others, of which nothing was followed yet; and
-   * what is recorded is to be dissected.
+   * What nearly all packets are: data of an open session, from its peer. False for all others, of which nothing was followed yet.
    */
   #carry(): boolean {
     const { frame, counts } = this
@@ -314,8 +316,13 @@ export class Sensor implements WatchedSensor {
       return true
     }
     counts.l2tp++
+    if (this.recorder !== null) {
+      frame.trail.clear()
+      frame.protection = null
+    }
     tunnels.countPlain(frame, tunnel)
     sessions.carryPlain(frame, tunnel, session)
+    this.recorder?.recordPlain?.(frame, this.trackers)
     return true
   }
 

@@ -145,7 +145,7 @@ function median(values: readonly number[]): number {
 
 test.each([
   ['the packet path allocates nothing', null],
-  ['nor does it where every packet is dissected layer by layer, because it is recorded', { record() {} }],
+  ['nor does it where every packet is dissected layer by layer', { record() {} }],
 ])('%s', (_, recorder) => {
   const load = new Load()
   load.sensor.recorder = recorder

@@ -11,6 +11,7 @@ import { doubled } from '../track/doubled.ts'
 import { hashWindow, mixPair } from '../base/hash.ts'
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
+import { PLAIN_IP_HEADER_LENGTH } from '../dissect/plain-data.ts'
 import { Trail } from '../dissect/trail.ts'
 import { Marks, type Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
@@ -23,6 +24,9 @@ export interface PathKeeper {
   /** What was found out later. */
   extend(path: number, things: readonly Thing[]): void
 }
+
+/** How a packet was read: `plain` is data of which the frame has no views but `plain` and `inner`. */
+type Kind = Verdict | 'plain'
 
 /** Of packets for which there was no room. */
 export const NO_PATH = -1
@@ -159,10 +163,10 @@ export class Paths {
   }
 
   /** The path of the packet in the frame. `outer` is its outermost IP header; null without one. */
-  of(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
+  of(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null): number {
     const { flow, association, exchange, connection, tunnel, tunnelV3 } = frame.trail
     const isPlain = association === -1 && exchange === -1 && connection === -1 && frame.protection === null
-    if (flow === -1 || !isPlain || outer?.isFragment) return this.#ofMarks(frame, verdict, trackers, outer)
+    if (flow === -1 || !isPlain || outer?.isFragment) return this.#ofMarks(frame, kind, trackers, outer)
     const at = flow * FLOW_WORDS
     while (at >= this.#flows.length) this.#flows = doubled(this.#flows)
     const flows = this.#flows
@@ -170,7 +174,7 @@ export class Paths {
     // The tunnels are written down as numbers above zero, which is what an empty row has.
     const isKnown = flows[at + 1] === serial && flows[at + 2] === tunnel + 2 && flows[at + 3] === tunnelV3 + 2
     if (isKnown && this.#isRemembered(flows[at])) return flows[at] >>> 0
-    const path = this.#beginFlow(frame, verdict, trackers, outer)
+    const path = this.#beginFlow(frame, kind, trackers, outer)
     if (path === NO_PATH) return path
     flows[at] = path
     flows[at + 1] = serial
@@ -183,13 +187,13 @@ export class Paths {
     return (this.#next - path) >>> 0 <= this.#capacity
   }
 
-  #beginFlow(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
+  #beginFlow(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null): number {
     trackers.mark(frame, this.#marks)
     const { things } = this.#aroundOf(frame, trackers)
     const flow = thingOf(trackers.flowUidOf(frame.trail.flow))
     const path = this.#begin(things, flow)
     if (path !== NO_PATH && this.#waiting.size > 0)
-      this.#join(frame, verdict, outer, flow === null ? things : [...things, flow])
+      this.#join(frame, kind, outer, flow === null ? things : [...things, flow])
     return path
   }
 
@@ -218,7 +222,7 @@ export class Paths {
     return path.number
   }
 
-  #ofMarks(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null): number {
+  #ofMarks(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null): number {
     const { trail } = frame
     const marks = this.#marks
     trackers.mark(frame, marks)
@@ -227,29 +231,29 @@ export class Paths {
     const isPiece = outer?.isFragment
     if (last !== null && !isPiece && last.isOf(hash, marks, trail)) return this.#numberOf(last)
     const isUnknown = hash === NOTHING && marks.protection === null && trail.discovery === ''
-    if (isUnknown) return this.#numberOf(this.#unknown(frame, verdict, outer))
+    if (isUnknown) return this.#numberOf(this.#unknown(frame, kind, outer))
     const mask = this.#slots.length - 1
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const path = this.#slots[slot]
       if (path === null) break
       if (!path.isOf(hash, marks, trail)) continue
-      if (isPiece) this.#join(frame, verdict, outer, path.things, path)
+      if (isPiece) this.#join(frame, kind, outer, path.things, path)
       this.#last = path
       return this.#numberOf(path)
     }
-    return this.#numberOf(this.#add(frame, verdict, trackers, outer, hash))
+    return this.#numberOf(this.#add(frame, kind, trackers, outer, hash))
   }
 
-  #add(frame: Frame, verdict: Verdict, trackers: Trackers, outer: IpView | null, hash: number): Path {
+  #add(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null, hash: number): Path {
     const path = this.#make(frame, trackers, hash)
     if (this.#size >= this.#capacity) this.#forgetAll()
     else if (this.#size * 2 >= this.#slots.length) this.#grow()
     this.#insert(path)
     this.#size++
     this.#last = path
-    if (path.isNamed) this.#join(frame, verdict, outer, path.things, path)
+    if (path.isNamed) this.#join(frame, kind, outer, path.things, path)
     // An association that nobody believes in yet: only its SPI is known.
-    else this.#wait(keyOf(frame, verdict, outer), path)
+    else this.#wait(keyOf(frame, kind, outer), path)
     return path
   }
 
@@ -263,8 +267,8 @@ export class Paths {
     return new Path(hash, marks, trail, thingsOf(uids, trail.spi), uids.length > 0)
   }
 
-  #unknown(frame: Frame, verdict: Verdict, outer: IpView | null): Path {
-    const key = keyOf(frame, verdict, outer)
+  #unknown(frame: Frame, kind: Kind, outer: IpView | null): Path {
+    const key = keyOf(frame, kind, outer)
     if (key === KEYLESS) return this.#keyless
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) return waiting
@@ -280,8 +284,8 @@ export class Paths {
   }
 
   /** What waits for this packet to be understood is part of these things; `path` is that of the packet itself. */
-  #join(frame: Frame, verdict: Verdict, outer: IpView | null, known: readonly Thing[], path: Path | null = null): void {
-    const key = keyOf(frame, verdict, outer)
+  #join(frame: Frame, kind: Kind, outer: IpView | null, known: readonly Thing[], path: Path | null = null): void {
+    const key = keyOf(frame, kind, outer)
     const waiting = this.#waiting.get(key)
     if (waiting === undefined || waiting === path) return
     this.#waiting.delete(key)
@@ -323,22 +327,33 @@ function hashOf(trail: Trail): number {
 /** The hash of an empty trail. */
 const NOTHING = mixPair(mixPair(mixPair(-1, -1), mixPair(-1, -1)), 0)
 
+/** In a header of IPv4 (RFC 791). */
+const IPV4_DESTINATION_AT = 16
+
 /** No key: packets that have nothing in common. */
 const KEYLESS = 0
 
 /** What packets have in common that will be understood together: the datagram, the SPI, the tunnel or the session, the connection. */
-function keyOf(frame: Frame, verdict: Verdict, outer: IpView | null): number {
+function keyOf(frame: Frame, kind: Kind, outer: IpView | null): number {
+  if (kind === 'plain') return plainKeyOf(frame)
   if (outer === null) return KEYLESS
   const { bytes, sourceAt, destinationAt, addressLength } = outer
   const from = hashWindow(bytes, sourceAt, sourceAt + addressLength)
   const to = hashWindow(bytes, destinationAt, destinationAt + addressLength)
   if (outer.isFragment) return mixPair(mixPair(from, to), mixPair(outer.id, outer.protocol))
   if (frame.trail.spi !== 0) return mixPair(to, frame.trail.spi)
-  if (verdict === 'l2tp') return mixPair(mixPair(to, frame.destinationPort), frame.l2tp.tunnelId)
-  if (verdict === 'l2tpv3') return mixPair(mixPair(to, frame.destinationPort), frame.l2tpv3.sessionId | 0)
-  if (verdict === 'gre') return mixPair(to, frame.gre.callId)
-  if (verdict !== 'pptp' && verdict !== 'ike_tcp') return KEYLESS
+  if (kind === 'l2tp') return mixPair(mixPair(to, frame.destinationPort), frame.l2tp.tunnelId)
+  if (kind === 'l2tpv3') return mixPair(mixPair(to, frame.destinationPort), frame.l2tpv3.sessionId | 0)
+  if (kind === 'gre') return mixPair(to, frame.gre.callId)
+  if (kind !== 'pptp' && kind !== 'ike_tcp') return KEYLESS
   const { sourcePort, destinationPort } = frame.tcp
   // The same in both directions.
-  return mixPair(mixPair(from, sourcePort) ^ mixPair(to, destinationPort), verdict.length)
+  return mixPair(mixPair(from, sourcePort) ^ mixPair(to, destinationPort), kind.length)
+}
+
+/** As that of the same message if it was dissected. */
+function plainKeyOf({ bytes, plain }: Frame): number {
+  const { ipAt, receiverPort, tunnelId } = plain
+  const to = hashWindow(bytes, ipAt + IPV4_DESTINATION_AT, ipAt + PLAIN_IP_HEADER_LENGTH)
+  return mixPair(mixPair(to, receiverPort), tunnelId)
 }

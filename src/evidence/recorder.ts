@@ -10,7 +10,6 @@ import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Trackers } from '../track/trackers.ts'
-import type { IpView } from '../wire/ip.ts'
 import { type AlertLevel, type AlertScope, AlertWatch } from './alerted.ts'
 import { interfaceDescription } from './blocks.ts'
 import { OuterHeader } from './outer-header.ts'
@@ -18,8 +17,8 @@ import { pathsWaiting } from './path-table.ts'
 import { NO_PATH, type PathKeeper, Paths } from './paths.ts'
 import type { Filler, FillerLane, SharedChunk } from './queue.ts'
 import { NO_ROOM, Runs } from './runs.ts'
-import { PACKET_OCTETS_MAX, shapeOf } from './shape.ts'
-import { CLASS, type Snap, Snapper } from './snap.ts'
+import { NO_HEADER, PACKET_OCTETS_MAX, shapeOf } from './shape.ts'
+import { CLASS, innerHeadersEnd, type Snap, Snapper } from './snap.ts'
 import { TELLING } from './tellings.ts'
 import type { Thing } from './things.ts'
 
@@ -143,20 +142,34 @@ export class EvidenceRecorder implements PathKeeper {
     const outer = this.#outer.of(frame)
     const packetClass = outer?.isFragment ? CLASS.CONTROL : this.#snapper.classOf(frame, verdict)
     const snap = this.#snaps[packetClass]
-    if (frame.timeUs >= this.#due[0]) this.#letGo(frame)
-    if (++this.#looks % PACKETS_PER_LOOK === 0) this.#lookAtClock()
-    if (snap === 'none') {
-      this.counters.passedOver++
-      return
-    }
+    if (!this.#isWanted(frame, snap)) return
     const path = this.#paths.of(frame, verdict, trackers, outer)
     const isKept =
       snap === 'whole'
         ? this.#keep(frame, path, packetClass === CLASS.CONTROL)
-        : this.#hold(frame, path, this.#snapper.headersEnd(frame, packetClass, outer), outer)
+        : this.#hold(frame, path, this.#snapper.headersEnd(frame, packetClass, outer), outer?.headerStart ?? NO_HEADER)
     if (isKept) return
     if (packetClass === CLASS.CONTROL) this.counters.droppedControl++
     else this.counters.droppedData++
+  }
+
+  recordPlain(frame: Frame, trackers: Trackers): void {
+    const snap = this.#snaps[CLASS.DATA]
+    if (!this.#isWanted(frame, snap)) return
+    const path = this.#paths.of(frame, 'plain', trackers, null)
+    const isKept =
+      snap === 'whole'
+        ? this.#keep(frame, path, false)
+        : this.#hold(frame, path, innerHeadersEnd(frame), frame.plain.ipAt)
+    if (!isKept) this.counters.droppedData++
+  }
+
+  /** Time goes on with every packet; the others are counted. */
+  #isWanted(frame: Frame, snap: Snap): boolean {
+    if (frame.timeUs >= this.#due[0]) this.#letGo(frame)
+    if (++this.#looks % PACKETS_PER_LOOK === 0) this.#lookAtClock()
+    if (snap === 'none') this.counters.passedOver++
+    return snap !== 'none'
   }
 
   /** False if there is no room. */
@@ -187,8 +200,8 @@ export class EvidenceRecorder implements PathKeeper {
     return true
   }
 
-  /** The same of what may be cut by the writer, behind `cutEnd`. */
-  #hold(frame: Frame, path: number, cutEnd: number, outer: IpView | null): boolean {
+  /** The same of what may be cut by the writer, behind `cutEnd`. The outermost IP header stands at `outerAt`. */
+  #hold(frame: Frame, path: number, cutEnd: number, outerAt: number): boolean {
     const { start, end } = frame
     let chunk = this.#heldChunk
     const origin = this.#originOf(frame)
@@ -205,7 +218,7 @@ export class EvidenceRecorder implements PathKeeper {
       if (this.#holdUs > 0) this.#due[0] = Math.min(this.#due[0], frame.timeUs + this.#sliceUs)
       at = this.#heldRuns.place(frame, chunk)
     }
-    const shape = shapeOf(cutEnd - start, outer === null ? -1 : outer.headerStart - start)
+    const shape = shapeOf(cutEnd - start, outerAt === NO_HEADER ? NO_HEADER : outerAt - start)
     chunk.note(frame, at, end - start, origin.number, path, shape)
     this.counters.held++
     return true

@@ -83,6 +83,11 @@ export class Snapper {
   }
 }
 
+/** As `headersEnd`, of data of which `frame.inner` is known to stand in the bytes of the frame. */
+export function innerHeadersEnd({ inner, end }: Frame): number {
+  return Math.min(transportEnd(inner), end)
+}
+
 function isPppControl(frame: Frame): boolean {
   return frame.hasPpp && !frame.hasInner && frame.ppp.protocol >= PPP_CONTROL
 }

@@ -186,6 +186,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   carryPlain(frame: Frame, found: number, index: number): void {
     const { ipLength, hasSequence, ns } = frame.plain
     const sender = (1 - (found & 1)) as Role
+    frame.trail.carrier = keyOf(this.#number, index)
     this.#meter.count(index, sender, ipLength, frame)
     if (hasSequence) this.#observeSequence(index, index * 2 + sender, ns)
     this.#inside.flows.observe(frame, keyOf(this.#number, index), sender)

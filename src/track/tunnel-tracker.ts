@@ -176,6 +176,7 @@ export class TunnelTracker {
   }
 
   countPlain(frame: Frame, found: number): void {
+    frame.trail.tunnel = found >> 1
     this.#meter.count(found >> 1, 1 - (found & 1), frame.plain.ipLength, frame)
   }
 
