@@ -2,6 +2,7 @@
 import { parseMicroseconds } from '../base/time.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { DERIVED, isDerived } from './derived.ts'
+import { readerOf } from './readers.ts'
 import type { EventModel } from './sigma/model.ts'
 import type { SigmaLogSource } from './sigma/parse.ts'
 import type { StateCodec } from './sigma/state.ts'
@@ -83,7 +84,7 @@ let summary: Summary = { values: [], lineage: [], frames: [] }
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   field(name) {
     if (isDerived(name)) return DERIVED[name]
-    return (document) => (document as Readonly<Record<string, unknown>>)[name]
+    return readerOf(name)
   },
   stored: {
     has: (name) => !isDerived(name),

@@ -38,19 +38,23 @@ export class Shapes {
   /** That of what holds these fields, and inherits none. Null for a new shape where there are too many already. */
   of(fields: object): Shape | null {
     let run = this.#root
+    let { names } = run
+    let { length } = names
     let i = 0
     // A list of the names would be as large as all else that an event leaves behind here.
     for (const name in fields) {
-      if (i < run.names.length) {
-        if (run.names[i++] !== name) return this.#add(Object.keys(fields))
+      if (i < length) {
+        if (names[i++] !== name) return this.#add(Object.keys(fields))
       } else {
         const next = follow(run, name)
         if (next === null) return this.#add(Object.keys(fields))
         run = next
+        names = next.names
+        length = names.length
         i = 1
       }
     }
-    return i === run.names.length && run.shape !== null ? run.shape : this.#add(Object.keys(fields))
+    return i === length && run.shape !== null ? run.shape : this.#add(Object.keys(fields))
   }
 
   #add(names: readonly string[]): Shape | null {

@@ -15,7 +15,7 @@ export class TextIndex<R> {
   readonly #values = new Map<string, R[]>()
   /** Those of the values that are written as a number is. */
   readonly #numbers = new Map<number, R[]>()
-  /** Of each value a mark, by its length and its ends: most texts need not be looked up. */
+  /** Of each value a mark, by its length and its ends, or by the number that it is: most need not be looked up. */
   readonly #sketches: Uint8Array
   /** Whether a value is not ASCII: it may be another text's lower case that is longer. */
   #isBeyond = false
@@ -24,8 +24,12 @@ export class TextIndex<R> {
   /** Parts that are too short for grams, or are not of ASCII characters. */
   readonly #parts: TextTrie<R> | null
   readonly #grams: GramIndex<R> | null
+  /** Whether more than whole values is sought. */
+  readonly #isPartial: boolean
   /** Texts in which nothing was found, by their sketches: the same few come again and again. */
   readonly #barren: string[] = new Array(BARREN_SLOTS).fill('')
+  /** The last such text: many fields hold the same one nearly always, and to compare is quicker than to make its sketch. */
+  #barrenLast: string | null = null
   #found: (rule: R) => void = () => {}
   #finds = 0
 
@@ -43,33 +47,49 @@ export class TextIndex<R> {
     )
     this.#parts = trieOf(short)
     this.#grams = long.length === 0 ? null : new GramIndex(long)
+    this.#isPartial = parts.length > 0 || this.#starts !== null || this.#ends !== null
   }
 
   #addValue(text: string, rule: R): void {
     append(this.#values, text, rule)
-    if (String(Number(text)) === text) append(this.#numbers, Number(text), rule)
+    const number = Number(text)
+    if (String(number) === text) {
+      append(this.#numbers, number, rule)
+      this.#mark(number)
+    }
     this.#isBeyond ||= !isAscii(text)
-    this.#sketches[sketchOf(text) & (this.#sketches.length - 1)] = 1
+    this.#mark(sketchOf(text))
+  }
+
+  #mark(sketch: number): void {
+    this.#sketches[sketch & (this.#sketches.length - 1)] = 1
+  }
+
+  #isMarked(sketch: number): boolean {
+    return this.#sketches[sketch & (this.#sketches.length - 1)] === 1
   }
 
   /** Calls `found` for what may be in a scalar; more than once, where it is there more than once. */
   look(value: unknown, found: (rule: R) => void): void {
     if (typeof value === 'string') this.#lookText(value, found)
     else if (typeof value === 'number' && Number.isFinite(value)) {
-      report(this.#numbers.get(value), found)
+      if (this.#isMarked(value)) report(this.#numbers.get(value), found)
       if (this.#isPartial) this.#lookInside(String(value), found)
     } else this.#lookText(String(value), found)
   }
 
   #lookText(text: string, found: (rule: R) => void): void {
+    if (text === this.#barrenLast) return
     const sketch = sketchOf(text)
+    const mayBeValue = this.#isBeyond || this.#isMarked(sketch)
     const slot = sketch % BARREN_SLOTS
-    if (this.#barren[slot] === text && text !== '') return
+    if ((!mayBeValue && !this.#isPartial) || (this.#barren[slot] === text && text !== '')) {
+      if (text.length <= BARREN_CHARACTERS_MAX) this.#barrenLast = text
+      return
+    }
     this.#found = found
     const finds = this.#finds
-    const sketches = this.#sketches
-    if (this.#isBeyond || sketches[sketch & (sketches.length - 1)] === 1)
-      report(this.#values.get(lowerCase(text)), this.#find)
+    if (mayBeValue) report(this.#values.get(lowerCase(text)), this.#find)
     this.#lookInside(text, this.#find)
     if (this.#finds === finds && text.length <= BARREN_CHARACTERS_MAX) this.#barren[slot] = text
   }
@@ -77,10 +97,6 @@ export class TextIndex<R> {
   readonly #find = (rule: R): void => {
     this.#finds++
     this.#found(rule)
-  }
-
-  get #isPartial(): boolean {
-    return this.#starts !== null || this.#ends !== null || this.#parts !== null || this.#grams !== null
   }
 
   #lookInside(text: string, found: (rule: R) => void): void {
