@@ -55,9 +55,10 @@ const LINKTYPE_RAW = 101
 
 const NO_PORTS: LearnedPorts = { udp: [], tcp: [] }
 
-/** The fastest that a ring is filled: 10 Gbit/s. A nap is over before a quarter of it is, and no longer than a block takes anyway. */
+/** The fastest that a ring is filled: 10 Gbit/s. A nap is over before a quarter of it is. */
 const BYTES_PER_MS = 1_250_000
-const NAP_MS_MAX = 4
+/** To wake up costs as much as some hundred packets: caches are cold by then. A packet is seen so much later. */
+const NAP_MS_MAX = 20
 /** A block may be handed over one tick of the kernel late. */
 const LATENESS_MS = 15
 

@@ -42,7 +42,10 @@ export class Ring {
   truncated = 0
   /** Packets whose records make no sense, and all that stood behind them in their blocks. */
   flawed = 0
-  /** Whether the last block that was opened was full before its time was over: packets come fast. */
+  /**
+   * Whether a block was full before its time was over: packets come fast. It stays so until whoever waits sets it back, for the clock of
+   * the kernel (since 6.18) closes any block that is open at the time, also between full ones.
+   */
   wasFull = false
   /** Nobody reads it: without it the compiler would leave out what is read only to be fetched. */
   fetched = 0
@@ -121,7 +124,7 @@ export class Ring {
       const status = Atomics.load(this.#status, at)
       if ((status & TP_STATUS_USER) === 0) return false
       this.#isHeld = true
-      this.wasFull = (status & TP_STATUS_BLK_TMO) === 0
+      if ((status & TP_STATUS_BLK_TMO) === 0) this.wasFull = true
       const start = at - BLOCK.STATUS
       const first = this.#words[start + BLOCK.FIRST_OFFSET]
       this.#left = this.#words[start + BLOCK.PACKETS]

@@ -167,13 +167,14 @@ test('the fill of the ring is known, now and at its highest', () => {
 
 describe('waiting', () => {
   const packet = new Frame()
+  /** Of the ring that was opened last. */
   const fill = (status: number) => {
-    kernel.ring.fill([{ bytes: new Uint8Array(60) }], { status })
+    kernel.rings.at(-1)?.fill([{ bytes: new Uint8Array(60) }], { status })
     while (source.next(packet));
   }
   let source: ReturnType<typeof open>
   beforeEach(() => {
-    source = open({ bufferBytes: 64 * 1024 * 1024 })
+    source = open({ bufferBytes: 128 * 1024 * 1024 })
   })
 
   test('is left to the kernel where blocks are handed over before they are full', async () => {
@@ -184,12 +185,32 @@ describe('waiting', () => {
 
   test('takes naps after a full block, until a block is handed over whatever is in it', async () => {
     fill(STATUS.user)
-    // Three of 4 ms last for longer than the 10 ms of a block.
-    for (let nap = 0; nap < 3; nap++) await source.wait(1)
+    // One of 20 ms lasts for longer than the 10 ms of a block.
+    await source.wait(1)
     expect(kernel.polls).toBe(0)
     await source.wait(1)
     expect(kernel.polls).toBe(1)
     fill(STATUS.user)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+  })
+
+  test('takes as many as a block takes where the ring allows for short ones only', async () => {
+    source = open({ bufferBytes: 20 * 1024 * 1024 })
+    fill(STATUS.user)
+    // Three of 4 ms.
+    for (let nap = 0; nap < 3; nap++) await source.wait(1)
+    expect(kernel.polls).toBe(0)
+    await source.wait(1)
+    expect(kernel.polls).toBe(1)
+  })
+
+  test('takes a nap although a block was handed over by the clock after a full one', async () => {
+    fill(STATUS.user)
+    fill(STATUS.user | STATUS.timedOut)
+    await source.wait(1)
+    expect(kernel.polls).toBe(0)
+    fill(STATUS.user | STATUS.timedOut)
     await source.wait(1)
     expect(kernel.polls).toBe(1)
   })
