@@ -15,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { targetFile } from './base/target-file.ts'
 import type { Baselines, SavedEntity } from './detect/baseline/baselines.ts'
 import type { StatePart } from './saved-state.ts'
 
@@ -67,8 +68,8 @@ export function loadBaselines(path: string, baselines: Baselines): Loaded {
 /** Writes all habits; says of how many entities. */
 export function saveBaselines(path: string, baselines: Baselines): number {
   mkdirSync(dirname(path), { recursive: true })
-  const temporary = `${path}.${process.pid}.partial`
-  const file = openSync(temporary, 'w', 0o600)
+  const { path: target, partial } = targetFile(path)
+  const file = openSync(partial ?? path, 'w', 0o600)
   let count = 0
   try {
     const { entities } = baselines.counters
@@ -81,14 +82,14 @@ export function saveBaselines(path: string, baselines: Baselines): number {
       text = ''
     }
     writeSync(file, text)
-    fsyncSync(file)
+    if (partial !== null) fsyncSync(file)
   } catch (error) {
     closeSync(file)
-    rmSync(temporary, { force: true })
+    if (partial !== null) rmSync(partial, { force: true })
     throw error
   }
   closeSync(file)
-  renameSync(temporary, path)
+  if (partial !== null) renameSync(partial, target)
   return count
 }
 

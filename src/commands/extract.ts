@@ -14,7 +14,6 @@ import {
 } from '../evidence/manifest.ts'
 import { EvidenceError, type EvidenceProblem } from '../evidence/problem.ts'
 import { EvidenceReader } from '../evidence/reader.ts'
-import { writeWhole } from '../evidence/segment-file.ts'
 import { type Extraction, extractFromCaptures, extractFromStore, type Taken, type Window } from '../extraction.ts'
 import {
   EVERYTHING,
@@ -29,6 +28,7 @@ import {
 import { period } from '../store/dates.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
+import { writeWhole } from './files.ts'
 import { counted, print, printable } from './terminal.ts'
 
 interface ExtractOptions {
@@ -97,6 +97,8 @@ async function extract(context: Context, id: string | undefined, options: Extrac
     fromUs: options.from === undefined ? Number.NEGATIVE_INFINITY : timeUs(options.from),
     toUs: options.to === undefined ? Number.POSITIVE_INFINITY : timeUs(options.to),
   }
+  if (window.fromUs >= window.toUs)
+    throw new UsageError(`nothing is at or after ${options.from} and before ${options.to}`)
   const key = options.sign === undefined ? null : readSigningKey(options.sign)
   const isInner = options.inner === true
   const { config } = context
@@ -119,7 +121,7 @@ async function extract(context: Context, id: string | undefined, options: Extrac
   if (options.manifest !== undefined || key !== null) {
     const content = manifestOf(config.sensor.name, written, options, writer.totals, sha256, out)
     const manifest = key === null ? content : signed(content, key)
-    writeWhole(manifestPath(out, options.manifest), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
+    await writeWhole(manifestPath(out, options.manifest), `${JSON.stringify(manifest, null, 2)}\n`, 0o600)
   }
   tell(written, writer.totals, out)
   return written.problems.length > 0 ? EXIT.INPUT : EXIT.FINE

@@ -1,20 +1,18 @@
 /** Results as files: whole, or not at all. */
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { targetFile } from '../base/target-file.ts'
 import { print } from './terminal.ts'
 
-/** Writes the text beside the file and renames it; `-` is stdout, and a pipe or a device is written as it is. */
-export async function writeWhole(path: string, text: string): Promise<void> {
+/** Writes the text beside the file and renames it; `-` is stdout, and a pipe or a device is written as it is. `mode`: of a new file. */
+export async function writeWhole(path: string, text: string, mode = 0o666): Promise<void> {
   if (path === '-') return print(text.replace(/\n$/, ''))
-  const present = statSync(path, { throwIfNoEntry: false })
-  if (present?.isDirectory())
-    throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
-  if (present !== undefined && !present.isFile()) return writeFileSync(path, text)
-  const temporary = `${path}.${process.pid}.partial`
+  const { path: target, partial, mode: present } = targetFile(path)
+  if (partial === null) return writeFileSync(path, text)
   try {
-    writeFileSync(temporary, text)
-    renameSync(temporary, path)
+    writeFileSync(partial, text, { mode: present ?? mode, flush: true })
+    renameSync(partial, target)
   } catch (error) {
-    rmSync(temporary, { force: true })
+    rmSync(partial, { force: true })
     throw error
   }
 }

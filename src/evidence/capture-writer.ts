@@ -1,7 +1,8 @@
 /** Writes a pcapng file that appears whole or not at all, or to stdout; and sums up what it wrote. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { type TargetFile, targetFile } from '../base/target-file.ts'
 import { interfaceDescription, packetBlockLength, sectionHeader, type StoredPacket, writePacket } from './blocks.ts'
 import { writeAll } from './segment-file.ts'
 
@@ -27,8 +28,7 @@ const BUFFER_BYTES = 0x10_0000
 
 export class CaptureWriter {
   readonly totals: OutputTotals = { packets: 0, bytes: 0, cut: 0, firstUs: Number.NaN, lastUs: Number.NaN }
-  readonly #path: string
-  readonly #partial: string
+  readonly #target: TargetFile | null
   readonly #file: number | null
   readonly #hash = createHash('sha256')
   readonly #interfaces = new Map<string, number>()
@@ -36,13 +36,10 @@ export class CaptureWriter {
   #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset)
   #used = 0
 
-  /** `-` is stdout. @throws the system's error if the file cannot be made */
+  /** `-` is stdout; a pipe or a device is written as it is. @throws the system's error if the file cannot be made */
   constructor(path: string, application: string, comment: string) {
-    this.#path = path
-    this.#partial = `${path}.${process.pid}.partial`
-    if (path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory())
-      throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
-    this.#file = path === '-' ? null : openSync(this.#partial, 'w', 0o600)
+    this.#target = path === '-' ? null : targetFile(path)
+    this.#file = this.#target === null ? null : openSync(this.#target.partial ?? path, 'w', 0o600)
     this.#put(sectionHeader(application, comment))
   }
 
@@ -85,7 +82,7 @@ export class CaptureWriter {
     if (this.#used < atLeast || this.#used === 0) return
     const bytes = this.#buffer.subarray(0, this.#used)
     this.#hash.update(bytes)
-    if (this.#file !== null) writeAll(this.#file, bytes, this.totals.bytes)
+    if (this.#file !== null) writeAll(this.#file, bytes, this.#target?.partial == null ? null : this.totals.bytes)
     // The stream keeps what it is given until the reader took it.
     else if (!process.stdout.write(Buffer.from(bytes))) await once(process.stdout, 'drain')
     this.totals.bytes += bytes.length
@@ -96,9 +93,10 @@ export class CaptureWriter {
   async close(): Promise<string> {
     await this.drain(0)
     if (this.#file !== null) {
-      fsyncSync(this.#file)
+      const { path, partial } = this.#target as TargetFile
+      if (partial !== null) fsyncSync(this.#file)
       closeSync(this.#file)
-      renameSync(this.#partial, this.#path)
+      if (partial !== null) renameSync(partial, path)
     }
     return this.#hash.digest('hex')
   }
@@ -107,6 +105,6 @@ export class CaptureWriter {
   abort(): void {
     if (this.#file === null) return
     closeSync(this.#file)
-    rmSync(this.#partial, { force: true })
+    if (this.#target?.partial != null) rmSync(this.#target.partial, { force: true })
   }
 }

@@ -75,6 +75,8 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
   renameSync(partial, path)
 }
 
-export function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, position + at)
+/** A position of null is that of a pipe: where it is. */
+export function writeAll(file: number, bytes: Uint8Array, position: number | null): void {
+  for (let at = 0; at < bytes.length; )
+    at += writeSync(file, bytes, at, bytes.length - at, position === null ? null : position + at)
 }

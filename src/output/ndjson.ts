@@ -1,9 +1,10 @@
 /** Events as nested ECS documents, one JSON object a line: to stdout, to a file that appears only when it is whole, or to one that grows. */
 import { once } from 'node:events'
-import { createWriteStream, realpathSync, statSync } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { targetFile } from '../base/target-file.ts'
 import { type EventDocument, nest } from '../events/fields.ts'
 import type { DeliveryResult } from './destination.ts'
 
@@ -18,13 +19,10 @@ export class NdjsonWriter {
    * it. A pipe or a device is written as it is.
    */
   constructor(path: string, grows = false) {
-    const present = path === '-' ? undefined : statSync(path, { throwIfNoEntry: false })
-    const isStream = path === '-' || (present !== undefined && !present.isFile() && !present.isDirectory())
-    this.#path = present?.isFile() ? realpathSync(path) : path
-    this.#temporary = isStream || grows ? null : `${this.#path}.${process.pid}.partial`
-    const mode = present?.isFile() ? present.mode & 0o777 : 0o600
-    if (present?.isDirectory())
-      throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
+    const target = path === '-' ? null : targetFile(path)
+    this.#path = target?.path ?? path
+    this.#temporary = grows ? null : (target?.partial ?? null)
+    const mode = target?.mode ?? 0o600
     const flags = grows ? 'a' : 'w'
     this.#stream = path === '-' ? process.stdout : createWriteStream(this.#temporary ?? path, { mode, flags })
     // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.

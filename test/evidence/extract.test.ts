@@ -186,6 +186,7 @@ test.each([
   [[TUNNEL, ...STORE, '-o', '.'], 'is a directory'],
   [[TUNNEL, ...STORE, '-o', '-', '--manifest'], 'needs a name'],
   [[TUNNEL, ...STORE, '-o', 'x', '--from', 'yesterday'], 'is no time'],
+  [[TUNNEL, ...STORE, '-o', 'x', '--from', '2026-11-02', '--to', '2026-11-01'], 'nothing is at or after 2026-11-02'],
   [[TUNNEL, '--user', 'bob', ...STORE, '-o', 'x'], 'either an id or --user'],
   [['--verify', 'key'], 'is no manifest'],
 ])('a wrong command says what is wrong: %s', (parameters, says) => {
