@@ -126,10 +126,12 @@ export class Recording {
     const all = { ...counters, ...(written as unknown as WriterThreadCounters) }
     const { droppedData, droppedControl } = all
     const unnamed = counters.unnamed + this.#filler.counters[COUNTER_NAMES.indexOf('unnamed')]
+    const thingsLeftOut = all.thingsLeftOut + this.#filler.tellings.leftOut
     const lostPackets = all.lostPackets + this.#filler.lost
     return {
       ...all,
       unnamed,
+      thingsLeftOut,
       lostPackets,
       dropped: { 'queue_full.data': droppedData, 'queue_full.control': droppedControl, disk: lostPackets },
     }

@@ -235,7 +235,7 @@ function notificationLines({ config }: Context, summary: Summary, notified: Noti
   return rest.length === 0 ? lines : [...lines, `Of the alerts: ${rest.join(', ')}`]
 }
 
-function evidenceSays({ packets, cut, unnamed, bytes: written, dropped }: RecordingCounters): string {
+function evidenceSays({ packets, cut, unnamed, thingsLeftOut, bytes: written, dropped }: RecordingCounters): string {
   const lost = Object.entries(dropped).filter(([, count]) => count > 0)
   const parts = [
     `${counted(packets, 'packet')} kept (${bytes(written)})`,
@@ -243,6 +243,7 @@ function evidenceSays({ packets, cut, unnamed, bytes: written, dropped }: Record
     ...(unnamed > 0
       ? [`some not found by what they turned out to be part of (${counted(unnamed, 'set')} of them)`]
       : []),
+    ...(thingsLeftOut > 0 ? [`some not found by all that they are part of (${number(thingsLeftOut)} left out)`] : []),
     ...lost.map(([reason, count]) => `${number(count)} lost (${reason})`),
   ]
   return `Evidence: ${parts.join(', ')}`

@@ -27,6 +27,8 @@ export interface AssemblerCounters {
   alerted: number
   /** Paths that were forgotten when it was told what they had turned out to be. */
   unnamed: number
+  /** Things beyond those that are kept of a path, each time that they were told. */
+  thingsLeftOut: number
 }
 
 interface PendingAlert {
@@ -51,7 +53,7 @@ const ENTRY_HEAD = 3
 const ENTRY_COUNT = 2
 
 export class Assembler {
-  readonly counters: AssemblerCounters = { cut: 0, alerted: 0, unnamed: 0 }
+  readonly counters: AssemblerCounters = { cut: 0, alerted: 0, unnamed: 0, thingsLeftOut: 0 }
   readonly #header: Buffer
   readonly #paths: PathTable
   readonly #alerted = new Alerted()
@@ -103,6 +105,7 @@ export class Assembler {
       this.counters.unnamed++
       return
     }
+    this.counters.thingsLeftOut = this.#paths.leftOut
     const segment = this.#paths.segmentOf(path)
     if (segment === 0) return
     this.#reserveEntry(count)

@@ -26,6 +26,8 @@ export class PathTable {
   #rows = new Int32Array(FIRST_ROWS * ROW_WORDS)
   /** Of paths with more things than a row has room for, all of them. */
   readonly #long = new Map<number, Uint32Array>()
+  /** Things that were found out later of paths that had as many as are kept. */
+  leftOut = 0
   #next = 0
 
   constructor(pathsMax: number) {
@@ -67,6 +69,7 @@ export class PathTable {
     const at = this.#rowOf(path)
     const before = this.#rows[at + COUNT]
     const all = Math.min(THINGS_MAX, before + count)
+    this.leftOut += before + count - all
     const joined = new Uint32Array((before + count) * 2)
     for (let i = 0; i < before * 2; i++) joined[i] = this.thingWord(path, i)
     joined.set(words.subarray(0, count * 2), before * 2)

@@ -38,11 +38,10 @@ export interface QueueLayout {
 
 export function newQueue(nowBytes: number, heldBytes: number, chunkBytes: number): QueueLayout {
   const chunks = [chunksOf(nowBytes, chunkBytes), chunksOf(heldBytes, chunkBytes)] as const
-  return {
-    memory: new SharedArrayBuffer(CHUNKS_AT + (chunks[0] + chunks[1]) * chunkSize(chunkBytes)),
-    chunkBytes,
-    chunks,
-  }
+  const bytes = CHUNKS_AT + (chunks[0] + chunks[1]) * chunkSize(chunkBytes)
+  // Memory that may grow comes from V8 itself, not from glibc, which asks the kernel for pages of 2 MiB where it is told to: zeroing those
+  // when they are touched first took five times as long, a quarter of a second for the memory that is the default.
+  return { memory: new SharedArrayBuffer(bytes, { maxByteLength: bytes }), chunkBytes, chunks }
 }
 
 function chunksOf(bytes: number, chunkBytes: number): number {

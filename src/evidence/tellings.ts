@@ -29,6 +29,8 @@ export type Told = (kind: number, number: number, words: Uint32Array, count: num
 export class TellingWriter {
   readonly #words: Uint32Array
   readonly #control: Int32Array
+  /** Things that did not go into their telling. */
+  leftOut = 0
   #told = 0
   #isAbandoned = false
 
@@ -60,6 +62,7 @@ export class TellingWriter {
     const isReserved = kind === TELLING.ALERT || kind === TELLING.CALM
     const free = TELLING_WORDS - used - (isReserved ? 0 : RESERVED_WORDS)
     if (HEAD_WORDS + count * 2 > free) return false
+    this.leftOut += things.length - given
     this.#put((kind << 16) | count)
     this.#put(number)
     for (let i = 0; i < given; i++) {

@@ -32,6 +32,7 @@ export const COUNTER_NAMES = [
   'cut',
   'alerted',
   'unnamed',
+  'thingsLeftOut',
 ] as readonly (keyof WriterThreadCounters)[]
 
 /** How often old segments are looked for while nothing comes. */

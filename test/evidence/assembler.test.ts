@@ -6,7 +6,7 @@ import { BLOCK, interfaceDescription, PacketBlock, readInterface } from '../../s
 import { newQueue, LANE, type LaneNumber, Drainer, Filler } from '../../src/evidence/queue.ts'
 import type { Handover } from '../../src/evidence/segment-writer.ts'
 import { shapeOf } from '../../src/evidence/shape.ts'
-import { TELLING } from '../../src/evidence/tellings.ts'
+import { TELLING, THINGS_MAX } from '../../src/evidence/tellings.ts'
 import { peerThing, type Thing } from '../../src/evidence/things.ts'
 import { Random } from '../support/random.ts'
 
@@ -153,6 +153,23 @@ test('more sources than there is room for before the packets are described all t
   )
 })
 
+test('things beyond those that a path has room for are counted, when it begins and when they are found out later', () => {
+  const stage = new Stage()
+  const things = Array.from({ length: THINGS_MAX + 6 }, (_, low) => thing(low))
+  stage.origin(0, 'eth0')
+  stage.tell(TELLING.PATH, 0, ...things)
+  stage.tell(TELLING.PATH, 1, ...things.slice(0, 60))
+  stage.tell(TELLING.MORE, 1, ...things.slice(60, 63))
+  stage.give(LANE.NOW, [plain(0, new Uint8Array(50)), plain(1, new Uint8Array(50))])
+  const { entries } = stage.take()
+  expect(entries[2]).toBe(THINGS_MAX)
+  expect([stage.filler.tellings.leftOut, stage.assembler.counters.thingsLeftOut]).toEqual([6, 0])
+  stage.tell(TELLING.MORE, 1, ...things.slice(63, 70))
+  stage.give(LANE.NOW, [plain(1, new Uint8Array(50))])
+  stage.take()
+  expect([stage.filler.tellings.leftOut, stage.assembler.counters.thingsLeftOut]).toEqual([6, 6])
+})
+
 describe('an alert', () => {
   const bytes = new Uint8Array(200)
   const lengths = (stage: Stage) => packetsOf(stage.take()).map((packet) => packet.bytes.length)
@@ -170,7 +187,7 @@ describe('an alert', () => {
     expect(lengths(stage)).toEqual([40, 40, 200])
     expect(lengths(stage)).toEqual([40, 200, 200])
     expect(lengths(stage)).toEqual([40, 40, 200])
-    expect(stage.assembler.counters).toEqual({ cut: 5, alerted: 1, unnamed: 0 })
+    expect(stage.assembler.counters).toEqual({ cut: 5, alerted: 1, unnamed: 0, thingsLeftOut: 0 })
   })
 
   test('of a host keeps whole what it sent and what it was sent, IPv4 and IPv6', () => {
