@@ -8,7 +8,7 @@ import type { Packet } from './capture/packet.ts'
 import type { Trackers } from './track/trackers.ts'
 
 /** Sessions and flows whose rows no longer fit into the caches: below it a look ahead costs more than it spares. */
-const FOLLOWED_MIN = 200_000
+const FOLLOWED_MIN = 100_000
 
 const NO_LINK = -1
 

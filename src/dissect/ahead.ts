@@ -85,12 +85,22 @@ export class Ahead {
     const protocol = ppp + (((bytes[ppp] + 1) >> 8) << 1)
     const inner = protocol + 2 - (bytes[protocol] & 1)
     const isIpv4 = bytes[inner - 1] === PPP.IPV4 && (bytes[protocol] & ~PPP.IPV4) === 0
+    this.#readInner(bytes, inner, place, isIpv4)
+    return 1
+  }
+
+  /** Another packet, of which it is known what carries it: the one that begins here, of IP. No more than `UPCOMING_MAX`. */
+  add(carrier: number, bytes: Uint8Array, start: number): void {
+    this.carrier[this.count] = carrier
+    this.#readInner(bytes, start, this.count++, bytes[start] >> 4 === 4)
+  }
+
+  #readInner(bytes: Uint8Array, inner: number, place: number, isIpv4: boolean): void {
     this.innerProtocol[place] = isIpv4 ? bytes[inner + 9] : -1
     this.source[place] = i32(bytes, inner + 12)
     this.destination[place] = i32(bytes, inner + 16)
     const payload = inner + (bytes[inner] & 0x0f) * 4
     const isIcmp = bytes[inner + 9] === IP_PROTOCOL.ICMP
     this.ports[place] = isIcmp ? Math.imul(u16(bytes, payload + 4), 0x10001) : i32(bytes, payload)
-    return 1
   }
 }

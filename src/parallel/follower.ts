@@ -1,4 +1,6 @@
 /** Follows flows as the packet thread asks for it: its operations, one after the other. Names, user and story a flow gets from whoever is told. */
+import { UPCOMING_MAX } from '../base/upcoming.ts'
+import { Ahead } from '../dissect/ahead.ts'
 import { Frame } from '../dissect/frame.ts'
 import type { FlowListener } from '../track/flow-record.ts'
 import { type FlowLimits, InnerFlowTracker } from '../track/inner-flow.ts'
@@ -45,6 +47,8 @@ export interface Occasion {
  * waits for one after the other spends a tenth of the time of this thread on it.
  */
 const TOUCHED_AHEAD = 15
+/** Flows whose rows no longer fit into the caches: from so many on those of the packets behind are asked for as well. */
+const FLOWS_MIN = 100_000
 /** Octets: the headers of IP and of what it carries are in the line of the cache in which they begin, or in the next. */
 const HALF_A_LINE = 32
 
@@ -54,15 +58,18 @@ export class Follower implements Occasion {
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
   readonly #limits: FlowLimits
+  readonly #flowsMin: number
   readonly #listener: FlowListener
   readonly #frame = new Frame()
   /** Operations whose packets were touched and that are still to come. */
   #left = 0
+  readonly #ahead = new Ahead()
   /** Kept so that the reading is not left out. */
   #touched = 0
   #tracker: InnerFlowTracker
 
-  constructor({ shared, ring, limits }: FollowerData, listener: FlowListener) {
+  constructor({ shared, ring, limits }: FollowerData, listener: FlowListener, flowsMin = FLOWS_MIN) {
+    this.#flowsMin = flowsMin
     this.#reader = new RingReader(shared, ring)
     this.#doubles = this.#reader.doubles
     this.#words = this.#reader.words
@@ -113,7 +120,8 @@ export class Follower implements Occasion {
     const { word } = this.#reader
     const words = this.#words
     const bytes = this.#bytes
-    const behind = Math.min(this.#reader.ahead, TOUCHED_AHEAD)
+    const isLarge = this.#tracker.size >= this.#flowsMin
+    const behind = Math.min(this.#reader.ahead, isLarge ? UPCOMING_MAX - 1 : TOUCHED_AHEAD)
     let touched = this.#touched
     for (let at = word; at <= word + behind * OP_WORDS; at += OP_WORDS) {
       const start = words[(at & WORDS_MASK) + START]
@@ -121,6 +129,20 @@ export class Follower implements Occasion {
     }
     this.#touched = touched
     this.#left = behind
+    if (isLarge) this.#prefetch(behind)
+  }
+
+  #prefetch(behind: number): void {
+    const { word } = this.#reader
+    const words = this.#words
+    const ahead = this.#ahead
+    ahead.count = 0
+    for (let at = word; at <= word + behind * OP_WORDS; at += OP_WORDS) {
+      const place = at & WORDS_MASK
+      if ((words[place + KIND] & KIND_BITS) === PACKET)
+        ahead.add(words[place + CARRIER], this.#bytes, words[place + START])
+    }
+    this.#tracker.prefetch(ahead)
   }
 
   /** The packet thread may have the room of all operations so far. */
