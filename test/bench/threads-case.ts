@@ -1,6 +1,7 @@
 /**
- * An analysis on some threads, alone in its process: `node threads-case.ts THREADS MIX` prints its result as JSON. The same
- * threads do it twice and the second time counts: threads compile for themselves, once.
+ * An analysis on some threads, alone in its process: `node threads-case.ts THREADS MIX events|rules TIMES` prints its result as JSON.
+ * The same threads do it twice and the second time counts; then so many times more, which count together: threads compile for
+ * themselves, and V8 has not done with it after the first time.
  */
 import { loadConfig } from '../../src/config.ts'
 import { loadRules } from '../../src/detect/rules.ts'
@@ -8,7 +9,7 @@ import { Threads } from '../../src/parallel/threads.ts'
 import { OneThread } from '../../src/timeline.ts'
 import { fileURLToPath } from 'node:url'
 
-const [threads, mix, withRules] = process.argv.slice(2)
+const [threads, mix, withRules, times] = process.argv.slice(2)
 const { config } = loadConfig(undefined, {})
 const rules = withRules === 'rules' ? loadRules(fileURLToPath(new URL('../../rules', import.meta.url))) : null
 const timelines =
@@ -30,5 +31,12 @@ async function once() {
 }
 
 await once()
-process.stdout.write(JSON.stringify(await once()))
+const second = await once()
+const long = { packets: 0, seconds: 0 }
+for (let time = 0; time < Number(times); time++) {
+  const { packets, seconds } = await once()
+  long.packets += packets
+  long.seconds += seconds
+}
+process.stdout.write(JSON.stringify({ ...second, long }))
 await timelines.close()

@@ -1,4 +1,4 @@
-/** How much faster two threads are than one, and what they take for it: the same captures, by turns. */
+/** How much faster two threads are than one, in a short run and in a long one, and what they take for it: the same captures, by turns. */
 import { cachedMix, type MixOptions } from './generate.ts'
 import { median } from './median.ts'
 import { runCase } from './run.ts'
@@ -8,6 +8,7 @@ interface Result {
   readonly seconds: number
   readonly cpuSeconds: number
   readonly rssBytes: number
+  readonly long: { readonly packets: number; readonly seconds: number }
 }
 
 const SHAPES: Readonly<Record<string, MixOptions>> = {
@@ -24,7 +25,12 @@ export interface ThreadsFigure {
   readonly rssBytes: readonly [number, number]
   /** Of two against one, the median of the rounds. */
   readonly faster: number
+  /** The same of `LONG_TIMES` as many packets, once. */
+  readonly longFaster: number
 }
+
+/** How many more times the first round goes through the same packets. */
+const LONG_TIMES = 10
 
 export type ThreadsFigures = Readonly<Record<string, ThreadsFigure>>
 
@@ -37,7 +43,8 @@ export function measureThreads(packets: number, rounds: number, tell: (what: str
       const runs: [Result, Result][] = []
       for (let round = 0; round < rounds; round++) {
         tell(`${shape}, ${rules}: round ${round + 1} of ${rounds}`)
-        const run = (threads: string) => runCase<Result>('threads-case.ts', [threads, mix, rules])
+        const times = String(round === 0 ? LONG_TIMES : 0)
+        const run = (threads: string) => runCase<Result>('threads-case.ts', [threads, mix, rules, times])
         runs.push([run('1'), run('2')])
       }
       figures[`${shape}, ${rules}`] = figureOf(runs)
@@ -57,19 +64,22 @@ function figureOf(runs: readonly (readonly [Result, Result])[]): ThreadsFigure {
     cpuSeconds: of(({ cpuSeconds }) => cpuSeconds),
     rssBytes: of(({ rssBytes }) => rssBytes),
     faster: Number(median(runs.map(([one, two]) => one.seconds / two.seconds)).toFixed(2)),
+    longFaster: Number((runs[0][0].long.seconds / runs[0][1].long.seconds).toFixed(2)),
   }
 }
 
 /** The figures as lines for people. */
 export function threadsLines(figures: ThreadsFigures): string[] {
-  const lines = Object.entries(figures).map(([name, { packetsPerSecond, cpuSeconds, rssBytes, faster }]) => {
-    const rates = packetsPerSecond.map((rate) => rate.toLocaleString('en').padStart(12)).join('')
-    const cpu = cpuSeconds.map((seconds) => seconds.toFixed(2).padStart(7)).join('')
-    const memory = rssBytes.map((bytes) => `${Math.round(bytes / 1e6)} MB`.padStart(8)).join('')
-    return `${name.padEnd(20)}${rates}  ${faster.toFixed(2).padStart(6)}  ${cpu}${memory}`
-  })
+  const lines = Object.entries(figures).map(
+    ([name, { packetsPerSecond, cpuSeconds, rssBytes, faster, longFaster }]) => {
+      const rates = packetsPerSecond.map((rate) => rate.toLocaleString('en').padStart(12)).join('')
+      const cpu = cpuSeconds.map((seconds) => seconds.toFixed(2).padStart(7)).join('')
+      const memory = rssBytes.map((bytes) => `${Math.round(bytes / 1e6)} MB`.padStart(8)).join('')
+      return `${name.padEnd(20)}${rates}  ${faster.toFixed(2).padStart(6)}  ${longFaster.toFixed(2).padStart(6)}  ${cpu}${memory}`
+    },
+  )
   return [
-    `${'threads'.padEnd(20)}${'1: packets/s'.padStart(12)}${'2'.padStart(12)}  ${'faster'.padStart(6)}  ${'1: CPU s'.padStart(7)}${'2'.padStart(6)}${'1: RSS'.padStart(8)}${'2'.padStart(8)}`,
+    `${'threads'.padEnd(20)}${'1: packets/s'.padStart(12)}${'2'.padStart(12)}  ${'faster'.padStart(6)}  ${`× ${LONG_TIMES}`.padStart(6)}  ${'1: CPU s'.padStart(7)}${'2'.padStart(6)}${'1: RSS'.padStart(8)}${'2'.padStart(8)}`,
     ...lines,
   ]
 }
