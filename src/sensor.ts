@@ -303,19 +303,15 @@ export class Sensor implements WatchedSensor {
    */
   #carry(): boolean {
     const { frame, counts } = this
-    const { tunnels, sessions } = this.trackers
-    if (!this.#dissector.isPlainData(frame)) return false
-    const tunnel = tunnels.findPlain(frame.plain)
-    if (tunnel === -1) return false
-    const session = sessions.findOpen(tunnel, frame.plain.sessionId)
-    if (session === -1) return false
+    const { tunnels, sessions, routes } = this.trackers
+    if (!this.#dissector.isPlainData(frame) || !routes.find(frame.plain)) return false
     if (this.#duplicates.isDuplicateData(frame.plain, frame)) {
       counts.duplicates++
       return true
     }
     counts.l2tp++
-    tunnels.countPlain(frame, tunnel)
-    sessions.carryPlain(frame, tunnel, session)
+    tunnels.countPlain(frame, routes.tunnel)
+    sessions.carryPlain(frame, routes.tunnel, routes.session)
     return true
   }
 

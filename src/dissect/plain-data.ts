@@ -52,6 +52,8 @@ export class PlainDataView {
   source = 0
   receiver = 0
   receiverPort = 0
+  /** Tunnel and session id in one word, as they stand there. */
+  ids = 0
   tunnelId = 0
   sessionId = 0
   hasSequence = false
@@ -108,6 +110,7 @@ export class PlainDataView {
     this.source = view.getInt32(ipAt + 12)
     this.receiver = view.getInt32(ipAt + 16)
     this.receiverPort = receiverPort
+    this.ids = ids
     this.tunnelId = ids >>> 16
     this.sessionId = ids & 0xffff
     this.hasSequence = hasSequence !== 0
