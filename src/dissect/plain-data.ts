@@ -102,7 +102,7 @@ export class PlainDataView {
     const protocol = rest >>> (16 + isCompressed * 8)
     if (protocol !== PPP.IPV4 && protocol !== PPP.IPV6) return false
     const innerAt = pppAt + hasAddress * 2 + 2 - isCompressed
-    if (frame.inner.decode(frame.bytes, innerAt, messageEnd) !== null) return false
+    if (frame.inner.decodeWords(frame.bytes, view, innerAt, messageEnd) !== null) return false
 
     this.view = view
     this.ipAt = ipAt
