@@ -305,12 +305,8 @@ export class Sensor implements WatchedSensor {
    */
   #carry(): boolean {
     const { frame, counts } = this
-    const { tunnels, sessions } = this.trackers
-    if (!this.#dissector.isPlainData(frame)) return false
-    const tunnel = tunnels.findPlain(frame.plain)
-    if (tunnel === -1) return false
-    const session = sessions.findOpen(tunnel, frame.plain.sessionId)
-    if (session === -1) return false
+    const { tunnels, sessions, routes } = this.trackers
+    if (!this.#dissector.isPlainData(frame) || !routes.find(frame.plain)) return false
     if (this.#duplicates.isDuplicateData(frame.plain, frame)) {
       counts.duplicates++
       return true
@@ -320,8 +316,8 @@ export class Sensor implements WatchedSensor {
       frame.trail.clear()
       frame.protection = null
     }
-    tunnels.countPlain(frame, tunnel)
-    sessions.carryPlain(frame, tunnel, session)
+    tunnels.countPlain(frame, routes.tunnel)
+    sessions.carryPlain(frame, routes.tunnel, routes.session)
     this.recorder?.recordPlain?.(frame, this.trackers)
     return true
   }

@@ -13,12 +13,19 @@ export class PacketClock {
   /** Of the first packet; NaN before it. */
   firstUs = Number.NaN
   nowUs = Number.NaN
-  #second = Number.NaN
+  /** Where the second ends in which `nowUs` is. */
+  #secondEndUs = Number.NaN
   #doubtfulUs = Number.NaN
 
   /** Takes the time of a packet (read from it, because a double argument would be boxed). True if a new second has begun. */
   tick(packet: { readonly timeUs: number }): boolean {
     const { timeUs } = packet
+    // Nearly all packets, without a division.
+    if (timeUs > this.nowUs && timeUs < this.#secondEndUs) {
+      this.nowUs = timeUs
+      this.#doubtfulUs = Number.NaN
+      return false
+    }
     const ahead = timeUs - this.nowUs
     if (ahead > LEAP_US || ahead < -LEAP_US) {
       const distance = timeUs - this.#doubtfulUs
@@ -32,9 +39,9 @@ export class PacketClock {
     if (Number.isNaN(this.firstUs)) this.firstUs = timeUs
     this.nowUs = timeUs
     this.#doubtfulUs = Number.NaN
-    const second = Math.floor(timeUs / SECOND_US)
-    if (second === this.#second) return false
-    this.#second = second
+    const secondEndUs = (Math.floor(timeUs / SECOND_US) + 1) * SECOND_US
+    if (secondEndUs === this.#secondEndUs) return false
+    this.#secondEndUs = secondEndUs
     return true
   }
 }

@@ -52,6 +52,8 @@ export class PlainDataView {
   source = 0
   receiver = 0
   receiverPort = 0
+  /** Tunnel and session id in one word, as they stand there. */
+  ids = 0
   tunnelId = 0
   sessionId = 0
   hasSequence = false
@@ -100,7 +102,7 @@ export class PlainDataView {
     const protocol = rest >>> (16 + isCompressed * 8)
     if (protocol !== PPP.IPV4 && protocol !== PPP.IPV6) return false
     const innerAt = pppAt + hasAddress * 2 + 2 - isCompressed
-    if (frame.inner.decode(frame.bytes, innerAt, messageEnd) !== null) return false
+    if (frame.inner.decodeWords(frame.bytes, view, innerAt, messageEnd) !== null) return false
 
     this.view = view
     this.ipAt = ipAt
@@ -108,6 +110,7 @@ export class PlainDataView {
     this.source = view.getInt32(ipAt + 12)
     this.receiver = view.getInt32(ipAt + 16)
     this.receiverPort = receiverPort
+    this.ids = ids
     this.tunnelId = ids >>> 16
     this.sessionId = ids & 0xffff
     this.hasSequence = hasSequence !== 0

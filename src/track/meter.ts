@@ -10,6 +10,8 @@ const BYTES = 2
 const LAST_US = 4
 /** A number for each role, for its owner to use: it lies where counting looks anyway. */
 const MARK = 5
+/** Of the thing, not of a role. */
+const PASS = 7
 const FIRST_ROWS = 512
 /** Allocators put large buffers 16 bytes past a page: with this before them rows are lines of the cache, and not halves of two. */
 const LEAD_BYTES = 48
@@ -18,12 +20,14 @@ export class Meter {
   #rows = lineAligned(FIRST_ROWS * ROW)
   /** The same memory. */
   #words = new Int32Array(this.#rows.buffer, LEAD_BYTES)
+  #passes = 0
 
   /** Begins the row of a thing; `index` is its place in its pool. */
   open(index: number, timeUs: number): void {
     if ((index + 1) * ROW > this.#rows.length) this.#grow()
     this.#rows.fill(0, index * ROW, (index + 1) * ROW)
     this.#rows[index * ROW + LAST_US] = timeUs
+    this.renewPass(index)
   }
 
   /** A packet of `bytes` octets; its time is read from it, because a double argument would be boxed. */
@@ -67,7 +71,21 @@ export class Meter {
   }
 
   setMark(index: number, role: number, mark: number): void {
-    this.#rows[index * ROW + MARK + role] = mark
+    const at = index * ROW + MARK + role
+    if (this.#rows[at] === mark) return
+    this.#rows[at] = mark
+    this.renewPass(index)
+  }
+
+  /** The same as long as the marks are, and the owner does not renew it; no other thing has it. A signed number of 32 bits, never 0. */
+  pass(index: number): number {
+    return this.#rows[index * ROW + PASS] | 0
+  }
+
+  /** What is known of the thing by its pass may no longer be true. */
+  renewPass(index: number): void {
+    this.#passes = (this.#passes + 1) | 0 || 1
+    this.#rows[index * ROW + PASS] = this.#passes
   }
 
   /** Where the row of a thing stands in `words`, as they are now. */

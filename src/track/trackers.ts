@@ -25,6 +25,7 @@ import { PppLinkTracker } from './ppp-tracker.ts'
 import { type PppoeLimits, PppoeTracker } from './pppoe-tracker.ts'
 import { type PptpCallLimits, PptpCallTracker } from './pptp-call-tracker.ts'
 import { type PptpConnectionLimits, PptpConnectionTracker } from './pptp-connection-tracker.ts'
+import { Routes } from './routes.ts'
 import {
   checkPause,
   NO_PAUSE,
@@ -73,6 +74,8 @@ export class Trackers {
   readonly anomalies: Anomalies
   readonly tunnels: TunnelTracker
   readonly sessions: SessionTracker
+  /** Of plain data messages of version 2. */
+  readonly routes: Routes
   readonly v3: L2tpV3Tracker
   readonly flows: CarrierFlows
   readonly ike: IkeTracker
@@ -118,6 +121,7 @@ export class Trackers {
     this.ikeStreams = new IkeStreams(this.ike, emit, this.anomalies, limits)
     this.sessions = new SessionTracker(this.tunnels, inside, emit, limits, dialect)
     this.tunnels.attach(this.sessions)
+    this.routes = new Routes(this.tunnels, this.sessions)
     this.v3 = new L2tpV3Tracker(
       new Endpoints(limits.tunnelsMax * 2 + 1024),
       emit,

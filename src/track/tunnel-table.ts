@@ -28,14 +28,16 @@ export class TunnelTable {
   readonly #byReceiver: PairTable
   /** (sender, receiver) of the messages that will show the number → index times two plus the receiver's role. */
   readonly #halves: Halves
+  readonly #unnamed: (index: number) => void
 
-  /** The endpoints may be those of other tables too. */
-  constructor(endpoints: Endpoints, capacity: number) {
+  /** The endpoints may be those of other tables too. `unnamed` is told of a tunnel whenever a number is taken from it. */
+  constructor(endpoints: Endpoints, capacity: number, unnamed: (index: number) => void) {
     const seen = new SeenMessages()
     this.endpoints = endpoints
     this.tunnels = new Pool(capacity, (index) => new Tunnel(index, seen))
     this.#byReceiver = new PairTable(capacity * 2)
     this.#halves = new Halves(capacity)
+    this.#unnamed = unnamed
   }
 
   // --- finding
@@ -174,6 +176,7 @@ export class TunnelTable {
   #unassign(tunnel: Tunnel, role: Role): void {
     const end = tunnel.endpoints[role]
     const id = tunnel.ids[role]
+    this.#unnamed(tunnel.index)
     if (this.#numbered(end, id) === tunnel.index * 2 + role)
       this.#byReceiver.remove(this.#hostOf(end), id, this.#portOf(end))
   }

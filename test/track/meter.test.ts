@@ -24,6 +24,27 @@ describe('a meter', () => {
     expect([meter.packets(0, 0), meter.bytes(0, 0), meter.lastUs(0)]).toEqual([3, 40, 60])
   })
 
+  test('gives a thing another pass when a mark changes, or when asked to, and never that of another thing', () => {
+    const meter = new Meter()
+    const passes = new Set<number>()
+    const note = () => passes.add(meter.pass(0))
+    meter.open(0, 10)
+    meter.open(1, 10)
+    note()
+    meter.setMark(0, 0, 7)
+    note()
+    meter.renewPass(0)
+    note()
+    meter.open(0, 20)
+    note()
+    expect(passes.size).toBe(4)
+    expect(passes).not.toContain(meter.pass(1))
+    const before = meter.pass(0)
+    meter.setMark(0, 1, 0)
+    meter.count(0, 0, 100, { timeUs: 30 })
+    expect(meter.pass(0)).toBe(before)
+  })
+
   test('keeps the rows of things beyond its first size', () => {
     const meter = new Meter()
     for (let index = 0; index < 3000; index++) {

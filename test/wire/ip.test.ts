@@ -264,23 +264,26 @@ test('a flaw leaves nothing of the packet before', () => {
   })
 })
 
-test('whatever the bytes, nothing outside the window is read and the payload lies inside', () => {
-  const random = fc.uint8Array({ maxLength: 120 })
-  const plausible = fc
-    .tuple(
-      fc.constantFrom(FOUR, OPTIONS, SIX, ipv6(SIX, { extensions: [ipv6Extension(0), ipv6Extension(60)] })),
-      random,
-      fc.nat(200),
-    )
-    .map(([packet, noise, cut]) => {
-      const bytes = Uint8Array.from(packet)
-      noise.forEach((byte, i) => {
-        if (i % 3 === 0) bytes[(byte * 7 + i) % bytes.length] ^= noise[i + 1] ?? 0
-      })
-      return bytes.subarray(0, cut)
+const random = fc.uint8Array({ maxLength: 120 })
+const plausible = fc
+  .tuple(
+    fc.constantFrom(FOUR, OPTIONS, SIX, ipv6(SIX, { extensions: [ipv6Extension(0), ipv6Extension(60)] })),
+    random,
+    fc.nat(200),
+  )
+  .map(([packet, noise, cut]) => {
+    const bytes = Uint8Array.from(packet)
+    noise.forEach((byte, i) => {
+      if (i % 3 === 0) bytes[(byte * 7 + i) % bytes.length] ^= noise[i + 1] ?? 0
     })
+    return bytes.subarray(0, cut)
+  })
+/** Noise, and packets with some of it in them, cut anywhere. */
+const anyPacket = fc.oneof(random, plausible)
+
+test('whatever the bytes, nothing outside the window is read and the payload lies inside', () => {
   fc.assert(
-    fc.property(fc.oneof(random, plausible), (bytes) => {
+    fc.property(anyPacket, (bytes) => {
       const { among, elsewhere } = inWindow(bytes, (buffer, start, end) => {
         const ip = new IpView()
         const flaw = ip.decode(buffer, start, end)
@@ -296,4 +299,21 @@ test('whatever the bytes, nothing outside the window is read and the payload lie
     }),
     { numRuns: 2000 },
   )
+})
+
+test('read by words, all is the same', () => {
+  const withWords = new IpView()
+  let ofVersion4 = 0
+  fc.assert(
+    fc.property(anyPacket, fc.constantFrom(FRAGMENT, SIX), (bytes, before) => {
+      for (const ip of [view, withWords]) ip.decode(before, 0, before.length)
+      const flaw = view.decode(bytes, 0, bytes.length)
+      const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      expect(withWords.decodeWords(bytes, words, 0, bytes.length)).toBe(flaw)
+      expect(withWords).toEqual(view)
+      if (flaw === null && view.version === 4) ofVersion4++
+    }),
+    { numRuns: 2000 },
+  )
+  expect(ofVersion4).toBeGreaterThan(100)
 })
