@@ -210,7 +210,11 @@ function isAlive({ expireDays }: FeedEntry, { validUntilMs, lastSeenMs }: Indica
 }
 
 function readText(path: string): string {
-  const { size } = statSync(path)
+  const about = statSync(path)
+  const { size } = about
+  if (about.isDirectory())
+    throw new IntelError(`${path} is a folder, not a list; that of a MISP feed has a manifest.json`)
+  if (about.isCharacterDevice() || about.isBlockDevice()) throw new IntelError(`${path} is a device, not a list`)
   if (size > BYTES_MAX) throw new IntelError(`${path} has ${size} bytes; ${BYTES_MAX} are the most`)
   return readFileSync(path, 'utf8')
 }

@@ -76,6 +76,17 @@ describe('a file', () => {
     expect(readdirSync(join(folder, 'intel'))).toEqual(['feeds.json'])
   })
 
+  test('that is a folder or a device, which has no end, is refused', async () => {
+    for (const [source, what] of [
+      [folder, 'a folder'],
+      ['/dev/zero', 'a device'],
+    ]) {
+      feeds.add(feed({ source, kind: 'file' }))
+      await expect(feeds.update(feeds.list()[0], NOW_MS)).rejects.toThrow(`${source} is ${what}, not a list`)
+      feeds.remove('mine')
+    }
+  })
+
   test('what the list saw last too long ago is left out', async () => {
     const source = join(folder, 'list.csv')
     writeFileSync(source, 'ip,last_seen,malware\n192.0.2.1,2026-01-09,x\n192.0.2.2,2025-01-01,x\n')

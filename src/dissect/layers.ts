@@ -8,7 +8,7 @@
  */
 import { u16 } from '../base/bytes.ts'
 import { hashWindow } from '../base/hash.ts'
-import { isoMicroseconds, SECOND_US } from '../base/time.ts'
+import { isoMicroseconds } from '../base/time.ts'
 import { describeGre, GRE_PPP, GreView } from '../wire/gre.ts'
 import { describeIcmp, IcmpView } from '../wire/icmp.ts'
 import { IKE_PORT } from '../wire/ike.ts'
@@ -33,8 +33,7 @@ import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp
 import { PPTP_PORT } from '../wire/pptp.ts'
 import { describeTcp, describeTcpStart, TcpView } from '../wire/tcp.ts'
 import { describeUdp, UdpView } from '../wire/udp.ts'
-import { Defragmenter, type DefragmentLimits } from './defragment.ts'
-import { Frame } from './frame.ts'
+import type { DefragmentLimits } from './defragment.ts'
 import type { Layer, Window } from './layer.ts'
 import { EspLayers, type EspLayerOptions, NO_ESP_KEYS, type Protected } from './layers-esp.ts'
 import { IkeLayers } from './layers-ike.ts'
@@ -42,6 +41,7 @@ import { describeDatagram, describeEcho, describeSegment } from './layers-inner.
 import { L2tpV3Layers, type L2tpV3Transport } from './layers-l2tpv3.ts'
 import { type LinkPath, PppContext, PppLayers } from './layers-ppp.ts'
 import { pptpLayers } from './layers-pptp.ts'
+import { Reassembly } from './layers-reassembly.ts'
 import { windowsLayersOverTcp, windowsLayersOverUdp } from './layers-windows.ts'
 
 /** What a source of packets hands over. */
@@ -651,52 +651,4 @@ const ENCODER = new TextEncoder()
 function hashText(words: string): number {
   const bytes = ENCODER.encode(words)
   return hashWindow(bytes, 0, bytes.length)
-}
-
-/** Fragments at one level of IP, and the frames that brought them. */
-class Reassembly {
-  readonly frame = new Frame()
-  readonly #limits: DefragmentLimits
-  readonly #defragmenter: Defragmenter
-  readonly #frames = new Map<string, { firstUs: number; numbers: number[] }>()
-  #findings: string[] = []
-
-  constructor(limits: DefragmentLimits) {
-    this.#limits = limits
-    this.#defragmenter = new Defragmenter(limits, (finding) => this.#findings.push(finding))
-  }
-
-  /** Takes the fragment in `frame.ip`. If complete, `frame.ip` reads the whole datagram until the next call. */
-  take(
-    packet: { readonly number: number; readonly timeUs: number },
-    scope: number,
-  ): { isComplete: boolean; frames: readonly number[]; findings: readonly string[] } {
-    const { frame } = this
-    this.#findings = []
-    frame.timeUs = packet.timeUs
-    // The defragmenter keeps VLANs apart by their number; here it keeps apart whatever the scope does.
-    frame.link.vlanId = scope
-    const { bytes, sourceAt, addressLength, protocol, id } = frame.ip
-    const key = `${hashWindow(bytes, sourceAt, sourceAt + addressLength * 2)}/${protocol}/${id}/${scope}`
-    const numbers = this.#note(key, packet)
-    this.#defragmenter.complete(frame)
-    // A view that was pointed at the whole datagram is no fragment any more.
-    const isComplete = !frame.ip.isFragment
-    if (isComplete) this.#frames.delete(key)
-    return { isComplete, frames: numbers, findings: this.#findings }
-  }
-
-  #note(key: string, packet: { readonly number: number; readonly timeUs: number }): readonly number[] {
-    const known = this.#frames.get(key)
-    const isStale = known === undefined || packet.timeUs - known.firstUs >= this.#limits.timeoutSeconds * SECOND_US
-    const entry = isStale ? { firstUs: packet.timeUs, numbers: [] } : known
-    if (isStale) {
-      this.#frames.delete(key)
-      if (this.#frames.size >= this.#limits.datagramsMax)
-        this.#frames.delete(this.#frames.keys().next().value as string)
-      this.#frames.set(key, entry)
-    }
-    if (entry.numbers.length <= this.#limits.piecesMax) entry.numbers.push(packet.number)
-    return entry.numbers
-  }
 }

@@ -13,12 +13,15 @@ export class IntelError extends Error {
   override readonly name = 'IntelError'
 }
 
+/** Three columns, or two that are no comment. */
+const HEADER = /^[#\s]*"?[\w ]+"?\s*(,|;)\s*"?[\w ]+"?\s*(,|;)|^"?[\w ]+"?\s*(,|;)\s*"?[\w ]+"?\s*$/
+
 /** What a text is: JSON of STIX or MISP, CSV with a header, or one value a line. */
 export function formatOf(text: string): Format {
   const start = text.slice(0, 4096).trimStart()
   if (start.startsWith('{') || start.startsWith('['))
     return /"(?:Event|Attribute)"\s*:/.test(text.slice(0, 65_536)) ? 'misp' : 'stix'
-  const header = text.split('\n', 50).find((line) => /^[#\s]*"?[\w ]+"?\s*(,|;)\s*"?[\w ]+"?\s*(,|;)/.test(line))
+  const header = text.split('\n', 50).find((line) => HEADER.test(line))
   return header !== undefined && columnsOf(header) !== null ? 'csv' : 'plain'
 }
 
@@ -137,6 +140,10 @@ function readCsv(text: string, collector: Collector): void {
     relax_quotes: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    on_skip(error) {
+      collector.problem(`entry ${Number(error?.['records']) + 1}: ${error?.message}`)
+      return undefined
+    },
     trim: true,
   }) as string[][]
   for (const [index, row] of rows.entries()) readRow(columns, row, `entry ${index + 1}`, collector)

@@ -164,6 +164,15 @@ describe('formats', () => {
     ])
   })
 
+  test('a quotation mark without a partner takes the rest of a CSV with it, which is told', () => {
+    const text = 'ip,name\n"192.0.2.50","a ""quoted"" one"\n192.0.2.51,"two\nlines"\n"192.0.2.52,x\n192.0.2.53,y\n'
+    expect(formatOf(text)).toBe('csv')
+    const { indicators, leftOut, problems } = parseIndicators(text)
+    expect(indicators.map(({ value }) => value)).toEqual(['192.0.2.50', '192.0.2.51'])
+    expect(leftOut).toBe(1)
+    expect(problems).toEqual([expect.stringMatching(/^entry 3: .*quot.*not closed/i)])
+  })
+
   test('the CSV of ThreatFox, whose header is a comment', () => {
     const text = `# comment
 # "first_seen_utc","ioc_id","ioc_value","ioc_type","threat_type","fk_malware","malware_alias","malware_printable","last_seen_utc","confidence_level","reference","tags","anonymous","reporter"
