@@ -2,7 +2,6 @@
 import { parseMicroseconds } from '../base/time.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { DERIVED, isDerived } from './derived.ts'
-import { readerOf } from './readers.ts'
 import type { EventModel } from './sigma/model.ts'
 import type { SigmaLogSource } from './sigma/parse.ts'
 import type { StateCodec } from './sigma/state.ts'
@@ -84,7 +83,7 @@ let summary: Summary = { values: [], lineage: [], frames: [] }
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   field(name) {
     if (isDerived(name)) return DERIVED[name]
-    return readerOf(name)
+    return (document) => (document as Readonly<Record<string, unknown>>)[name]
   },
   stored: {
     has: (name) => !isDerived(name),
