@@ -6,20 +6,23 @@
  * whenever something changes by which messages find them.
  */
 import type { PlainDataView } from '../dissect/plain-data.ts'
-import type { Meter } from './meter.ts'
 
 /** Who knows the way to a tunnel, and from there to a session that is open; -1 if there is none. */
 interface Tunnels {
-  readonly meter: Meter
   findPlain(plain: PlainDataView): number
+  passOf(index: number): number
 }
 interface Sessions {
-  readonly meter: Meter
+  /** Those that are followed. */
+  readonly size: number
   findOpen(tunnel: number, sessionId: number): number
+  passOf(index: number): number
 }
 
 /** Direct-mapped, for some thousand sessions that speak by turns. One that another displaced is looked up again. */
 const ROWS_BITS = 16
+/** Among more sessions most routes are displaced before they are needed again: looking for them costs more than it spares. */
+const SESSIONS_MAX = 1 << (ROWS_BITS - 1)
 const ROW = 8
 const RECEIVER = 0
 const PORT = 1
@@ -45,6 +48,7 @@ export class Routes {
 
   /** Whether the message belongs to an open session, and comes from its peer. */
   find(plain: PlainDataView): boolean {
+    if (this.#sessions.size > SESSIONS_MAX) return this.#lookUp(plain)
     const rows = this.#rows
     const { receiver, receiverPort, ids, source } = plain
     const at = rowOf(receiver, ids)
@@ -57,28 +61,31 @@ export class Routes {
     this.session = rows[at + SESSION]
     return (
       (differences === 0 &&
-        this.#tunnels.meter.pass(this.tunnel >> 1) === rows[at + TUNNEL_PASS] &&
-        this.#sessions.meter.pass(this.session) === rows[at + SESSION_PASS]) ||
-      this.#lookUp(plain, at)
+        this.#tunnels.passOf(this.tunnel >> 1) === rows[at + TUNNEL_PASS] &&
+        this.#sessions.passOf(this.session) === rows[at + SESSION_PASS]) ||
+      (this.#lookUp(plain) && this.#remember(plain, at))
     )
   }
 
-  #lookUp(plain: PlainDataView, at: number): boolean {
-    const tunnel = this.#tunnels.findPlain(plain)
-    if (tunnel === -1) return false
-    const session = this.#sessions.findOpen(tunnel, plain.sessionId)
-    if (session === -1) return false
+  #lookUp(plain: PlainDataView): boolean {
+    this.tunnel = this.#tunnels.findPlain(plain)
+    if (this.tunnel === -1) return false
+    this.session = this.#sessions.findOpen(this.tunnel, plain.sessionId)
+    return this.session !== -1
+  }
+
+  /** What was looked up. */
+  #remember({ receiver, receiverPort, ids, source }: PlainDataView, at: number): true {
+    const { tunnel, session } = this
     const rows = this.#rows
-    rows[at + RECEIVER] = plain.receiver
-    rows[at + PORT] = plain.receiverPort
-    rows[at + IDS] = plain.ids
-    rows[at + SOURCE] = plain.source
+    rows[at + RECEIVER] = receiver
+    rows[at + PORT] = receiverPort
+    rows[at + IDS] = ids
+    rows[at + SOURCE] = source
     rows[at + TUNNEL] = tunnel
     rows[at + SESSION] = session
-    rows[at + TUNNEL_PASS] = this.#tunnels.meter.pass(tunnel >> 1)
-    rows[at + SESSION_PASS] = this.#sessions.meter.pass(session)
-    this.tunnel = tunnel
-    this.session = session
+    rows[at + TUNNEL_PASS] = this.#tunnels.passOf(tunnel >> 1)
+    rows[at + SESSION_PASS] = this.#sessions.passOf(session)
     return true
   }
 }

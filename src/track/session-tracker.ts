@@ -104,7 +104,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   readonly #number: number
   readonly #timers = new Timers()
   /** By sending role. Its marks are what the packet path asks of a session; the pass stands for them, and for the names of the session. */
-  readonly meter = new Meter()
+  readonly #meter = new Meter()
   /** Per session and sending role: index * 2 + role. */
   #lost = new Int32Array(2048)
   #reordered = new Int32Array(2048)
@@ -164,11 +164,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       return
     }
     if (this.#tunnels.isForeign(frame, found)) return
-    if (this.meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame, frame.hasPpp))
+    if (this.#meter.mark(index, 0) !== ESTABLISHED && !this.#isLive(this.#sessions.at(index), frame, frame.hasPpp))
       return
     const sender = (1 - (found & 1)) as Role
     frame.trail.carrier = keyOf(this.#number, index)
-    this.meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
+    this.#meter.count(index, sender, ip.wireEnd - ip.headerStart, frame)
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     // Not by way of the record, which most packets do without.
     const { links, flows } = this.#inside
@@ -179,7 +179,12 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** The session of a plain data message, if it is open; else -1. `found` is the tunnel as before. */
   findOpen(found: number, sessionId: number): number {
     const index = this.#byReceiver.find(found, sessionId)
-    return index === NO_SESSION || this.meter.mark(index, 0) !== ESTABLISHED ? NO_SESSION : index
+    return index === NO_SESSION || this.#meter.mark(index, 0) !== ESTABLISHED ? NO_SESSION : index
+  }
+
+  /** Stands for all by which `findOpen` finds the session, as that of a tunnel does. */
+  passOf(index: number): number {
+    return this.#meter.pass(index)
   }
 
   /** A plain data message of an open session, from the peer. */
@@ -187,7 +192,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const { ipLength, hasSequence, ns } = frame.plain
     const sender = (1 - (found & 1)) as Role
     frame.trail.carrier = keyOf(this.#number, index)
-    this.meter.count(index, sender, ipLength, frame)
+    this.#meter.count(index, sender, ipLength, frame)
     if (hasSequence) this.#observeSequence(index, index * 2 + sender, ns)
     this.#inside.flows.observe(frame, keyOf(this.#number, index), sender)
   }
@@ -201,9 +206,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     for (let i = 0; i < count; i++) {
       const index = tunnel[i] === -1 ? NO_SESSION : table.find(tunnel[i], sessionId[i])
       carrier[i] = index === NO_SESSION ? -1 : keyOf(this.#number, index)
-      places[i] = index === NO_SESSION ? 0 : this.meter.placeOf(index)
+      places[i] = index === NO_SESSION ? 0 : this.#meter.placeOf(index)
     }
-    ahead.fetch(this.meter.words)
+    ahead.fetch(this.#meter.words)
     this.#inside.flows.prefetch(ahead)
   }
 
@@ -211,14 +216,14 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   /** Whether data may belong to the session: it is open, or from what the capture shows may be. */
   isOpenFor(session: Session, frame: Frame): boolean {
-    return this.meter.mark(session.index, 0) === ESTABLISHED || this.#isLive(session, frame, true)
+    return this.#meter.mark(session.index, 0) === ESTABLISHED || this.#isLive(session, frame, true)
   }
 
   /** Counts a data message, and goes on with what the frame says is inside. */
   carry(session: Session, sender: Role, frame: Frame): void {
     const { ip } = frame
     frame.trail.carrier = session.key
-    this.meter.count(session.index, sender, ip.wireEnd - ip.headerStart, frame)
+    this.#meter.count(session.index, sender, ip.wireEnd - ip.headerStart, frame)
     this.#inside.observe(frame, session, sender)
   }
 
@@ -232,7 +237,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   /** Data from before the session was known to be there. */
   countEarlier(session: Session, sender: Role, packets: number, bytes: number): void {
-    this.meter.add(session.index, sender, packets, bytes)
+    this.#meter.add(session.index, sender, packets, bytes)
   }
 
   /** The session of the tunnel that lacks the receiver's number, if there is exactly one; else -1. */
@@ -254,9 +259,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       const session = this.#sessions.at(index)
       saved.push(
         saveSession(session, {
-          traffic: this.meter.save(index),
+          traffic: this.#meter.save(index),
           sequence:
-            this.meter.mark(index, 1) === SEQUENCED
+            this.#meter.mark(index, 1) === SEQUENCED
               ? [this.#sequenceAt(index * 2), this.#sequenceAt(index * 2 + 1)]
               : null,
           link: packedOf(session.link, session.userName),
@@ -277,10 +282,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const { index } = session
     loadSession(session, saved)
     session.link = saved.link
-    this.meter.restore(index, saved.traffic)
+    this.#meter.restore(index, saved.traffic)
     this.#enter(session, saved.state)
     for (const [sender, [lost, reordered, expected]] of (saved.sequence ?? []).entries()) {
-      this.meter.setMark(index, 1, SEQUENCED)
+      this.#meter.setMark(index, 1, SEQUENCED)
       this.#lost[index * 2 + sender] = lost
       this.#reordered[index * 2 + sender] = reordered
       // Nobody knows how many passed meanwhile.
@@ -443,7 +448,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** The mark tells the packet path, which does not look at the session itself. */
   #enter(session: Session, state: SessionState): void {
     session.state = state
-    this.meter.setMark(session.index, 0, state === 'established' ? ESTABLISHED : 0)
+    this.#meter.setMark(session.index, 0, state === 'established' ? ESTABLISHED : 0)
   }
 
   #isLive(session: Session, frame: Frame, isSound: boolean): boolean {
@@ -537,7 +542,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (index * 2 >= this.#expectedNs.length) this.#grow()
     const session = this.#sessions.at(index)
     session.reset(tunnel.index, timeUs)
-    this.meter.open(index, timeUs)
+    this.#meter.open(index, timeUs)
     for (const array of [this.#lost, this.#reordered]) array.fill(0, index * 2, index * 2 + 2)
     this.#expectedNs.fill(SEQUENCE_UNKNOWN, index * 2, index * 2 + 2)
     session.next = tunnel.firstSession
@@ -568,8 +573,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       'l2tp.call.q931_cause': control?.q931Cause,
       'l2tp.call.disconnect_cause': control?.disconnectText,
       'event.start': isoMicroseconds(session.startUs),
-      'event.end': isoMicroseconds(this.meter.lastUs(session.index)),
-      'event.duration': Math.round((this.meter.lastUs(session.index) - session.startUs) * 1000),
+      'event.end': isoMicroseconds(this.#meter.lastUs(session.index)),
+      'event.duration': Math.round((this.#meter.lastUs(session.index) - session.startUs) * 1000),
     }
     if (before === 'established') {
       this.#emit({
@@ -656,7 +661,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   #unassign(session: Session, role: Role): void {
     const key = session.tunnel * 2 + role
-    this.meter.renewPass(session.index)
+    this.#meter.renewPass(session.index)
     if (this.#byReceiver.find(key, session.idOf(role)) === session.index)
       this.#byReceiver.remove(key, session.idOf(role))
     this.#variety?.unassigned(session, this.#tunnels.at(session.tunnel), role, session.idOf(role))
@@ -665,7 +670,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** Data messages with Ns (RFC 2661 section 5.4): what is missing, and what comes late. */
   #observeSequence(index: number, at: number, ns: number): void {
     const expected = this.#expectedNs[at]
-    this.meter.setMark(index, 1, SEQUENCED)
+    this.#meter.setMark(index, 1, SEQUENCED)
     const ahead = expected === SEQUENCE_UNKNOWN ? 0 : (ns - expected) & 0xffff
     if (ahead < HALF) {
       this.#lost[at] += ahead
@@ -678,7 +683,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   #sum(session: Session): SessionSum {
     if (this.#variety !== null) return this.#variety.sum(session)
-    if (this.meter.mark(session.index, 1) !== SEQUENCED) return {}
+    if (this.#meter.mark(session.index, 1) !== SEQUENCED) return {}
     const at = session.index * 2
     return {
       'l2tp.session.sequenced': true,
@@ -741,7 +746,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
 
   /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */
   traffic(session: Session, source: Role = 0) {
-    return trafficOf(this.meter, session.index, source, session.startUs)
+    return trafficOf(this.#meter, session.index, source, session.startUs)
   }
 
   get #words(): string {

@@ -103,7 +103,7 @@ export class TunnelTracker {
    * By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. The pass
    * stands for that, and for the names by which messages find the tunnel.
    */
-  readonly meter = new Meter()
+  readonly #meter = new Meter()
   #sessions: TunnelSessions | null = null
   #successor: TunnelTracker | null = null
   readonly #fullEndpoints: FullTable
@@ -122,7 +122,7 @@ export class TunnelTracker {
     learnPort: (port: number) => void,
   ) {
     this.events = new TunnelEvents(endpoints, emit)
-    this.#table = new TunnelTable(endpoints, limits.tunnelsMax, (index) => this.meter.renewPass(index))
+    this.#table = new TunnelTable(endpoints, limits.tunnelsMax, (index) => this.#meter.renewPass(index))
     this.#emit = emit
     this.#fullEndpoints = new FullTable(emit)
     this.#fullTunnels = new FullTable(emit)
@@ -168,27 +168,32 @@ export class TunnelTracker {
     const found = this.#table.find(frame, l2tp.tunnelId)
     if (found === -1) return -1
     frame.trail.tunnel = found >> 1
-    this.meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
+    this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
   }
 
   /** The same for a plain data message, not counted yet. -1 also if its source is not known to be the peer. */
   findPlain({ source, receiver, receiverPort, tunnelId }: PlainDataView): number {
     const found = this.#table.findIpv4(receiver, receiverPort, tunnelId)
-    return found === -1 || this.meter.mark(found >> 1, 1 - (found & 1)) !== source ? -1 : found
+    return found === -1 || this.#meter.mark(found >> 1, 1 - (found & 1)) !== source ? -1 : found
+  }
+
+  /** Stands for all by which `findPlain` finds the tunnel: another number once any of it has changed. */
+  passOf(index: number): number {
+    return this.#meter.pass(index)
   }
 
   countPlain(frame: Frame, found: number): void {
     frame.trail.tunnel = found >> 1
-    this.meter.count(found >> 1, 1 - (found & 1), frame.plain.ipLength, frame)
+    this.#meter.count(found >> 1, 1 - (found & 1), frame.plain.ipLength, frame)
   }
 
   /** Has the processor read what `find` will need for messages to come, and says in `ahead.tunnel` what it will answer. */
   prefetch(ahead: Ahead): void {
     this.#table.prefetch(ahead)
     const { count, tunnel, places } = ahead
-    for (let i = 0; i < count; i++) places[i] = tunnel[i] === -1 ? 0 : this.meter.placeOf(tunnel[i] >> 1)
-    ahead.fetch(this.meter.words)
+    for (let i = 0; i < count; i++) places[i] = tunnel[i] === -1 ? 0 : this.#meter.placeOf(tunnel[i] >> 1)
+    ahead.fetch(this.#meter.words)
   }
 
   /** The same for a control message of any dialect. */
@@ -197,7 +202,7 @@ export class TunnelTracker {
     const found = this.#table.find(frame, this.#dialect.header(frame).tunnelId)
     if (found === -1) return -1
     this.#mark(frame, found >> 1)
-    this.meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
+    this.#meter.count(found >> 1, 1 - (found & 1), ip.wireEnd - ip.headerStart, frame)
     return found
   }
 
@@ -224,10 +229,10 @@ export class TunnelTracker {
     const { ip } = frame
     const sender = (1 - (found & 1)) as Role
     const isIpv4 = ip.addressLength === 4
-    if (isIpv4 && this.meter.mark(found >> 1, sender) === i32(ip.bytes, ip.sourceAt)) return false
+    if (isIpv4 && this.#meter.mark(found >> 1, sender) === i32(ip.bytes, ip.sourceAt)) return false
     const tunnel = this.at(found >> 1)
     if (this.#isFromPeer(tunnel, sender, frame)) {
-      if (isIpv4 && tunnel.state !== 'opening') this.meter.setMark(tunnel.index, sender, i32(ip.bytes, ip.sourceAt))
+      if (isIpv4 && tunnel.state !== 'opening') this.#meter.setMark(tunnel.index, sender, i32(ip.bytes, ip.sourceAt))
       return false
     }
     this.#foreignSource(tunnel, sender, frame)
@@ -257,7 +262,7 @@ export class TunnelTracker {
     for (const index of this.#table.tunnels.used()) {
       const tunnel = this.at(index)
       const sessions = this.#sessions?.save(tunnel) ?? []
-      yield saveTunnel(tunnel, this.#table.endpointsOf(tunnel), this.meter.save(index), sessions)
+      yield saveTunnel(tunnel, this.#table.endpointsOf(tunnel), this.#meter.save(index), sessions)
     }
   }
 
@@ -272,10 +277,10 @@ export class TunnelTracker {
     const { index } = tunnel
     tunnel.version = this.#dialect.version
     loadTunnel(tunnel, saved, nowUs > savedUs)
-    this.meter.open(index, nowUs)
-    this.meter.restore(index, saved.traffic)
+    this.#meter.open(index, nowUs)
+    this.#meter.restore(index, saved.traffic)
     for (const role of [INITIATOR, RESPONDER] as const) {
-      this.meter.setMark(index, role, NOT_SEEN)
+      this.#meter.setMark(index, role, NOT_SEEN)
       if (saved.ids[role] !== NO_ID) this.#assign(tunnel, role, saved.ids[role], nowUs)
       if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
     }
@@ -415,7 +420,7 @@ export class TunnelTracker {
     }
     tunnel.enter('answered', timeUs)
     tunnel.introduce(RESPONDER, control)
-    this.meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
+    this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
     this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
     tunnel.withdraw?.(timeUs)
@@ -675,7 +680,7 @@ export class TunnelTracker {
 
   /** Of version 3: data from before the tunnel, or its session, was known to be there. */
   countEarlier(tunnel: Tunnel, sender: Role, packets: number, bytes: number): void {
-    this.meter.add(tunnel.index, sender, packets, bytes)
+    this.#meter.add(tunnel.index, sender, packets, bytes)
   }
 
   /** Of version 3: a data message of a session of the tunnel; `sender` sent it. */
@@ -698,15 +703,15 @@ export class TunnelTracker {
     tunnel.transport = frame.ip.protocol === IP_PROTOCOL.L2TP ? '115' : 'udp'
     tunnel.vlan = vlanOf(frame)
     tunnel.protection = frame.protection
-    this.meter.open(index, timeUs)
-    this.meter.setMark(index, INITIATOR, NOT_SEEN)
-    this.meter.setMark(index, RESPONDER, NOT_SEEN)
+    this.#meter.open(index, timeUs)
+    this.#meter.setMark(index, INITIATOR, NOT_SEEN)
+    this.#meter.setMark(index, RESPONDER, NOT_SEEN)
     return tunnel
   }
 
   #close(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
     const { state } = tunnel
-    const meter = this.meter
+    const meter = this.#meter
     const { index } = tunnel
     const traffic = {
       packets: [meter.packets(index, INITIATOR), meter.packets(index, RESPONDER)],
@@ -761,7 +766,7 @@ export class TunnelTracker {
   /** A set-up must make progress, an open tunnel must carry something. */
   #deadline({ index, state, stateUs }: Tunnel): number {
     const isOpen = state === 'established'
-    const sinceUs = isOpen ? this.meter.lastUs(index) : stateUs
+    const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
     const { idleTimeoutUs, setupTimeoutUs } = this.#limits
     const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
     return silentSince(sinceUs, this.#pause) + timeoutUs
@@ -773,8 +778,8 @@ export class TunnelTracker {
    */
   #linger(tunnel: Tunnel): void {
     const { index, lingering } = tunnel
-    const packets = [this.meter.packets(index, INITIATOR), this.meter.packets(index, RESPONDER)] as const
-    const isQuiet = silentSince(this.meter.lastUs(index), this.#pause) + LINGER_US <= this.#nowUs
+    const packets = [this.#meter.packets(index, INITIATOR), this.#meter.packets(index, RESPONDER)] as const
+    const isQuiet = silentSince(this.#meter.lastUs(index), this.#pause) + LINGER_US <= this.#nowUs
     const doBothGoOn = tunnel.isLingering && packets[0] > lingering[0] && packets[1] > lingering[1]
     if (isQuiet || doBothGoOn) {
       this.#forget(tunnel)
@@ -810,7 +815,7 @@ export class TunnelTracker {
 
   #count(tunnel: Tunnel, sender: Role, frame: Frame): void {
     this.#mark(frame, tunnel.index)
-    this.meter.count(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart, frame)
+    this.#meter.count(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart, frame)
   }
 
   /** Compares addresses only: a NAT may move a peer to another port. The responder may answer an SCCRQ from where it likes. */
@@ -822,7 +827,7 @@ export class TunnelTracker {
   #foreignSource(tunnel: Tunnel, sender: Role, frame: Frame): void {
     const header = this.#dialect.header(frame)
     tunnel.controlAnomalies++
-    this.meter.discount(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart)
+    this.#meter.discount(tunnel.index, sender, frame.ip.wireEnd - frame.ip.headerStart)
     this.#anomalies.report(
       frame,
       'l2tp.foreign_source',

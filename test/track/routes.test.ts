@@ -14,16 +14,24 @@ function message(more: Partial<PlainDataView> = {}): PlainDataView {
 
 /** Routes among trackers that answer the same to all messages, and count how often they are asked. */
 class Known {
-  readonly tunnels = { meter: new Meter(), findPlain: () => this.#count(this.tunnel) }
-  readonly sessions = { meter: new Meter(), findOpen: () => this.session }
-  readonly routes = new Routes(this.tunnels, this.sessions)
+  readonly tunnelMeter = new Meter()
+  readonly sessionMeter = new Meter()
+  readonly sessions = {
+    size: 1,
+    findOpen: () => this.session,
+    passOf: (index: number) => this.sessionMeter.pass(index),
+  }
+  readonly routes = new Routes(
+    { findPlain: () => this.#count(this.tunnel), passOf: (index) => this.tunnelMeter.pass(index) },
+    this.sessions,
+  )
   tunnel = 5
   session = 3
   asked = 0
 
   constructor() {
-    this.tunnels.meter.open(2, 0)
-    this.sessions.meter.open(3, 0)
+    this.tunnelMeter.open(2, 0)
+    this.sessionMeter.open(3, 0)
   }
 
   #count(tunnel: number): number {
@@ -44,10 +52,10 @@ describe('a route', () => {
   })
 
   test.each([
-    ['its tunnel has another pass', (known: Known) => known.tunnels.meter.renewPass(2)],
-    ['its session has another pass', (known: Known) => known.sessions.meter.renewPass(3)],
-    ['what stands for its tunnel is another one', (known: Known) => known.tunnels.meter.open(2, 1)],
-    ['its session is marked', (known: Known) => known.sessions.meter.setMark(3, 0, 1)],
+    ['its tunnel has another pass', (known: Known) => known.tunnelMeter.renewPass(2)],
+    ['its session has another pass', (known: Known) => known.sessionMeter.renewPass(3)],
+    ['what stands for its tunnel is another one', (known: Known) => known.tunnelMeter.open(2, 1)],
+    ['its session is marked', (known: Known) => known.sessionMeter.setMark(3, 0, 1)],
   ])('is looked up again when %s', (_, change) => {
     const known = new Known()
     known.find()
@@ -72,6 +80,13 @@ describe('a route', () => {
       known.tunnel = 5
       expect(known.find()).toEqual([5, 3])
     }
+  })
+
+  test('is looked up each time among more sessions than are remembered', () => {
+    const known = new Known()
+    known.sessions.size = 100_000
+    for (const _ of [1, 2, 3]) expect(known.find()).toEqual([5, 3])
+    expect(known.asked).toBe(3)
   })
 
   test('is not remembered where there was none', () => {
