@@ -4,7 +4,6 @@
  */
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -41,7 +40,11 @@ export interface Loaded {
  * @throws {BaselineError} if it is another kind of file
  */
 export function loadBaselines(path: string, baselines: Baselines): Loaded {
-  if (!existsSync(path)) return { entities: 0, problems: [] }
+  const about = statSync(path, { throwIfNoEntry: false })
+  if (about === undefined) return { entities: 0, problems: [] }
+  if (about.isDirectory()) throw new BaselineError(`${path} is a folder, not a file of baselines`)
+  if (about.isCharacterDevice() || about.isBlockDevice())
+    throw new BaselineError(`${path} is a device, not a file of baselines`)
   const lines = readFileSync(path, 'utf8').split('\n')
   const header = parsed(lines[0]) as { format?: unknown; version?: unknown; entities?: unknown } | undefined
   if (header?.format !== FORMAT) throw new BaselineError(`${path}:1: this is no file of baselines`)

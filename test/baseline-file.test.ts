@@ -54,6 +54,11 @@ test('another file is refused, and so is another version', () => {
   }
 })
 
+test.each([tmpdir(), '/dev/zero'])('%s is refused by its kind: a device may never end', (path) => {
+  expect(() => loadBaselines(path, empty())).toThrow(BaselineError)
+  expect(() => loadBaselines(path, empty())).toThrow(`${path} is a`)
+})
+
 test('cut off anywhere, the lines that are whole are read and the rest is told', () => {
   saveBaselines(path, learned())
   const text = readFileSync(path, 'utf8')
