@@ -35,7 +35,8 @@ import {
   type SessionVariety,
 } from './session-tracker.ts'
 import { type ClosedBy, NO_ENDPOINT, NO_ID, type Tunnel } from './tunnel.ts'
-import { type TunnelLimits, type TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
+import type { TunnelSessions } from './tunnel-sessions.ts'
+import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
 
 export interface L2tpV3Limits extends TunnelLimits, SessionLimits {}
 

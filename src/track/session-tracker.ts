@@ -42,7 +42,8 @@ import { SessionColumns } from './session-columns.ts'
 import { trafficOf } from './traffic.ts'
 import { type ClosedBy, NO_ID, type Tunnel } from './tunnel.ts'
 import { known } from './tunnel-events.ts'
-import type { TunnelSessions, TunnelTracker } from './tunnel-tracker.ts'
+import type { TunnelSessions } from './tunnel-sessions.ts'
+import type { TunnelTracker } from './tunnel-tracker.ts'
 
 export interface SessionLimits {
   readonly sessionsMax: number

@@ -1,5 +1,6 @@
 /**
- * L2TP tunnels as a bystander sees them: who asked for one, who answered, what it carried, how it ended.
+ * L2TP tunnels as a bystander sees them: who asked for one, who answered, and what they say to each other. How tunnels come and go
+ * is in `tunnel-lifecycle.ts`.
  *
  * A message names the tunnel by the number that its receiver assigned (RFC 2661 section 3.1), so a tunnel is found by
  * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP. The control
@@ -8,13 +9,10 @@
 import { hash } from 'node:crypto'
 import { i32 } from '../base/bytes.ts'
 import type { Endpoints } from '../base/endpoints.ts'
-import { SECOND_US } from '../base/time.ts'
-import { Timers } from '../base/timers.ts'
 import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { PlainDataView } from '../dissect/plain-data.ts'
 import type { Emit } from '../events/catalogue.ts'
-import { IP_PROTOCOL } from '../wire/ip.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
 import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
@@ -35,46 +33,22 @@ import {
 import type { Dialect, SpokenMessage } from './dialect.ts'
 import { FullTable } from './full-table.ts'
 import { Meter } from './meter.ts'
-import { vlanOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
-import { NO_PAUSE, type Pause, silentSince, type Uptake } from './saved.ts'
-import { loadTunnel, type SavedSession, type SavedTunnel, saveTunnel } from './saved-tunnel.ts'
-import { type ClosedBy, isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
+import type { Pause, Uptake } from './saved.ts'
+import type { SavedTunnel } from './saved-tunnel.ts'
+import { isTunnelMessage, NO_ID, type Tunnel, type TunnelMessage } from './tunnel.ts'
 import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
+import { NOT_SEEN, TunnelLifecycle, type TunnelLifecycleLimits } from './tunnel-lifecycle.ts'
+import type { TunnelSessions } from './tunnel-sessions.ts'
 import { TunnelTable } from './tunnel-table.ts'
 
-/** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
-const LINGER_US = 35 * SECOND_US
-
-export interface TunnelLimits {
+export interface TunnelLimits extends TunnelLifecycleLimits {
   readonly tunnelsMax: number
-  /** A set-up that makes no progress is half-open, and given up, after this. */
-  readonly setupTimeoutUs: number
-  /** An open tunnel without any packet is taken for dead after this. */
-  readonly idleTimeoutUs: number
   /** Datagrams to an unknown tunnel before it is adopted. */
   readonly adoptAfter: number
   /** Unanswered requests for tunnels that are told of one responder in a minute. */
   readonly requestsPerMinute: number
-}
-
-/** The session tracker, as tunnels need it. */
-export interface TunnelSessions {
-  /** The key of the session that the message is about; -1 if it is about none. */
-  control(tunnel: Tunnel, sender: Role, message: ControlMessage): number
-  save(tunnel: Tunnel): SavedSession[]
-  /** False if there is no room. */
-  restore(tunnel: Tunnel, saved: SavedSession, pause: Pause): boolean
-  tunnelClosed(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void
-  /** Of version 3: it is open from now on, for data between its ends. */
-  tunnelOpened?(tunnel: Tunnel): void
-  /** Of version 3: nothing is remembered of it from now on. */
-  tunnelForgotten?(tunnel: Tunnel): void
-  /** Of version 3: the end in that role has another port from now on. */
-  tunnelMoved?(tunnel: Tunnel, role: Role): void
-  /** Of version 3: the tunnel between the hosts of the frame of which only data was seen; null if there is none. */
-  unmanaged?(frame: Frame): Tunnel | null
 }
 
 /** Message type of the explicit acknowledgement of version 3, which takes no place in the sequence. */
@@ -83,20 +57,16 @@ const ACK = 'ACK'
 /** Responders whose requests are counted: as many as a sensor sees servers, and more. */
 const RESPONDERS_MAX = 4096
 
-/** No 32-bit address. */
-const NOT_SEEN = Number.NaN
-
 export class TunnelTracker {
   readonly events: TunnelEvents
   readonly #emit: Emit
   readonly #anomalies: Anomalies
-  readonly #limits: TunnelLimits
   readonly #dialect: Dialect
   readonly #authentication: TunnelAuthentication
   readonly #avps: AvpFindings
   readonly #learnPort: (port: number) => void
   readonly #table: TunnelTable
-  readonly #timers = new Timers()
+  readonly #lifecycle: TunnelLifecycle
   readonly #candidates: Candidates
   readonly #requests: Allowances
   /**
@@ -107,10 +77,6 @@ export class TunnelTracker {
   #sessions: TunnelSessions | null = null
   #successor: TunnelTracker | null = null
   readonly #fullEndpoints: FullTable
-  readonly #fullTunnels: FullTable
-  readonly #expire = (index: number) => this.#expired(index)
-  #nowUs = 0
-  #pause = NO_PAUSE
 
   constructor(
     endpoints: Endpoints,
@@ -125,10 +91,17 @@ export class TunnelTracker {
     this.#table = new TunnelTable(endpoints, limits.tunnelsMax, (index) => this.#meter.renewPass(index))
     this.#emit = emit
     this.#fullEndpoints = new FullTable(emit)
-    this.#fullTunnels = new FullTable(emit)
     this.#anomalies = anomalies
-    this.#limits = limits
     this.#dialect = dialect
+    this.#lifecycle = new TunnelLifecycle(
+      this.#table,
+      this.#meter,
+      this.events,
+      emit,
+      dialect.version,
+      learnPort,
+      limits,
+    )
     this.#authentication = new TunnelAuthentication(dialect, secrets, this.events, anomalies)
     this.#avps = new AvpFindings(dialect, emit, anomalies)
     this.#learnPort = learnPort
@@ -139,6 +112,7 @@ export class TunnelTracker {
   /** The two trackers know each other; this closes the ring at start. */
   attach(sessions: TunnelSessions): void {
     this.#sessions = sessions
+    this.#lifecycle.attach(sessions)
   }
 
   /** The tracker of version 3 is told of what offers both. */
@@ -240,57 +214,26 @@ export class TunnelTracker {
   }
 
   *expire(nowUs: number): Generator<void> {
-    this.#nowUs = nowUs
-    yield* this.#timers.advance(nowUs, this.#expire)
+    yield* this.#lifecycle.expire(nowUs)
     this.#candidates.expire(nowUs)
   }
 
   /** The end of the capture: everything that is open is told, a tunnel at a time. */
   *finish(nowUs: number): Generator<void> {
-    this.#nowUs = nowUs
-    for (const index of this.#table.tunnels.used()) {
-      const tunnel = this.at(index)
-      if (tunnel.state !== 'closed') this.#close(tunnel, nowUs, 'capture_end', 'the capture ended')
-      this.#forget(tunnel)
-      yield
-    }
+    yield* this.#lifecycle.finish(nowUs)
     this.#candidates.finish()
   }
 
   /** Every tunnel with its sessions; entries may be taken one after the other while packets go on. */
-  *save(): Generator<SavedTunnel> {
-    for (const index of this.#table.tunnels.used()) {
-      const tunnel = this.at(index)
-      const sessions = this.#sessions?.save(tunnel) ?? []
-      yield saveTunnel(tunnel, this.#table.endpointsOf(tunnel), this.#meter.save(index), sessions)
-    }
+  save(): Generator<SavedTunnel> {
+    return this.#lifecycle.save()
   }
 
   /**
    * Takes up what `save` gave; for a tracker that has seen no packet of it. False if there is no room; sessions that find none are counted.
    */
   restore(saved: SavedTunnel, pause: Pause, uptake: Uptake): boolean {
-    this.#pause = pause
-    const { savedUs, nowUs } = pause
-    const tunnel = this.#table.resume(saved.endpoints, saved.traffic.lastUs)
-    if (tunnel === null) return false
-    const { index } = tunnel
-    tunnel.version = this.#dialect.version
-    loadTunnel(tunnel, saved, nowUs > savedUs)
-    this.#meter.open(index, nowUs)
-    this.#meter.restore(index, saved.traffic)
-    for (const role of [INITIATOR, RESPONDER] as const) {
-      this.#meter.setMark(index, role, NOT_SEEN)
-      if (saved.ids[role] !== NO_ID) this.#assign(tunnel, role, saved.ids[role], nowUs)
-      if (tunnel.protection === null) this.#learnPort(saved.endpoints[role][1])
-    }
-    if (saved.lacking !== -1) this.#table.list(tunnel, saved.lacking)
-    for (const session of saved.sessions.toReversed())
-      if (this.#sessions?.restore(tunnel, session, pause) === false) uptake.leftOut++
-    tunnel.sessions = saved.sessionCount
-    if (tunnel.state === 'established') this.#sessions?.tunnelOpened?.(tunnel)
-    this.#timers.schedule(index, this.#deadline(tunnel))
-    return true
+    return this.#lifecycle.restore(saved, pause, uptake)
   }
 
   /** Raises that a control message does not fit, by its number, its state, or the tunnel or session it names. */
@@ -380,7 +323,7 @@ export class TunnelTracker {
       return -1
     }
     // The handshake must have been completed out of sight.
-    if (tunnel.state === 'answered' && tunnel.isBehind) this.#establish(tunnel, message.timeUs)
+    if (tunnel.state === 'answered' && tunnel.isBehind) this.#lifecycle.establish(tunnel, message.timeUs)
     if (tunnel.state === 'established') return this.#sessions?.control(tunnel, sender, message) ?? -1
     if (!message.isLate)
       this.report('l2tp.control.unexpected', tunnel, message, name === 'unknown' ? 'message' : 'state', name)
@@ -400,14 +343,19 @@ export class TunnelTracker {
     if (after === 'answered') this.#answer(tunnel, message)
     else if (after === 'established') {
       if (name === 'SCCCN') this.#authentication.verify(tunnel, INITIATOR, 'SCCCN', message)
-      this.#establish(tunnel, message.timeUs)
+      this.#lifecycle.establish(tunnel, message.timeUs)
     } else {
       tunnel.result = message.control
       tunnel.stoppedBy = sender
       const { assignedTunnelId } = message.control
       if (tunnel.ids[sender] === NO_ID && assignedTunnelId !== undefined)
-        this.#assign(tunnel, sender, assignedTunnelId, message.timeUs)
-      this.#close(tunnel, message.timeUs, sender === INITIATOR ? 'initiator' : 'responder', stopReason(message.control))
+        this.#lifecycle.assign(tunnel, sender, assignedTunnelId, message.timeUs)
+      this.#lifecycle.close(
+        tunnel,
+        message.timeUs,
+        sender === INITIATOR ? 'initiator' : 'responder',
+        stopReason(message.control),
+      )
     }
   }
 
@@ -422,19 +370,12 @@ export class TunnelTracker {
     tunnel.introduce(RESPONDER, control)
     this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
     this.#learnPort(port)
-    this.#assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
+    this.#lifecycle.assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
     tunnel.withdraw?.(timeUs)
     tunnel.withdraw = null
     if (!tunnel.isTold) this.#tellRequest(tunnel, timeUs, 0)
     this.#authentication.verify(tunnel, RESPONDER, 'SCCRP', message)
-    this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
-  }
-
-  #establish(tunnel: Tunnel, timeUs: number): void {
-    tunnel.enter('established', timeUs)
-    this.#sessions?.tunnelOpened?.(tunnel)
-    this.events.opened(tunnel, timeUs)
-    this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
+    this.#lifecycle.watch(tunnel)
   }
 
   /** A NAT gave a peer another port in mid-life: the answers will go there. */
@@ -445,7 +386,7 @@ export class TunnelTracker {
       return
     }
     const id = tunnel.ids[sender]
-    if (id !== NO_ID) this.#assign(tunnel, sender, id, timeUs)
+    if (id !== NO_ID) this.#lifecycle.assign(tunnel, sender, id, timeUs)
     this.#sessions?.tunnelMoved?.(tunnel, sender)
     this.#learnPort(sourcePort)
   }
@@ -492,10 +433,10 @@ export class TunnelTracker {
         if (tunnel.state !== 'closed') this.#observeMessage(frame, tunnel, INITIATOR, description)
         return
       }
-      this.#replace(tunnel, frame.timeUs, 'the peer started again with the same tunnel id')
+      this.#lifecycle.replace(tunnel, frame.timeUs, 'the peer started again with the same tunnel id')
     }
     this.#avps.report(frame, null, description)
-    const tunnel = this.#open(frame, INITIATOR)
+    const tunnel = this.#lifecycle.open(frame, INITIATOR)
     if (tunnel === null) {
       this.#requestUntracked(message)
       return
@@ -520,11 +461,11 @@ export class TunnelTracker {
     tunnel.requestDigest = message.digest
     tunnel.requests = 1
     tunnel.channels[INITIATOR].arrive(message.ns, message.digest, 0, message)
-    this.#assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
+    this.#lifecycle.assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
     if (tunnel.lacking === -1) this.#table.list(tunnel, RESPONDER)
     tunnel.uid = this.#uid(tunnel)
     this.#learnPort(message.port)
-    this.#timers.schedule(tunnel.index, timeUs + this.#limits.setupTimeoutUs)
+    this.#lifecycle.watch(tunnel)
   }
 
   /**
@@ -533,7 +474,7 @@ export class TunnelTracker {
    */
   expect(frame: Frame, request: ControlMessage, withdraw: (timeUs: number) => void): void {
     const { assignedControlConnectionId, nonce } = request.control
-    const tunnel = assignedControlConnectionId === undefined ? null : this.#open(frame, INITIATOR)
+    const tunnel = assignedControlConnectionId === undefined ? null : this.#lifecycle.open(frame, INITIATOR)
     if (tunnel === null || assignedControlConnectionId === undefined) return
     const { challenge: _, ...rest } = request.control
     const control = {
@@ -550,7 +491,7 @@ export class TunnelTracker {
   #withdraw(tunnel: Tunnel, uid: string, timeUs: number): void {
     if (tunnel.uid !== uid || tunnel.state !== 'opening') return
     tunnel.stoppedBy = RESPONDER
-    this.#close(tunnel, timeUs, 'responder', 'the peer answered in version 3')
+    this.#lifecycle.close(tunnel, timeUs, 'responder', 'the peer answered in version 3')
   }
 
   #tellRequest(tunnel: Tunnel, timeUs: number, suppressed: number): void {
@@ -566,8 +507,8 @@ export class TunnelTracker {
 
   #restart(frame: Frame, old: Tunnel): void {
     const request = old.repeated as ControlMessage
-    this.#replace(old, frame.timeUs, 'the peer started again with the same tunnel id')
-    const tunnel = this.#open(frame, RESPONDER)
+    this.#lifecycle.replace(old, frame.timeUs, 'the peer started again with the same tunnel id')
+    const tunnel = this.#lifecycle.open(frame, RESPONDER)
     if (tunnel === null) return
     this.#begin(tunnel, { ...request, timeUs: frame.timeUs })
     this.observeControl(frame, this.findControl(frame))
@@ -614,7 +555,7 @@ export class TunnelTracker {
     // Zero names no tunnel.
     const half = tunnelId === 0 ? -1 : this.#table.findHalf(frame)
     if (half === -1) return false
-    this.#assign(this.at(half >> 1), (half & 1) as Role, tunnelId, frame.timeUs)
+    this.#lifecycle.assign(this.at(half >> 1), (half & 1) as Role, tunnelId, frame.timeUs)
     return true
   }
 
@@ -625,7 +566,7 @@ export class TunnelTracker {
     if (this.#completeHalf(frame)) {
       const tunnel = this.at(this.findControl(frame) >> 1)
       // Its set-up was completed out of sight.
-      if (tunnel.state === 'opening') this.#establish(tunnel, timeUs)
+      if (tunnel.state === 'opening') this.#lifecycle.establish(tunnel, timeUs)
       return
     }
     // Who opened it is not known. A client's port is seldom 1701 behind a NAT, a server's always is.
@@ -634,7 +575,7 @@ export class TunnelTracker {
     const tunnel = this.#manage(frame, tunnelId) ?? this.#adoptNew(frame, sender)
     if (tunnel === null) return
     const receiver = tunnel.endpoints[sender] === this.#table.senderOf(frame) ? ((1 - sender) as Role) : sender
-    this.#assign(tunnel, receiver, tunnelId, timeUs)
+    this.#lifecycle.assign(tunnel, receiver, tunnelId, timeUs)
     this.#table.list(tunnel, (1 - receiver) as Role)
     this.#count(tunnel, (1 - receiver) as Role, frame)
     if (tunnel.uid !== '') return
@@ -646,14 +587,14 @@ export class TunnelTracker {
   /** A record for a tunnel from before the capture. It has no name yet. */
   #adoptNew(frame: Frame, sender: Role): Tunnel | null {
     const { timeUs } = frame
-    const tunnel = this.#open(frame, sender)
+    const tunnel = this.#lifecycle.open(frame, sender)
     if (tunnel === null) return null
     tunnel.uid = ''
     tunnel.isAdopted = true
     tunnel.isTold = true
     tunnel.enter('established', timeUs)
     for (const channel of tunnel.channels) channel.reset(-1)
-    this.#timers.schedule(tunnel.index, timeUs + this.#limits.idleTimeoutUs)
+    this.#lifecycle.watch(tunnel)
     this.#learnPort(frame.sourcePort)
     return tunnel
   }
@@ -686,126 +627,6 @@ export class TunnelTracker {
   /** Of version 3: a data message of a session of the tunnel; `sender` sent it. */
   countData(tunnel: Tunnel, sender: Role, frame: Frame): void {
     this.#count(tunnel, sender, frame)
-  }
-
-  // --- life and death
-
-  /** A record for a tunnel between the hosts of the frame, which `sender` sent; null if there is no room. */
-  #open(frame: Frame, sender: Role): Tunnel | null {
-    const { timeUs } = frame
-    const tunnel = this.#table.open(frame, sender)
-    if (tunnel === null) {
-      this.#fullTunnels.tell('tunnels', this.#table.tunnels.capacity, timeUs)
-      return null
-    }
-    const { index } = tunnel
-    tunnel.version = this.#dialect.version
-    tunnel.transport = frame.ip.protocol === IP_PROTOCOL.L2TP ? '115' : 'udp'
-    tunnel.vlan = vlanOf(frame)
-    tunnel.protection = frame.protection
-    this.#meter.open(index, timeUs)
-    this.#meter.setMark(index, INITIATOR, NOT_SEEN)
-    this.#meter.setMark(index, RESPONDER, NOT_SEEN)
-    return tunnel
-  }
-
-  #close(tunnel: Tunnel, timeUs: number, closedBy: ClosedBy, reason: string): void {
-    const { state } = tunnel
-    const meter = this.#meter
-    const { index } = tunnel
-    const traffic = {
-      packets: [meter.packets(index, INITIATOR), meter.packets(index, RESPONDER)],
-      bytes: [meter.bytes(index, INITIATOR), meter.bytes(index, RESPONDER)],
-      lastUs: meter.lastUs(index),
-    } as const
-    this.#sessions?.tunnelClosed(tunnel, timeUs, closedBy, closedBy === 'capture_end' ? reason : `tunnel: ${reason}`)
-    tunnel.enter('closed', timeUs)
-    if (state === 'established') this.events.closed(tunnel, timeUs, closedBy, reason, traffic)
-    else if (tunnel.isTold)
-      this.events.failed(
-        tunnel,
-        timeUs,
-        state,
-        closedBy,
-        tunnel.stoppedBy === -1 ? halfOpenReason(tunnel, state, reason) : reason,
-        traffic,
-      )
-    this.#timers.schedule(tunnel.index, timeUs + LINGER_US)
-  }
-
-  /** Another tunnel takes the place of this one. */
-  #replace(tunnel: Tunnel, timeUs: number, reason: string): void {
-    if (tunnel.state !== 'closed') this.#close(tunnel, timeUs, 'silence', reason)
-    this.#forget(tunnel)
-  }
-
-  #expired(index: number): void {
-    if (!this.#table.tunnels.isUsed(index)) return
-    const tunnel = this.at(index)
-    if (tunnel.state === 'closed') {
-      this.#linger(tunnel)
-      return
-    }
-    const isOpen = tunnel.state === 'established'
-    const timeoutUs = isOpen ? this.#limits.idleTimeoutUs : this.#limits.setupTimeoutUs
-    const dueUs = this.#deadline(tunnel)
-    if (dueUs > this.#nowUs) {
-      this.#timers.schedule(index, dueUs)
-      return
-    }
-    this.#close(
-      tunnel,
-      dueUs,
-      'silence',
-      `${isOpen ? 'silent' : 'no progress'} for ${Math.round(timeoutUs / SECOND_US)} s`,
-    )
-    // Peers that are silent repeat nothing; if they speak after all, the tunnel is adopted.
-    if (isOpen) this.#forget(tunnel)
-  }
-
-  /** A set-up must make progress, an open tunnel must carry something. */
-  #deadline({ index, state, stateUs }: Tunnel): number {
-    const isOpen = state === 'established'
-    const sinceUs = isOpen ? this.#meter.lastUs(index) : stateUs
-    const { idleTimeoutUs, setupTimeoutUs } = this.#limits
-    const timeoutUs = state === 'closed' ? LINGER_US : isOpen ? idleTimeoutUs : setupTimeoutUs
-    return silentSince(sinceUs, this.#pause) + timeoutUs
-  }
-
-  /**
-   * A closed tunnel is forgotten when its peers are quiet. If one goes on, it has not heard; if both do, the tunnel is alive
-   * whatever the StopCCN said: forgotten, it will be adopted.
-   */
-  #linger(tunnel: Tunnel): void {
-    const { index, lingering } = tunnel
-    const packets = [this.#meter.packets(index, INITIATOR), this.#meter.packets(index, RESPONDER)] as const
-    const isQuiet = silentSince(this.#meter.lastUs(index), this.#pause) + LINGER_US <= this.#nowUs
-    const doBothGoOn = tunnel.isLingering && packets[0] > lingering[0] && packets[1] > lingering[1]
-    if (isQuiet || doBothGoOn) {
-      this.#forget(tunnel)
-      return
-    }
-    tunnel.isLingering = true
-    lingering[0] = packets[0]
-    lingering[1] = packets[1]
-    this.#timers.schedule(index, this.#nowUs + LINGER_US)
-  }
-
-  #forget(tunnel: Tunnel): void {
-    this.#timers.cancel(tunnel.index)
-    this.#sessions?.tunnelForgotten?.(tunnel)
-    this.#table.forget(tunnel)
-  }
-
-  #assign(tunnel: Tunnel, role: Role, id: number, timeUs: number): void {
-    const earlier = this.#table.assign(tunnel, role, id)
-    if (earlier !== null) this.#replace(earlier, timeUs, 'its tunnel id was assigned again')
-  }
-
-  /** A message may lack the id of its sender, or the capture may have cut it off: then the answer will show it. */
-  #assignOrList(tunnel: Tunnel, role: Role, id: number | undefined, timeUs: number): void {
-    if (id === undefined) this.#table.list(tunnel, role)
-    else this.#assign(tunnel, role, id, timeUs)
   }
 
   #mark({ trail }: Frame, index: number): void {
@@ -860,9 +681,4 @@ function isSameAttempt(tunnel: Tunnel, role: number, message: ControlMessage): b
   if (tunnel.state === 'opening' || tunnel.state === 'answered') return true
   const isAfterSilence = tunnel.state === 'closed' && tunnel.stoppedBy === -1
   return message.digest === tunnel.requestDigest && !isAfterSilence
-}
-
-function halfOpenReason(tunnel: Tunnel, state: Tunnel['state'], reason: string): string {
-  if (state === 'opening') return `no answer to ${tunnel.requests} SCCRQ, ${reason}`
-  return `half-open: SCCRP was not followed by SCCCN, ${reason}`
 }
