@@ -97,3 +97,8 @@ export function ownerOf(key: number): number {
 export function indexOf(key: number): number {
   return key >>> 3
 }
+
+/** The hosts of the carrier: what speaks between them is PPP. */
+export function pppHosts(carrier: Carrier, source: Role) {
+  return { ...carrier.owner.hosts(carrier, source), 'network.protocol': 'ppp' }
+}

@@ -92,6 +92,15 @@ export class PppLink {
     return this.#second
   }
 
+  /** The end that logs in: the one that answered, or was told to answer. */
+  get client(): Role {
+    const first = this.loginOf(0)
+    const second = this.loginOf(1)
+    if (first.attempts !== second.attempts) return first.attempts > second.attempts ? 0 : 1
+    if (this.agreed[0].authProtocol !== 0 && this.agreed[1].authProtocol === 0) return 1
+    return 0
+  }
+
   /** Whether all that is known of it finds room in a packed link. */
   get isPlain(): boolean {
     const isSecret = ({ challenge, proof, serverAnswer }: Login) =>
