@@ -352,6 +352,12 @@ export function isOver({ state }: Exchange): boolean {
   return state === 'failed' || state === 'closed'
 }
 
+/** It goes on, whatever seemed to have ended it. */
+export function revive(exchange: Exchange): void {
+  exchange.state = 'answered'
+  exchange.ending = undefined
+}
+
 export function givenUp(exchange: Exchange): string {
   if (exchange.notification !== undefined) return `given up after ${exchange.notification}`
   if (exchange.state === 'opening') return `no answer to ${exchange.ends[INITIATOR].packets} messages`
