@@ -1,4 +1,5 @@
 /** What is told of tunnels: their events, field by field. The initiator is the source. */
+import { hash } from 'node:crypto'
 import type { Endpoints } from '../base/endpoints.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import type { Emit } from '../events/catalogue.ts'
@@ -140,6 +141,17 @@ export class TunnelEvents {
   /** The sentence's subject: `10.0.0.1 (lac) → 10.0.0.2 (lns)`. */
   names(tunnel: Tunnel): string {
     return `${this.#nameOf(tunnel, INITIATOR)} → ${this.#nameOf(tunnel, RESPONDER)}`
+  }
+
+  /** What events call it: of its ends and their numbers, as far as they are known, and its start. */
+  uidOf(tunnel: Tunnel): string {
+    const {
+      'source.ip': from,
+      'source.port': fromPort,
+      'destination.ip': to,
+      'destination.port': toPort,
+    } = this.hostFields(tunnel)
+    return `t-${hash('sha1', `${from} ${fromPort} ${to} ${toPort} ${tunnel.ids[INITIATOR]} ${tunnel.ids[RESPONDER]} ${tunnel.startUs}`).slice(0, 12)}`
   }
 
   address(tunnel: Tunnel, role: Role): string {

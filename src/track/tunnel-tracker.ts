@@ -1,12 +1,11 @@
 /**
- * L2TP tunnels as a bystander sees them: who asked for one, who answered, and what they say to each other. How tunnels come and go
- * is in `tunnel-lifecycle.ts`.
+ * L2TP tunnels as a bystander sees them: which one a message belongs to, and what it says. What a request begins is in
+ * `tunnel-requests.ts`, how tunnels come and go in `tunnel-lifecycle.ts`.
  *
  * A message names the tunnel by the number that its receiver assigned (RFC 2661 section 3.1), so a tunnel is found by
  * (receiver, tunnel id): the initiator's half is known from the SCCRQ, the responder's from the SCCRP. The control
  * connections of version 3 (RFC 3931 section 3.3) live the same life; what is different there its dialect says.
  */
-import { hash } from 'node:crypto'
 import { i32 } from '../base/bytes.ts'
 import type { Endpoints } from '../base/endpoints.ts'
 import type { Ahead } from '../dissect/ahead.ts'
@@ -14,7 +13,6 @@ import type { Frame } from '../dissect/frame.ts'
 import type { PlainDataView } from '../dissect/plain-data.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { L2TP_PORT } from '../wire/l2tp.ts'
-import { Allowances } from './allowances.ts'
 import type { Anomalies } from './anomalies.ts'
 import { AvpFindings } from './avp-findings.ts'
 import { Candidates } from './candidates.ts'
@@ -41,6 +39,7 @@ import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
 import { NOT_SEEN, TunnelLifecycle, type TunnelLifecycleLimits } from './tunnel-lifecycle.ts'
 import type { TunnelSessions } from './tunnel-sessions.ts'
+import { isRestart, isSameAttempt, TunnelRequests } from './tunnel-requests.ts'
 import { TunnelTable } from './tunnel-table.ts'
 
 export interface TunnelLimits extends TunnelLifecycleLimits {
@@ -54,9 +53,6 @@ export interface TunnelLimits extends TunnelLifecycleLimits {
 /** Message type of the explicit acknowledgement of version 3, which takes no place in the sequence. */
 const ACK = 'ACK'
 
-/** Responders whose requests are counted: as many as a sensor sees servers, and more. */
-const RESPONDERS_MAX = 4096
-
 export class TunnelTracker {
   readonly events: TunnelEvents
   readonly #emit: Emit
@@ -68,7 +64,7 @@ export class TunnelTracker {
   readonly #table: TunnelTable
   readonly #lifecycle: TunnelLifecycle
   readonly #candidates: Candidates
-  readonly #requests: Allowances
+  readonly #requests: TunnelRequests
   /**
    * By sending role. The mark is the IPv4 address from which that role's data came last, once it was found to be the peer's. The pass
    * stands for that, and for the names by which messages find the tunnel.
@@ -106,7 +102,15 @@ export class TunnelTracker {
     this.#avps = new AvpFindings(dialect, emit, anomalies)
     this.#learnPort = learnPort
     this.#candidates = new Candidates(emit, dialect, limits.adoptAfter)
-    this.#requests = new Allowances(limits.requestsPerMinute, RESPONDERS_MAX)
+    this.#requests = new TunnelRequests(
+      this.#table,
+      this.#lifecycle,
+      this.events,
+      emit,
+      dialect.version,
+      learnPort,
+      limits.requestsPerMinute,
+    )
   }
 
   /** The two trackers know each other; this closes the ring at start. */
@@ -265,7 +269,7 @@ export class TunnelTracker {
       this.#acknowledge(frame, tunnel, sender, ACK)
       return
     }
-    if (message.name === 'SCCRP' && this.#isRestart(tunnel, sender, message)) {
+    if (message.name === 'SCCRP' && isRestart(tunnel, sender, message)) {
       this.#restart(frame, tunnel)
       return
     }
@@ -373,7 +377,7 @@ export class TunnelTracker {
     this.#lifecycle.assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
     tunnel.withdraw?.(timeUs)
     tunnel.withdraw = null
-    if (!tunnel.isTold) this.#tellRequest(tunnel, timeUs, 0)
+    if (!tunnel.isTold) this.#requests.tell(tunnel, timeUs, 0)
     this.#authentication.verify(tunnel, RESPONDER, 'SCCRP', message)
     this.#lifecycle.watch(tunnel)
   }
@@ -438,34 +442,14 @@ export class TunnelTracker {
     this.#avps.report(frame, null, description)
     const tunnel = this.#lifecycle.open(frame, INITIATOR)
     if (tunnel === null) {
-      this.#requestUntracked(message)
+      this.#requests.tellUntracked(message)
       return
     }
-    this.#begin(tunnel, message)
+    this.#requests.begin(tunnel, message)
     this.#authentication.isAuthentic(frame, tunnel, INITIATOR, message)
     this.#count(tunnel, INITIATOR, frame)
     const { uid } = tunnel
-    this.#successor?.expect(frame, message, (timeUs) => this.#withdraw(tunnel, uid, timeUs))
-  }
-
-  #begin(tunnel: Tunnel, message: ControlMessage): void {
-    const { timeUs } = message
-    this.#prepare(tunnel, message)
-    const suppressed = this.#requests.take(this.events.address(tunnel, RESPONDER), timeUs, tunnel.uid)
-    if (suppressed !== -1) this.#tellRequest(tunnel, timeUs, suppressed)
-  }
-
-  #prepare(tunnel: Tunnel, message: ControlMessage): void {
-    const { control, timeUs } = message
-    tunnel.introduce(INITIATOR, control)
-    tunnel.requestDigest = message.digest
-    tunnel.requests = 1
-    tunnel.channels[INITIATOR].arrive(message.ns, message.digest, 0, message)
-    this.#lifecycle.assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
-    if (tunnel.lacking === -1) this.#table.list(tunnel, RESPONDER)
-    tunnel.uid = this.#uid(tunnel)
-    this.#learnPort(message.port)
-    this.#lifecycle.watch(tunnel)
+    this.#successor?.expect(frame, message, (timeUs) => this.#requests.withdraw(tunnel, uid, timeUs))
   }
 
   /**
@@ -473,36 +457,8 @@ export class TunnelTracker {
    * is of version 3: then `withdraw` ends what version 2 made of it.
    */
   expect(frame: Frame, request: ControlMessage, withdraw: (timeUs: number) => void): void {
-    const { assignedControlConnectionId, nonce } = request.control
-    const tunnel = assignedControlConnectionId === undefined ? null : this.#lifecycle.open(frame, INITIATOR)
-    if (tunnel === null || assignedControlConnectionId === undefined) return
-    const { challenge: _, ...rest } = request.control
-    const control = {
-      ...rest,
-      assignedTunnelId: assignedControlConnectionId,
-      ...(nonce === undefined ? {} : { challenge: Uint8Array.from(Buffer.from(nonce, 'hex')) }),
-    }
-    this.#prepare(tunnel, { ...request, version: 3, control })
-    tunnel.withdraw = withdraw
-    this.#count(tunnel, INITIATOR, frame)
-  }
-
-  /** The peer answers an offer of this tunnel in version 3. `uid` tells whether the record still is that tunnel. */
-  #withdraw(tunnel: Tunnel, uid: string, timeUs: number): void {
-    if (tunnel.uid !== uid || tunnel.state !== 'opening') return
-    tunnel.stoppedBy = RESPONDER
-    this.#lifecycle.close(tunnel, timeUs, 'responder', 'the peer answered in version 3')
-  }
-
-  #tellRequest(tunnel: Tunnel, timeUs: number, suppressed: number): void {
-    tunnel.isTold = true
-    this.events.requested(tunnel, timeUs, suppressed)
-  }
-
-  /** The same SCCRQ again was more than a repetition: the responder answers it with another tunnel. */
-  #isRestart(tunnel: Tunnel, sender: Role, message: ControlMessage): boolean {
-    const isOther = message.control.assignedTunnelId !== tunnel.ids[RESPONDER]
-    return tunnel.repeated !== null && sender === RESPONDER && message.ns === 0 && isOther
+    const tunnel = this.#requests.expect(frame, request, withdraw)
+    if (tunnel !== null) this.#count(tunnel, INITIATOR, frame)
   }
 
   #restart(frame: Frame, old: Tunnel): void {
@@ -510,30 +466,8 @@ export class TunnelTracker {
     this.#lifecycle.replace(old, frame.timeUs, 'the peer started again with the same tunnel id')
     const tunnel = this.#lifecycle.open(frame, RESPONDER)
     if (tunnel === null) return
-    this.#begin(tunnel, { ...request, timeUs: frame.timeUs })
+    this.#requests.begin(tunnel, { ...request, timeUs: frame.timeUs })
     this.observeControl(frame, this.findControl(frame))
-  }
-
-  /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
-  #requestUntracked({ outer, control, timeUs, ns }: ControlMessage): void {
-    const uid = `t-${hash('sha1', `${timeUs} ${ns} ${JSON.stringify(outer)}`).slice(0, 12)}`
-    const suppressed = this.#requests.take(outer['destination.ip'], timeUs, uid)
-    if (suppressed === -1) return
-    this.#emit({
-      name: 'l2tp.tunnel.requested',
-      timeUs,
-      message: `${outer['source.ip']} asks ${outer['destination.ip']} for an L2TP tunnel`,
-      fields: {
-        ...outer,
-        'l2tp.version': this.#dialect.version,
-        'l2tp.tunnel.uid': uid,
-        'l2tp.tunnel.initiator_id': control.assignedTunnelId,
-        'l2tp.initiator.host_name': control.hostName,
-        'l2tp.initiator.vendor_name': control.vendorName,
-        'borescope.suppressed': suppressed === 0 ? undefined : suppressed,
-        'borescope.lineage': [uid],
-      },
-    })
   }
 
   /** A StopCCN to tunnel 0 takes an SCCRQ back: its sender names itself in Assigned Tunnel ID. */
@@ -579,7 +513,7 @@ export class TunnelTracker {
     this.#table.list(tunnel, (1 - receiver) as Role)
     this.#count(tunnel, (1 - receiver) as Role, frame)
     if (tunnel.uid !== '') return
-    tunnel.uid = this.#uid(tunnel)
+    tunnel.uid = this.events.uidOf(tunnel)
     this.#sessions?.tunnelOpened?.(tunnel)
     this.events.adopted(tunnel, timeUs)
   }
@@ -613,7 +547,7 @@ export class TunnelTracker {
     if (tunnel === null) return null
     tunnel.startUs = startUs
     tunnel.isUnmanaged = true
-    tunnel.uid = this.#uid(tunnel)
+    tunnel.uid = this.events.uidOf(tunnel)
     this.#sessions?.tunnelOpened?.(tunnel)
     this.events.adopted(tunnel, frame.timeUs)
     return tunnel
@@ -663,22 +597,4 @@ export class TunnelTracker {
       },
     )
   }
-
-  #uid(tunnel: Tunnel): string {
-    const {
-      'source.ip': from,
-      'source.port': fromPort,
-      'destination.ip': to,
-      'destination.port': toPort,
-    } = this.events.hostFields(tunnel)
-    return `t-${hash('sha1', `${from} ${fromPort} ${to} ${toPort} ${tunnel.ids[INITIATOR]} ${tunnel.ids[RESPONDER]} ${tunnel.startUs}`).slice(0, 12)}`
-  }
-}
-
-/** One more SCCRQ of a set-up that goes on, or the same one after it: whether that is more than a repetition the answer will tell. */
-function isSameAttempt(tunnel: Tunnel, role: number, message: ControlMessage): boolean {
-  if (role !== INITIATOR || tunnel.isAdopted) return false
-  if (tunnel.state === 'opening' || tunnel.state === 'answered') return true
-  const isAfterSilence = tunnel.state === 'closed' && tunnel.stoppedBy === -1
-  return message.digest === tunnel.requestDigest && !isAfterSilence
 }
