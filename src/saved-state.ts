@@ -136,27 +136,42 @@ export class SavedState {
     this.#commit(written)
   }
 
-  /** Writes all parts beside their places, each forced onto the disk: whole once they are renamed. */
+  /**
+   * Writes all parts beside their places, forced onto the disk: whole once they are renamed. Unless it takes long, nothing happens
+   * between the first part and the last one: what one of them knows and another does not would happen twice after a crash.
+   */
   async #write(): Promise<Written> {
     const { folder } = this.#options
     const written: Written = { paths: [], bytes: 0, entries: 0, leftOut: 0, busyMs: 0 }
+    const files: FileHandle[] = []
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    for (const part of this.#parts) {
-      await part.prepare?.()
-      const path = join(folder, `${part.name}.state`)
-      const file = await open(`${path}.partial`, 'w', 0o600)
-      try {
-        await this.#writePart(part, file, written)
-      } finally {
-        await file.close()
+    try {
+      for (const { name } of this.#parts) {
+        const path = join(folder, `${name}.state`)
+        files.push(await open(`${path}.partial`, 'w', 0o600))
+        written.paths.push(path)
       }
-      written.paths.push(path)
+      const rests: (readonly string[])[] = []
+      for (const [at, part] of this.#parts.entries()) {
+        await part.prepare?.()
+        rests.push(await this.#take(part, files[at], written))
+      }
+      for (const [at, file] of files.entries()) {
+        for (const piece of rests[at]) await file.appendFile(piece)
+        await file.sync()
+        written.bytes += (await file.stat()).size
+      }
+    } finally {
+      for (const file of files) await file.close()
     }
     return written
   }
 
-  /** In slices, between which packets have their turn. What is written is let go: a state may be as large as all that is remembered. */
-  async #writePart(part: StatePart, file: FileHandle, written: Written): Promise<void> {
+  /**
+   * In slices, between which packets have their turn. What is written is let go: a state may be as large as all that is remembered. Returns
+   * what is still to be written.
+   */
+  async #take(part: StatePart, file: FileHandle, written: Written): Promise<readonly string[]> {
     const { bytesMax, sliceMs = SLICE_MS } = this.#options
     const writer = new StateWriter(part.writer, bytesMax)
     let beganMs = performance.now()
@@ -173,9 +188,7 @@ export class SavedState {
     const { pieces, leftOut } = writer.end()
     written.busyMs += performance.now() - beganMs
     written.leftOut += leftOut
-    for (const piece of pieces) await file.appendFile(piece)
-    await file.sync()
-    written.bytes += (await file.stat()).size
+    return pieces
   }
 
   /** All parts change places together: each knows what the others know. */

@@ -167,6 +167,21 @@ describe('saving from time to time', () => {
     expect(readFileSync(path('one'), 'utf8')).toContain('"value":1')
   })
 
+  test('nothing happens between the parts of a small state: what one of them knows the others do, too', async () => {
+    let turns = 0
+    const seen: number[] = []
+    class Watched extends Numbers {
+      override *entries(): Generator<StateEntry> {
+        seen.push(turns)
+        setImmediate(() => turns++)
+        yield* super.entries()
+      }
+    }
+    const state = stateOf([new Watched('one', [1]), new Watched('two', [2]), new Watched('three', [3])])
+    await state.saveNow()
+    expect(seen).toEqual([0, 0, 0])
+  })
+
   test('a large state is taken in slices, between which others have their turn', async () => {
     const values = Array.from({ length: 60_000 }, (_, i) => i)
     const state = stateOf([new Numbers('one', values)], { bytesMax: 10_000_000 })
