@@ -322,7 +322,12 @@ class PacketSocket implements RenewableRing {
   }
 
   async wait(timeoutMs: number): Promise<void> {
-    if (this.#isClosed || this.#ring.isReady) return
+    if (!this.#isClosed && !this.#ring.isReady) await this.#sleep(timeoutMs)
+    // Whoever was kept from looking finds here how full it became: what is read next leaves no trace of it.
+    if (!this.#isClosed) this.#measureFill()
+  }
+
+  async #sleep(timeoutMs: number): Promise<void> {
     // Where packets come fast the next block is near: to ask another thread to wait for it costs more than to sleep a little.
     if (this.#ring.wasFull) this.#naps = this.#napsMax
     this.#ring.wasFull = false

@@ -165,6 +165,15 @@ test('the fill of the ring is known, now and at its highest', () => {
   expect(source.counters).toMatchObject({ ringFill: 0, ringFillHighest: 0.25 })
 })
 
+test('how full the ring was is known of whoever waits, and need not ask', async () => {
+  const source = open()
+  for (let block = 0; block < 4; block++) kernel.ring.fill([{ bytes: new Uint8Array(60) }])
+  await source.wait(1)
+  const packet = new Frame()
+  while (source.next(packet));
+  expect(source.counters).toMatchObject({ ringFill: 0, ringFillHighest: 0.25 })
+})
+
 describe('waiting', () => {
   const packet = new Frame()
   /** Of the ring that was opened last. */
