@@ -30,7 +30,7 @@ export class Lookahead {
     this.#followedMin = followedMin
   }
 
-  /** As the source does it. Always of the same source, or of those of several packets that come from the same one. */
+  /** As the source does it. Always of the same source; where several are merged each has a look ahead of its own, asked when its packets are next. */
   next(source: Supply, packet: Packet): boolean {
     if (this.#left-- === 0) this.#look(source)
     return source.next(packet)

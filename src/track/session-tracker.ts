@@ -192,10 +192,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   carryPlain(frame: Frame, found: number, index: number): void {
     const { ipLength, hasSequence, ns } = frame.plain
     const sender = (1 - (found & 1)) as Role
-    frame.trail.carrier = keyOf(this.#number, index)
+    const carrier = keyOf(this.#number, index)
+    frame.trail.carrier = carrier
     this.#meter.count(index, sender, ipLength, frame)
     if (hasSequence) this.#observeSequence(index, index * 2 + sender, ns)
-    this.#inside.flows.observe(frame, keyOf(this.#number, index), sender)
+    this.#inside.flows.observe(frame, carrier, sender)
   }
 
   /** Has the processor read what `observeData` will need for messages to come, whose tunnels are known. */
