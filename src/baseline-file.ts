@@ -68,9 +68,14 @@ export function loadBaselines(path: string, baselines: Baselines): Loaded {
   return { entities, problems }
 }
 
-/** Writes all habits; says of how many entities. */
+/** Writes all habits to where they are learned, whose folder is made; says of how many entities. */
 export function saveBaselines(path: string, baselines: Baselines): number {
   mkdirSync(dirname(path), { recursive: true })
+  return writeBaselines(path, baselines)
+}
+
+/** Writes all habits to a file in a folder that is there; says of how many entities. */
+export function writeBaselines(path: string, baselines: Baselines): number {
   const { path: target, partial } = targetFile(path)
   const file = openSync(partial ?? path, 'w', 0o600)
   let count = 0

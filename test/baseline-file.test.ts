@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DAY_US, HOUR_US } from '../src/base/time.ts'
-import { BaselineError, loadBaselines, saveBaselines } from '../src/baseline-file.ts'
+import { BaselineError, loadBaselines, saveBaselines, writeBaselines } from '../src/baseline-file.ts'
 import { Baselines } from '../src/detect/baseline/baselines.ts'
 import type { EventDocument } from '../src/events/fields.ts'
 
@@ -40,6 +40,11 @@ test('what was written is read again, by its owner only', () => {
   expect(loadBaselines(path, again)).toEqual({ entities: 4, problems: [] })
   expect([...again.save()]).toEqual([...learned().save()])
   expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+test('a folder that somebody names is not made, as for every other output', () => {
+  expect(() => writeBaselines(path, learned())).toThrow(`there is no folder ${join(folder, 'deep/er')}`)
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test('a file that is not there holds nothing', () => {

@@ -1,5 +1,6 @@
 /** Where results go: to a file that is there whole or not at all, or into a pipe or a device that is there already. */
-import { realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 export interface TargetFile {
   /** The file itself where a link was named. */
@@ -10,11 +11,14 @@ export interface TargetFile {
   readonly mode: number | undefined
 }
 
-/** Throws an error with the code `EISDIR` for a folder. */
+/** Throws an error with the code `EISDIR` for a folder, and `ENOENT` for a file in a folder that is not there: none is made. */
 export function targetFile(path: string): TargetFile {
   const present = statSync(path, { throwIfNoEntry: false })
   if (present?.isDirectory())
     throw Object.assign(new Error(`${path} is a directory: name a file in it`), { code: 'EISDIR' })
+  const folder = dirname(path)
+  if (present === undefined && !existsSync(folder))
+    throw Object.assign(new Error(`${path}: there is no folder ${folder}`), { code: 'ENOENT' })
   if (present !== undefined && !present.isFile()) return { path, partial: null, mode: undefined }
   const target = present === undefined ? path : realpathSync(path)
   return { path: target, partial: `${target}.${process.pid}.partial`, mode: present && present.mode & 0o777 }

@@ -1,7 +1,7 @@
 /** `borescope baseline`: what was learned of users, clients, gateways and tunnels. */
 import { copyFileSync, existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { BaselineError, loadBaselines, saveBaselines } from '../baseline-file.ts'
+import { BaselineError, loadBaselines, saveBaselines, writeBaselines } from '../baseline-file.ts'
 import { DAY_US, HOUR_US } from '../base/time.ts'
 import type { Config } from '../config-schema.ts'
 import { Baselines, type SavedEntity, TEACHING_EVENTS } from '../detect/baseline/baselines.ts'
@@ -125,7 +125,7 @@ export function registerBaseline(program: Command, context: () => Context): void
     .description('Copies what was learned to a file, to be kept or to be imported by another sensor.')
     .argument('<file>', 'where to')
     .action(async (file: string) => {
-      const entities = saveBaselines(file, opened(context().config))
+      const entities = writeBaselines(file, opened(context().config))
       await print(`${counted(entities, 'baseline')} written to ${file}`)
     })
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -35,4 +35,10 @@ test('a pipe and a device are not replaced', () => {
 
 test('a folder is refused', () => {
   expect(() => targetFile(folder)).toThrow(`${folder} is a directory: name a file in it`)
+})
+
+test('a folder that is not there is named, and not made', () => {
+  const missing = join(folder, 'missing')
+  expect(() => targetFile(join(missing, 'x'))).toThrow(`${join(missing, 'x')}: there is no folder ${missing}`)
+  expect(existsSync(missing)).toBe(false)
 })

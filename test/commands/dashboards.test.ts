@@ -56,7 +56,7 @@ describe('borescope dashboards export', () => {
 
   test.each([
     [['-o', '.'], /is a directory/],
-    [['-o', 'no/such/folder/x.ndjson'], /ENOENT/],
+    [['-o', 'no/such/folder/x.ndjson'], /x\.ndjson: there is no folder no\/such\/folder/],
     [['--for', 'grafana'], /Allowed choices are kibana, opensearch/],
   ])('refuses %j', async (options, says) => {
     const { code, stderr } = await borescope(['dashboards', 'export', ...options])
