@@ -20,9 +20,10 @@ export interface EventSink {
   abort(): Promise<void>
 }
 
-/** `grows`: what comes is appended as it comes. */
-export function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): EventSink {
+/** `grows`: what comes is appended as it comes. Rejects with the system's error if the file cannot be written. */
+export async function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): Promise<EventSink> {
   const writer = new NdjsonWriter(path, grows)
+  await writer.opened
   return {
     delivery: deliveries.openFile(path, writer),
     isStore: false,

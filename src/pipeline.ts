@@ -121,7 +121,7 @@ export class Pipeline {
     this.#recording = recordingOf(this.#context, options)
     const alerting = notify ? prepared(this.#context) : null
     if (alerting !== null) this.#alerting = new Alerting(alerting, deliveries)
-    if (out !== undefined) sinks.push(ndjsonSink(out, deliveries, isLive))
+    if (out !== undefined) sinks.push(await ndjsonSink(out, deliveries, isLive))
     if (store) sinks.push(await storeSink(this.#context, deliveries))
   }
 

@@ -1,6 +1,6 @@
 /** Events as nested ECS documents, one JSON object a line: to stdout, to a file that appears only when it is whole, or to one that grows. */
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, type WriteStream } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -9,6 +9,8 @@ import { type EventDocument, nest } from '../events/fields.ts'
 import type { DeliveryResult } from './destination.ts'
 
 export class NdjsonWriter {
+  /** Rejects with the system's error if the file cannot be made or written. */
+  readonly opened: Promise<void>
   readonly #path: string
   readonly #temporary: string | null
   readonly #stream: Writable
@@ -24,10 +26,18 @@ export class NdjsonWriter {
     this.#temporary = grows ? null : (target?.partial ?? null)
     const mode = target?.mode ?? 0o600
     const flags = grows ? 'a' : 'w'
-    this.#stream = path === '-' ? process.stdout : createWriteStream(this.#temporary ?? path, { mode, flags })
+    if (target === null) {
+      this.#stream = process.stdout
+      this.#ended = this.opened = Promise.resolve()
+      return
+    }
+    const stream = createWriteStream(this.#temporary ?? path, { mode, flags })
+    this.#stream = stream
     // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.
-    this.#ended = path === '-' ? Promise.resolve() : finished(this.#stream)
-    this.#ended.catch(() => {})
+    this.#ended = finished(stream)
+    // Nobody waits for a pipe that nobody reads yet.
+    this.opened = target.partial === null ? Promise.resolve() : isOpen(stream, this.#ended)
+    for (const promise of [this.#ended, this.opened]) promise.catch(() => {})
   }
 
   async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
@@ -53,4 +63,8 @@ export class NdjsonWriter {
     }
     if (this.#temporary !== null) await unlink(this.#temporary).catch(() => {})
   }
+}
+
+async function isOpen(stream: WriteStream, ended: Promise<void>): Promise<void> {
+  await Promise.race([once(stream, 'open'), ended])
 }

@@ -251,6 +251,17 @@ describe('replay', () => {
     expect(stderr).toContain('is a directory')
   })
 
+  test.each([
+    ['missing/events.ndjson', 'there is no folder'],
+    ['no-folder/events.ndjson', 'ENOTDIR'],
+  ])('an output that cannot be made (%s) is refused before a packet is read', async (file, says) => {
+    writeFileSync(join(scratch, 'no-folder'), '')
+    // Stdin stays open: whoever reads it first waits for ever.
+    const { code, stderr, stdout } = await borescope(['replay', '--no-store', '--out', join(scratch, file), '-'], null)
+    expect(`${code} ${stdout}`).toBe('2 ')
+    expect(stderr).toContain(says)
+  })
+
   test('gives the same bytes with three threads as with one', async () => {
     const [one, three] = await Promise.all(
       ['1', '3'].map((threads) => borescope(['replay', '--no-store', '--threads', threads, '--out', '-', CLEAN])),

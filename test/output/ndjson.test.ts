@@ -36,6 +36,15 @@ describe('a file', () => {
   })
 })
 
+describe.each([false, true])('a file that cannot be made (grows: %s)', (grows) => {
+  test('is known at once', async () => {
+    writeFileSync(path, 'no folder\n')
+    const writer = new NdjsonWriter(join(path, 'events.ndjson'), grows)
+    await expect(writer.opened).rejects.toThrow('ENOTDIR')
+    expect(() => new NdjsonWriter(join(scratch, 'missing/events.ndjson'), grows)).toThrow('there is no folder')
+  })
+})
+
 describe('a file that grows', () => {
   test('holds what came while more is coming, behind what was there', async () => {
     writeFileSync(path, 'old\n')
