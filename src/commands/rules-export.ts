@@ -1,12 +1,13 @@
 /** `borescope rules export`: the rules for a cluster into which many sensors write. */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { type Exported, exportKibana, exportQueries, type LeftOut } from '../detect/export/export.ts'
 import { raisesAlerts } from '../detect/rules.ts'
 import { type Context, EXIT } from './context.ts'
+import { writeWhole } from './files.ts'
 import { chosenRules } from './rules-common.ts'
-import { counted, print, printable } from './terminal.ts'
+import { counted, printable } from './terminal.ts'
 
 const FORMATS = ['kibana', 'esql', 'sigma'] as const
 type Format = (typeof FORMATS)[number]
@@ -20,13 +21,12 @@ export function registerRulesExport(rules: Command, context: () => Context): voi
     )
     .argument('[folders...]', 'folders or files of Sigma rules; without any, those of the configuration')
     .addOption(new Option('--format <format>', 'the form').choices(FORMATS).default('kibana'))
-    .option('-o, --out <file>', 'the file to write; without it, stdout')
+    .option('-o, --out <file>', 'where to; - is stdout', '-')
     .option('--strict', 'exit with 1 if a rule is left out')
-    .action(async (folders: string[], { format, out, strict }: { format: Format; out?: string; strict?: boolean }) => {
+    .action(async (folders: string[], { format, out, strict }: { format: Format; out: string; strict?: boolean }) => {
       const chosen = chosenRules(context(), folders)
       const { text, leftOut, count } = textOf(format, chosen)
-      if (out === undefined) await print(text.trimEnd())
-      else writeFileSync(out, text)
+      await writeWhole(out, text)
       for (const { rule, reason } of leftOut) process.stderr.write(`left out: ${printable(rule)}: ${reason}\n`)
       process.stderr.write(`${counted(count, 'rule')} exported, ${counted(leftOut.length, 'rule')} left out\n`)
       if (strict && leftOut.length > 0) process.exitCode = EXIT.FOUND

@@ -47,6 +47,7 @@ describe('rules export', () => {
       /^\/\/ Password guessing against one VPN account \([0-9a-f-]{36}\), ES\|QL\nFROM logs-borescope/,
     )
     expect(esql.stderr).toBe('1 rule exported, 0 rules left out\n')
+    expect(borescope('rules', 'export', '-o', '-').stdout).toBe(borescope('rules', 'export').stdout)
     const sigma = borescope('rules', 'export', '--format', 'sigma', '-o', 'all.yml')
     expect(sigma.code).toBe(0)
     const check = borescope('rules', 'check', 'all.yml')
