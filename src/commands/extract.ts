@@ -1,6 +1,7 @@
 /** `borescope extract ID`: the packets of a thing as a pcapng file, with a manifest that says where they came from. */
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { targetFile } from '../base/target-file.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import { CaptureWriter, type OutputTotals } from '../evidence/capture-writer.ts'
 import { readKey } from '../evidence/key.ts'
@@ -100,6 +101,9 @@ async function extract(context: Context, id: string | undefined, options: Extrac
   if (window.fromUs >= window.toUs)
     throw new UsageError(`nothing is at or after ${options.from} and before ${options.to}`)
   const key = options.sign === undefined ? null : readSigningKey(options.sign)
+  // Refused before anything is read or written, rather than after the packets are.
+  const manifestFile = options.manifest === undefined && key === null ? null : manifestPath(out, options.manifest)
+  if (manifestFile !== null) refuseManifest(manifestFile, out)
   const isInner = options.inner === true
   const { config } = context
   const extraction: Extraction = { config, espKeys: isInner ? context.espKeys() : [], window, isInner }
@@ -118,10 +122,10 @@ async function extract(context: Context, id: string | undefined, options: Extrac
   }
   for (const { file, offset, message } of written.problems)
     process.stderr.write(`borescope: ${printable(file)} ${message} (byte ${offset})\n`)
-  if (options.manifest !== undefined || key !== null) {
+  if (manifestFile !== null) {
     const content = manifestOf(config.sensor.name, written, options, writer.totals, sha256, out)
     const manifest = key === null ? content : signed(content, key)
-    await writeWhole(manifestPath(out, options.manifest), `${JSON.stringify(manifest, null, 2)}\n`, 0o600)
+    await writeWhole(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`, 0o600)
   }
   tell(written, writer.totals, out)
   return written.problems.length > 0 ? EXIT.INPUT : EXIT.FINE
@@ -151,6 +155,13 @@ function commentOf(id: string | undefined, { user, inner }: ExtractOptions): str
 
 function manifestPath(out: string, manifest: string | true | undefined): string {
   return typeof manifest === 'string' ? manifest : `${out}.manifest.json`
+}
+
+function refuseManifest(path: string, out: string): void {
+  if (path === '-') return
+  const { path: target } = targetFile(path)
+  if (out !== '-' && resolve(target) === resolve(targetFile(out).path))
+    throw new UsageError(`the manifest would take the place of the packets in ${out}: give it another name`)
 }
 
 // --- from the store

@@ -185,6 +185,8 @@ test.each([
   [[TUNNEL, '--evidence', 'nowhere', '-o', 'x'], 'there is no evidence at nowhere'],
   [[TUNNEL, ...STORE, '-o', '.'], 'is a directory'],
   [[TUNNEL, ...STORE, '-o', '-', '--manifest'], 'needs a name'],
+  [[TUNNEL, ...STORE, '-o', 'x', '--manifest', 'missing/x.json'], 'there is no folder missing'],
+  [[TUNNEL, ...STORE, '-o', 'x', '--manifest', './x'], 'would take the place of the packets in x'],
   [[TUNNEL, ...STORE, '-o', 'x', '--from', 'yesterday'], 'is no time'],
   [[TUNNEL, ...STORE, '-o', 'x', '--from', '2026-11-02', '--to', '2026-11-01'], 'nothing is at or after 2026-11-02'],
   [[TUNNEL, '--user', 'bob', ...STORE, '-o', 'x'], 'either an id or --user'],
