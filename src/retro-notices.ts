@@ -13,10 +13,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Alerting, alertRoutes, deliveryNameOf, prepareAlerting } from './alerting.ts'
 import { SECOND_US } from './base/time.ts'
 import type { Config } from './config-schema.ts'
-import { Deliveries, FolderInUseError } from './deliveries.ts'
+import { Deliveries, FolderInUseError, QUARANTINE } from './deliveries.ts'
 import type { EventDocument } from './events/fields.ts'
 import { AlertRouter, type CalmOptions } from './output/alert-router.ts'
 import { droppedIn } from './output/delivery-status.ts'
+import { readQuarantine } from './output/quarantine.ts'
 import { inspectSpool } from './output/spool.ts'
 
 /** Below the folder of the deliveries. */
@@ -112,6 +113,23 @@ export function inspectPast(path: string): PastWaiting[] {
     if (oldestMs !== null) count(name, records, oldestMs)
   }
   return [...waiting].map(([delivery, content]) => ({ delivery, ...content }))
+}
+
+/** Notifications of what was found in the past that a sink refused for good. */
+export interface PastRefused {
+  readonly delivery: string
+  readonly notifications: number
+}
+
+/** What lies in the quarantines of what was found in the past. */
+export function refusedPast(path: string): PastRefused[] {
+  const folder = join(path, PAST_FOLDER)
+  return foldersIn(folder)
+    .map((delivery) => ({
+      delivery,
+      notifications: readQuarantine(join(folder, delivery, QUARANTINE)).events.length,
+    }))
+    .filter(({ notifications }) => notifications > 0)
 }
 
 async function send(

@@ -1,5 +1,6 @@
 /** The destinations of deliveries by their names: for commands that send what an earlier process could not. */
 import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { openSink, sinkOfDelivery } from '../alerting.ts'
 import type { DestinationKind } from '../deliveries.ts'
 import type { Destination } from '../output/destination.ts'
@@ -28,4 +29,9 @@ export function namesIn(folder: string): string[] {
     .filter((entry) => entry.isDirectory() && entry.name !== PAST_FOLDER)
     .map(({ name }) => name)
     .sort()
+}
+
+/** The same, and those of what searches of the past could not send, as `retro/alerts-people`. */
+export function namesWithPastIn(folder: string): string[] {
+  return [...namesIn(folder), ...namesIn(join(folder, PAST_FOLDER)).map((name) => `${PAST_FOLDER}/${name}`)]
 }

@@ -11,7 +11,7 @@ import { inspectSpool, type SegmentDamage } from '../output/spool.ts'
 import { readStatus } from '../output/status.ts'
 import { inspectPast, PAST_FOLDER, type PastWaiting } from '../retro-notices.ts'
 import type { Finding } from '../store/cluster/examine.ts'
-import { namesIn, STORE } from './destinations.ts'
+import { namesIn, namesWithPastIn, STORE } from './destinations.ts'
 import { RETRIED } from './quarantine.ts'
 import { pastLine, SENT_BY } from './status-past.ts'
 import { bytes, counted, duration, when } from './terminal.ts'
@@ -29,10 +29,10 @@ export function examineDeliveries(config: Config): Finding[] {
     const running = report !== null && owner?.pid === report.pid ? report.destinations : null
     const who = owner === null ? 'no process delivers now' : `process ${owner.pid} ("${owner.command}") delivers`
     const findings = [
-      ...namesIn(path).flatMap((name) => [
-        ...spool(config, name, running?.find((status) => status.name === name) ?? null, owner !== null),
-        ...quarantine(config, name),
-      ]),
+      ...namesIn(path).flatMap((name) =>
+        spool(config, name, running?.find((status) => status.name === name) ?? null, owner !== null),
+      ),
+      ...namesWithPastIn(path).flatMap((name) => quarantine(config, name)),
       ...inspectPast(path).map((waiting) => past(config, waiting)),
     ]
     const lost = (report?.destinations ?? []).reduce((sum, status) => sum + droppedIn(status), 0)

@@ -1,13 +1,13 @@
 /** `borescope quarantine`: events that a destination refused, with its reasons. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { Deliveries, QUARANTINE } from '../deliveries.ts'
 import { nest } from '../events/fields.ts'
 import { droppedIn } from '../output/delivery-status.ts'
 import { type Quarantined, readQuarantine } from '../output/quarantine.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
-import { namesIn, openDestination } from './destinations.ts'
+import { namesWithPastIn, openDestination } from './destinations.ts'
 import { parseCount } from './formats.ts'
 import { counted, print, table, warn, when } from './terminal.ts'
 
@@ -48,10 +48,11 @@ export function registerQuarantine(program: Command, context: () => Context): vo
 
 function namesOf(context: Context, destination: string | undefined): string[] {
   const { path } = context.config.delivery
-  const names = namesIn(path).filter((name) => fileOf(path, name) !== null)
+  const known = namesWithPastIn(path)
+  const names = known.filter((name) => fileOf(path, name) !== null)
   if (destination === undefined) return names
-  if (!namesIn(path).includes(destination)) {
-    throw new UsageError(`${path} knows no destination ${destination}; it knows ${namesIn(path).join(', ') || 'none'}`)
+  if (!known.includes(destination)) {
+    throw new UsageError(`${path} knows no destination ${destination}; it knows ${known.join(', ') || 'none'}`)
   }
   return names.filter((name) => name === destination)
 }
@@ -91,14 +92,16 @@ const COLUMNS = [
 ]
 
 async function retry(context: Context, destination: string | undefined): Promise<number> {
-  const { path } = context.config.delivery
+  const { delivery } = context.config
   let missing = 0
-  for (const name of namesOf(context, destination)) {
-    const deliveries = new Deliveries(context.config.delivery, 'borescope quarantine retry', warn)
+  for (const place of namesOf(context, destination)) {
+    // What searches of the past left has a folder of its own, with an owner of its own.
+    const folder = dirname(join(delivery.path, place))
+    const deliveries = new Deliveries({ ...delivery, path: folder }, 'borescope quarantine retry', warn)
     // Another process would write into the file that is moved away here.
     deliveries.claim(true)
     try {
-      missing += await retryOne(context, deliveries, path, name)
+      missing += await retryOne(context, deliveries, folder, place)
     } finally {
       await deliveries.close()
     }
@@ -106,15 +109,16 @@ async function retry(context: Context, destination: string | undefined): Promise
   return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
 }
 
-/** Gives how many could not be delivered. */
-async function retryOne(context: Context, deliveries: Deliveries, path: string, name: string): Promise<number> {
+/** `place`: below the folder of the deliveries. Gives how many could not be delivered. */
+async function retryOne(context: Context, deliveries: Deliveries, folder: string, place: string): Promise<number> {
+  const name = basename(place)
   const found = await openDestination(context, name)
   if (found === null) throw new UsageError(`the configuration has no destination ${name}`)
-  const retried = join(path, name, RETRIED)
+  const retried = join(folder, name, RETRIED)
   const { destination, kind } = found
   try {
     // One that an earlier attempt left comes first, alone.
-    if (!existsSync(retried)) renameSync(join(path, name, QUARANTINE), retried)
+    if (!existsSync(retried)) renameSync(join(folder, name, QUARANTINE), retried)
     const delivery = deliveries.open(name, destination, kind)
     for (const { event } of readQuarantine(retried).events) {
       delivery.push(event)
@@ -127,7 +131,7 @@ async function retryOne(context: Context, deliveries: Deliveries, path: string, 
     if (lost === 0) rmSync(retried)
     const also = resumed > 0 ? `, with ${counted(resumed, 'event')} from the spool` : ''
     await print(
-      `${name}: ${stored} stored, ${duplicates} were there already, ${quarantined} refused again, ${spooled} wait in the spool${also}`,
+      `${place}: ${stored} stored, ${duplicates} were there already, ${quarantined} refused again, ${spooled} wait in the spool${also}`,
     )
     return lost + spooled
   } finally {

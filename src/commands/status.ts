@@ -5,11 +5,11 @@ import { ownerOf } from '../output/claim.ts'
 import { type DestinationStatus, droppedIn } from '../output/delivery-status.ts'
 import { inspectSpool } from '../output/spool.ts'
 import { readStatus, type StatusReport } from '../output/status.ts'
-import { inspectPast, type PastWaiting } from '../retro-notices.ts'
+import { inspectPast, type PastRefused, type PastWaiting, refusedPast } from '../retro-notices.ts'
 import type { SensorSnapshot } from '../service/snapshot.ts'
 import { type Context, EXIT } from './context.ts'
 import { namesIn } from './destinations.ts'
-import { pastLine, SENT_BY } from './status-past.ts'
+import { pastLine, refusedPastLine, SENT_BY } from './status-past.ts'
 import { isStale, sensorLines } from './status-sensor.ts'
 import { bytes, counted, duration, number, paint, print, table, when } from './terminal.ts'
 
@@ -24,6 +24,8 @@ interface Status {
   readonly destinations: readonly DestinationStatus[]
   /** What searches of the past have left to be sent. */
   readonly past: readonly PastWaiting[]
+  /** What sinks have refused of it. */
+  readonly refused: readonly PastRefused[]
 }
 
 export function registerStatus(program: Command, context: () => Context): void {
@@ -52,8 +54,8 @@ export function registerStatus(program: Command, context: () => Context): void {
 function current(folder: string): Status {
   const report = readStatus(folder)
   const isRunning = report !== null && ownerOf(folder)?.pid === report.pid
-  const past = inspectPast(folder)
-  if (isRunning) return { folder, process: 'running', report, destinations: report.destinations, past }
+  const [past, refused] = [inspectPast(folder), refusedPast(folder)]
+  if (isRunning) return { folder, process: 'running', report, destinations: report.destinations, past, refused }
   const names = new Set([...(report?.destinations.map(({ name }) => name) ?? []), ...namesIn(folder)])
   const destinations = [...names].map((name) =>
     asLeft(
@@ -63,7 +65,7 @@ function current(folder: string): Status {
     ),
   )
   const ended = report?.ended ? 'ended' : 'killed'
-  return { folder, process: report === null ? 'none' : ended, report, destinations, past }
+  return { folder, process: report === null ? 'none' : ended, report, destinations, past, refused }
 }
 
 /** Of a process that is gone: memory is lost, what was spooled is what lies on disk. */
@@ -121,14 +123,15 @@ function isFine({ process, report, destinations, past }: Status): boolean {
   )
 }
 
-function asJson({ folder, process, report, destinations, past }: Status): object {
+function asJson({ folder, process, report, destinations, past, refused: retroRefused }: Status): object {
   const { pid, command, started, updated } = report ?? { pid: null, command: null, started: null, updated: null }
   const retro = past.map(({ delivery, notifications, oldestMs }) => ({
     delivery,
     notifications,
     oldest: new Date(oldestMs).toISOString(),
   }))
-  return { folder, process, pid, command, started, updated, destinations, retro, sensor: sensorOf(report) ?? undefined }
+  const sensor = sensorOf(report) ?? undefined
+  return { folder, process, pid, command, started, updated, destinations, retro, retroRefused, sensor }
 }
 
 function sensorOf(report: StatusReport | null): SensorSnapshot | null {
@@ -136,8 +139,8 @@ function sensorOf(report: StatusReport | null): SensorSnapshot | null {
 }
 
 function asText(status: Status): string {
-  const { folder, destinations, report, past } = status
-  if (report === null && destinations.length + past.length === 0)
+  const { folder, destinations, report, past, refused } = status
+  if (report === null && destinations.length + past.length + refused.length === 0)
     return `Nothing was delivered yet: there is no status in ${folder}`
   const parts = [headline(status)]
   const sensor = sensorOf(report)
@@ -149,6 +152,7 @@ function asText(status: Status): string {
   if (destinations.length > 0) parts.push(table(COLUMNS, destinations))
   parts.push(...destinations.flatMap((destination) => remarks(status, destination)))
   parts.push(...past.map((waiting) => `  ${pastLine(waiting, Date.now())}; ${SENT_BY}`))
+  parts.push(...refused.map((each) => `  ${refusedPastLine(each)}`))
   return parts.join('\n')
 }
 

@@ -1,6 +1,6 @@
 /** A replay into a store that may be gone, and the commands that an operator has for that. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -263,6 +263,29 @@ describe('quarantine', () => {
     expect((await borescope('quarantine', 'list')).stderr).toBe('0 events\n')
     const unknown = await borescope('quarantine', 'list', 'nobody')
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('knows no destination nobody')])
+  })
+
+  test('holds what was found in retrospect, too', async () => {
+    const file = join(folder, 'spool', 'retro', 'alerts-people', 'quarantine.ndjson')
+    new Quarantine(file, 1e6).add(bad, 'HTTP 400')
+    const status = await borescope('status')
+    expect(status.stdout).toMatch(/retro\/alerts-people: 1 notification .* refused: 'borescope quarantine list'/)
+    const json = JSON.parse((await borescope('status', '--json')).stdout)
+    expect(json.retroRefused).toEqual([{ delivery: 'alerts-people', notifications: 1 }])
+    expect((await borescope('quarantine', 'list')).stdout).toMatch(/retro\/alerts-people +bad .* HTTP 400/)
+
+    const people = join(folder, 'people.ndjson')
+    writeFileSync(join(folder, 'borescope.yaml'), `alerts: { sinks: { people: { type: file, path: ${people} } } }`)
+    const retried = await borescope('quarantine', 'retry', '--config', join(folder, 'borescope.yaml'))
+    expect([retried.code, retried.stdout]).toEqual([
+      0,
+      'retro/alerts-people: 1 stored, 0 were there already, 0 refused again, 0 wait in the spool\n',
+    ])
+    expect(readFileSync(people, 'utf8')).toContain('"id":"bad"')
+    expect((await borescope('quarantine', 'list')).stderr).toBe('0 events\n')
+
+    new Quarantine(file, 1e6).add(bad, 'HTTP 400')
+    expect((await borescope('quarantine', 'clear')).stdout).toBe('retro/alerts-people: 1 event deleted\n')
   })
 
   test('keeps what cannot be given back', async () => {

@@ -169,3 +169,9 @@ test('what the last process lost, and a disk that is smaller than the spool', as
   const vast = configured({ BORESCOPE_DELIVERY__SPOOL_BYTES_MAX: '999999999999999' })
   expect(told(vast)[1]).toMatch(/^note spool: the disk of \/spool has .* left, and a spool may take 1\.0 PB: free some/)
 })
+
+test('what was found in retrospect and refused is listed like everything else that is refused', () => {
+  const path = join(folder, 'spool', 'retro', 'alerts-people', 'quarantine.ndjson')
+  new Quarantine(path, 1e6).add(event('a'), 'HTTP 400')
+  expect(told(configured())[1]).toMatch(/^note quarantine: retro\/alerts-people: 1 event refused, .* for: HTTP 400;/)
+})
