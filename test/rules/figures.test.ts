@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { raisesAlerts } from '../../src/detect/rules.ts'
 import { CAPTURES, HAS_CAPTURES } from './captures.ts'
 import { RULES } from './events.ts'
 import { type Figures, figuresText, measure } from './figures.ts'
@@ -29,6 +30,12 @@ describe.skipIf(!HAS_CAPTURES)('the figures', () => {
     const text = readFileSync(join(import.meta.dirname, '../../docs/detection-coverage.md'), 'utf8')
     expect(/<!-- figures -->\n([\s\S]*)\n<!-- \/figures -->/.exec(text)?.[1]).toBe(figuresText(figures))
   }, 120_000)
+
+  it('are of all rules that raise alerts', () => {
+    const grouped = Object.values(figures.groups).reduce((sum, { rules }) => sum + rules, 0)
+    expect(grouped + figures.sensorRules).toBe(raisesAlerts(RULES).length)
+    expect(figuresText(figures)).toContain(`${grouped} are about threats; 1 is about the sensor itself`)
+  })
 
   it('hold no false alert, and none that is missed', () => {
     const groups = Object.values(figures.groups)
