@@ -1,7 +1,11 @@
 /**
- * A bounded map from a pair of 32-bit integers, or three of them, to a non-negative integer, on a typed array: open addressing with
- * linear probing, deletion by shifting back, growth by doubling until the capacity. Nothing is allocated except when it grows. A
- * slot is four words (the pair, the value, the third integer), so that a look-up touches one line of the processor's cache.
+ * A bounded hash map from a few integers to a non-negative integer, on a typed array: open addressing with linear probing, deletion by
+ * shifting back, growth by doubling until the capacity. Nothing is allocated except when it grows.
+ *
+ * A key is a pair, as nearly everything that is followed has a name of two parts: who gave it, as the number of an endpoint, and what was
+ * given (a tunnel, a session, a call, an SPI); or both ends of a conversation. The third integer, zero in most tables, is for names
+ * whose giver is not looked up before: tunnels over IPv4 are found by address, number and port (decision 30). It is free: with the value
+ * a slot has four words then, which divide a line of the processor's cache, so that a look-up touches one of them.
  */
 import { mixPair } from './hash.ts'
 
