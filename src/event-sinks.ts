@@ -5,7 +5,7 @@ import { number } from './commands/terminal.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Delivery } from './output/delivery.ts'
 import type { DeliveryCounts } from './output/delivery-status.ts'
-import { NdjsonWriter } from './output/ndjson.ts'
+import { type NdjsonOptions, openNdjson } from './output/ndjson.ts'
 import { VERSION } from './version.ts'
 
 export interface EventSink {
@@ -20,10 +20,9 @@ export interface EventSink {
   abort(): Promise<void>
 }
 
-/** `grows`: what comes is appended as it comes. Rejects with the system's error if the file cannot be written. */
-export async function ndjsonSink(path: string, deliveries: Deliveries, grows: boolean): Promise<EventSink> {
-  const writer = new NdjsonWriter(path, grows)
-  await writer.opened
+/** Rejects with the system's error if the file cannot be written. */
+export async function ndjsonSink(path: string, deliveries: Deliveries, options: NdjsonOptions): Promise<EventSink> {
+  const writer = await openNdjson(path, options)
   return {
     delivery: deliveries.openFile(path, writer),
     isStore: false,

@@ -97,8 +97,11 @@ registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)
 
-// A reader that has had enough, as in `| head`, is no error.
+// Whoever reads what is told beside the work may be gone: the work goes on.
+process.stderr.on('error', () => {})
+// A reader that has had enough, as in `| head`, is no error. Where events go to stdout more than that is at stake: they deal with it.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (process.stdout.listenerCount('error') > 1) return
   if (error.code !== 'EPIPE') process.stderr.write(`borescope: stdout: ${error.message}\n`)
   process.exit(error.code === 'EPIPE' ? EXIT.FINE : EXIT.USAGE)
 })

@@ -31,6 +31,8 @@ export interface PipelineOptions {
   readonly command: string
   /** A file for the events as NDJSON; `-` is stdout. */
   readonly out?: string | undefined
+  /** Told once if that is a pipe and whoever reads it has had enough. */
+  readonly readerGone?: () => void
   readonly store: boolean
   /** Whether people are told of alerts. */
   readonly notify?: boolean | undefined
@@ -116,12 +118,12 @@ export class Pipeline {
   }
 
   async #open(options: PipelineOptions): Promise<void> {
-    const { notify, out, store, isLive = false } = options
+    const { notify, out, store, isLive = false, readerGone = () => {} } = options
     const { deliveries, sinks } = this
     this.#recording = recordingOf(this.#context, options)
     const alerting = notify ? prepared(this.#context) : null
     if (alerting !== null) this.#alerting = new Alerting(alerting, deliveries)
-    if (out !== undefined) sinks.push(await ndjsonSink(out, deliveries, isLive))
+    if (out !== undefined) sinks.push(await ndjsonSink(out, deliveries, { grows: isLive, readerGone }))
     if (store) sinks.push(await storeSink(this.#context, deliveries))
   }
 

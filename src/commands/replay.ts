@@ -29,8 +29,11 @@ interface ReplayOptions {
   readonly threads?: number | 'auto'
 }
 
-/** Ctrl-C or a polite kill: what was read so far is analysed to its end; the second one ends the process at once. */
-const interruption: { signal: 'SIGINT' | 'SIGTERM' | null } = { signal: null }
+/**
+ * Ctrl-C or a polite kill, or nobody who reads the events any more: what was read so far is analysed to its end; a second signal ends
+ * the process at once.
+ */
+const interruption: { signal: 'SIGINT' | 'SIGTERM' | 'SIGPIPE' | null } = { signal: null }
 
 /** Captures that are merged are all open at once, with a buffer each. */
 const MERGED_MAX = 512
@@ -94,7 +97,9 @@ async function replay(context: Context, captures: readonly string[], options: Re
   else if (!options.quiet && options.out !== '-')
     await print(`${summary.text(totals)}\n\n${ending(context, sinks, summary, notified, evidence)}`)
   // What lies in a folder beside the captures is no input; what was named is.
-  if (interruption.signal !== null) return interruption.signal === 'SIGINT' ? 130 : 143
+  if (interruption.signal === 'SIGINT') return 130
+  if (interruption.signal === 'SIGTERM') return 143
+  if (interruption.signal === 'SIGPIPE') return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
   if (damaged.length > 0 || paths.skipped.some(({ path }) => captures.includes(path))) return EXIT.INPUT
   if (options.failOn !== undefined && summary.severityMax >= SEVERITIES[options.failOn]) return EXIT.FOUND
   return missing > 0 ? EXIT.UNDELIVERED : EXIT.FINE
@@ -134,7 +139,13 @@ export async function analyse(
   const startedMs = performance.now()
   const groups = options.order === 'each' ? paths.map((path) => [path]) : [paths]
   const threads = threadsOf(context, paths, options)
-  const pipeline = await Pipeline.open(context, { ...options, command: 'borescope replay' })
+  const pipeline = await Pipeline.open(context, {
+    ...options,
+    command: 'borescope replay',
+    readerGone: () => {
+      interruption.signal ??= 'SIGPIPE'
+    },
+  })
   const progress = new Progress(options.quiet !== true && options.out !== '-')
   const totals = { captures: paths.length, packets: 0, bytes: 0, duplicates: 0, trafficNs: 0, seconds: 0 }
   const damaged: string[] = []

@@ -102,6 +102,10 @@ async function watch(context: Context, interfaces: readonly string[], options: W
       command: 'borescope watch',
       isLive: true,
       warn: log.warn,
+      readerGone: () => {
+        log.warn('nobody reads the events any more')
+        packetPath?.stop()
+      },
     })
     packetPath = await startedOrAborted(opening, context, pipeline, options.packets)
     const watching = new Watching(context, packetPath, options, pipeline, log, notifier)

@@ -1,70 +1,154 @@
-/** Events as nested ECS documents, one JSON object a line: to stdout, to a file that appears only when it is whole, or to one that grows. */
+/** Events as nested ECS documents, one JSON object a line: to stdout or a pipe, to a file that appears only when it is whole, or to one that grows. */
 import { once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { targetFile } from '../base/target-file.ts'
-import { type EventDocument, nest } from '../events/fields.ts'
-import type { DeliveryResult } from './destination.ts'
+import type { EventDocument } from '../events/fields.ts'
+import { AppendedFile } from './appended-file.ts'
+import { DeliveryError, type DeliveryResult, type Destination } from './destination.ts'
+import { asNdjson } from './json.ts'
 
-export class NdjsonWriter {
-  /** Rejects with the system's error if the file cannot be made or written. */
-  readonly opened: Promise<void>
-  readonly #path: string
-  readonly #temporary: string | null
+export interface NdjsonWriter extends Destination {
+  /** Gives up: of a file that is not whole nothing is left behind. */
+  abort(): Promise<void>
+}
+
+export interface NdjsonOptions {
+  /** What comes is appended to the file as it comes; otherwise it is there when it is whole. */
+  readonly grows: boolean
+  /** Told once, if whoever reads a pipe has had enough. What is written from then on is read by nobody. */
+  readonly readerGone: () => void
+}
+
+/**
+ * `-` is stdout; a pipe or a device is written as it is. A file is open when this resolves.
+ *
+ * @throws the system's error if the file cannot be made or written
+ */
+export async function openNdjson(path: string, { grows, readerGone }: NdjsonOptions): Promise<NdjsonWriter> {
+  if (path === '-') return new PipeWriter(process.stdout, readerGone)
+  const { path: target, partial, mode = 0o600 } = targetFile(path)
+  if (partial === null) return new PipeWriter(createWriteStream(path), readerGone)
+  if (grows) {
+    const file = new AppendedFile(target, mode)
+    await file.open()
+    return new GrowingFile(file)
+  }
+  const stream = createWriteStream(partial, { mode })
+  await once(stream, 'open')
+  return new WholeFile(stream, partial, target)
+}
+
+class PipeWriter implements NdjsonWriter {
   readonly #stream: Writable
-  readonly #ended: Promise<void>
+  readonly #failed: (error: NodeJS.ErrnoException) => void
+  #isRead = true
 
-  /**
-   * `-` is stdout. A file is written beside itself and renamed by `close`, unless it grows: then what comes is appended to
-   * it. A pipe or a device is written as it is.
-   */
-  constructor(path: string, grows = false) {
-    const target = path === '-' ? null : targetFile(path)
-    this.#path = target?.path ?? path
-    this.#temporary = grows ? null : (target?.partial ?? null)
-    const mode = target?.mode ?? 0o600
-    const flags = grows ? 'a' : 'w'
-    if (target === null) {
-      this.#stream = process.stdout
-      this.#ended = this.opened = Promise.resolve()
-      return
-    }
-    const stream = createWriteStream(this.#temporary ?? path, { mode, flags })
+  constructor(stream: Writable, readerGone: () => void) {
     this.#stream = stream
-    // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.
-    this.#ended = finished(stream)
-    // Nobody waits for a pipe that nobody reads yet.
-    this.opened = target.partial === null ? Promise.resolve() : isOpen(stream, this.#ended)
-    for (const promise of [this.#ended, this.opened]) promise.catch(() => {})
+    // What else goes wrong is told by the write that it befell.
+    this.#failed = ({ code }) => {
+      if (code !== 'EPIPE' || !this.#isRead) return
+      this.#isRead = false
+      readerGone()
+    }
+    stream.on('error', this.#failed)
   }
 
   async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
-    let lines = ''
-    for (const document of batch) lines += `${JSON.stringify(nest(document))}\n`
-    if (!this.#stream.write(lines)) await Promise.race([once(this.#stream, 'drain'), this.#ended])
-    return { stored: batch.length, duplicates: 0, rejected: [], later: [] }
+    if (this.#isRead) {
+      const error = await new Promise<NodeJS.ErrnoException | null | undefined>((written) =>
+        this.#stream.write(asNdjson(batch), written),
+      )
+      if (error?.code === 'EPIPE') this.#failed(error)
+      else if (error) throw new DeliveryError(error.message, { retry: 'later', cause: error })
+    }
+    return allOf(batch)
   }
 
   async close(): Promise<void> {
-    if (this.#stream === process.stdout) return
-    this.#stream.end()
-    await this.#ended
-    if (this.#temporary !== null) await rename(this.#temporary, this.#path)
+    if (this.#stream === process.stdout) this.#stream.off('error', this.#failed)
+    else if (this.#isRead) {
+      this.#stream.end()
+      await finished(this.#stream)
+    }
   }
 
-  /** Gives up: nothing is left behind. */
   async abort(): Promise<void> {
-    if (this.#stream !== process.stdout) {
-      this.#stream.destroy()
-      // A file that is only now being opened would come after it was deleted.
-      await this.#ended.catch(() => {})
-    }
-    if (this.#temporary !== null) await unlink(this.#temporary).catch(() => {})
+    if (this.#stream === process.stdout) this.#stream.off('error', this.#failed)
+    else this.#stream.destroy()
   }
 }
 
-async function isOpen(stream: WriteStream, ended: Promise<void>): Promise<void> {
-  await Promise.race([once(stream, 'open'), ended])
+class GrowingFile implements NdjsonWriter {
+  readonly #file: AppendedFile
+  /** Batches are written one after the other, whoever asks. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(file: AppendedFile) {
+    this.#file = file
+  }
+
+  write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+    const written = this.#turn.then(() => this.#write(batch))
+    this.#turn = written.catch(() => {})
+    return written
+  }
+
+  async close(): Promise<void> {
+    await this.#turn
+    await this.#file.close()
+  }
+
+  abort(): Promise<void> {
+    return this.close()
+  }
+
+  async #write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+    try {
+      await this.#file.append(Buffer.from(asNdjson(batch)), false)
+    } catch (error) {
+      throw new DeliveryError((error as Error).message, { retry: 'later', cause: error })
+    }
+    return allOf(batch)
+  }
+}
+
+class WholeFile implements NdjsonWriter {
+  readonly #stream: WriteStream
+  readonly #partial: string
+  readonly #path: string
+  readonly #ended: Promise<void>
+
+  constructor(stream: WriteStream, partial: string, path: string) {
+    this.#stream = stream
+    this.#partial = partial
+    this.#path = path
+    // Listened to from the start, so that a full disk rejects `write` or `close` instead of ending the process.
+    this.#ended = finished(stream)
+    this.#ended.catch(() => {})
+  }
+
+  async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+    if (!this.#stream.write(asNdjson(batch))) await Promise.race([once(this.#stream, 'drain'), this.#ended])
+    return allOf(batch)
+  }
+
+  async close(): Promise<void> {
+    this.#stream.end()
+    await this.#ended
+    await rename(this.#partial, this.#path)
+  }
+
+  async abort(): Promise<void> {
+    this.#stream.destroy()
+    await this.#ended.catch(() => {})
+    await unlink(this.#partial).catch(() => {})
+  }
+}
+
+function allOf(batch: readonly EventDocument[]): DeliveryResult {
+  return { stored: batch.length, duplicates: 0, rejected: [], later: [] }
 }

@@ -3,12 +3,14 @@
  * (the youngest) and so on. A file that somebody else renames, as logrotate does, is opened anew under its name.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { type EventDocument, nest } from '../events/fields.ts'
+import type { EventDocument } from '../events/fields.ts'
+import { AppendedFile } from './appended-file.ts'
 import { DeliveryError, type DeliveryResult } from './destination.ts'
+import { asNdjson } from './json.ts'
 import type { Sink, SinkAnswer } from './sink.ts'
 
 export interface RotatingFileOptions {
@@ -20,12 +22,10 @@ export interface RotatingFileOptions {
   readonly keep: number
 }
 
-const NEWLINE = 0x0a
-
 export class RotatingFileSink implements Sink {
   readonly #options: RotatingFileOptions
   readonly #now: () => number
-  #file: FileHandle | null = null
+  readonly #file: AppendedFile
   #bornMs = 0
   /** Batches are written one after the other, whoever asks. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -35,6 +35,10 @@ export class RotatingFileSink implements Sink {
   constructor(options: RotatingFileOptions, now: () => number = Date.now) {
     this.#options = options
     this.#now = now
+    // Some file systems do not know when a file was made.
+    this.#file = new AppendedFile(options.path, 0o640, ({ size, birthtimeMs }) => {
+      this.#bornMs = size === 0 || birthtimeMs === 0 ? now() : birthtimeMs
+    })
   }
 
   get target(): string {
@@ -42,7 +46,7 @@ export class RotatingFileSink implements Sink {
   }
 
   preview(batch: readonly EventDocument[]): string {
-    return linesOf(batch).trimEnd()
+    return asNdjson(batch).trimEnd()
   }
 
   write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
@@ -53,14 +57,14 @@ export class RotatingFileSink implements Sink {
 
   async close(): Promise<void> {
     await this.#turn
-    await this.#release()
+    await this.#file.close()
   }
 
   async #write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
-    const lines = Buffer.from(linesOf(batch))
+    const lines = Buffer.from(asNdjson(batch))
     try {
-      const file = await this.#fileFor(lines.length)
-      await append(file, lines)
+      await this.#makeRoom(lines.length)
+      await this.#file.append(lines, true)
     } catch (error) {
       const says = error instanceof Error ? error.message : String(error)
       this.answer = { accepted: false, text: says }
@@ -70,47 +74,15 @@ export class RotatingFileSink implements Sink {
     return { stored: batch.length, duplicates: 0, rejected: [], later: [] }
   }
 
-  async #release(): Promise<void> {
-    const file = this.#file
-    this.#file = null
-    await file?.close()
-  }
-
-  /** The file that takes so many bytes more. */
-  async #fileFor(length: number): Promise<FileHandle> {
-    let file = await this.#current()
-    const { size } = await file.stat()
+  /** Another file, if this one cannot take so many bytes more. */
+  async #makeRoom(length: number): Promise<void> {
+    await mkdir(dirname(this.#options.path), { recursive: true })
+    const { size } = await (await this.#file.open()).stat()
     const { maxBytes, maxAgeMs } = this.#options
     const isFull = size > 0 && (size + length > maxBytes || this.#now() - this.#bornMs >= maxAgeMs)
-    if (isFull) {
-      await this.#release()
-      await this.#rotate()
-      file = await this.#current()
-    }
-    return file
-  }
-
-  /** The open file, if it is still the one of that name. */
-  async #current(): Promise<FileHandle> {
-    const { path } = this.#options
-    if (this.#file !== null) {
-      const [held, named] = await Promise.all([this.#file.stat(), stat(path).catch(() => null)])
-      if (named !== null && named.ino === held.ino && named.dev === held.dev) return this.#file
-      await this.#release()
-    }
-    await mkdir(dirname(path), { recursive: true })
-    const file = await open(path, 'a+', 0o640)
-    try {
-      const { size, birthtimeMs } = await file.stat()
-      // Some file systems do not know when a file was made.
-      this.#bornMs = size === 0 || birthtimeMs === 0 ? this.#now() : birthtimeMs
-      await endTornLine(file, size)
-    } catch (error) {
-      await file.close()
-      throw error
-    }
-    this.#file = file
-    return file
+    if (!isFull) return
+    await this.#file.close()
+    await this.#rotate()
   }
 
   /** Every file moves up by one, the oldest goes; the youngest is compressed. Whatever was left uncompressed stays readable. */
@@ -131,30 +103,6 @@ export class RotatingFileSink implements Sink {
     await rename(partial, `${path}.1.gz`)
     await rm(`${path}.1`)
   }
-}
-
-function linesOf(batch: readonly EventDocument[]): string {
-  return batch.map((document) => `${JSON.stringify(nest(document))}\n`).join('')
-}
-
-/** All or nothing, and safe on the disk: what a full disk cuts off is taken back. */
-async function append(file: FileHandle, bytes: Buffer): Promise<void> {
-  const { size } = await file.stat()
-  try {
-    await file.appendFile(bytes)
-    await file.datasync()
-  } catch (error) {
-    await file.truncate(size).catch(() => {})
-    throw error
-  }
-}
-
-/** A crash may have left half a line behind: what follows shall not become part of it. */
-async function endTornLine(file: FileHandle, size: number): Promise<void> {
-  if (size === 0) return
-  const last = Buffer.alloc(1)
-  await file.read(last, 0, 1, size - 1)
-  if (last[0] !== NEWLINE) await file.appendFile('\n')
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {

@@ -251,6 +251,35 @@ describe('replay', () => {
     expect(stderr).toContain('is a directory')
   })
 
+  test('ends in good order when nobody reads the events any more: what was read is stored', async () => {
+    const folder = mkdtempSync(join(scratch, 'unread-'))
+    const child = spawn(join(ROOT, 'bin/borescope'), ['replay', '--order', 'each', '--out', '-', join(ROOT, 'pcaps')], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    child.stdout.once('data', () => child.stdout.destroy())
+    expect(await new Promise((done) => child.on('close', done))).toBe(0)
+    const at = { BORESCOPE_STORE__PATH: join(folder, '.borescope/events.db') }
+    const delivery = { BORESCOPE_DELIVERY__PATH: join(folder, '.borescope/spool') }
+    const status = JSON.parse((await borescope(['status', '--json'], undefined, { ...at, ...delivery })).stdout)
+    const store = status.destinations.find(({ name }: { name: string }) => name === 'store')
+    expect([status.process, store.accepted > 0, store.accepted - store.stored]).toEqual(['ended', true, 0])
+    expect((await borescope(['query', '--since', '2020-01-01', '--count'], undefined, at)).stdout).toBe(
+      `${store.stored}\n`,
+    )
+  })
+
+  test('goes on when nobody reads the messages any more', async () => {
+    const child = spawn(join(ROOT, 'bin/borescope'), ['rules', 'export'], {
+      cwd: scratch,
+      env: { PATH: process.env['PATH'], HOME: scratch },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    child.stderr.destroy()
+    expect(await new Promise((done) => child.on('close', done))).toBe(0)
+  })
+
   test.each([
     ['missing/events.ndjson', 'there is no folder'],
     ['no-folder/events.ndjson', 'ENOTDIR'],

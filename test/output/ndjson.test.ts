@@ -1,8 +1,18 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { NdjsonWriter } from '../../src/output/ndjson.ts'
+import { openNdjson } from '../../src/output/ndjson.ts'
 import { sessionEvent } from '../store/documents.ts'
 
 let scratch: string
@@ -14,43 +24,44 @@ beforeEach(() => {
 afterEach(() => rmSync(scratch, { recursive: true }))
 
 const linesIn = (file: string) => readFileSync(file, 'utf8').split('\n').slice(0, -1)
+const idsIn = (file: string) => linesIn(file).map((line) => JSON.parse(line).event.id)
+const ids = (...numbers: number[]) => numbers.map((number) => sessionEvent(number)['event.id'])
+const readerGone = () => {}
+const whole = (file: string) => openNdjson(file, { grows: false, readerGone })
+const growing = (file: string) => openNdjson(file, { grows: true, readerGone })
 
 describe('a file', () => {
   test('appears when it is whole, in place of an older one', async () => {
     writeFileSync(path, 'old\n')
-    const writer = new NdjsonWriter(path)
+    const writer = await whole(path)
     await writer.write([sessionEvent(1), sessionEvent(2)])
     expect(linesIn(path)).toEqual(['old'])
     await writer.close()
-    expect(linesIn(path).map((line) => JSON.parse(line).event.id)).toEqual(
-      [1, 2].map((n) => sessionEvent(n)['event.id']),
-    )
+    expect(idsIn(path)).toEqual(ids(1, 2))
     expect(readdirSync(scratch)).toEqual(['events.ndjson'])
   })
 
   test('leaves nothing behind when it is given up', async () => {
-    const writer = new NdjsonWriter(path)
+    const writer = await whole(path)
     await writer.write([sessionEvent(1)])
     await writer.abort()
     expect(readdirSync(scratch)).toEqual([])
   })
 })
 
-describe.each([false, true])('a file that cannot be made (grows: %s)', (grows) => {
-  test('is known at once', async () => {
-    writeFileSync(path, 'no folder\n')
-    const writer = new NdjsonWriter(join(path, 'events.ndjson'), grows)
-    await expect(writer.opened).rejects.toThrow('ENOTDIR')
-    expect(() => new NdjsonWriter(join(scratch, 'missing/events.ndjson'), grows)).toThrow('there is no folder')
-  })
+test.each([false, true])('a file that cannot be made is refused when it is opened (grows: %s)', async (grows) => {
+  writeFileSync(path, 'no folder\n')
+  const open = (file: string) => openNdjson(file, { grows, readerGone })
+  await expect(open(join(path, 'events.ndjson'))).rejects.toThrow('ENOTDIR')
+  await expect(open(join(scratch, 'missing/events.ndjson'))).rejects.toThrow('there is no folder')
 })
 
 describe('a file that grows', () => {
   test('holds what came while more is coming, behind what was there', async () => {
     writeFileSync(path, 'old\n')
-    const writer = new NdjsonWriter(path, true)
+    const writer = await growing(path)
     await writer.write([sessionEvent(1)])
-    await vi.waitFor(() => expect(linesIn(path).length).toBe(2))
+    expect(linesIn(path).length).toBe(2)
     expect(linesIn(path)[0]).toBe('old')
     await writer.write([sessionEvent(2)])
     await writer.close()
@@ -58,10 +69,67 @@ describe('a file that grows', () => {
   })
 
   test('keeps what came when it is given up', async () => {
-    const writer = new NdjsonWriter(path, true)
+    const writer = await growing(path)
     await writer.write([sessionEvent(1)])
-    await vi.waitFor(() => expect(linesIn(path).length).toBe(1))
     await writer.abort()
     expect(linesIn(path).length).toBe(1)
+  })
+
+  test('goes on under its name when somebody renames it', async () => {
+    const writer = await growing(path)
+    await writer.write([sessionEvent(1)])
+    renameSync(path, `${path}.1`)
+    await writer.write([sessionEvent(2)])
+    await writer.close()
+    expect([idsIn(`${path}.1`), idsIn(path)]).toEqual([ids(1), ids(2)])
+  })
+
+  test('takes events again once what kept it from that is mended', async () => {
+    const folder = join(scratch, 'out')
+    mkdirSync(folder)
+    const file = join(folder, 'events.ndjson')
+    const writer = await growing(file)
+    await writer.write([sessionEvent(1)])
+    renameSync(folder, `${folder}.gone`)
+    await expect(writer.write([sessionEvent(2)])).rejects.toMatchObject({ retry: 'later' })
+    renameSync(`${folder}.gone`, folder)
+    await writer.write([sessionEvent(2)])
+    await writer.close()
+    expect(idsIn(file)).toEqual(ids(1, 2))
+  })
+
+  test('ends a line that a crash tore', async () => {
+    const first = await growing(path)
+    await first.write([sessionEvent(1)])
+    await first.close()
+    appendFileSync(path, '{"half')
+    const writer = await growing(path)
+    await writer.write([sessionEvent(2)])
+    await writer.close()
+    const [one, half, two] = linesIn(path)
+    expect([JSON.parse(one).event.id, half, JSON.parse(two).event.id]).toEqual([...ids(1), '{"half', ...ids(2)])
+  })
+})
+
+describe('a pipe or a device', () => {
+  test('whose reader has had enough is told of once, and takes what nobody reads', async () => {
+    execFileSync('mkfifo', [path])
+    const reader = spawn('head', ['-n', '1', path], { stdio: 'ignore' })
+    const gone = vi.fn()
+    const writer = await openNdjson(path, { grows: true, readerGone: gone })
+    const ended = new Promise((done) => reader.on('close', done))
+    await writer.write([sessionEvent(1)])
+    await ended
+    for (const number of [2, 3]) {
+      expect(await writer.write([sessionEvent(number)])).toMatchObject({ stored: 1 })
+    }
+    await writer.close()
+    expect(gone).toHaveBeenCalledTimes(1)
+  })
+
+  test('that is full says so, and is tried again', async () => {
+    const writer = await growing('/dev/full')
+    await expect(writer.write([sessionEvent(1)])).rejects.toMatchObject({ retry: 'later' })
+    await writer.abort()
   })
 })
