@@ -203,9 +203,9 @@ export class Pipeline {
     this.#recording?.tick(nowUs)
   }
 
-  /** Tells of packets that could not be kept, and of damage that was found at the start. */
-  reportEvidence(nowUs: number): void {
-    this.#recording?.report(this.#emit, nowUs)
+  /** Tells of packets that could not be kept since the last call, and of damage that was found at the start. Gives the reasons. */
+  reportEvidence(nowUs: number): string[] {
+    return this.#recording?.report(this.#emit, nowUs) ?? []
   }
 
   /** Null if no packets are kept. */

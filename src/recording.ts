@@ -166,14 +166,17 @@ export class Recording {
     return this.#recorder.flush()
   }
 
-  /** Tells what was lost since the last call, if anything was. */
-  report(emit: Emit, timeUs: number): void {
+  /** Tells what was lost since the last call, if anything was. Gives the reasons, in words. */
+  report(emit: Emit, timeUs: number): string[] {
     this.#reportRecovery(emit, timeUs)
     const { dropped } = this.counters
+    const reasons: string[] = []
     for (const reason of DROPS) {
       const packets = dropped[reason] - this.#told[reason]
       if (packets === 0) continue
       this.#told[reason] = dropped[reason]
+      const why = reason === 'disk' ? this.problem || WORDS.disk : WORDS[reason]
+      reasons.push(why)
       emit({
         name: 'evidence.dropped',
         timeUs,
@@ -181,10 +184,11 @@ export class Recording {
         fields: {
           'evidence.drop_reason': reason,
           'evidence.packets': packets,
-          'event.reason': reason === 'disk' ? this.problem || WORDS.disk : WORDS[reason],
+          'event.reason': why,
         },
       })
     }
+    return reasons
   }
 
   #reportRecovery(emit: Emit, timeUs: number): void {

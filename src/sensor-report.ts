@@ -105,6 +105,7 @@ export class SensorReport {
         baselines: this.#pipeline.baselines?.counters.evicted ?? 0,
         alert_groups: this.#pipeline.router?.counters.forgotten ?? 0,
       },
+      evidence: this.#evidence(),
       loopDelay: worse(this.#delayNow(), this.#delayBefore),
       rssBytes: rss,
       heapBytes: heapUsed,
@@ -113,6 +114,13 @@ export class SensorReport {
       reloads: { ...this.#reloads },
       troubles,
     }
+  }
+
+  #evidence(): SensorSnapshot['evidence'] {
+    const counters = this.#pipeline.evidence
+    if (counters === null) return null
+    const { packets, bytes, dropped } = counters
+    return { packets, bytes, dropped }
   }
 
   #habits(): TableSnapshot[] {

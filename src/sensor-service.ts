@@ -62,6 +62,8 @@ export class SensorService {
   #tickedMs: number
   #lookedMs = 0
   #evidenceToldMs = 0
+  /** Why packets were not kept, of the last time that was looked. */
+  #evidenceLosses: readonly string[] = []
   #maintainedMs: number
   #reloading: Promise<void> | null = null
   #isReloadWanted = false
@@ -143,7 +145,8 @@ export class SensorService {
     this.#report.tick(nowMs)
     if (nowMs - this.#evidenceToldMs >= EVIDENCE_MS) {
       this.#evidenceToldMs = nowMs
-      pipeline.reportEvidence(nowUs)
+      this.#evidenceLosses = pipeline.reportEvidence(nowUs)
+      for (const why of this.#evidenceLosses) log.warn(`packets are not kept as evidence: ${why}`)
     }
     const { destinations } = pipeline.deliveries
     this.#shedding.look([...destinations, { name: DETECTION, dropped: sensor.shed }], nowMs, nowUs)
@@ -299,6 +302,7 @@ export class SensorService {
       }
     }
     for (const name of this.#shedding.destinations) troubles.push(`${name} loses events: more come than it takes`)
+    for (const why of this.#evidenceLosses) troubles.push(`packets are not kept as evidence: ${why}`)
     return troubles
   }
 

@@ -364,6 +364,18 @@ describe('how it does', () => {
     expect(run.troubles).toEqual([])
   })
 
+  test('is not well, and says so in its log, while packets are not kept as evidence', async () => {
+    const run = await Service.open({})
+    const losses = vi.spyOn(run.pipeline, 'reportEvidence').mockReturnValue(['ENOSPC: no space left on device'])
+    run.pass(10)
+    const says = 'packets are not kept as evidence: ENOSPC: no space left on device'
+    expect(run.troubles).toEqual([says])
+    expect(run.lines.map(({ message }) => message)).toContain(says)
+    losses.mockReturnValue([])
+    run.pass(10)
+    expect(run.troubles).toEqual([])
+  })
+
   test('packets, events, alerts and tables are counted', async () => {
     const run = await Service.open({})
     run.see(TRAFFIC)

@@ -18,6 +18,7 @@ export function sensorLines(sensor: SensorSnapshot, isRunning: boolean): string[
     `Watched for ${duration(uptimeSeconds * 1e9)}: ${counted(packets['packets'] ?? 0, 'packet')}${rate}${last}; ${counted(raised, 'alert')}`,
     `${bytes(rssBytes)} of memory; the event loop is late by ${duration(loopDelay.p99 * 1e9)} (99 %), ${duration(loopDelay.max * 1e9)} at most`,
     ...sensor.sources.map(sourceLine),
+    ...evidenceLines(sensor),
     ...tableLines(sensor),
     ...stateLines(sensor),
     ...(isRunning ? sensor.troubles.map((trouble) => paint('red', `Not well: ${trouble}`)) : []),
@@ -36,6 +37,14 @@ function sourceLine(source: SourceSnapshot): string {
         )
   const which = ring === null ? name : `${name}, ring ${ring},`
   return `${which} is ${isUp ? 'up' : paint('red', 'down')}: ${counted(packets, 'packet')}, ${losses}, ring ${percent(ringFill)} full, ${percent(ringFillHighest)} at most`
+}
+
+function evidenceLines({ evidence }: SensorSnapshot): string[] {
+  // A status that an older version left has none.
+  if (evidence == null) return []
+  const lost = Object.entries(evidence.dropped).filter(([, count]) => count > 0)
+  const losses = lost.map(([reason, count]) => paint('red', `, ${number(count)} lost (${reason})`)).join('')
+  return [`Evidence: ${counted(evidence.packets, 'packet')} kept (${bytes(evidence.bytes)})${losses}`]
 }
 
 /** What is nearly full, and what was given up. */

@@ -59,6 +59,15 @@ const METRICS: Readonly<Record<string, Metric>> = {
   borescope_evictions_total: counter('Things given up because there were too many.', ({ evicted }) =>
     by('table', evicted),
   ),
+  borescope_evidence_packets_total: counter('Packets that were kept as evidence.', ({ evidence }) =>
+    evidence === null ? [] : single(evidence.packets),
+  ),
+  borescope_evidence_bytes_total: counter('What they took on the disk.', ({ evidence }) =>
+    evidence === null ? [] : single(evidence.bytes),
+  ),
+  borescope_evidence_dropped_total: counter('Packets that could not be kept, by reason.', ({ evidence }) =>
+    evidence === null ? [] : by('reason', evidence.dropped),
+  ),
   borescope_event_loop_delay_seconds: gauge('How late the event loop is, over the last minute.', ({ loopDelay }) => [
     [{ quantile: '0.5' }, loopDelay.p50],
     [{ quantile: '0.99' }, loopDelay.p99],

@@ -47,6 +47,13 @@ export interface SensorSnapshot {
   readonly tables: readonly TableSnapshot[]
   /** Things given up because there were too many, by table. */
   readonly evicted: Readonly<Record<string, number>>
+  /** Of packets that are kept; null if none are. */
+  readonly evidence: {
+    readonly packets: number
+    readonly bytes: number
+    /** Packets that could not be kept, by reason. */
+    readonly dropped: Readonly<Record<string, number>>
+  } | null
   readonly loopDelay: LoopDelay
   readonly rssBytes: number
   readonly heapBytes: number

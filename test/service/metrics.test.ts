@@ -28,6 +28,7 @@ const SNAPSHOT: SensorSnapshot = {
   alerts: { high: 2 },
   tables: [{ name: 'tunnels', size: 9, capacity: 10 }],
   evicted: { baselines: 4 },
+  evidence: { packets: 50, bytes: 6400, dropped: { 'queue_full.data': 0, disk: 8 } },
   loopDelay: { p50: 0.001, p99: 0.02, max: 0.3 },
   rssBytes: 1e8,
   heapBytes: 5e7,
@@ -52,6 +53,9 @@ test('metrics are what Prometheus reads: every one with help and type, labels es
     'borescope_table_entries{table="tunnels"} 9',
     'borescope_table_capacity{table="tunnels"} 10',
     'borescope_evictions_total{table="baselines"} 4',
+    'borescope_evidence_packets_total 50',
+    'borescope_evidence_bytes_total 6400',
+    'borescope_evidence_dropped_total{reason="disk"} 8',
     'borescope_event_loop_delay_seconds{quantile="0.99"} 0.02',
     'borescope_reloads_total{outcome="refused"} 1',
     'borescope_state_saved_timestamp_seconds 1767225600',
@@ -66,8 +70,9 @@ test('metrics are what Prometheus reads: every one with help and type, labels es
   }
 })
 
-test('a sensor that keeps nothing has no metrics of a state', async () => {
-  expect(await sensorMetrics({ ...SNAPSHOT, state: null })).not.toMatch(/^borescope_state/m)
+test('a sensor that keeps nothing has no metrics of a state, nor of evidence', async () => {
+  const text = await sensorMetrics({ ...SNAPSHOT, state: null, evidence: null })
+  expect(text).not.toMatch(/^borescope_(state|evidence)/m)
 })
 
 test('people are told what matters: losses, what is full, what failed, what is not well', () => {
@@ -76,6 +81,7 @@ test('people are told what matters: losses, what is full, what failed, what is n
     '100 packets, 7/s lately',
     '2 alerts',
     'eth1 is down: 100 packets, 6 lost (ring 3, interface 2, sensor 1), ring 25 % full, 75 % at most',
+    'Evidence: 50 packets kept (6.4 kB), 8 lost (disk)',
     'Table tunnels: 9 of 10',
     'Given up for want of room in baselines: 4',
     'State not saved 1 time',
