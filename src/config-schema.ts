@@ -279,6 +279,11 @@ export const SCHEMA = z.strictObject({
         'Incidents open at one time; when there are more, the one that was quiet for longest is closed.',
         1_000_000,
       ),
+      incidentsBytesMax: count(
+        134_217_728,
+        'What all open incidents may take in memory, by an estimate; beyond it the same.',
+        1e11,
+      ),
     })
     .prefault({}),
   enrich: z

@@ -63,7 +63,7 @@ export interface SensorParts {
 }
 
 export function detectorOf({ detect }: Config, rules: RuleSet, emit: Emit): Detector {
-  const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax } = detect
+  const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax, incidentsBytesMax } = detect
   return new Detector(rules, emit, {
     groupsMax,
     entitiesMax,
@@ -71,6 +71,7 @@ export function detectorOf({ detect }: Config, rules: RuleSet, emit: Emit): Dete
       idleUs: incidentIdleSeconds * SECOND_US,
       lastUs: incidentLastSeconds * SECOND_US,
       openMax: incidentsMax,
+      bytesMax: incidentsBytesMax,
     },
   })
 }

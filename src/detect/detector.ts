@@ -194,6 +194,7 @@ export class Detector {
       this.#endSuppression(suppression)
     }
     this.#incidents.expire(nowUs)
+    this.#letGo()
   }
 
   /** Ends every incident: no more events will come. */
@@ -261,6 +262,14 @@ export class Detector {
     return result
   }
 
+  /** An incident that is over is not held any longer by what was counted there. */
+  #letGo(): void {
+    for (const [key, { strand }] of this.#courses) if (this.#incidents.isOver(strand)) this.#courses.delete(key)
+    for (const suppression of this.#suppressions.values()) {
+      if (suppression.strand !== null && this.#incidents.isOver(suppression.strand)) suppression.strand = null
+    }
+  }
+
   #endSuppression({ rule, entity, total, beganUs, lastUs }: Suppression): void {
     this.#ended?.({ rule, entity, events: total, firstUs: beganUs, lastUs })
   }
@@ -282,6 +291,7 @@ export class Detector {
       { name: 'correlation_groups', size: groups, capacity: groupsMax },
       { name: 'suppressions', size: this.#suppressions.size, capacity: this.#entitiesMax },
       { name: 'incidents', size: this.#incidents.size, capacity: this.#incidents.capacity },
+      { name: 'incident_bytes', size: this.#incidents.bytes, capacity: this.#incidents.bytesMax },
     ]
   }
 

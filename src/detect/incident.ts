@@ -8,6 +8,10 @@ import { framesOf, lineageOf, type Summary, sharedOf } from './documents.ts'
 const NAMED_MAX = 50
 /** Keys by which further alerts find the incident. */
 const KEYS_MAX = 200
+/** What an incident takes in memory, what each of its rules takes, and what each of its texts takes beside its characters. */
+const INCIDENT_BYTES = 2000
+const TALLY_BYTES = 500
+const TEXT_BYTES = 80
 
 /** What of a rule an incident tells; it outlives the rule. */
 export interface AlertRule {
@@ -59,6 +63,8 @@ export class Incident {
   /** The gravest severity that was told. */
   told = 0
   isOpen = true
+  /** An estimate of what it takes in memory: it follows from what is known, whatever way that came here. */
+  bytes = INCIDENT_BYTES
   /** Where it went on, if it turned out to be a part of another one. */
   mergedInto: Incident | null = null
   /** By id of the rule, in the order of their first alerts. */
@@ -86,21 +92,21 @@ export class Incident {
     let tally = this.tallies.get(rule.id)
     if (tally === undefined) {
       tally = { rule, entities: new Set(), alerts: 0, events: 0, firstUs, lastUs: timeUs }
-      this.tallies.set(rule.id, tally)
+      this.enter(tally)
     }
     tally.alerts++
     tally.firstUs = Math.min(tally.firstUs, firstUs)
     this.alerts++
     this.firstUs = Math.min(this.firstUs, firstUs)
-    addAll(tally.entities, [entity], NAMED_MAX)
-    addAll(this.entities, [entity], NAMED_MAX)
-    addAll(this.keys, keys, KEYS_MAX)
-    addAll(this.evidence, evidence, NAMED_MAX)
-    addAll(this.lineage, lineageOf(summary), NAMED_MAX)
-    addAll(this.frames, framesOf(summary), NAMED_MAX)
+    this.name(tally.entities, [entity], NAMED_MAX)
+    this.name(this.entities, [entity], NAMED_MAX)
+    this.name(this.keys, keys, KEYS_MAX)
+    this.name(this.evidence, evidence, NAMED_MAX)
+    this.name(this.lineage, lineageOf(summary), NAMED_MAX)
+    this.name(this.frames, framesOf(summary), NAMED_MAX)
     const shared = sharedOf(summary)
-    for (const field of ADDRESSES) addAll(this.addresses, nonEmpty(shared[field]), NAMED_MAX)
-    addAll(this.users, nonEmpty(shared['user.name']), NAMED_MAX)
+    for (const field of ADDRESSES) this.name(this.addresses, nonEmpty(shared[field]), NAMED_MAX)
+    this.name(this.users, nonEmpty(shared['user.name']), NAMED_MAX)
     this.count(tally, timeUs, events)
     return tally
   }
@@ -116,17 +122,16 @@ export class Incident {
   /** Takes over everything of another one, which is over with that. */
   absorb(other: Incident): void {
     other.mergedInto = this
-    this.parts.add(other.id)
-    addAll(this.parts, other.parts, NAMED_MAX)
+    this.name(this.parts, [other.id, ...other.parts], NAMED_MAX)
     for (const [id, theirs] of other.tallies) {
       const ours = this.tallies.get(id)
-      if (ours === undefined) this.tallies.set(id, theirs)
+      if (ours === undefined) this.enter(theirs)
       else {
         ours.alerts += theirs.alerts
         ours.events += theirs.events
         ours.firstUs = Math.min(ours.firstUs, theirs.firstUs)
         ours.lastUs = Math.max(ours.lastUs, theirs.lastUs)
-        addAll(ours.entities, theirs.entities, NAMED_MAX)
+        this.name(ours.entities, theirs.entities, NAMED_MAX)
       }
     }
     this.alerts += other.alerts
@@ -134,8 +139,25 @@ export class Incident {
     this.live += other.live
     this.firstUs = Math.min(this.firstUs, other.firstUs)
     this.lastUs = Math.max(this.lastUs, other.lastUs)
-    addAll(this.keys, other.keys, KEYS_MAX)
-    for (const name of SETS) addAll(this[name], other[name], NAMED_MAX)
+    this.name(this.keys, other.keys, KEYS_MAX)
+    for (const name of SETS) this.name(this[name], other[name], NAMED_MAX)
+  }
+
+  /** A rule that it had no finding of. */
+  enter(tally: Tally): void {
+    this.tallies.set(tally.rule.id, tally)
+    this.bytes += TALLY_BYTES
+    for (const text of tally.entities) this.bytes += bytesOf(text)
+  }
+
+  /** Texts into one of its sets, as long as there are fewer than `most`. */
+  name(set: Set<string>, values: Iterable<string>, most: number): void {
+    for (const value of values) {
+      if (set.size >= most) return
+      if (set.has(value)) continue
+      set.add(value)
+      this.bytes += bytesOf(value)
+    }
   }
 
   /** The rule with the highest severity, the first one among equals. */
@@ -249,11 +271,11 @@ export function loadIncident(entry: Readonly<Record<string, unknown>>): Incident
   if (names.some((name) => !isTexts(entry[name]))) return null
   const incident = new Incident(id, entry['openedUs'] as number, entry['firstUs'] as number)
   for (const name of ['lastUs', 'alerts', 'events', 'live', 'told'] as const) incident[name] = entry[name] as number
-  for (const name of names) addAll(incident[name], entry[name] as string[], KEYS_MAX)
+  for (const name of names) incident.name(incident[name], entry[name] as string[], KEYS_MAX)
   for (const value of tallies) {
     const tally = loadTally(value)
     if (tally === null) return null
-    incident.tallies.set(tally.rule.id, tally)
+    incident.enter(tally)
   }
   return incident
 }
@@ -280,11 +302,8 @@ function line({ rule, entities, alerts, events, firstUs }: Tally): string {
   return `${time} ${rule.level} ${rule.name}: ${about} (${counted(alerts, 'alert')}, ${counted(events, 'event')})`
 }
 
-function addAll(set: Set<string>, values: Iterable<string>, most: number): void {
-  for (const value of values) {
-    if (set.size >= most) return
-    set.add(value)
-  }
+function bytesOf(text: string): number {
+  return TEXT_BYTES + text.length
 }
 
 function nonEmpty(value: string | undefined): string[] {

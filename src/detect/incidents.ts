@@ -3,8 +3,8 @@
  * within a time. An alert that belongs to several joins the one that was opened first; if it is grave enough, the others become parts
  * of that.
  *
- * All on the time of events: the same alerts give the same incidents, ids included. At most `openMax` are open; when there are
- * more, the one that was quiet for longest is closed early, and says so.
+ * All on the time of events: the same alerts give the same incidents, ids included. At most `openMax` are open, and they take about
+ * `bytesMax` of memory; when it is more, the one that was quiet for longest is closed early, and says so.
  */
 import { hash } from 'node:crypto'
 import { HOUR_US } from '../base/time.ts'
@@ -19,11 +19,18 @@ export interface IncidentOptions {
   /** An incident that lasts longer is closed; what goes on is a new one. */
   readonly lastUs: number
   readonly openMax: number
+  /** What all that are open may take in memory, as it is estimated. */
+  readonly bytesMax: number
   /** Whether all alerts are one story: what one search has found. */
   readonly isOneStory?: boolean
 }
 
-export const INCIDENT_DEFAULTS: IncidentOptions = { idleUs: HOUR_US, lastUs: 24 * HOUR_US, openMax: 10_000 }
+export const INCIDENT_DEFAULTS: IncidentOptions = {
+  idleUs: HOUR_US,
+  lastUs: 24 * HOUR_US,
+  openMax: 10_000,
+  bytesMax: 134_217_728,
+}
 
 export interface IncidentCounters {
   opened: number
@@ -54,6 +61,8 @@ export class Incidents {
   /** By id; the one in which something happened least recently first. */
   readonly #open = new Map<string, Incident>()
   readonly #byKey = new Map<string, Incident>()
+  /** Of those that are open. */
+  #bytes = 0
 
   constructor(emit: Emit, options: IncidentOptions) {
     this.#emit = emit
@@ -68,6 +77,15 @@ export class Incidents {
     return this.#options.openMax
   }
 
+  /** What the open ones take in memory, as it is estimated. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get bytesMax(): number {
+    return this.#options.bytesMax
+  }
+
   /** Finds, or makes, the incident of an alert that is about to be raised; `tell` comes after it was. */
   join(alert: IncidentAlert): Strand {
     const { rule, entity, timeUs, firstUs } = alert
@@ -78,15 +96,19 @@ export class Incidents {
       this.#makeRoom(timeUs)
       const id = `n-${hash('sha1', `incident\n${rule.id}\n${entity}\n${timeUs}`).slice(0, 12)}`
       incident = new Incident(id, timeUs, firstUs)
+      this.#bytes += incident.bytes
       this.counters.opened++
     }
+    const before = incident.bytes
     if (rule.severity >= BRIDGE_SEVERITY) for (const part of younger) this.#merge(incident, part, timeUs)
     incident.add(alert, keys)
+    this.#bytes += incident.bytes - before
     for (const key of incident.keys) {
       const other = this.#byKey.get(key)
       if (other === undefined || !other.isOpen) this.#byKey.set(key, incident)
     }
     this.#touch(incident)
+    this.#makeMemory(timeUs)
     return { incident, rule: rule.id }
   }
 
@@ -106,6 +128,11 @@ export class Incidents {
     at.incident.count(at.tally, timeUs, events)
     this.#touch(at.incident)
     return true
+  }
+
+  /** Whether nothing more can be counted there: its incident is over. One that became a part of another leads there from now on. */
+  isOver(strand: Strand): boolean {
+    return this.#of(strand) === null
   }
 
   /** What the strand finds goes on: its incident stays open until it is released. */
@@ -145,6 +172,8 @@ export class Incidents {
     incident.live = 0
     for (const key of incident.keys) this.#byKey.set(key, incident)
     this.#open.set(incident.id, incident)
+    this.#bytes += incident.bytes
+    this.#makeMemory(incident.lastUs)
     return true
   }
 
@@ -198,6 +227,7 @@ export class Incidents {
 
   #finish(incident: Incident, timeUs: number, reason: string): void {
     incident.isOpen = false
+    this.#bytes -= incident.bytes
     this.#open.delete(incident.id)
     for (const key of incident.keys) if (this.#byKey.get(key) === incident) this.#byKey.delete(key)
     this.counters.closed++
@@ -205,10 +235,21 @@ export class Incidents {
   }
 
   #makeRoom(nowUs: number): void {
-    if (this.#open.size < this.#options.openMax) return
+    if (this.#open.size >= this.#options.openMax) this.#forget(nowUs, 'too many incidents are open')
+  }
+
+  /** The last one that something happened in stays, however large it is. */
+  #makeMemory(nowUs: number): void {
+    while (this.#bytes > this.#options.bytesMax && this.#open.size > 1) {
+      this.#forget(nowUs, 'the open incidents take too much memory')
+    }
+  }
+
+  /** Gives up the one that was quiet for longest. */
+  #forget(nowUs: number, reason: string): void {
     for (const incident of this.#open.values()) {
       this.counters.forgotten++
-      this.#finish(incident, Math.max(nowUs, incident.lastUs), 'too many incidents are open')
+      this.#finish(incident, Math.max(nowUs, incident.lastUs), reason)
       return
     }
   }

@@ -39,6 +39,8 @@ interface Plan {
   readonly column: number
   readonly isKeyed: boolean
   readonly repetition: ReturnType<typeof repetition>
+  /** That of the field which came next the last time: it mostly does again, and need not be looked up. */
+  next: Plan | null
 }
 
 /** An address as it is stored, and whether that gives its text back. */
@@ -60,6 +62,7 @@ const ADDRESSES_CACHED_MAX = 16_384
 /** For one file: its numbering says how fields are called in it. */
 export class Codec {
   readonly #plans = new Map<string, Plan>()
+  readonly #start: Pick<Plan, 'next'> = { next: null }
   readonly #names = new Map<string, FieldName>()
   readonly #addresses = new Map<string, Address>()
 
@@ -70,7 +73,7 @@ export class Codec {
       const { kind } = FIELDS[field]
       this.#plans.set(field, {
         ...{ field, kind, home: homeOf(field), number, column },
-        ...{ isKeyed: isKeyed(field), repetition: repetition(field) },
+        ...{ isKeyed: isKeyed(field), repetition: repetition(field), next: null },
       })
       this.#names.set(String(number), field)
     }
@@ -81,10 +84,14 @@ export class Codec {
     const draft: Draft = { columns: new Array<SqlValue>(COLUMNS.length).fill(null), rest: {}, keys: new Set() }
     const common: Record<string, unknown> = {}
     let repeats = 0
-    for (const [name, value] of Object.entries(document)) {
+    let before = this.#start
+    for (const name in document) {
+      const value: unknown = document[name as FieldName]
       if (value === undefined) continue
-      const plan = this.#plans.get(name)
+      const plan = before.next?.field === name ? before.next : this.#plans.get(name)
       if (plan === undefined) return `there is no field "${name}"`
+      before.next = plan
+      before = plan
       if (plan.repetition !== null && this.#isRepeated(plan, value, document)) {
         repeats |= plan.repetition.bit
         continue

@@ -101,8 +101,10 @@ class Writer {
     }
     for (let round = 0; maxBytes !== null && round < PRUNE_ROUNDS_MAX; round++) {
       const used = this.#bytesUsed()
+      if (used <= maxBytes) break
+      // Only then: to count them is to read an index as a whole.
       const events = Number(this.#database.prepare('SELECT count(*) AS n FROM events').get()?.['n'])
-      if (used <= maxBytes || events === 0) break
+      if (events === 0) break
       pruned += this.#removeOldest(Math.ceil(events * (1 - maxBytes / used)))
     }
     this.#database.exec('PRAGMA incremental_vacuum')

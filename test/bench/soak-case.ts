@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
+import { GCProfiler, getHeapStatistics } from 'node:v8'
 import type { Worker } from 'node:worker_threads'
 import type { LiveCounters, LiveSource } from '../../src/capture/live.ts'
 import type { Packet } from '../../src/capture/packet.ts'
@@ -19,6 +19,8 @@ import { ServiceLog } from '../../src/service/log.ts'
 import { Notifier } from '../../src/service/notify.ts'
 import type { SensorSnapshot } from '../../src/service/snapshot.ts'
 import { disguise } from './disguise.ts'
+import { median } from './median.ts'
+import { type Trend, trendOf } from './trend.ts'
 
 const [minutes, rate, mix, scratch] = [Number(process.argv[2]), Number(process.argv[3]), ...process.argv.slice(4)]
 
@@ -39,8 +41,7 @@ export interface Soak {
   readonly alerts: number
   readonly dropped: number
   readonly warmUpMinutes: number
-  /** Medians of the first and of the last quarter after the warm-up. */
-  readonly memory: Readonly<Record<keyof Memory, readonly [number, number]>>
+  readonly memory: Readonly<Record<keyof Sample, Course>>
   readonly loopDelay: SensorSnapshot['loopDelay']
   readonly stateBytes: number
   readonly stateSaved: boolean
@@ -124,30 +125,52 @@ class Churn implements LiveSource {
   close(): void {}
 }
 
-/** In bytes. */
-interface Memory {
+/** How a figure went, minute by minute, after the warm-up. */
+export interface Course {
+  /** Of the first and of the last two fifths of the minutes. */
+  readonly first: number
+  readonly last: number
+  readonly trend: Trend
+}
+
+/** In bytes, but for events. */
+interface Sample {
   /** Resident. */
   readonly rss: number
-  /** Of that, what is neither code nor a file. */
-  readonly anonymous: number
+  /** Of that, pages of files: code, and what of the store is mapped. */
+  readonly files: number
+  /** What the heap of the packets' thread holds of the other pages, with its garbage. */
   readonly heap: number
-  /** Of the heap, what was in use after the last collection that went through all of it. */
-  readonly live: number
-  /** Buffers outside the heap. */
-  readonly outside: number
-  /** In use in the heap of the thread that writes the store. */
+  /** The same of the thread that writes the store. */
   readonly store: number
+  /** What neither of them holds: buffers, SQLite, what malloc keeps, code, stacks. */
+  readonly rest: number
+  /** Of the rest, buffers that JavaScript knows of. */
+  readonly buffers: number
+  /** Of the heap, what the last collection left that went through all of it. */
+  readonly live: number
+  /** Events that wait for the store, in memory. */
+  readonly waiting: number
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+const SAMPLES_PER_MINUTE = 60_000 / SAMPLE_MS
+
+/**
+ * What events wait for is in the heap as well, and comes and goes by tens of megabytes: what is live is that of the moment of a
+ * minute at which least was.
+ */
+const OF_A_MINUTE: Readonly<Partial<Record<keyof Sample, (values: readonly number[]) => number>>> = {
+  live: (values) => Math.min(...values),
 }
 
-/** Whether the collector went through all of the heap. */
-function isMajor(entry: PerformanceEntry): boolean {
-  // The types know no such detail yet.
-  const { detail } = entry as PerformanceEntry & { readonly detail?: { readonly kind: number } }
-  return detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+function courseOf(samples: readonly Sample[], kind: keyof Sample): Course {
+  const minutes: number[] = []
+  for (let at = 0; at < samples.length; at += SAMPLES_PER_MINUTE) {
+    const values = samples.slice(at, at + SAMPLES_PER_MINUTE).map((sample) => sample[kind])
+    minutes.push((OF_A_MINUTE[kind] ?? median)(values))
+  }
+  const part = Math.ceil(minutes.length * 0.4)
+  return { first: median(minutes.slice(0, part)), last: median(minutes.slice(-part)), trend: trendOf(minutes) }
 }
 
 /** Resident pages that are not those of a file, of the whole process. */
@@ -203,15 +226,29 @@ const service = new SensorService({
 })
 const loop = new LiveLoop(sensor, [source], { tick: (nowUs) => service.tick(nowUs), end: () => service.end() })
 let live = 0
-new PerformanceObserver((list) => {
-  if (list.getEntries().some(isMajor)) live = process.memoryUsage().heapUsed
-}).observe({ entryTypes: ['gc'] })
-const memory: Memory[] = []
+let collections = new GCProfiler()
+collections.start()
+/** What is left after the last collection of all of the heap. */
+function lookAtCollections(): void {
+  const major = collections.stop().statistics.findLast(({ gcType }) => gcType === 'MarkSweepCompact')
+  if (major !== undefined) live = major.afterGC.heapStatistics.usedHeapSize
+  collections = new GCProfiler()
+  collections.start()
+}
+const samples: Sample[] = []
 const sampling = setInterval(async () => {
-  const { rss, heapUsed, external } = process.memoryUsage()
+  lookAtCollections()
+  const { rss, external } = process.memoryUsage()
+  const anonymous = anonymousBytes()
+  const heap = getHeapStatistics().total_physical_size
+  const waiting = pipeline.sinks.reduce(
+    (sum, { delivery }) => sum + delivery.counts.queued + delivery.counts.inFlight,
+    0,
+  )
   const heaps = await Promise.all(workers.map((worker) => worker.getHeapStatistics()))
-  const store = heaps.reduce((sum, { used_heap_size: used }) => sum + used, 0)
-  memory.push({ rss, anonymous: anonymousBytes(), heap: heapUsed, live, outside: external, store })
+  const store = heaps.reduce((sum, { total_physical_size: held }) => sum + held, 0)
+  const rest = anonymous - heap - store
+  samples.push({ rss, files: rss - anonymous, heap, store, rest, buffers: external, live, waiting })
 }, SAMPLE_MS)
 setTimeout(() => loop.stop(), minutes * 60_000)
 const warmUpMinutes = Math.min(WARM_UP_MINUTES, minutes * WARM_UP_SHARE)
@@ -226,10 +263,7 @@ clearInterval(sampling)
 const report = pipeline.deliveries.report()
 const snapshot = report.sensor as SensorSnapshot
 await service.finish()
-const after = memory.slice(Math.floor((memory.length * warmUpMinutes) / minutes))
-const quarter = Math.ceil(after.length / 4)
-const ends = (of: keyof Memory) =>
-  [median(after.slice(0, quarter).map((one) => one[of])), median(after.slice(-quarter).map((one) => one[of]))] as const
+const after = samples.slice(Math.floor((samples.length * warmUpMinutes) / minutes))
 const soak: Soak = {
   minutes,
   packets: source.counters.packets,
@@ -242,12 +276,14 @@ const soak: Soak = {
   ),
   warmUpMinutes,
   memory: {
-    rss: ends('rss'),
-    anonymous: ends('anonymous'),
-    heap: ends('heap'),
-    live: ends('live'),
-    outside: ends('outside'),
-    store: ends('store'),
+    rss: courseOf(after, 'rss'),
+    files: courseOf(after, 'files'),
+    heap: courseOf(after, 'heap'),
+    store: courseOf(after, 'store'),
+    rest: courseOf(after, 'rest'),
+    buffers: courseOf(after, 'buffers'),
+    live: courseOf(after, 'live'),
+    waiting: courseOf(after, 'waiting'),
   },
   loopDelay: snapshot.loopDelay,
   stateBytes: snapshot.state?.bytes ?? 0,

@@ -204,6 +204,20 @@ describe('a rule', () => {
     expect(ended).toHaveLength(1)
   })
 
+  it('does not hold an incident that is over', () => {
+    const { anomaly, detector, failure } = start(`${PLAIN}borescope: { suppress: 10h }\n---\n${CORRELATION}`)
+    const holders = () => [...detector.entries()].filter(({ kind }) => kind === 'suppression' || kind === 'course')
+    anomaly(0)
+    for (const [i, user] of ['a', 'b', 'b', 'c'].entries()) failure(i, user)
+    detector.expire(START_US + 30_000_000)
+    expect(holders().map(({ incident }) => typeof incident)).toEqual(['string', 'string'])
+    detector.expire(START_US + 3_700_000_000)
+    expect(holders()).toMatchObject([{ kind: 'suppression', incident: null }])
+    anomaly(3_701)
+    detector.expire(START_US + 3_800_000_000)
+    expect(holders()).toMatchObject([{ kind: 'suppression', incident: null, uncounted: 1 }])
+  })
+
   it('follows a bounded number of entities', () => {
     const { anomaly, detector, ended } = start(PLAIN, 3)
     for (let i = 0; i < 10; i++) anomaly(i, `192.0.2.${i}`)

@@ -250,6 +250,45 @@ describe('the life of an incident', () => {
     expect(incidents.counters.forgotten).toBe(7)
   })
 
+  it('is given up early when all of them take too much memory, but for the one that grows', () => {
+    const bytesMax = 100_000
+    const { raise, closed, incidents } = start({ bytesMax })
+    for (let i = 0; i < 2000; i++) {
+      const address = `192.0.2.${i % 2 === 0 ? 1 : i % 100}`
+      raise(i, rule(`r${i % 7}`), { ...FROM(address), entity: `entity ${i}`, lineage: [`t-${i}`] })
+      expect(incidents.bytes).toBeLessThanOrEqual(bytesMax)
+    }
+    expect(incidents.size).toBeGreaterThan(1)
+    expect(incidents.counters.forgotten).toBeGreaterThan(10)
+    const reasons = closed().map((fields) => fields['event.reason'])
+    expect(new Set(reasons)).toEqual(new Set(['the open incidents take too much memory']))
+    expect([...incidents.save()][0]['addresses']).toContain('192.0.2.99')
+    const grown = start({ bytesMax: 10 })
+    for (let i = 0; i < 20; i++) grown.raise(i, rule('a'), { ...FROM('192.0.2.1'), entity: `entity ${i}` })
+    expect(grown.incidents.size).toBe(1)
+    expect(grown.incidents.counters.forgotten).toBe(0)
+  })
+
+  it('weighs nothing when all are closed', () => {
+    const { raise, incidents, end } = start()
+    for (let i = 0; i < 50; i++) raise(i, rule(`r${i % 3}`), FROM(`192.0.2.${i % 20}`))
+    expect(incidents.bytes).toBeGreaterThan(20 * 1000)
+    end()
+    expect(incidents.bytes).toBe(0)
+  })
+
+  it('names no more parts than its bounds', () => {
+    const { raise, closed, end } = start()
+    for (let i = 0; i < 500; i++) {
+      raise(2 * i, rule('a'), FROM(`192.0.2.${i}`))
+      raise(2 * i + 1, rule('b'), { shared: { 'source.ip': `192.0.2.${i}`, 'user.name': 'alice' }, entity: `x ${i}` })
+    }
+    end()
+    const whole = closed().at(-1)
+    expect(whole?.['incident.alerts']).toBe(1000)
+    expect(whole?.['incident.parts']).toHaveLength(50)
+  })
+
   it('names no more than its bounds', () => {
     const { raise, closed, end } = start()
     for (let i = 0; i < 500; i++) {
@@ -273,7 +312,7 @@ describe('what is remembered of incidents', () => {
         events: 1 + random.below(5),
       },
     }))
-    const options = { idleUs: 100 * SECOND_US, lastUs: HOUR_US }
+    const options = { idleUs: 100 * SECOND_US, lastUs: HOUR_US, bytesMax: 60_000 }
     const run = (from: ReturnType<typeof start>, of: typeof steps) => {
       for (const { second, of: by, about } of of) from.raise(second, by, about)
     }
@@ -281,6 +320,7 @@ describe('what is remembered of incidents', () => {
     run(whole, steps)
     whole.end()
     expect(whole.told.length).toBeGreaterThan(20)
+    expect(whole.incidents.counters.forgotten).toBeGreaterThan(0)
     for (let cut = 0; cut <= steps.length; cut += 7) {
       const before = start(options)
       run(before, steps.slice(0, cut))
@@ -288,6 +328,7 @@ describe('what is remembered of incidents', () => {
       for (const entry of [...before.incidents.save()].reverse()) {
         expect(after.incidents.restore(JSON.parse(JSON.stringify(entry)))).toBe(true)
       }
+      expect(after.incidents.bytes).toBe(before.incidents.bytes)
       run(after, steps.slice(cut))
       after.end()
       expect([...before.told, ...after.told], `cut before alert ${cut}`).toEqual(whole.told)
