@@ -3,13 +3,14 @@
  * linear probing, deletion by shifting back, growth by doubling until the capacity. Nothing is allocated except when it grows. A
  * slot is four words (the pair, the value, the third integer), so that a look-up touches one line of the processor's cache.
  */
+import { FIRST_ROWS } from './growing.ts'
 import { mixPair } from './hash.ts'
 
 const EMPTY = -1
 const SLOT = 4
 const VALUE = 2
 const THIRD = 3
-const FIRST_SLOTS = 1024
+const FIRST_SLOTS = FIRST_ROWS * 2
 
 export class PairTable {
   readonly capacity: number
