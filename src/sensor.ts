@@ -302,12 +302,15 @@ export class Sensor implements WatchedSensor {
   }
 
   /**
-   * What nearly all packets are: data of an open session, from its peer. False for all others, of which nothing was followed yet.
+   * What nearly all packets are: data of an open session, from its peer. So is what peers still send after a StopCCN, which one of them
+   * may not have heard, or a stranger have forged. False for all others, of which nothing was followed yet.
    */
   #carry(): boolean {
     const { frame, counts } = this
     const { tunnels, sessions, routes } = this.trackers
-    if (!this.#dissector.isPlainData(frame) || !routes.find(frame.plain)) return false
+    if (!this.#dissector.isPlainData(frame)) return false
+    const isOpen = routes.find(frame.plain)
+    if (!isOpen && !tunnels.isClosed(routes.tunnel)) return false
     if (this.#duplicates.isDuplicateData(frame.plain, frame)) {
       counts.duplicates++
       return true
@@ -318,7 +321,7 @@ export class Sensor implements WatchedSensor {
       frame.protection = null
     }
     tunnels.countPlain(frame, routes.tunnel)
-    sessions.carryPlain(frame, routes.tunnel, routes.session)
+    if (isOpen) sessions.carryPlain(frame, routes.tunnel, routes.session)
     this.recorder?.recordPlain?.(frame, this.trackers)
     return true
   }

@@ -8,10 +8,13 @@ import { openCapture } from '../src/capture/sources.ts'
 import { loadConfig } from '../src/config.ts'
 import type { Config } from '../src/config-schema.ts'
 import { Sensor } from '../src/sensor.ts'
+import { PPP } from '../src/wire/ppp.ts'
 import { generateMix } from './bench/generate.ts'
+import * as craft from './support/craft.ts'
 import { type CapturedPacket, pcapFile } from './support/pcap.ts'
 import { Random } from './support/random.ts'
 import { simulate } from './support/traffic.ts'
+import { Peers } from './track/support.ts'
 
 const CAPTURES = join(import.meta.dirname, '../pcaps')
 const scratch = mkdtempSync(join(tmpdir(), 'borescope-plain-'))
@@ -52,6 +55,22 @@ test('many tunnels, with flows and without', async () => {
   await expectSame(path, (config) => {
     config.track.flows = false
   })
+})
+
+test('what peers still send after a StopCCN, until it is taken for a tunnel again', async () => {
+  const peers = new Peers().open().call()
+  const inside = craft.ppp(PPP.IPV4, craft.ipv4(craft.udp(new Uint8Array(64))))
+  const talk = (seconds: number) => {
+    for (let i = 0; i < seconds; i++) peers.wait(1).data('client', inside).data('server', inside)
+  }
+  talk(5)
+  peers.send('client', (header) => craft.stopccn({ ...header, assignedTunnelId: 100 }))
+  talk(100)
+  expect(peers.run.events.map((event) => event['event.action'])).toEqual(
+    expect.arrayContaining(['l2tp.tunnel.closed', 'l2tp.tunnel.adopted']),
+  )
+  expect(peers.run.sensor.counts).toMatchObject({ l2tp: peers.run.packets.length, duplicates: 0 })
+  await expectSame(written('stopped.pcap', peers.run.packets))
 })
 
 describe('a bad network, seed', () => {

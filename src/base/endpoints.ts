@@ -6,6 +6,7 @@
  */
 import { addressText, ipv4Text } from './address.ts'
 import { i32 } from './bytes.ts'
+import { FIRST_ROWS } from './growing.ts'
 import { mix32, mixPair } from './hash.ts'
 
 const WORDS = 5 // four of the address (IPv4 as ::ffff:a.b.c.d), one of port and family
@@ -14,13 +15,13 @@ const IPV6 = 0x10000
 const EMPTY = -1
 const SLOT = 2
 const ID = 1
-const FIRST_SLOTS = 4096
+const FIRST_SLOTS = FIRST_ROWS * 2
 
 export class Endpoints {
   readonly capacity: number
   size = 0
-  #words = new Int32Array(1024 * WORDS)
-  #holders = new Int32Array(1024)
+  #words = new Int32Array(FIRST_ROWS * WORDS)
+  #holders = new Int32Array(FIRST_ROWS)
   #free: number[] = []
   #used = 0
   /** Of each slot the hash of the endpoint there, which spares a look at the words of most others, and its id. */

@@ -7,13 +7,14 @@
  * whose giver is not looked up before: tunnels over IPv4 are found by address, number and port (decision 30). It is free: with the value
  * a slot has four words then, which divide a line of the processor's cache, so that a look-up touches one of them.
  */
+import { FIRST_ROWS } from './growing.ts'
 import { mixPair } from './hash.ts'
 
 const EMPTY = -1
 const SLOT = 4
 const VALUE = 2
 const THIRD = 3
-const FIRST_SLOTS = 1024
+const FIRST_SLOTS = FIRST_ROWS * 2
 
 export class PairTable {
   readonly capacity: number

@@ -1,12 +1,12 @@
 /** A bounded set of reusable records, addressed by small integers. Records are made when first needed and kept. */
-const FIRST_RECORDS = 64
+import { FIRST_ROWS } from './growing.ts'
 
 export class Pool<T> {
   readonly capacity: number
   size = 0
   readonly #make: (index: number) => T
   readonly #records: T[] = []
-  #inUse = new Uint8Array(FIRST_RECORDS)
+  #inUse = new Uint8Array(FIRST_ROWS)
   readonly #free: number[] = []
 
   constructor(capacity: number, make: (index: number) => T) {

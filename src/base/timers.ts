@@ -4,6 +4,7 @@
  * One deadline an index. A thing that is touched by every packet does not move its deadline each time: when the deadline
  * comes its owner looks at the thing's last packet and schedules again, if it lives.
  */
+import { FIRST_ROWS } from './growing.ts'
 import { SECOND_US } from './time.ts'
 
 const NONE = -1
@@ -12,10 +13,10 @@ const SLOTS = 4096
 const DUE = SLOTS
 
 export class Timers {
-  #next = new Int32Array(1024).fill(NONE)
-  #previous = new Int32Array(1024).fill(NONE)
-  #slotOf = new Int32Array(1024).fill(NONE)
-  #dueUs = new Float64Array(1024)
+  #next = new Int32Array(FIRST_ROWS).fill(NONE)
+  #previous = new Int32Array(FIRST_ROWS).fill(NONE)
+  #slotOf = new Int32Array(FIRST_ROWS).fill(NONE)
+  #dueUs = new Float64Array(FIRST_ROWS)
   readonly #heads = new Int32Array(SLOTS + 1).fill(NONE)
   /** The latest second that `advance` was told. */
   #second = Number.NEGATIVE_INFINITY

@@ -7,7 +7,7 @@
  * tunnel that is older than the capture. Each such kind gets a path without things, which is remembered by what its packets have
  * in common; when one of them is understood the path is joined to its things.
  */
-import { doubled } from '../track/doubled.ts'
+import { doubled } from '../base/growing.ts'
 import { hashWindow, mixPair } from '../base/hash.ts'
 import type { Verdict } from '../dissect/dissector.ts'
 import type { Frame } from '../dissect/frame.ts'

@@ -5,7 +5,7 @@
  * Whoever tells of flows need not see the carrier: for those its names are a message of their own, given with its first packet
  * and whenever they change.
  */
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { type Carrier, type CarrierIdentity, type Carriers, indexOf, OWNERS_MAX, ownerOf } from './carrier.ts'
@@ -57,7 +57,7 @@ export class CarrierFlows {
   readonly #carriers: Carriers
   readonly #sink: FlowSink
   /** Of each owner, by the index of the carrier: whether its names were given. */
-  readonly #named: Uint8Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Uint8Array(64))
+  readonly #named: Uint8Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Uint8Array(FIRST_ROWS))
 
   constructor(carriers: Carriers, sink: FlowSink) {
     this.#carriers = carriers

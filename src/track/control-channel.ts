@@ -115,6 +115,14 @@ export class ControlChannel<Message> {
     return ahead >= Math.min(Math.max(window, WINDOW_MIN), WINDOW_MAX) ? 'beyond_window' : 'held'
   }
 
+  /** Whether it came before, and its receiver has it: it may be passed over, and counted among the retransmissions. `digestOf` is asked only if its number did. */
+  hasSeen(ns: number, digestOf: () => number): boolean {
+    const isBehind = ((ns - this.expectedNs) & 0xffff) >= HALF
+    if (!isBehind || this.#isResumed) return false
+    const seen = this.#seen.digestOf(this.#row, ns)
+    return seen !== undefined && seen === digestOf()
+  }
+
   /** The sender's own next number, in any of its messages: with a matching acknowledgement it ends a gap of the capture. */
   announce(ns: number): void {
     if (ns === this.#claimedNr) this.#skipTo(ns)

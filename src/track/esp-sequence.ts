@@ -5,7 +5,7 @@
  * believed before another packet goes on from there: a capture that lost much and somebody who forges look alike at first.
  * All of it lies in typed arrays, so that a packet touches a few words and allocates nothing.
  */
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 
 /**
  * What a packet is. `NEXT`: the one after the highest. `GAP`: some are missing before it. `LATE`: missing until now. `AGAIN`: seen
@@ -67,7 +67,6 @@ export interface SavedWindow {
 
 /** So many packets in a row below the window are a stream that goes on there. */
 const RESTART_AFTER = 4
-const FIRST_ROWS = 64
 
 export class SequenceWindows {
   readonly #width: number

@@ -5,7 +5,7 @@
  * A data packet touches one slot of the index and one row. Two million flows take some 200 MB.
  */
 import { mix32, mixPair } from '../base/hash.ts'
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 
 const NONE = -1
 
@@ -37,7 +37,6 @@ export const BYTES = LEAD_DOUBLES + 4
 export const FIRST_US = LEAD_DOUBLES + 6
 export const LAST_US = LEAD_DOUBLES + 7
 
-const FIRST_ROWS = 1024
 /** An index entry: 8 bits of the hash, 24 bits of the row. All ones means none, so the last row is never used. */
 const TAG_SHIFT = 24
 const FLOW_BITS = (1 << TAG_SHIFT) - 1

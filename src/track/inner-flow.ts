@@ -12,7 +12,7 @@ import type { RaisedEvent } from '../events/catalogue.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.ts'
 import { indexOf, OWNERS_MAX, ownerOf } from './carrier.ts'
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import {
   ANSWERED,
   BY_INITIATOR,
@@ -89,12 +89,12 @@ export class InnerFlowTracker {
   #pause = NO_PAUSE
   readonly #full: FullTable
   /** Of each owner, by the index of the carrier: the first of the list of its flows and one, or 0. */
-  readonly #firstOf: Int32Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Int32Array(64))
+  readonly #firstOf: Int32Array<ArrayBuffer>[] = Array.from({ length: OWNERS_MAX }, () => new Int32Array(FIRST_ROWS))
   readonly #record = new FlowRecord()
   readonly #low = new Uint8Array(4)
   readonly #high = new Uint8Array(4)
   /** Of each flow, its place in the order in which they were opened. */
-  #born = new Float64Array(1024)
+  #born = new Float64Array(FIRST_ROWS)
   /** The place of the flow that was opened last; who follows flows beside others sets it before each packet. */
   born = 0
   /** Those that the second that has begun ends. */

@@ -2,6 +2,7 @@
  * What things carried: packets and bytes by role, and the time of the last packet. Each thing has a row of 64 bytes, so that
  * counting a packet touches one line of the processor's cache. Role 0 is the tunnel's initiator.
  */
+import { FIRST_ROWS } from '../base/growing.ts'
 import type { SavedMeter } from './saved.ts'
 
 const ROW = 8
@@ -12,7 +13,6 @@ const LAST_US = 4
 const MARK = 5
 /** Of the thing, not of a role. */
 const PASS = 7
-const FIRST_ROWS = 512
 /** Allocators put large buffers 16 bytes past a page: with this before them rows are lines of the cache, and not halves of two. */
 const LEAD_BYTES = 48
 

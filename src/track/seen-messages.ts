@@ -2,18 +2,16 @@
  * The numbers and digests of the last messages of each control channel, in typed arrays: a row of some 200 bytes, where two small
  * arrays of its own would take a channel 650. There are two channels in each of 100,000 tunnels.
  */
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 
 /** Messages of a channel, each in the place that its number names. */
 export const REMEMBERED = 32
 
-const FIRST_CHANNELS = 256
-
 export class SeenMessages {
-  #ns = new Uint16Array(FIRST_CHANNELS * REMEMBERED)
-  #digest = new Int32Array(FIRST_CHANNELS * REMEMBERED)
+  #ns = new Uint16Array(FIRST_ROWS * REMEMBERED)
+  #digest = new Int32Array(FIRST_ROWS * REMEMBERED)
   /** Of each channel a bit for each place that holds a message. */
-  #places = new Int32Array(FIRST_CHANNELS)
+  #places = new Int32Array(FIRST_ROWS)
 
   /** Begins a channel, or begins it anew. */
   open(channel: number): void {

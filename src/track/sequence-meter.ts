@@ -1,8 +1,7 @@
 /** Sequence numbers of 32 bits, one stream a direction: what is missing, and what comes late or again. */
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import { isCount, isWord, orNull, rowOf } from './saved-fields.ts'
 
-const FIRST_ROWS = 1024
 const UNKNOWN = 0
 const KNOWN = 1
 /** A jump further than this is another sender, or one that began again: nothing was lost by it. */

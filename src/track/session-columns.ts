@@ -4,10 +4,8 @@
  */
 import type { CallTerms } from './call-facts.ts'
 import type { CarrierOwner } from './carrier.ts'
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import { SharedValues } from './shared-values.ts'
-
-const FIRST_ROWS = 1024
 
 /** By the index of the session. */
 export class SessionColumns {

@@ -18,7 +18,7 @@ import { type CallFacts, callFacts } from './call-facts.ts'
 import { type CarrierOwner, keyOf } from './carrier.ts'
 import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import { FullTable } from './full-table.ts'
 import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
@@ -107,9 +107,9 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   /** By sending role. Its marks are what the packet path asks of a session; the pass stands for them, and for the names of the session. */
   readonly #meter = new Meter()
   /** Per session and sending role: index * 2 + role. */
-  #lost = new Int32Array(2048)
-  #reordered = new Int32Array(2048)
-  #expectedNs = new Int32Array(2048)
+  #lost = new Int32Array(FIRST_ROWS * 2)
+  #reordered = new Int32Array(FIRST_ROWS * 2)
+  #expectedNs = new Int32Array(FIRST_ROWS * 2)
   /** Sessions of which one id is not known: (tunnel, the role that lacks it) → index. */
   readonly #halves: Halves
   /** Messages to (tunnel and receiver, session id) that nobody assigned. */

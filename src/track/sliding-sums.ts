@@ -3,7 +3,7 @@
  * path: amounts are of things that ended.
  */
 import { BoundedMap } from './bounded-map.ts'
-import { doubled } from './doubled.ts'
+import { doubled, FIRST_ROWS } from '../base/growing.ts'
 
 /** Parts of a window; one more is kept, so that the whole window is always in the sum. */
 const PARTS = 11
@@ -11,7 +11,6 @@ const PARTS = 11
 const ROW = 1 + PARTS
 const YOUNGEST = 0
 const AMOUNTS = 1
-const FIRST_ROWS = 256
 
 export class SlidingSums {
   readonly #partUs: number

@@ -4,6 +4,7 @@
  * Each pair of associations has one row of numbers, counted in windows of a fixed length from its first packet. Direction 0 is that of the
  * initiator. Lengths are those of the ESP packet, SPI to ICV. Counting a packet allocates nothing.
  */
+import { FIRST_ROWS } from '../base/growing.ts'
 
 export type Direction = 0 | 1
 
@@ -86,7 +87,6 @@ const BURST_BYTES_MAX = 7
 const BEAT_AT = 8
 const DIRECTIONS_AT = BEAT_AT + CADENCE
 const ROW = DIRECTIONS_AT + 2 * DIRECTION
-const FIRST_ROWS = 16
 
 /** Something that came again and again, at one length in one direction. */
 export interface Cadence {

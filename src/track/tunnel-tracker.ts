@@ -156,6 +156,11 @@ export class TunnelTracker {
     return found === -1 || this.#meter.mark(found >> 1, 1 - (found & 1)) !== source ? -1 : found
   }
 
+  /** Whether what `findPlain` found is a tunnel that has ended: nothing that it carries is followed. */
+  isClosed(found: number): boolean {
+    return found !== -1 && this.at(found >> 1).state === 'closed'
+  }
+
   /** Stands for all by which `findPlain` finds the tunnel: another number once any of it has changed. */
   passOf(index: number): number {
     return this.#meter.pass(index)
@@ -199,7 +204,8 @@ export class TunnelTracker {
     }
     if (tunnel.state === 'established') this.#followPort(tunnel, sender, frame)
     if (isAcknowledgement) this.#acknowledge(frame, tunnel, sender, 'ZLB')
-    else this.#observeMessage(frame, tunnel, sender, this.#dialect.describe(frame))
+    else if (!this.#isRepeated(frame, tunnel, sender))
+      this.#observeMessage(frame, tunnel, sender, this.#dialect.describe(frame))
   }
 
   /** A data message to a tunnel that is known came from a host that is not its peer. */
@@ -262,8 +268,25 @@ export class TunnelTracker {
 
   // --- known tunnels
 
-  #observeMessage(frame: Frame, tunnel: Tunnel, sender: Role, description: SpokenMessage): void {
-    const message = keepMessage(frame, this.#dialect, description)
+  /**
+   * A message that its receiver has: what it says is known, and only its acknowledgement may be news. In version 3 each is signed anew.
+   */
+  #isRepeated(frame: Frame, tunnel: Tunnel, sender: Role): boolean {
+    const channel = tunnel.channels[sender]
+    const { ns } = this.#dialect.header(frame)
+    if (this.#dialect.version === 3 || !channel.hasSeen(ns, () => this.#dialect.contentOf(frame))) return false
+    this.#acknowledge(frame, tunnel, sender, null)
+    channel.retransmissions++
+    return true
+  }
+
+  #observeMessage(
+    frame: Frame,
+    tunnel: Tunnel,
+    sender: Role,
+    description: SpokenMessage,
+    message = keepMessage(frame, this.#dialect, description),
+  ): void {
     if (!this.#authentication.isAuthentic(frame, tunnel, sender, message)) return
     if (this.#dialect.version === 3 && message.name === ACK) {
       this.#acknowledge(frame, tunnel, sender, ACK)
@@ -296,12 +319,13 @@ export class TunnelTracker {
     })
   }
 
-  /** The Nr and the Ns of any message say something about what went before, in both directions. */
-  #acknowledge(frame: Frame, tunnel: Tunnel, sender: Role, name: string): void {
+  /** The Nr and the Ns of any message say something about what went before, in both directions. `name` is null if it has not been described. */
+  #acknowledge(frame: Frame, tunnel: Tunnel, sender: Role, name: string | null): void {
     const { ns, nr } = this.#dialect.header(frame)
     const other = (1 - sender) as Role
     if (!tunnel.channels[other].acknowledge(nr)) {
-      this.report('l2tp.control.out_of_order', tunnel, foundIn(frame, this.#dialect), 'nr_ahead', name)
+      const words = name ?? this.#dialect.describe(frame).messageName
+      this.report('l2tp.control.out_of_order', tunnel, foundIn(frame, this.#dialect), 'nr_ahead', words)
     }
     tunnel.channels[sender].announce(ns)
     this.#release(tunnel, other, frame)
@@ -434,7 +458,7 @@ export class TunnelTracker {
         tunnel.requests++
         if (tunnel.state === 'established' || tunnel.state === 'closed') tunnel.repeated = message
         this.#count(tunnel, INITIATOR, frame)
-        if (tunnel.state !== 'closed') this.#observeMessage(frame, tunnel, INITIATOR, description)
+        if (tunnel.state !== 'closed') this.#observeMessage(frame, tunnel, INITIATOR, description, message)
         return
       }
       this.#lifecycle.replace(tunnel, frame.timeUs, 'the peer started again with the same tunnel id')

@@ -33,6 +33,22 @@ test('the same message again is a retransmission, other content is a conflict', 
   expect(subject.arrive(0, 99, 4, 0)).toBe('conflict')
 })
 
+test('what its receiver has is known by its number and its content', () => {
+  const subject = channel()
+  arrive(subject, 0, 1, 3)
+  const asked: number[] = []
+  const hasSeen = (ns: number, digest: number) =>
+    subject.hasSeen(ns, () => {
+      asked.push(ns)
+      return digest
+    })
+  expect([hasSeen(0, 0), hasSeen(1, 7), hasSeen(1, 8)]).toEqual([true, true, false])
+  // What is due, what is held, and what was missed.
+  expect([hasSeen(2, 14), hasSeen(3, 21), hasSeen(0xffff, 7)]).toEqual([false, false, false])
+  expect(asked).toEqual([0, 1, 1])
+  expect(subject.retransmissions).toBe(0)
+})
+
 test('a message after a gap waits for it to be filled', () => {
   const subject = channel()
   expect(arrive(subject, 0, 3, 2)).toEqual(['next', 'held', 'held'])
@@ -134,6 +150,7 @@ describe('over a restart of the sensor', () => {
   test('what was seen before is a retransmission, and another content a conflict', () => {
     for (const isLater of [false, true]) {
       expect(resumed(isLater).arrive(3, 103, 4, 'again')).toBe('retransmission')
+      expect(resumed(isLater).hasSeen(3, () => 103)).toBe(!isLater)
       expect(resumed(isLater).arrive(3, 999, 4, 'forged')).toBe('conflict')
       expect(resumed(isLater).arrive(5, 105, 4, 'next')).toBe('next')
     }

@@ -89,6 +89,15 @@ test('retransmissions are no findings, and are counted', () => {
   expect(peers.told('l2tp.tunnel.closed')[0]).toMatchObject({ 'l2tp.control.retransmissions': 3 })
 })
 
+test('a message that comes again still acknowledges', () => {
+  const believed = new Peers().open().send('client', stopccn(100), { ns: 4 })
+  believed.send('server', craft.hello).send('server', craft.hello, { ns: 1, nr: 5 })
+  expect(believed.findings).toEqual([])
+  expect(believed.told('l2tp.tunnel.closed')[0]).toMatchObject({ 'l2tp.control.retransmissions': 0 })
+  const ahead = new Peers().open().send('server', craft.hello).send('server', craft.hello, { ns: 1, nr: 4000 })
+  expect(ahead.findings).toEqual(['nr_ahead HELLO'])
+})
+
 test('another message with a number that was used, one beyond the window, and an acknowledgement of nothing', () => {
   const peers = new Peers().open().send('client', stopccn(100), { ns: 1 })
   peers.send('client', craft.hello, { ns: 60 }).send('server', craft.zlb, { nr: 4000 })
