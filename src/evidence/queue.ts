@@ -7,6 +7,7 @@
  * while: an alert in that time decides how much of its packets is written.
  */
 import { NOTE, NOTE_WORDS, originWord } from './notes.ts'
+import { sharedMemory } from './shared-memory.ts'
 import type { StoredPacket } from './blocks.ts'
 import { CONTROL, CONTROL_WORDS, TELLING_WORDS, type Told, TellingReader, TellingWriter } from './tellings.ts'
 
@@ -22,7 +23,9 @@ const HEAD_BYTES = HEAD_WORDS * 4 + 16
 /** What the writer counts, for the other side to read. */
 const COUNTER_DOUBLES = 16
 const TELLINGS_AT = CONTROL_WORDS * 4 + COUNTER_DOUBLES * 8
-const CHUNKS_AT = TELLINGS_AT + TELLING_WORDS * 4
+const CONTROL_BYTES = TELLINGS_AT + TELLING_WORDS * 4
+/** Chunks lie in pieces of memory of so much at most. */
+const PIECE_BYTES = 0x4000_0000
 
 /** There are notes for as many packets as fill a chunk if they have so many octets on average; of smaller ones fewer octets fit. */
 const PACKET_BYTES = 128
@@ -30,7 +33,9 @@ const PACKET_BYTES = 128
 const WAKE_CHUNKS = 4
 
 export interface QueueLayout {
+  /** For all but the chunks, and for those: first the lane `NOW`, then the lane `HELD`. */
   readonly memory: SharedArrayBuffer
+  readonly pieces: readonly SharedArrayBuffer[]
   readonly chunkBytes: number
   /** How many there are in each lane. */
   readonly chunks: readonly [now: number, held: number]
@@ -38,10 +43,10 @@ export interface QueueLayout {
 
 export function newQueue(nowBytes: number, heldBytes: number, chunkBytes: number): QueueLayout {
   const chunks = [chunksOf(nowBytes, chunkBytes), chunksOf(heldBytes, chunkBytes)] as const
-  const bytes = CHUNKS_AT + (chunks[0] + chunks[1]) * chunkSize(chunkBytes)
-  // Memory that may grow comes from V8 itself, not from glibc, which asks the kernel for pages of 2 MiB where it is told to: zeroing those
-  // when they are touched first took five times as long, a quarter of a second for the memory that is the default.
-  return { memory: new SharedArrayBuffer(bytes, { maxByteLength: bytes }), chunkBytes, chunks }
+  const pieces: SharedArrayBuffer[] = []
+  for (let left = chunks[0] + chunks[1]; left > 0; left -= chunksInPiece(chunkBytes))
+    pieces.push(sharedMemory(Math.min(left, chunksInPiece(chunkBytes)) * chunkSize(chunkBytes)))
+  return { memory: sharedMemory(CONTROL_BYTES), pieces, chunkBytes, chunks }
 }
 
 function chunksOf(bytes: number, chunkBytes: number): number {
@@ -54,6 +59,10 @@ function packetsMax(chunkBytes: number): number {
 
 function chunkSize(chunkBytes: number): number {
   return (HEAD_BYTES + packetsMax(chunkBytes) * NOTE_WORDS * 4 + chunkBytes + 7) & ~7
+}
+
+function chunksInPiece(chunkBytes: number): number {
+  return Math.floor(PIECE_BYTES / chunkSize(chunkBytes))
 }
 
 /** One chunk in shared memory: octets that packets stand in, not always one right behind the other, and notes that say where. */
@@ -69,9 +78,11 @@ export class SharedChunk {
   readonly #head: Int32Array
   readonly #times: Float64Array
 
-  constructor({ memory, chunkBytes, chunks }: QueueLayout, lane: LaneNumber, index: number) {
+  constructor({ pieces, chunkBytes, chunks }: QueueLayout, lane: LaneNumber, index: number) {
     this.lane = lane
-    const at = CHUNKS_AT + (lane === LANE.NOW ? index : chunks[0] + index) * chunkSize(chunkBytes)
+    const number = lane === LANE.NOW ? index : chunks[0] + index
+    const memory = pieces[Math.floor(number / chunksInPiece(chunkBytes))]
+    const at = (number % chunksInPiece(chunkBytes)) * chunkSize(chunkBytes)
     this.packetsMax = packetsMax(chunkBytes)
     const notes = this.packetsMax * NOTE_WORDS
     this.#head = new Int32Array(memory, at, HEAD_WORDS)
