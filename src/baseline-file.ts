@@ -2,20 +2,11 @@
  * Learned habits on disk: a header and one entity a line, as JSON. Written beside itself and renamed, so that it is whole or
  * not there; a line that does not fit is left out and told, the others are read.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { targetFile } from './base/target-file.ts'
 import type { Baselines, SavedEntity } from './detect/baseline/baselines.ts'
+import { writeAll } from './evidence/segment-file.ts'
 import type { StatePart } from './saved-state.ts'
 
 const FORMAT = 'borescope.baselines'
@@ -86,10 +77,10 @@ export function writeBaselines(path: string, baselines: Baselines): number {
       text += `${JSON.stringify(entity)}\n`
       count++
       if (text.length < CHUNK) continue
-      writeSync(file, text)
+      writeAll(file, Buffer.from(text), null)
       text = ''
     }
-    writeSync(file, text)
+    writeAll(file, Buffer.from(text), null)
     if (partial !== null) fsyncSync(file)
   } catch (error) {
     closeSync(file)

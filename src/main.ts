@@ -116,7 +116,7 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.FINE : EXIT.USAGE
   if (error instanceof CaptureError || error instanceof LiveError) {
     process.stderr.write(`borescope: ${printable(error.message)}\n`)
-    return EXIT.INPUT
+    return error instanceof LiveError && error.code === 'filter' ? EXIT.USAGE : EXIT.INPUT
   }
   const isTheirs =
     error instanceof UsageError ||

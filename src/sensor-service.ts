@@ -6,6 +6,7 @@
  * service manager.
  */
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Context } from './commands/context.ts'
 import type { Config } from './config-schema.ts'
 import type { RaisedEvent } from './events/catalogue.ts'
@@ -67,6 +68,8 @@ export class SensorService {
   #maintainedMs: number
   #reloading: Promise<void> | null = null
   #isReloadWanted = false
+  /** How long the last one took. */
+  #reloadMs = 0
 
   constructor(options: SensorServiceOptions) {
     const { context, pipeline, sensor, sources, log } = options
@@ -221,8 +224,13 @@ export class SensorService {
 
   async #reloadAll(): Promise<void> {
     while (this.#isReloadWanted) {
+      // Signals that come together are one wish, and however many come: packets have as much of the time as the loading of rules takes.
+      await delay(this.#reloadMs)
       this.#isReloadWanted = false
+      if (this.#phase === 'stopping') return
+      const beganMs = performance.now()
       await this.#reloadOnce()
+      this.#reloadMs = performance.now() - beganMs
     }
   }
 

@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DAY_US, HOUR_US } from '../src/base/time.ts'
 import { BaselineError, loadBaselines, saveBaselines, writeBaselines } from '../src/baseline-file.ts'
 import { Baselines } from '../src/detect/baseline/baselines.ts'
@@ -40,6 +41,35 @@ test('what was written is read again, by its owner only', () => {
   expect(loadBaselines(path, again)).toEqual({ entities: 4, problems: [] })
   expect([...again.save()]).toEqual([...learned().save()])
   expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+test('what the system takes in pieces is written whole, and a disk that fills up leaves the old file', () => {
+  saveBaselines(path, learned())
+  const before = readFileSync(path, 'utf8')
+  const { writeSync } = fs
+  let roomBytes = Number.POSITIVE_INFINITY
+  // As the kernel does it: what there is room for is written, and only the next attempt fails.
+  vi.spyOn(fs, 'writeSync').mockImplementation(((file: number, data: Uint8Array, at: number, length: number) => {
+    if (roomBytes === 0) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+    const taken = writeSync(file, data, at, Math.min(length, 100, roomBytes))
+    roomBytes -= taken
+    return taken
+  }) as never)
+  syncBuiltinESMExports()
+  try {
+    rmSync(path)
+    saveBaselines(path, learned())
+    expect(readFileSync(path, 'utf8')).toBe(before)
+    roomBytes = 150
+    expect(() => saveBaselines(path, empty())).not.toThrow()
+    roomBytes = 150
+    expect(() => saveBaselines(path, learned())).toThrow('ENOSPC')
+  } finally {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  }
+  expect(readdirSync(join(folder, 'deep/er'))).toEqual(['baselines.ndjson'])
+  expect(loadBaselines(path, empty())).toEqual({ entities: 0, problems: [] })
 })
 
 test('a folder that somebody names is not made, as for every other output', () => {

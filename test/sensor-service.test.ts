@@ -269,6 +269,14 @@ describe('a reload', () => {
     expect(run.said.at(-1)).toMatch(/^READY=1/)
   })
 
+  test('that is asked for twenty times at once is one, also if it is refused', async () => {
+    const run = await Service.open(config())
+    writeFileSync(join(folder, 'borescope.json'), '{')
+    // As signals that wait come: one right after the other.
+    await Promise.all(Array.from({ length: 20 }, () => Promise.resolve().then(() => run.service.reload())))
+    expect(run.named('sensor.reload_refused')).toHaveLength(1)
+  })
+
   test('names what only a restart brings', async () => {
     const run = await Service.open(config())
     write({ store: { path: '/other.db' }, track: { tunnelsMax: 5 } })
@@ -292,7 +300,9 @@ describe('a reload', () => {
     const run = await Service.open(config({ alerts: { sinks: sink('before') } }))
     run.see(TRAFFIC.slice(0, half))
     write({ alerts: { sinks: sink('after') } })
+    const replace = vi.spyOn(run.pipeline, 'replace')
     const reloading = run.service.reload()
+    await vi.waitFor(() => expect(replace).toHaveBeenCalled())
     run.see(TRAFFIC.slice(half))
     await reloading
     await run.pipeline.deliveries.flush(5000)

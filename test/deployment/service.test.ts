@@ -60,3 +60,12 @@ test('what it sets is in the configuration, everything that is written lies in i
   expect(Number(values('TimeoutStopSec')[0])).toBeGreaterThan(config.service.stopSeconds + 10)
   expect(Number(values('WatchdogSec')[0])).toBeGreaterThan(10)
 })
+
+test('the user that it runs as may read the configuration where the instructions put it', () => {
+  const instructions = readFileSync(join(import.meta.dirname, '../../docs/operation.md'), 'utf8')
+  const [user] = values('User')
+  expect(instructions).toMatch(new RegExp(`useradd .*\\b${user}\\n`))
+  expect(instructions).toMatch(new RegExp(`install -m 0640 -g ${user} borescope\\.yaml /etc/borescope/`))
+  // systemd leaves the folder to root.
+  expect(values('ConfigurationDirectoryMode')).toEqual(['0755'])
+})
