@@ -334,6 +334,11 @@ export const SCHEMA = z.strictObject({
         'Users, clients, gateways, tunnels and conversations whose habits are remembered.',
         10_000_000,
       ),
+      bytesMax: count(
+        536_870_912,
+        'What all of that may take in memory, by an estimate; beyond it who was silent for longest is forgotten.',
+        1e12,
+      ),
       learnDays: z
         .number()
         .min(0)

@@ -126,7 +126,10 @@ export class SensorReport {
   #habits(): TableSnapshot[] {
     const { baselines } = this.#pipeline
     if (baselines === null) return []
-    return [{ name: 'baselines', size: baselines.counters.entities, capacity: baselines.capacity }]
+    return [
+      { name: 'baselines', size: baselines.counters.entities, capacity: baselines.capacity },
+      { name: 'baseline_bytes', size: baselines.bytes, capacity: baselines.bytesMax },
+    ]
   }
 
   /** Packets a second. */

@@ -17,7 +17,13 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const empty = () =>
-  new Baselines(() => {}, { entitiesMax: 100, learnUs: 7 * DAY_US, observationsMin: 20, freezeUs: HOUR_US })
+  new Baselines(() => {}, {
+    entitiesMax: 100,
+    bytesMax: 1e9,
+    learnUs: 7 * DAY_US,
+    observationsMin: 20,
+    freezeUs: HOUR_US,
+  })
 
 function learned(): Baselines {
   const baselines = empty()

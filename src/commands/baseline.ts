@@ -16,6 +16,7 @@ const KINDS = ['user', 'client', 'gateway', 'tunnel', 'esp', 'conversation'] as 
 export function createBaselines({ baseline }: Config, emit: Emit): Baselines {
   return new Baselines(emit, {
     entitiesMax: baseline.entitiesMax,
+    bytesMax: baseline.bytesMax,
     learnUs: baseline.learnDays * DAY_US,
     observationsMin: baseline.observationsMin,
     freezeUs: baseline.freezeHours * HOUR_US,

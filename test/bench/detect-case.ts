@@ -38,7 +38,13 @@ const detector = set === null ? null : new Detector(set, () => {}, { groupsMax: 
 const habits =
   entitiesMax === 0
     ? null
-    : new Baselines(() => {}, { entitiesMax, learnUs: 7 * DAY_US, observationsMin: 20, freezeUs: 24 * HOUR_US })
+    : new Baselines(() => {}, {
+        entitiesMax,
+        bytesMax: 1e12,
+        learnUs: 7 * DAY_US,
+        observationsMin: 20,
+        freezeUs: 24 * HOUR_US,
+      })
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

@@ -21,6 +21,7 @@ describe('a week with twelve attacks, after four without', () => {
     const detector = new Detector(RULES, bus.emit, { groupsMax: 100_000, entitiesMax: 100_000 })
     const baselines = new Baselines(bus.emit, {
       entitiesMax: 100_000,
+      bytesMax: 1e9,
       learnUs: 7 * DAY_US,
       observationsMin: 20,
       freezeUs: 24 * HOUR_US,

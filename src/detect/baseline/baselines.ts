@@ -2,7 +2,8 @@
  * Learned habits: every event that shows one is compared with what is usual for its user, client, gateway, tunnel or
  * conversation, and is then learned. What deviates becomes a `baseline.deviated` event; rules say what it means.
  *
- * Time is that of the events. Everything is bounded: of too many entities the one that was silent for longest is forgotten.
+ * Time is that of the events. Everything is bounded: of too many entities, or too much that is known of them, the one that was
+ * silent for longest is forgotten.
  */
 import { DAY_US, HOUR_US, parseMicroseconds } from '../../base/time.ts'
 import type { Emit, EventName } from '../../events/catalogue.ts'
@@ -15,6 +16,8 @@ import type { Deviation, Model, Sample } from './models.ts'
 export interface BaselineOptions {
   /** Entities of all kinds whose habits are remembered. */
   readonly entitiesMax: number
+  /** What they may take in memory, as it is estimated. */
+  readonly bytesMax: number
   /** Nothing is said of an entity before it is known for so long … */
   readonly learnUs: number
   /** … and before so many of its events have been seen. */
@@ -80,7 +83,7 @@ export class Baselines {
     isKnown: false,
     learns: false,
   }
-  #isFullTold = false
+  readonly #fullTold = new Set<string>()
 
   constructor(emit: Emit, options: BaselineOptions) {
     this.#emit = emit
@@ -102,6 +105,7 @@ export class Baselines {
       const place = this.#meet(timeUs)
       for (let j = 0; j < lesson.habits.length; j++) this.#learn(place, lesson.habits[j], document, timeUs)
     }
+    if (this.#entities.bytes > this.#options.bytesMax) this.#makeMemory(timeUs)
   }
 
   get counters(): BaselineCounters {
@@ -110,6 +114,15 @@ export class Baselines {
 
   get capacity(): number {
     return this.#options.entitiesMax
+  }
+
+  /** What all of it takes in memory, as it is estimated. */
+  get bytes(): number {
+    return this.#entities.bytes
+  }
+
+  get bytesMax(): number {
+    return this.#options.bytesMax
   }
 
   /** What is known of the entities with this id, of any kind. */
@@ -146,8 +159,9 @@ export class Baselines {
     entities.lastUs[place] = lastUs
     entities.observations[place] = observations
     const early = earlySamples(kind, models)
-    if (early === null) entities.models[place] = restored
+    if (early === null) entities.equip(place, restored)
     else for (const [timeUs, number] of early) entities.keepEarly(place, timeUs, number)
+    if (entities.bytes > this.#options.bytesMax) this.#makeMemory(lastUs)
   }
 
   /** Forgets the entities with this id; says how many there were. */
@@ -179,17 +193,34 @@ export class Baselines {
     const { entitiesMax } = this.#options
     if (this.#entities.size < entitiesMax) return
     for (let count = Math.max(1, Math.floor(entitiesMax * FORGOTTEN_SHARE)); count > 0; count--) {
-      if (this.#entities.oldest === -1) break
-      this.#entities.remove(this.#entities.oldest)
-      this.#counters.evicted++
+      if (!this.#forgetOldest()) break
     }
-    if (this.#isFullTold) return
-    this.#isFullTold = true
+    this.#tellFull(timeUs, 'baselines', entitiesMax, `more than ${entitiesMax} baselines`)
+  }
+
+  #makeMemory(timeUs: number): void {
+    const { bytesMax } = this.#options
+    while (this.#entities.bytes > bytesMax * (1 - FORGOTTEN_SHARE)) if (!this.#forgetOldest()) break
+    this.#tellFull(timeUs, 'baseline_bytes', bytesMax, `baselines take more than ${bytesMax} bytes`)
+  }
+
+  /** False if there is none. */
+  #forgetOldest(): boolean {
+    const { oldest } = this.#entities
+    if (oldest === -1) return false
+    this.#entities.remove(oldest)
+    this.#counters.evicted++
+    return true
+  }
+
+  #tellFull(timeUs: number, table: string, capacity: number, says: string): void {
+    if (this.#fullTold.has(table)) return
+    this.#fullTold.add(table)
     this.#emit({
       name: 'sensor.table.filled',
       timeUs,
-      message: `more than ${entitiesMax} baselines: the habits of who was silent for longest are forgotten`,
-      fields: { 'sensor.table': 'baselines', 'sensor.capacity': entitiesMax },
+      message: `${says}: the habits of who was silent for longest are forgotten`,
+      fields: { 'sensor.table': table, 'sensor.capacity': capacity },
     })
   }
 
@@ -211,7 +242,10 @@ export class Baselines {
     sample.timeUs = timeUs
     sample.isKnown = timeUs - entities.firstUs[place] >= learnUs && entities.observations[place] > observationsMin
     sample.learns = learns
-    const deviation = this.#model(place, habit).observe(sample)
+    const model = this.#model(place, habit)
+    const before = model.bytes
+    const deviation = model.observe(sample)
+    entities.bytes += model.bytes - before
     if (deviation !== null) this.#tell(place, habit, deviation, document, timeUs)
   }
 
@@ -220,12 +254,13 @@ export class Baselines {
     let ofEntity = models[place]
     if (ofEntity === undefined) {
       ofEntity = this.#entities.hasEarly(place) ? this.#earlyModels(place) : []
-      models[place] = ofEntity
+      this.#entities.equip(place, ofEntity)
     }
     let model = ofEntity[index]
     if (model === undefined) {
       model = feature.model()
       ofEntity[index] = model
+      this.#entities.bytes += model.bytes
     }
     return model
   }

@@ -9,6 +9,8 @@ const STARTS_MAX = 256
 /** Starts without which there is no score. */
 export const STARTS_MIN = 24
 const DAY_HOURS = 24
+/** What a start takes in memory: two numbers, and room to grow. */
+const START_BYTES = 24
 /** Hours with starts from which on duration counts. */
 const DURATION_HOURS_MIN = 6
 /** Share of the highest bin that tells two heights of bins apart. */
@@ -26,6 +28,11 @@ export class Beacon {
 
   get count(): number {
     return this.#starts.length
+  }
+
+  /** An estimate of what it takes in memory. */
+  get bytes(): number {
+    return this.#starts.length * START_BYTES
   }
 
   add(startUs: number, bytes: number): void {

@@ -42,6 +42,11 @@ export class DDSketch {
     return this.#count
   }
 
+  /** An estimate of what it takes in memory. */
+  get bytes(): number {
+    return this.#bins?.byteLength ?? 0
+  }
+
   /** The value below which a share `q` (0 to 1) of all lie; 0 for an empty sketch. */
   quantile(q: number): number {
     let rank = q * (this.#count - 1) - this.#zeros

@@ -11,6 +11,9 @@ import type { Model } from './models.ts'
 /** Samples that are kept before there is a model. */
 export const EARLY_MAX = 3
 
+/** What an entity takes in memory without models: its places in the tables, and its name. */
+const ENTITY_BYTES = 210
+
 const KINDS = Object.keys(ENTITIES) as EntityKind[]
 /** What stands for a kind in a key. */
 const TAGS = new Map(KINDS.map((kind, index) => [kind, String(index)]))
@@ -24,6 +27,8 @@ export class Entities {
   frozenUntilUs = new Float64Array(0)
   /** By the place of the habit among those of its kind. */
   readonly models: ((Model | undefined)[] | undefined)[] = []
+  /** An estimate of what all of them take in memory. */
+  bytes = 0
   #earlyCount = new Uint8Array(0)
   #earlyUs = new Float64Array(0)
   #earlyNumber = new Float64Array(0)
@@ -69,6 +74,7 @@ export class Entities {
     this.observations[place] = 0
     this.frozenUntilUs[place] = Number.NEGATIVE_INFINITY
     this.#earlyCount[place] = 0
+    this.bytes += ENTITY_BYTES
     return place
   }
 
@@ -78,8 +84,15 @@ export class Entities {
   }
 
   remove(place: number): void {
+    this.bytes -= ENTITY_BYTES + bytesOf(this.models[place])
     this.models[place] = undefined
     this.#keys.remove(place)
+  }
+
+  /** Gives it models that it did not have. */
+  equip(place: number, models: (Model | undefined)[]): void {
+    this.models[place] = models
+    this.bytes += bytesOf(models)
   }
 
   nameOf(place: number): { kind: EntityKind; id: string } {
@@ -119,4 +132,8 @@ export class Entities {
     this.#earlyUs = enlarged(this.#earlyUs, places * EARLY_MAX)
     this.#earlyNumber = enlarged(this.#earlyNumber, places * EARLY_MAX)
   }
+}
+
+function bytesOf(models: readonly (Model | undefined)[] | undefined): number {
+  return models?.reduce((sum, model) => sum + (model?.bytes ?? 0), 0) ?? 0
 }

@@ -48,6 +48,11 @@ export class HoltWinters {
     return this.#hours
   }
 
+  /** An estimate of what it takes in memory. */
+  get bytes(): number {
+    return this.#seasons.byteLength + this.#deviations.byteLength
+  }
+
   /** The value of the next hour, `hour` counting from the Unix epoch. Answers when the hours lie outside the band. */
   step(hour: number, value: number, learns: boolean): OutsideBand | null {
     this.#make()

@@ -8,6 +8,8 @@ const BITS = 10
 const REGISTERS = 1 << BITS
 const ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 const EXACT_MAX = 64
+/** What a value that is kept takes in memory, its characters included. */
+const VALUE_BYTES = 80
 
 export class HyperLogLog {
   #exact: Set<string> | null = new Set()
@@ -18,6 +20,11 @@ export class HyperLogLog {
       this.#exact.add(value)
       if (this.#exact.size > EXACT_MAX) this.#spill(this.#exact)
     } else this.#count(value)
+  }
+
+  /** An estimate of what it takes in memory. */
+  get bytes(): number {
+    return this.#exact === null ? REGISTERS : this.#exact.size * VALUE_BYTES
   }
 
   get size(): number {

@@ -33,7 +33,12 @@ export interface Model {
   /** What is usual, in words. */
   describe(): string
   save(): unknown
+  /** An estimate of what it takes in memory. */
+  readonly bytes: number
 }
+
+/** What a model takes that remembers a few numbers; others take their tables beside it. */
+const MODEL_BYTES = 250
 
 const DAY_HOURS = 24
 /** Of the values that come to an entity fewer than this share are new where a new one is worth telling. */
@@ -73,6 +78,10 @@ export class UsualValues implements Model {
     return deviation
   }
 
+  get bytes(): number {
+    return MODEL_BYTES + this.#rarity.bytes
+  }
+
   describe(): string {
     const { values, total } = this.#rarity
     const more = values.length > 5 ? ` and ${values.length - 5} more` : ''
@@ -108,6 +117,10 @@ export class UsualHours implements Model {
     }
     if (!isRare) return null
     return { observed: nameOfHour(row + hour), expected, score: bits(Math.max(share, 0.5 / this.#total)) }
+  }
+
+  get bytes(): number {
+    return MODEL_BYTES + this.#hours.byteLength
   }
 
   describe(): string {
@@ -158,6 +171,10 @@ export class UsualQuantity implements Model {
     const score = (Math.log1p(number) - Math.log1p(median)) / spread
     if (score <= ROBUST_LIMIT || number <= 2 * most) return null
     return { observed: this.#text(number), expected: this.describe(), score: Math.min(score, 30) }
+  }
+
+  get bytes(): number {
+    return MODEL_BYTES + this.#sketch.bytes
   }
 
   describe(): string {
@@ -231,6 +248,10 @@ export class UsualRate implements Model {
     }
   }
 
+  get bytes(): number {
+    return MODEL_BYTES + this.#series.bytes + (this.#values?.bytes ?? 0)
+  }
+
   describe(): string {
     return `${this.#series.hours} hours of ${this.#unit} learned`
   }
@@ -285,6 +306,10 @@ export class SlowDrift implements Model {
     }
   }
 
+  get bytes(): number {
+    return MODEL_BYTES
+  }
+
   describe(): string {
     return `${this.#drift.count} days of ${this.#unit} learned`
   }
@@ -328,6 +353,10 @@ export class CallsHome implements Model {
     }
   }
 
+  get bytes(): number {
+    return MODEL_BYTES + this.#beacon.bytes
+  }
+
   describe(): string {
     return `${this.#beacon.count} connections, beacon score ${this.#beacon.score()}`
   }
@@ -356,6 +385,10 @@ export class LongAbsence implements Model {
     if (!(awayUs >= ABSENT_US)) return null
     const days = Math.floor(awayUs / DAY_US)
     return { observed: `back after ${days} days`, expected: 'seen more often', score: Math.min(days / 30, 30) }
+  }
+
+  get bytes(): number {
+    return MODEL_BYTES
   }
 
   describe(): string {
@@ -399,6 +432,10 @@ export class Travel implements Model {
       expected: `at most ${SPEED_KM_H} km in an hour`,
       score: Math.min(km / Math.max(hours, 1 / 60) / SPEED_KM_H, 30),
     }
+  }
+
+  get bytes(): number {
+    return MODEL_BYTES
   }
 
   describe(): string {

@@ -10,6 +10,8 @@ const VALUES_MAX = 64
 const NOVELTY_WEIGHT = 0.02
 /** A value that was not seen for so long is forgotten. */
 const FORGET_US = 180 * DAY_US
+/** What a value takes in memory beside its characters. */
+const VALUE_BYTES = 170
 
 interface Seen {
   count: number
@@ -28,6 +30,12 @@ export class Rarity {
   #total = 0
   /** The chance that the next value is new, as far as the last ones show. */
   #novelty = 1
+  #bytes = 0
+
+  /** An estimate of what the values take in memory. */
+  get bytes(): number {
+    return this.#bytes
+  }
 
   get total(): number {
     return this.#total
@@ -60,7 +68,7 @@ export class Rarity {
       return
     }
     if (this.#values.size >= VALUES_MAX) this.#forget(timeUs)
-    this.#values.set(value, { count: 1, lastUs: timeUs })
+    this.#keep(value, { count: 1, lastUs: timeUs })
   }
 
   save(): SavedRarity {
@@ -72,7 +80,7 @@ export class Rarity {
     const rarity = new Rarity()
     rarity.#total = total
     rarity.#novelty = novelty
-    for (const [value, count, lastUs] of values.slice(0, VALUES_MAX)) rarity.#values.set(value, { count, lastUs })
+    for (const [value, count, lastUs] of values.slice(0, VALUES_MAX)) rarity.#keep(value, { count, lastUs })
     return rarity
   }
 
@@ -81,13 +89,23 @@ export class Rarity {
     let victim: [string, Seen] | null = null
     for (const [value, seen] of this.#values) {
       if (nowUs - seen.lastUs > FORGET_US) {
-        this.#values.delete(value)
+        this.#drop(value)
         continue
       }
       const isRarer = victim === null || seen.count < victim[1].count
       const isOlder = victim !== null && seen.count === victim[1].count && seen.lastUs < victim[1].lastUs
       if (isRarer || isOlder) victim = [value, seen]
     }
-    if (this.#values.size >= VALUES_MAX && victim !== null) this.#values.delete(victim[0])
+    if (this.#values.size >= VALUES_MAX && victim !== null) this.#drop(victim[0])
+  }
+
+  #keep(value: string, seen: Seen): void {
+    this.#values.set(value, seen)
+    this.#bytes += VALUE_BYTES + value.length
+  }
+
+  #drop(value: string): void {
+    this.#values.delete(value)
+    this.#bytes -= VALUE_BYTES + value.length
   }
 }

@@ -6,7 +6,7 @@ import { CATALOGUE, type EventName, type RaisedEvent } from '../../../src/events
 import { ENRICHMENT_MAY } from '../../../src/events/enrichment.ts'
 import type { EventDocument } from '../../../src/events/fields.ts'
 
-const OPTIONS = { entitiesMax: 1000, learnUs: 7 * DAY_US, observationsMin: 20, freezeUs: 24 * HOUR_US }
+const OPTIONS = { entitiesMax: 1000, bytesMax: 1e9, learnUs: 7 * DAY_US, observationsMin: 20, freezeUs: 24 * HOUR_US }
 const START_US = Date.UTC(2026, 0, 5, 9) * 1000
 const PAIR = { 'source.ip': '198.51.100.7', 'destination.ip': '192.0.2.1', 'user.name': 'carol' }
 
@@ -170,6 +170,36 @@ describe('learned habits', () => {
     expect([...baselines.describe('user0')].length).toBe(0)
     expect([...baselines.describe('192.0.2.1')].length).toBe(1)
     expect(raised.filter(({ name }) => name === 'sensor.table.filled').length).toBe(1)
+  })
+
+  test('of too much that is known of them, too', () => {
+    const bytesMax = 200_000
+    const { baselines, raised } = watched({ bytesMax })
+    for (let i = 0; i < 3000; i++) {
+      baselines.observe(login(i / 100, { 'user.name': `user${i % 300}`, 'source.ip': `198.51.${i % 200}.7` }))
+      expect(baselines.bytes).toBeLessThanOrEqual(bytesMax)
+    }
+    expect(baselines.bytes).toBeGreaterThan(bytesMax / 2)
+    expect(baselines.counters.evicted).toBeGreaterThan(100)
+    expect([...baselines.describe('user299')].length).toBe(1)
+    const told = raised.flatMap(({ name, fields }) => (name === 'sensor.table.filled' ? [fields] : []))
+    expect(told).toMatchObject([{ 'sensor.table': 'baseline_bytes', 'sensor.capacity': bytesMax }])
+  })
+
+  test('what is known weighs the same when it was saved and taken up, and nothing when it is forgotten', () => {
+    const { baselines } = watched()
+    for (const document of MONTH) baselines.observe(document)
+    for (let i = 0; i < 200; i++) {
+      const fields = { ...PAIR, 'flow.carrier': 's-1', 'source.bytes': i, 'destination.port': 443, 'event.duration': i }
+      baselines.observe(at('flow.closed', START_US + i * HOUR_US, { ...fields, 'destination.ip': `192.0.2.${i % 90}` }))
+      baselines.observe(at('ppp.link.closed', START_US + i * HOUR_US, fields))
+    }
+    const again = watched().baselines
+    for (const saved of baselines.save()) again.restore(JSON.parse(JSON.stringify(saved)) as SavedEntity)
+    expect(baselines.bytes).toBeGreaterThan(10_000)
+    expect(Math.abs(again.bytes - baselines.bytes)).toBeLessThan(baselines.bytes / 20)
+    for (const { id } of [...again.save()]) again.forget(id)
+    expect([again.counters.entities, again.bytes]).toEqual([0, 0])
   })
 
   test('a million conversations stay within the bound', () => {
