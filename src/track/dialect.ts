@@ -32,7 +32,9 @@ export interface ControlHeader extends AvpWindow {
   readonly nr: number
 }
 
-export interface SpokenMessage extends ControlDescription {
+export interface SpokenMessage extends Pick<ControlDescription, 'messageName' | 'control' | 'findings' | 'flaw'> {
+  /** At least those with findings and those that are hidden. */
+  readonly avps: ControlDescription['avps']
   /** Of the session that the message is about; 0 if it is about none, or its receiver's number is not known to its sender. */
   readonly sessionId: number
   /** Of version 3: what it says of its session beyond the words of version 2. */
@@ -68,7 +70,8 @@ export class Version2 implements Dialect {
   }
 
   describe({ l2tp }: Frame): SpokenMessage {
-    return Object.assign(describeControl(l2tp, this.#avps, this.#recover), { sessionId: l2tp.sessionId })
+    const { messageName, control, avps, findings, flaw } = describeControl(l2tp, this.#avps, this.#recover, 'notable')
+    return { messageName, control, avps, findings, flaw, sessionId: l2tp.sessionId }
   }
 
   contentOf({ l2tp }: Frame): number {

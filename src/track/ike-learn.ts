@@ -11,6 +11,7 @@ import type { IkePayload, IkePayloadOf } from '../wire/ike-payload.ts'
 import { suitesOf, transformCount } from '../wire/ike-proposal.ts'
 import { gradeOffer, gradeSuite, type IkeGrade, isOffered } from '../wire/ike-strength.ts'
 import { vendorLabel } from '../wire/ike-vendor.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { type Arrival, type End, type Exchange, isSetUp } from './ike-exchange.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 
@@ -80,7 +81,7 @@ function learnSa(exchange: Exchange, role: Role, sa: IkePayloadOf<'sa'>, finding
   const suites = suitesOf(sa)
   if (role === RESPONDER) {
     exchange.chosen = suites[0] ?? null
-    exchange.chosenGrade = exchange.chosen === null ? null : gradeSuite(exchange.chosen.text)
+    exchange.chosenGrade = exchange.chosen === null ? null : gradeOf(exchange.chosen.text)
     exchange.chosenGroup = groupNumber(sa)
     if (suites.length > 1 || exchange.chosen?.text.includes('+') === true) findings.push('ike.choice_multiple')
     else compareChoice(exchange, findings)
@@ -111,6 +112,17 @@ export function offerOf(key: string, texts: readonly string[]): Offer {
   const offer = { texts: texts.slice(0, OFFERS_MAX), grade: gradeOffer(texts.slice(0, OFFERS_MAX)) }
   OFFERS.set(key, offer)
   return offer
+}
+
+/** The same of suites that were chosen. */
+const GRADES = new BoundedMap<string, IkeGrade>(OFFERS_KEPT)
+
+export function gradeOf(suite: string): IkeGrade {
+  const known = GRADES.get(suite)
+  if (known !== undefined) return known
+  const grade = gradeSuite(suite)
+  GRADES.set(suite, grade)
+  return grade
 }
 
 function compareChoice(exchange: Exchange, findings: IkeLearnFinding[]): void {

@@ -46,6 +46,9 @@ interface Posture {
   exchanges: number
   toldUs: number
   told: string
+  /** Of what it holds, and how much that was: lists only grow. */
+  signature: string
+  signed: number
 }
 
 const LISTS = ['versions', 'modes', 'suites', 'methods', 'products', 'weaknesses', 'postQuantum'] as const
@@ -137,7 +140,7 @@ export class IkePostures {
     const posture = this.#of(exchange, role)
     posture.exchanges++
     learn(posture, exchange, timeUs)
-    const now = signature(posture)
+    const now = signatureOf(posture)
     if (now === posture.told && timeUs - posture.toldUs < DAY_US) return
     const suppressed = this.#allowances.take(keyOf(role, posture.address), timeUs, now)
     if (suppressed === -1) return
@@ -183,6 +186,8 @@ function newPosture(role: Role, address: string): Posture {
     exchanges: 0,
     toldUs: Number.NEGATIVE_INFINITY,
     told: '',
+    signature: '',
+    signed: -1,
   }
 }
 
@@ -223,6 +228,7 @@ function learnPostQuantum({ postQuantum, role }: Posture, exchange: Exchange, en
 
 function learnCertificate(posture: Posture, certificate: CertificateDescription | undefined, timeUs: number): void {
   if (certificate === undefined) return
+  if (posture.certificate?.sha256 !== certificate.sha256) posture.signed = -1
   posture.certificate = certificate
   for (const weakness of certificateWeaknesses(certificate, timeUs)) add(posture.weaknesses, weakness)
 }
@@ -252,6 +258,16 @@ function sorted(set: ReadonlySet<string>): readonly string[] | undefined {
 }
 
 /** What two records have alike if nothing worth telling changed. */
+function signatureOf(posture: Posture): string {
+  let size = 0
+  for (const list of LISTS) size += posture[list].size
+  if (size !== posture.signed) {
+    posture.signed = size
+    posture.signature = signature(posture)
+  }
+  return posture.signature
+}
+
 function signature({
   versions,
   modes,

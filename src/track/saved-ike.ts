@@ -2,10 +2,9 @@
  * An IKE SA as plain values, and back. Keys and nonces are not kept by the sensor in the first place; of messages there are digests of
  * 32 bits, by which repetitions are known.
  */
-import { gradeSuite } from '../wire/ike-strength.ts'
 import { type SavedChildren, isChildren } from './ike-children.ts'
 import { type Conversation, type End, Exchange } from './ike-exchange.ts'
-import { offerOf } from './ike-learn.ts'
+import { gradeOf, offerOf } from './ike-learn.ts'
 import { type SavedLiveness, isLiveness } from './ike-liveness.ts'
 import { type SavedMessageIds, isMessageIds } from './ike-message-ids.ts'
 import { type SavedSkf, isSkf } from './ike-skf.ts'
@@ -246,7 +245,7 @@ export function loadExchange(
     exchange.offered = offer.texts
     exchange.offeredGrade = offer.grade
   }
-  exchange.chosenGrade = chosen === null ? null : gradeSuite(chosen.text)
+  exchange.chosenGrade = chosen === null ? null : gradeOf(chosen.text)
   if (saved.conversation !== null) loadConversation(exchange.converse(), saved.conversation, missedUs)
 }
 

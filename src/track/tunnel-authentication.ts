@@ -41,6 +41,7 @@ export class TunnelAuthentication {
    * section 5.4.1); so does the sensor, once it has seen that it knows the secret.
    */
   isAuthentic(frame: Frame, tunnel: Tunnel, sender: Role, { name, control }: ControlMessage): boolean {
+    if (this.#dialect.version === 2) return true
     const isFirst = name === 'SCCRQ'
     const own = control.challenge ?? tunnel.ends[sender].challenge
     const receiver = (1 - sender) as Role
@@ -50,7 +51,7 @@ export class TunnelAuthentication {
       nonceFrom(own, isFirst || name === 'SCCRP' || tunnel.ends[sender].isMet),
       nonceFrom(tunnel.ends[receiver].challenge, tunnel.ends[receiver].isMet),
     )
-    if (this.#dialect.version === 2 || (digest === null && tunnel.verdict !== 'verified')) return true
+    if (digest === null && tunnel.verdict !== 'verified') return true
     if (digest === null || digest.verdict === 'malformed') {
       this.#reportDigest(frame, tunnel, digest === null ? 'l2tpv3.digest_missing' : 'l2tpv3.digest_malformed', name)
       return tunnel.verdict !== 'verified'

@@ -175,8 +175,15 @@ export class TunnelEvents {
 
   describe(tunnel: Tunnel) {
     const [initiator, responder] = tunnel.ends
+    const hosts = this.hostFields(tunnel)
     return {
-      ...this.hostFields(tunnel),
+      'source.ip': hosts['source.ip'],
+      'source.port': hosts['source.port'],
+      'destination.ip': hosts['destination.ip'],
+      'destination.port': hosts['destination.port'],
+      'network.type': hosts['network.type'],
+      'network.transport': hosts['network.transport'],
+      'network.protocol': hosts['network.protocol'],
       'network.vlan.id': tunnel.vlan,
       'l2tp.version': tunnel.version,
       'l2tp.tunnel.uid': tunnel.uid,

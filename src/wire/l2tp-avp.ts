@@ -200,7 +200,8 @@ function findInValue(
 
 function isSuspicious(value: AvpValue): boolean {
   if (typeof value === 'string') return SUSPICIOUS.test(value)
-  if (typeof value !== 'object' || value instanceof Uint8Array) return false
+  // Lists are of numbers, or of names that a table gave.
+  if (typeof value !== 'object' || value instanceof Uint8Array || Array.isArray(value)) return false
   return Object.values(value).some((piece) => typeof piece === 'string' && SUSPICIOUS.test(piece))
 }
 
@@ -265,28 +266,36 @@ export interface ControlDescription {
   readonly isSnapped: boolean
 }
 
-/** Copies a control message out of the capture buffer. `recover` is asked about each hidden AVP. */
-export function describeControl(message: AvpWindow, avps: AvpCursor, recover?: Recover): ControlDescription {
+/**
+ * Copies a control message out of the capture buffer. `recover` is asked about each hidden AVP. Whoever wants no list of the AVPs
+ * gets of them those with findings and those that are hidden alone.
+ */
+export function describeControl(
+  message: AvpWindow,
+  avps: AvpCursor,
+  recover?: Recover,
+  listed: 'all' | 'notable' = 'all',
+): ControlDescription {
   const described: AvpDescription[] = []
   const control: Record<string, unknown> = { message: 'unknown' }
-  const findings = new Set<AvpFinding>()
+  const findings: AvpFinding[] = []
+  const found: AvpFinding[] = []
   const seen = new Set<number>()
   let messageType: number | undefined
 
   avps.over(message)
   for (let index = 0; avps.next(); index++) {
-    const found: AvpFinding[] = []
     findInHeader(avps, index === 0, found)
     const key = avps.vendorId * 0x10000 + avps.type
-    const isRepeated = seen.has(key) && !(avps.vendorId === 0 && REPEATABLE.has(avps.type))
-    if (isRepeated) found.push('l2tp.avp_duplicate')
+    const isAgain = seen.has(key)
+    if (isAgain && !(avps.vendorId === 0 && REPEATABLE.has(avps.type))) found.push('l2tp.avp_duplicate')
 
     const recovery = avps.isHidden ? recover?.(avps) : undefined
     let value: AvpValue | undefined
     if (!avps.isHidden) value = readShown(avps, messageType, found)
     else if (recovery?.verdict === 'recovered') value = readRecovered(avps, recovery.value, messageType, found)
 
-    if (avps.vendorId === 0 && avps.reservedBits === 0 && !seen.has(key) && value !== undefined) {
+    if (avps.vendorId === 0 && avps.reservedBits === 0 && !isAgain && value !== undefined) {
       if (avps.type === MESSAGE_TYPE && typeof value === 'number') {
         messageType = value
         control['message'] = messageName(value)
@@ -294,15 +303,18 @@ export function describeControl(message: AvpWindow, avps: AvpCursor, recover?: R
       enter(control, avps.type, value)
     }
     seen.add(key)
-    if (index < AVPS_DESCRIBED_MAX) described.push(describeAvp(avps, value, recovery, found))
-    else found.push('l2tp.avp_excess')
-    for (const finding of found) findings.add(finding)
+    if (index >= AVPS_DESCRIBED_MAX) found.push('l2tp.avp_excess')
+    else if (listed === 'all' || found.length > 0 || recovery !== undefined)
+      described.push(describeAvp(avps, value, recovery, found.slice()))
+    if (found.length === 0) continue
+    for (const finding of found) if (!findings.includes(finding)) findings.push(finding)
+    found.length = 0
   }
   const description: Writable<ControlDescription> = {
     messageName: messageType === undefined ? 'unknown' : messageName(messageType),
     avps: described,
     control: control as L2tpControl,
-    findings: [...findings],
+    findings,
     flaw: avps.flaw,
     isSnapped: avps.isSnapped,
   }
