@@ -13,6 +13,7 @@ import type { INNER_FLOW, INNER_FLOW_MAY } from '../events/flow.ts'
 import { IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip.ts'
 import { Allowances } from './allowances.ts'
 import type { CarrierNames } from './carrier-flows.ts'
+import { FlowDigests } from './flow-digests.ts'
 import {
   ANSWERED,
   BY_INITIATOR,
@@ -69,7 +70,7 @@ export class FlowTeller implements FlowListener {
   /** Events told of the flows that live, by their numbers. */
   readonly #told = new Map<number, number>()
   /** Digests of flows that live, by their numbers: of those whose id was asked for before they were told. */
-  readonly #digests = new Map<number, string>()
+  readonly #digests = new FlowDigests()
   /** Events that were one too many for their flow. */
   #beyondFlow = 0
 
@@ -103,7 +104,7 @@ export class FlowTeller implements FlowListener {
   /** What events call a flow. */
   uidOf({ number, kind, state, ports, carrier, low, high, firstUs }: FlowRecord): string {
     const known = this.#digests.get(number)
-    if (known !== undefined) return flowUid(known)
+    if (known !== '') return flowUid(known)
     const firstIsLow = (state & FIRST_IS_LOW) !== 0
     const [first, second] = firstIsLow ? [low, high] : [high, low]
     const [lowPort, highPort] = [ports >>> 16, ports & 0xffff]
@@ -299,7 +300,7 @@ export class FlowTeller implements FlowListener {
     const firstText = addressText(first, 0, first.length)
     const secondText = addressText(second, 0, second.length)
     const digest =
-      this.#digests.get(flow.number) ??
+      this.#digests.get(flow.number) ||
       digestOf(names.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
     return {
