@@ -17,7 +17,8 @@ export interface Subject {
 export const EVERYTHING: Subject = { ids: [], things: null, timesUs: [] }
 
 /** The beginning of the id of a thing. */
-const THING = /^[a-z]-[0-9a-f]{1,12}$/
+const THING = /^[a-mo-z]-[0-9a-f]{1,12}$/
+const INCIDENT = /^n-[0-9a-f]{1,12}$/
 const SPI = /^(?:spi:|0x)([0-9a-f]{1,8})$/i
 const EVIDENCE_MAX = 500
 const SESSION_UIDS = ['l2tp.session.uid', 'pptp.call.uid', 'pppoe.session.uid'] as const
@@ -72,15 +73,32 @@ export function eventSubject(events: readonly EventDocument[]): Subject {
   return { ...subjectOf([...ids]), timesUs: [...timesUs] }
 }
 
-/** @throws EvidenceError if the store knows no such event */
+/** Of an incident the packets of all of its alerts. @throws EvidenceError if the store knows no such event or incident */
 export async function storedEventSubject(store: EventStore, id: string): Promise<Subject> {
-  const event = await store.get(id)
-  if (event === null) throw new EvidenceError(`no event has the id ${id}, or several begin with it`)
-  const evidence = (event['alert.evidence'] ?? []).slice(0, EVIDENCE_MAX)
-  if (evidence.length === 0) return eventSubject([event])
-  const events: EventDocument[] = []
-  for await (const found of store.search({ kql: `event.id: (${evidence.join(' or ')})` })) events.push(found)
-  return eventSubject(events.length === 0 ? [event] : events)
+  const events = INCIDENT.test(id) ? await storedAlerts(store, id) : [await store.get(id)].filter((it) => it !== null)
+  if (events.length === 0) throw new EvidenceError(`no event has the id ${id}, or several begin with it`)
+  const evidence = [...new Set(events.flatMap((event) => (event['alert.evidence'] ?? []).slice(0, EVIDENCE_MAX)))]
+  const found: EventDocument[] = []
+  for (let at = 0; at < evidence.length; at += EVIDENCE_MAX) {
+    const kql = `event.id: (${evidence.slice(at, at + EVIDENCE_MAX).join(' or ')})`
+    for await (const event of store.search({ kql })) found.push(event)
+  }
+  return eventSubject(found.length === 0 ? events : found)
+}
+
+/** Those of an incident and of its parts. */
+async function storedAlerts(store: EventStore, id: string): Promise<EventDocument[]> {
+  const ids = new Set<string>()
+  const parts = new Set<string>()
+  for await (const told of store.search({ kql: `event.action: incident.* and incident.id: ${id}*` })) {
+    ids.add(told['incident.id'] ?? '')
+    for (const part of told['incident.parts'] ?? []) parts.add(part)
+  }
+  const alerts: EventDocument[] = []
+  if (ids.size !== 1) return alerts
+  const kql = `event.kind: alert and incident.id: (${[...ids, ...parts].join(' or ')})`
+  for await (const alert of store.search({ kql })) alerts.push(alert)
+  return alerts
 }
 
 /** All sessions of a user. @throws EvidenceError if the store knows of none */
@@ -126,14 +144,32 @@ export class SubjectGatherer {
       if (this.#sessions.size === 0) throw new EvidenceError(`the captures hold no session of ${this.#user}`)
       return subjectOf([...this.#sessions])
     }
+    if (INCIDENT.test(this.#id)) return this.#incident()
     const found = [...this.#events.keys()].filter((id) => id.startsWith(this.#id))
     if (found.length !== 1) {
       const how = found.length === 0 ? 'no event has' : 'several events have'
       throw new EvidenceError(`${how} an id that begins with ${this.#id}`)
     }
-    const event = this.#events.get(found[0]) as EventDocument
-    const evidence = (event['alert.evidence'] ?? []).map((id) => this.#events.get(id))
-    const events = evidence.filter((document) => document !== undefined)
-    return eventSubject(events.length === 0 ? [event] : events)
+    return this.#ledTo([this.#events.get(found[0]) as EventDocument])
+  }
+
+  #incident(): Subject {
+    const told = [...this.#events.values()].filter((event) => event['incident.id']?.startsWith(this.#id))
+    const ids = new Set(told.map((event) => event['incident.id']))
+    if (ids.size !== 1) {
+      throw new EvidenceError(
+        `${ids.size === 0 ? 'no incident has' : 'several incidents have'} an id that begins with ${this.#id}`,
+      )
+    }
+    for (const event of told) for (const part of event['incident.parts'] ?? []) ids.add(part)
+    const alerts = [...this.#events.values()].filter((event) => event['event.kind'] === 'alert')
+    return this.#ledTo(alerts.filter((alert) => ids.has(alert['incident.id'])))
+  }
+
+  /** The packets of the events that led to alerts, or of the events themselves if they are none. */
+  #ledTo(events: readonly EventDocument[]): Subject {
+    const evidence = new Set(events.flatMap((event) => event['alert.evidence'] ?? []))
+    const found = [...evidence].map((id) => this.#events.get(id)).filter((document) => document !== undefined)
+    return eventSubject(found.length === 0 ? events : found)
   }
 }

@@ -49,6 +49,15 @@ test.each(readdirSync(CAPTURES).filter((name) => name.endsWith('.pcap')))('%s', 
   expectSame(join(CAPTURES, name)),
 )
 
+test('a message of which every name is zero, before anything is followed', async () => {
+  const nobody = { source: '0.0.0.0', target: '0.0.0.0' }
+  const inside = craft.ipv4(craft.udp(new Uint8Array(30), { sourcePort: 1234, targetPort: 53 }))
+  const data = Buffer.concat([Buffer.from([0, 2, 0, 0, 0, 0, 0xff, 3, 0, 0x21]), inside])
+  const bytes = craft.ethernet(craft.ipv4(craft.udp(data, { ...nobody, targetPort: 0 }), nobody))
+  const { packets } = simulate({ clients: 2, seed: 1 })
+  await expectSame(written('zero.pcap', [{ timeUs: packets[0].timeUs, bytes }, ...packets]))
+})
+
 test('many tunnels, with flows and without', async () => {
   const { path } = generateMix(join(scratch, 'mix.pcap'), { packets: 30_000, tunnels: 60, sessionsPerTunnel: 2 })
   await expectSame(path)

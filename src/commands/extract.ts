@@ -49,13 +49,13 @@ interface ExtractOptions {
 export function registerExtract(program: Command, context: () => Context): void {
   program
     .command('extract')
-    .summary('the packets of a tunnel, session, user, flow, alert …, as a capture with a manifest')
+    .summary('the packets of a tunnel, session, user, flow, alert, incident …, as a capture with a manifest')
     .description(
       'Writes the packets of one thing from the kept evidence (evidence in the configuration, or replay --evidence),\nor from captures, as a pcapng file. With a manifest: what is in it, from where, what is missing; it can be signed.',
     )
     .argument(
       '[id]',
-      'a tunnel (t-…), session (s-…), flow (f-…), IKE SA (i-…), IPsec pair (e-…) or association (a-…), PPTP (p-…, c-…), PPPoE session (o-…), SPI (0x…), or the id of an alert or event; a unique beginning will do. Without it: everything between --from and --to',
+      'a tunnel (t-…), session (s-…), flow (f-…), IKE SA (i-…), IPsec pair (e-…) or association (a-…), PPTP (p-…, c-…), PPPoE session (o-…), SPI (0x…), incident (n-…), or the id of an alert or event; a unique beginning will do. Without it: everything between --from and --to',
     )
     .option('-o, --out <file>', 'where to; - is stdout')
     .option('--inner', 'what is inside: the innermost IP packets, of IPsec too if there are keys')
@@ -115,13 +115,13 @@ async function extract(context: Context, id: string | undefined, options: Extrac
       options.fromCaptures === undefined
         ? await fromStore(context, id, options, extraction, writer)
         : await fromCaptures(context, id, options, options.fromCaptures, extraction, writer)
+    refuseUnknownSpi(id, window, written, writer.totals)
     sha256 = await writer.close()
   } catch (error) {
     writer.abort()
     throw error
   }
-  for (const { file, offset, message } of written.problems)
-    process.stderr.write(`borescope: ${printable(file)} ${message} (byte ${offset})\n`)
+  tellProblems(written.problems)
   if (manifestFile !== null) {
     const content = manifestOf(config.sensor.name, written, options, writer.totals, sha256, out)
     const manifest = key === null ? content : signed(content, key)
@@ -129,6 +129,19 @@ async function extract(context: Context, id: string | undefined, options: Extrac
   }
   tell(written, writer.totals, out)
   return written.problems.length > 0 ? EXIT.INPUT : EXIT.FINE
+}
+
+function tellProblems(problems: readonly EvidenceProblem[]): void {
+  for (const { file, offset, message } of problems)
+    process.stderr.write(`borescope: ${printable(file)} ${message} (byte ${offset})\n`)
+}
+
+/** An SPI that nobody has seen is known by its packets only, as other ids are by their index. */
+function refuseUnknownSpi(id: string | undefined, window: Window, written: Written, totals: OutputTotals): void {
+  const isBounded = Number.isFinite(window.fromUs) || Number.isFinite(window.toUs)
+  if (id === undefined || spiSubject(id) === null || isBounded || totals.packets > 0) return
+  tellProblems(written.problems)
+  throw new EvidenceError(`no packets are kept of ${written.subject.ids.join(', ')}`)
 }
 
 function outOf(id: string | undefined, options: ExtractOptions): string {
@@ -180,7 +193,11 @@ async function fromStore(
   )
   try {
     refuseClosedStore(reader)
-    const subject = await subjectIn(context, reader, id, options.user)
+    const subject = await subjectIn(context, reader, id, options.user).catch((error: unknown) => {
+      // What is missed may lie where nothing could be read.
+      tellProblems(distinct(reader.problems))
+      throw error
+    })
     const taken = await extractFromStore(reader, subject, extraction, writer)
     const { segments, problems } = reader
     const first = segments.reduce(

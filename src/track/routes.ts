@@ -24,6 +24,7 @@ const ROWS_BITS = 16
 /** Among more sessions most routes are displaced before they are needed again: looking for them costs more than it spares. */
 const SESSIONS_MAX = 1 << (ROWS_BITS - 1)
 const ROW = 8
+const NO_PORT = -1
 const RECEIVER = 0
 const PORT = 1
 const IDS = 2
@@ -44,6 +45,8 @@ export class Routes {
   constructor(tunnels: Tunnels, sessions: Sessions) {
     this.#tunnels = tunnels
     this.#sessions = sessions
+    // An empty row has names as any other: those that are all zero. Of the one row where they would be found the port is none.
+    this.#rows[rowOf(0, 0) + PORT] = NO_PORT
   }
 
   /** Whether the message belongs to an open session, and comes from its peer. */

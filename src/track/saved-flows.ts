@@ -118,7 +118,9 @@ function isWhole({ row, carrier, low, high, born, told }: FlowRow, doubles: Floa
     low?.length !== 0 &&
     high?.length !== 0 &&
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
-    at(FIRST_US) <= at(LAST_US)
+    // Not in their order: a clock may have been set in between.
+    Number.isFinite(at(FIRST_US)) &&
+    Number.isFinite(at(LAST_US))
   )
 }
 

@@ -469,12 +469,13 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (tunnel.state === 'closed' || this.#tunnels.isForeign(frame, found)) return
     const receiver = (found & 1) as Role
     const times = Math.max(this.#guesses.find(found, sessionId), 0) + 1
-    if (tunnel.isBehind) {
+    // No session has the number zero (RFC 2661 section 4.4.4).
+    if (tunnel.isBehind && sessionId !== 0) {
       this.#remember(found, sessionId, times)
       if (!frame.hasPpp || times < this.#limits.adoptAfter) return
       const half = this.#completeHalf(tunnel, receiver, sessionId, frame.timeUs)
-      if (half === NO_SESSION) this.#adopt(tunnel, (1 - receiver) as Role, sessionId, frame.timeUs, undefined, null)
-      this.observeData(frame, found)
+      const adopt = () => this.#adopt(tunnel, (1 - receiver) as Role, sessionId, frame.timeUs, undefined, null)
+      if (half !== NO_SESSION || adopt() !== null) this.observeData(frame, found)
     } else if (times === 1) {
       this.#remember(found, sessionId, times)
       this.#tunnels.report('l2tp.control.unknown', tunnel, foundIn(frame, this.#dialect), 'session_unknown', 'data')

@@ -1,7 +1,7 @@
 /** `borescope extract`, as it is typed: ids of every kind, times, users, alerts, manifests; from a store and from captures. */
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -93,6 +93,29 @@ describe('from a store and from the capture the same', () => {
   })
 })
 
+test('of an incident: the packets of all of its alerts, from a store and from the capture the same', async () => {
+  const { stdout } = run('incidents', '--json')
+  const [{ incident }] = JSON.parse(stdout) as { incident: { id: string } }[]
+  const kept = await extracted(incident.id.slice(0, 10), ...STORE)
+  const times = (packets: readonly { timeUs: number }[]) => packets.map(({ timeUs }) => timeUs)
+  expect(times(await extracted(incident.id, ...CAPTURES))).toEqual(times(kept))
+  const ofAlert = new Set(times(await extracted(alert, ...STORE)))
+  expect(ofAlert.size).toBeGreaterThan(0)
+  expect(ofAlert.difference(new Set(times(kept)))).toEqual(new Set())
+})
+
+test('of what may lie in a damaged segment: the damage is told beside what is missed', () => {
+  cpSync(join(folder, 'kept'), join(folder, 'damaged'), { recursive: true })
+  const segment = join(folder, 'damaged/00000001.pcapng')
+  writeFileSync(segment, readFileSync(segment).subarray(0, 3000))
+  rmSync(join(folder, 'damaged/00000001.index'))
+  const { status, stderr } = tryRun(['extract', 'f-0123456789ab', '--evidence', 'damaged', '-o', 'x'])
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringMatching(/00000001\.pcapng .*\(byte \d+\)\n.*no packets are kept of/),
+  ])
+})
+
 describe('a manifest', () => {
   const verify = (...more: string[]) => tryRun(['extract', '--verify', 'signed.pcapng.manifest.json', ...more])
 
@@ -181,6 +204,8 @@ test.each([
   [[TUNNEL], 'where to?'],
   [['t-0123', ...STORE, '-o', 'x'], 'no packets are kept of t-0123'],
   [['f-', ...STORE, '-o', 'x'], 'no event has the id'],
+  [['n-0123', ...STORE, '-o', 'x'], 'no event has the id'],
+  [['0xdeadbeef', ...STORE, '-o', 'x'], 'no packets are kept of spi:deadbeef'],
   [['f-0', ...STORE, '-o', 'x'], 'several'],
   [[TUNNEL, '--evidence', 'nowhere', '-o', 'x'], 'there is no evidence at nowhere'],
   [[TUNNEL, ...STORE, '-o', '.'], 'is a directory'],

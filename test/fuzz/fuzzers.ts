@@ -42,6 +42,8 @@ const sensor: Fuzzer = (random, { corpus }) => {
   config.secrets.l2tp.push('fuzz')
   config.secrets.ppp.push({ user: 'alice', password: 'secret' })
   Object.assign(config.track, { pptpConnectionsMax: 4, pptpCallsMax: 4, pppoeSessionsMax: 4, espAssociationsMax: 4 })
+  // What is full at once, and what is believed at once.
+  if (random.chance(0.3)) Object.assign(config.track, { sessionsMax: 1, tunnelsMax: 2, adoptAfterPackets: 2 })
   const subject = new Sensor(config, 'fuzz')
   let events = 0
   subject.bus.subscribe((event) => {
@@ -264,7 +266,7 @@ function mutated(bytes: Uint8Array, random: Random): Uint8Array {
   let copy = bytes.slice()
   for (let i = 1 + random.below(4); i > 0 && copy.length > 0; i--) {
     const at = random.below(copy.length)
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0:
         copy[at] ^= 1 << random.below(8)
         break
@@ -282,6 +284,10 @@ function mutated(bytes: Uint8Array, random: Random): Uint8Array {
         break
       case 5:
         copy.set(random.bytes(Math.min(4, copy.length - at)), at)
+        break
+      case 6:
+        // Fields that name nothing, or everything: addresses, ports, numbers.
+        copy.fill(random.pick([0, 0, 0xff]), at & ~1, (at & ~1) + 2 + 2 * random.below(6))
         break
     }
   }

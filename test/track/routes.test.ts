@@ -82,6 +82,14 @@ describe('a route', () => {
     }
   })
 
+  test('is none of a message of which all is zero, while nothing is followed yet', () => {
+    const known = new Known()
+    known.tunnel = -1
+    const nothing = { source: 0, receiver: 0, receiverPort: 0, tunnelId: 0, sessionId: 0, ids: 0 }
+    expect(known.find(nothing)).toBe(false)
+    expect(known.asked).toBe(1)
+  })
+
   test('is looked up each time among more sessions than are remembered', () => {
     const known = new Known()
     known.sessions.size = 100_000

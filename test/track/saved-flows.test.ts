@@ -102,6 +102,22 @@ describe('entries', () => {
     }
   })
 
+  test('of flows whose last packet has an earlier time than the first, as after a clock was set, are taken up', () => {
+    const later = new TestSensor(OPTIONS)
+    const { sensor } = later
+    const { packets: all } = simulate({ clients: 2, seed: 6, flowsPerSession: 4, spreadUs: 1 })
+    const half = all.slice(0, Math.floor(all.length / 2))
+    for (const { bytes, timeUs } of half) later.see(bytes, timeUs)
+    for (const { bytes, timeUs } of half) later.see(bytes, timeUs - 2_000_000)
+    const { flows } = sensor.trackers
+    expect(flows.size).toBeGreaterThan(0)
+    const kept = [...sensor.trackers.save()].map((entry) => JSON.parse(JSON.stringify(entry)))
+    const { sensor: next } = new TestSensor(OPTIONS)
+    const { nowUs } = sensor
+    expect(next.trackers.restore(kept, { savedUs: nowUs, nowUs }).problems).toEqual([])
+    expect(next.trackers.flows.size).toBe(flows.size)
+  })
+
   test('that find no room, or not what carries them, are left out and counted', () => {
     const small = new TestSensor({ track: { flowsMax: 2 } }).sensor.trackers
     expect(small.restore(entries, pause)).toMatchObject({ leftOut: live - 2, problems: [] })

@@ -195,6 +195,24 @@ test('sessions from before the capture are adopted, and their directions find ea
   })
 })
 
+test('data of session zero, which no session has, is no session from before the capture', () => {
+  const peers = new Peers()
+  for (let i = 0; i < 6; i++) peers.data('client', ping).data('server', ping)
+  for (let i = 0; i < 6; i++) peers.data('client', ping, { sessionId: 0 }).data('server', ping, { sessionId: 0 })
+  const events = peers.finish()
+  expect(named(events, 'l2tp.session.adopted')).toHaveLength(1)
+  expect(named(events, 'l2tp.control.unknown')).toHaveLength(2)
+})
+
+test('a session from before the capture for which there is no room is left out, with all of its data', () => {
+  const peers = new Peers({ track: { sessionsMax: 1 } })
+  for (let i = 0; i < 6; i++) peers.data('client', ping).data('server', ping)
+  for (let i = 0; i < 6; i++) peers.data('client', ping, { sessionId: 77 })
+  const events = peers.finish()
+  expect(named(events, 'l2tp.session.adopted')).toHaveLength(1)
+  expect(named(events, 'sensor.table.filled')).toHaveLength(1)
+})
+
 test('what the capture missed of a call is made up for', () => {
   const answer = new Peers().open().icrq()
   answer.ns.server = 2
