@@ -15,11 +15,15 @@ interface WriteRequest {
   readonly parts: readonly (readonly EventDocument[])[]
 }
 
+/** Begins a pruning, or goes on with the one that is under way: for one step, so that writes have their turn. */
+interface PruneRequest {
+  readonly type: 'prune'
+  readonly beforeUs: number | null
+  readonly maxBytes: number | null
+}
+
 /** What the store asks. Each request has its answer, in the same order; a write is committed when it is answered. */
-export type WorkerRequest =
-  | WriteRequest
-  | { readonly type: 'prune'; readonly beforeUs: number | null; readonly maxBytes: number | null }
-  | { readonly type: 'close' }
+export type WorkerRequest = WriteRequest | PruneRequest | { readonly type: 'close' }
 
 export interface WorkerOptions {
   readonly path: string
@@ -29,7 +33,7 @@ export interface WorkerOptions {
 
 export type WorkerReply =
   | { readonly results: readonly WriteResult[] }
-  | { readonly pruned: number }
+  | { readonly pruned: number; readonly isOver: boolean }
   | { readonly error: string; readonly retry: Retry }
 
 /** Events that one commit of a pruning takes away. */
@@ -37,6 +41,8 @@ const PRUNE_BATCH = 2048
 /** Pages that one step of merging the full-text index may write, and how many steps may follow a pruning. */
 const MERGE_PAGES = 256
 const MERGE_STEPS_MAX = 4096
+/** Pages that one step of giving free pages back to the system moves. */
+const VACUUM_PAGES = 2048
 /** The size after a pruning is an estimate; each round corrects the one before. */
 const PRUNE_ROUNDS_MAX = 8
 
@@ -93,23 +99,34 @@ class Writer {
     return 'stored'
   }
 
-  prune(beforeUs: number | null, maxBytes: number | null): number {
-    let pruned = 0
+  /** Takes the oldest events away, in steps, and yields how many went in each. Between them the file is in order. */
+  *prune(beforeUs: number | null, maxBytes: number | null): Generator<number, void> {
     if (beforeUs !== null) {
       const old = this.#database.prepare('SELECT count(*) AS n FROM events WHERE "@timestamp" < ?').get(beforeUs)
-      pruned += this.#removeOldest(Number(old?.['n']))
+      yield* this.#removeOldest(Number(old?.['n']))
     }
+    const last = this.#newest()
     for (let round = 0; maxBytes !== null && round < PRUNE_ROUNDS_MAX; round++) {
-      const used = this.#bytesUsed()
-      if (used <= maxBytes) break
+      const all = this.#bytesUsed()
+      if (all <= maxBytes) break
       // Only then: to count them is to read an index as a whole.
       const events = Number(this.#database.prepare('SELECT count(*) AS n FROM events').get()?.['n'])
-      if (events === 0) break
-      pruned += this.#removeOldest(Math.ceil(events * (1 - maxBytes / used)))
+      // What came meanwhile is for the next pruning: this one would never catch up with it.
+      const old = events - (this.#newest() - last)
+      const used = all * (old / Math.max(events, 1))
+      if (old <= 0 || used <= maxBytes) break
+      yield* this.#removeOldest(Math.ceil(old * (1 - maxBytes / used)))
     }
-    this.#database.exec('PRAGMA incremental_vacuum')
+    for (let left = pragma(this.#database, 'freelist_count'); left > 0; left -= VACUUM_PAGES) {
+      this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+      yield 0
+    }
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    return pruned
+  }
+
+  /** The number of the newest event, or 0. */
+  #newest(): number {
+    return Number(this.#database.prepare('SELECT max(id) AS n FROM events').get()?.['n'] ?? 0)
   }
 
   #bytesUsed(): number {
@@ -117,7 +134,7 @@ class Writer {
     return pages * pragma(this.#database, 'page_size')
   }
 
-  #removeOldest(count: number): number {
+  *#removeOldest(count: number): Generator<number, void> {
     const oldest = this.#database.prepare('SELECT id FROM events ORDER BY "@timestamp", id LIMIT ?')
     let removed = 0
     while (removed < count) {
@@ -130,26 +147,24 @@ class Writer {
         }
       })
       removed += rows.length
+      yield rows.length
     }
-    if (removed > 0) {
-      this.#database.exec(LEAVE_SPANS)
-      this.#mergeWords()
-    }
-    return removed
+    if (removed === 0) return
+    this.#database.exec(LEAVE_SPANS)
+    yield* this.#mergeWords()
   }
 
   /** The full-text index frees the space of deleted events only when its segments are merged. */
-  #mergeWords(): void {
+  *#mergeWords(): Generator<number, void> {
     const merge = this.#database.prepare('INSERT INTO words (words, rank) VALUES (?, ?)')
     const changes = this.#database.prepare('SELECT total_changes() AS n')
-    let before = Number(changes.get()?.['n'])
-    merge.run('merge', -MERGE_PAGES)
-    for (let step = 1; step < MERGE_STEPS_MAX; step++) {
+    for (let step = 0; step < MERGE_STEPS_MAX; step++) {
+      const before = Number(changes.get()?.['n'])
+      merge.run('merge', step === 0 ? -MERGE_PAGES : MERGE_PAGES)
       const after = Number(changes.get()?.['n'])
       // Fewer than two changes: nothing was left to merge (https://sqlite.org/fts5.html, "The 'merge' Command").
-      if (after - before < 2) break
-      before = after
-      merge.run('merge', MERGE_PAGES)
+      if (step > 0 && after - before < 2) return
+      yield 0
     }
   }
 
@@ -188,6 +203,8 @@ class Service {
   #next: WorkerRequest | null = null
   /** Requests that the work under way answers. */
   #taken = 0
+  /** What is left of a pruning. */
+  #pruning: Generator<number, void> | null = null
 
   constructor(options: WorkerOptions, port: MessagePort) {
     this.#options = options
@@ -215,9 +232,19 @@ class Service {
   /** The answers to a request and, if it is a write, to those that share its commit. */
   #answer(request: WorkerRequest): WorkerReply[] {
     if (request.type === 'write') return this.#writer.write(this.#gather(request)).map((results) => ({ results }))
-    if (request.type === 'prune') return [{ pruned: this.#writer.prune(request.beforeUs, request.maxBytes) }]
+    if (request.type === 'prune') return [this.#prune(request)]
     this.#writer.close()
-    return [{ pruned: 0 }]
+    return [{ pruned: 0, isOver: true }]
+  }
+
+  #prune({ beforeUs, maxBytes }: PruneRequest): WorkerReply {
+    const pruning = this.#pruning ?? this.#writer.prune(beforeUs, maxBytes)
+    // One that fails is over.
+    this.#pruning = null
+    const { value, done } = pruning.next()
+    if (done === true) return { pruned: 0, isOver: true }
+    this.#pruning = pruning
+    return { pruned: value as number, isOver: false }
   }
 
   /** The requests of one commit: what waits already, as far as there is room. */

@@ -69,6 +69,8 @@ export class WriteQueue {
   /** They wait until everything is committed. */
   readonly #idle: (() => void)[] = []
   #failure: Error | null = null
+  /** The last pruning that was asked for, until it is over. */
+  #pruning: Promise<unknown> = Promise.resolve()
 
   constructor({ path, commitEventsMax = COMMIT_EVENTS_MAX, queueEventsMax = QUEUE_EVENTS_MAX }: WriteQueueOptions) {
     this.#path = path
@@ -101,17 +103,30 @@ export class WriteQueue {
     })
   }
 
-  async prune(beforeUs: number | null, maxBytes: number | null): Promise<number> {
-    const reply = await this.#ask({ type: 'prune', beforeUs, maxBytes })
-    return 'pruned' in reply ? reply.pruned : 0
+  /** One after the other. */
+  prune(beforeUs: number | null, maxBytes: number | null): Promise<number> {
+    const pruned = this.#pruning.then(() => this.#prune(beforeUs, maxBytes))
+    this.#pruning = pruned.catch(() => {})
+    return pruned
   }
 
   async close(): Promise<void> {
     if (this.#failure !== null) return
+    await this.#pruning
     if (this.#events > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
     await this.#ask({ type: 'close' })
     this.#failure = new StoreError(`the event store ${this.#path} is closed`)
     await this.#worker.terminate()
+  }
+
+  /** A thousand events are deleted in a tenth of a second: each step has its place among the writes that come meanwhile. */
+  async #prune(beforeUs: number | null, maxBytes: number | null): Promise<number> {
+    for (let all = 0; ; ) {
+      const reply = await this.#ask({ type: 'prune', beforeUs, maxBytes })
+      if (!('pruned' in reply)) return all
+      all += reply.pruned
+      if (reply.isOver) return all
+    }
   }
 
   /** One request, and the others later: a large batch must not hold up the packets of a sensor that watches. */

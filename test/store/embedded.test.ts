@@ -334,6 +334,30 @@ describe('the write queue', () => {
 })
 
 describe('retention by size', () => {
+  test('lets writes have their turn between its steps', async () => {
+    const store = await openEmbeddedStore({ path: path() })
+    await store.write(events(0, 9000))
+    const ended: string[] = []
+    const pruning = store.prune({ maxBytes: 1 }).then((pruned) => {
+      ended.push('pruned')
+      return pruned
+    })
+    const writing = store.write(events(9000, 9100)).then(() => ended.push('written'))
+    const again = store.prune({ maxBytes: Number.MAX_SAFE_INTEGER }).then(() => ended.push('pruned again'))
+    await Promise.all([pruning, writing, again])
+    expect(ended).toEqual(['written', 'pruned', 'pruned again'])
+    expect((await store.count({})) + (await pruning)).toBe(9100)
+    await store.close()
+  })
+
+  test('is ended by a closing only when it is over', async () => {
+    const store = await openEmbeddedStore({ path: path() })
+    await store.write(events(0, 5000))
+    const pruning = store.prune({ maxBytes: 1 })
+    await store.close()
+    expect(await pruning).toBe(5000)
+  })
+
   test('takes the oldest events until the file is small enough', async () => {
     const at = path()
     const store = await openEmbeddedStore({ path: at })
