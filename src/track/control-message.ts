@@ -7,7 +7,7 @@ import type { RaisedEvent } from '../events/catalogue.ts'
 import type { ControlDescription, L2tpControl } from '../wire/l2tp-avp.ts'
 import type { V3Agreement } from '../wire/l2tpv3-control.ts'
 import type { ControlHeader, Dialect, SpokenMessage } from './dialect.ts'
-import { type HostFields, hostsOf } from './outer.ts'
+import { type Ends, hostsOf, keepEnds } from './outer.ts'
 
 /** As it was described when it arrived; `timeUs` is when its receiver acted on it. */
 export interface ControlMessage {
@@ -23,17 +23,15 @@ export interface ControlMessage {
   readonly sessionId: number
   readonly ns: number
   readonly nr: number
-  readonly outer: HostFields
-  /** The sender's address, 4 or 16 bytes, and port. */
-  readonly address: Uint8Array
-  readonly port: number
+  readonly protocol: Dialect['protocol']
+  readonly ends: Ends
   /** It fills a gap that its receiver had acknowledged: its turn is over. */
   isLate: boolean
 }
 
 /** Copies the control message in the frame. */
 export function keepMessage(frame: Frame, dialect: Dialect, spoken: SpokenMessage): ControlMessage {
-  const { ip, sourcePort, timeUs } = frame
+  const { timeUs } = frame
   const { messageName, control, sessionId, agreement } = spoken
   const { tunnelId, ns, nr } = dialect.header(frame)
   return {
@@ -47,9 +45,8 @@ export function keepMessage(frame: Frame, dialect: Dialect, spoken: SpokenMessag
     sessionId,
     ns,
     nr,
-    outer: hostsOf(frame, dialect.protocol),
-    address: ip.bytes.slice(ip.sourceAt, ip.sourceAt + ip.addressLength),
-    port: sourcePort,
+    protocol: dialect.protocol,
+    ends: keepEnds(frame),
     isLate: false,
   }
 }
@@ -72,7 +69,7 @@ const FINDINGS = {
 export type Finding = keyof typeof FINDINGS
 
 /** The parts of a message that its finding tells; a message that is held has them, and so has the frame of one that is not. */
-export type FoundMessage = Pick<ControlMessage, 'timeUs' | 'version' | 'sessionId' | 'outer'> & {
+export type FoundMessage = Pick<ControlMessage, 'timeUs' | 'version' | 'sessionId' | 'protocol' | 'ends'> & {
   /** Data of version 3 names none. */
   readonly tunnelId: number | undefined
   readonly ns: number | undefined
@@ -88,7 +85,8 @@ export function foundIn(frame: Frame, dialect: Dialect): FoundMessage {
     version: dialect.version,
     tunnelId: dialect.version === 3 && !header.isControl ? undefined : tunnelId,
     sessionId,
-    outer: hostsOf(frame, dialect.protocol),
+    protocol: dialect.protocol,
+    ends: frame,
     ns: hasSequence ? ns : undefined,
     nr: hasSequence ? nr : undefined,
   }
@@ -102,7 +100,7 @@ export function findingEvent(
   message: string,
   more: Partial<FindingFields> = {},
 ): RaisedEvent {
-  const { outer } = found
+  const outer = hostsOf(found.ends, found.protocol)
   return {
     name,
     timeUs: found.timeUs,

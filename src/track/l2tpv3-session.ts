@@ -7,7 +7,7 @@ import { type L2tpV3Layout, sequenceStep } from '../wire/l2tpv3-data.ts'
 import type { Role } from './role.ts'
 import type { SavedV3Session } from './saved-l2tpv3.ts'
 import { Session } from './session.ts'
-import type { SessionDetails, SessionSum } from './session-tracker.ts'
+import type { SessionDetails, SessionSum } from './session-events.ts'
 
 const SEQUENCE_UNKNOWN = -1
 /** After so many messages in a row with another cookie an inferred one is given up: the tunnel was set up anew. */

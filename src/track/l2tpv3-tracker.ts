@@ -27,13 +27,8 @@ import type { SavedV3Session } from './saved-l2tpv3.ts'
 import type { SavedSession } from './saved-tunnel.ts'
 import { NO_SESSION, type Session } from './session.ts'
 import type { SessionColumns } from './session-columns.ts'
-import {
-  type SessionDetails,
-  type SessionLimits,
-  type SessionSum,
-  SessionTracker,
-  type SessionVariety,
-} from './session-tracker.ts'
+import { type SessionLimits, SessionTracker, type SessionVariety } from './session-tracker.ts'
+import type { SessionDetails, SessionSum } from './session-events.ts'
 import { type ClosedBy, NO_ENDPOINT, NO_ID, type Tunnel } from './tunnel.ts'
 import type { TunnelSessions } from './tunnel-sessions.ts'
 import { type TunnelLimits, TunnelTracker } from './tunnel-tracker.ts'
@@ -258,7 +253,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     this.sessions.countEarlier(session, sender, packets, bytes)
     this.tunnels.countEarlier(tunnel, sender, packets, bytes)
     session.directions[receiver].sampler.inherit(stranger.sampler)
-    if (half === NO_SESSION) this.sessions.announceAdopted(session, tunnel, timeUs)
+    if (half === NO_SESSION) this.sessions.events.adopted(session, tunnel, timeUs)
     this.#observeData(frame)
   }
 
@@ -361,7 +356,7 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
       name: 'l2tp.session.circuit_changed',
       timeUs,
       message: `${this.tunnels.events.address(tunnel, sender)} says that its circuit is ${words}`,
-      fields: { ...this.sessions.describe(session, tunnel), 'l2tp.session.circuit_status': status },
+      fields: { ...this.sessions.events.describe(session, tunnel), 'l2tp.session.circuit_status': status },
     })
   }
 

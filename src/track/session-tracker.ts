@@ -4,19 +4,16 @@
  * Like a tunnel, a session is named by the number that the receiver of a message assigned. Role 0 is the initiator of the
  * tunnel, role 1 its responder, whoever asked for the session.
  */
-import { hash } from 'node:crypto'
 import { PairTable } from '../base/pair-table.ts'
 import { Pool } from '../base/pool.ts'
-import { isoMicroseconds } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
-import type { Emit, RaisedEvent } from '../events/catalogue.ts'
+import type { Emit } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
-import { PROXY_AUTHEN_TYPES } from '../wire/l2tp-tables.ts'
-import { type CallFacts, callFacts } from './call-facts.ts'
+import { callFacts } from './call-facts.ts'
 import { type CarrierOwner, keyOf } from './carrier.ts'
-import { type ControlMessage, type Finding, foundIn, resultFields, stopReason } from './control-message.ts'
+import { type ControlMessage, type Finding, foundIn, stopReason } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
 import { doubled, FIRST_ROWS } from '../base/growing.ts'
 import { FullTable } from './full-table.ts'
@@ -24,7 +21,7 @@ import { Halves } from './halves.ts'
 import type { Inside } from './inside.ts'
 import { Meter } from './meter.ts'
 import { packedOf } from './packed-ppp.ts'
-import { INITIATOR, RESPONDER, type Role } from './role.ts'
+import type { Role } from './role.ts'
 import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
 import type { SavedV3Session } from './saved-l2tpv3.ts'
 import { loadSession, type SavedSession, saveSession } from './saved-tunnel.ts'
@@ -39,9 +36,9 @@ import {
   TRANSITIONS,
 } from './session.ts'
 import { SessionColumns } from './session-columns.ts'
+import { type SessionDetails, SessionEvents, type SessionSum } from './session-events.ts'
 import { trafficOf } from './traffic.ts'
 import { type ClosedBy, NO_ID, type Tunnel } from './tunnel.ts'
-import { known } from './tunnel-events.ts'
 import type { TunnelSessions } from './tunnel-sessions.ts'
 import type { TunnelTracker } from './tunnel-tracker.ts'
 
@@ -68,21 +65,6 @@ export interface SessionVariety {
   restoreMore(session: Session, saved: SavedV3Session): void
 }
 
-type ClosedFields = RaisedEvent<'l2tp.session.closed'>['fields']
-export type SessionDetails = Pick<
-  ClosedFields,
-  | 'l2tp.session.pseudowire'
-  | 'l2tp.session.cookie_bytes'
-  | 'l2tp.session.sublayer'
-  | 'l2tp.session.layout'
-  | 'l2tp.session.remote_end_id'
-  | 'l2tp.session.circuit_status'
->
-export type SessionSum = Pick<
-  ClosedFields,
-  'l2tp.session.sequenced' | 'l2tp.session.lost' | 'l2tp.session.reordered' | 'l2tp.session.cookie_mismatches'
->
-
 const SEQUENCE_UNKNOWN = -1
 /** The first mark of a session that carries data. */
 const ESTABLISHED = 1
@@ -93,9 +75,9 @@ const HALF = 0x8000
 const GUESSES_MAX = 65_536
 
 export class SessionTracker implements TunnelSessions, CarrierOwner {
+  readonly events: SessionEvents
   readonly #tunnels: TunnelTracker
   readonly #inside: Inside
-  readonly #emit: Emit
   readonly #limits: SessionLimits
   readonly #dialect: Dialect
   readonly #variety: SessionVariety | null
@@ -129,7 +111,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
   ) {
     this.#tunnels = tunnels
     this.#inside = inside
-    this.#emit = emit
+    this.events = new SessionEvents(tunnels, emit, dialect.version, variety)
     this.#full = new FullTable(emit)
     this.#limits = limits
     this.#dialect = dialect
@@ -365,15 +347,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     session.call = callFacts(control, null)
     if (control.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
     this.#list(session, (1 - sender) as Role)
-    session.uid = this.#uid(session, tunnel)
+    session.uid = this.events.uidOf(session, tunnel)
     this.#variety?.heard(session, tunnel, sender, message)
     this.#timers.schedule(session.index, timeUs + this.#limits.setupTimeoutUs)
-    this.#emit({
-      name: 'l2tp.session.requested',
-      timeUs,
-      message: `${name} in the tunnel ${this.#tunnels.events.names(tunnel)}`,
-      fields: this.describe(session, tunnel),
-    })
+    this.events.requested(session, tunnel, name, timeUs)
     return session
   }
 
@@ -437,12 +414,7 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#enter(session, 'established')
     this.#timers.cancel(session.index)
     this.#inside.links.noteProxied(session, control, timeUs)
-    this.#emit({
-      name: 'l2tp.session.opened',
-      timeUs,
-      message: `${this.#words} session open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
-      fields: this.describe(session, tunnel),
-    })
+    this.events.opened(session, tunnel, timeUs)
   }
 
   // --- data before the set-up, after the end, and of sessions that nobody knows
@@ -511,10 +483,10 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (sessionId !== 0) this.#assign(session, receiver, sessionId, timeUs)
     if (control?.assignedSessionId !== undefined) this.#assign(session, sender, control.assignedSessionId, timeUs)
     if (session.idOf(sender) === NO_ID) this.#list(session, sender)
-    session.uid = this.#uid(session, tunnel)
+    session.uid = this.events.uidOf(session, tunnel)
     if (message !== null) this.#variety?.heard(session, tunnel, sender, message)
     // Of a session that only its data shows, the data says first how it is laid out.
-    if (message !== null || this.#variety === null) this.announceAdopted(session, tunnel, timeUs)
+    if (message !== null || this.#variety === null) this.events.adopted(session, tunnel, timeUs)
     return session
   }
 
@@ -523,15 +495,6 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     const half = this.#halves.only(tunnel.index, receiver)
     if (half !== NO_SESSION) this.#assign(this.#sessions.at(half), receiver, sessionId, timeUs)
     return half
-  }
-
-  announceAdopted(session: Session, tunnel: Tunnel, timeUs: number): void {
-    this.#emit({
-      name: 'l2tp.session.adopted',
-      timeUs,
-      message: `${this.#words} session already open in the tunnel ${this.#tunnels.events.names(tunnel)}`,
-      fields: this.describe(session, tunnel),
-    })
   }
 
   // --- life and death
@@ -569,36 +532,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#inside.carrierClosed(session, timeUs, reason)
     this.#unlist(session)
     this.#enter(session, 'closed')
-    const cause = {
-      ...resultFields(control),
-      'event.reason': reason,
-      'l2tp.closed_by': closedBy,
-      'l2tp.call.q931_cause': control?.q931Cause,
-      'l2tp.call.disconnect_cause': control?.disconnectText,
-      'event.start': isoMicroseconds(session.startUs),
-      'event.end': isoMicroseconds(this.#meter.lastUs(session.index)),
-      'event.duration': Math.round((this.#meter.lastUs(session.index) - session.startUs) * 1000),
-    }
-    if (before === 'established') {
-      this.#emit({
-        name: 'l2tp.session.closed',
-        timeUs,
-        message: `${this.#words} session closed in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
-        fields: { ...this.describe(session, tunnel), ...cause, ...this.traffic(session), ...this.#sum(session) },
-      })
-    } else {
-      this.#emit({
-        name: 'l2tp.session.failed',
-        timeUs,
-        message: `${this.#words} session did not come about in the tunnel ${this.#tunnels.events.names(tunnel)}: ${reason}`,
-        fields: {
-          ...this.describe(session, tunnel),
-          ...cause,
-          'l2tp.session.state': before,
-          'event.outcome': closedBy === 'capture_end' ? 'unknown' : 'failure',
-        },
-      })
-    }
+    const lastUs = this.#meter.lastUs(session.index)
+    const end = { timeUs, closedBy, reason, control, lastUs }
+    if (before === 'established')
+      this.events.closed(session, tunnel, end, { ...this.traffic(session), ...this.#sum(session) })
+    else this.events.failed(session, tunnel, end, before)
   }
 
   #expired(index: number): void {
@@ -701,98 +639,18 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     this.#expectedNs = doubled(this.#expectedNs)
   }
 
-  // --- telling
+  // --- as the owner of carriers
 
-  /** Field by field: what is spread into an object grows by three fields at a time, and leaves a kilobyte of garbage. */
-  describe(session: Session, tunnel: Tunnel) {
-    const { call } = session
-    const hosts = this.#tunnels.events.hostFields(tunnel)
-    const identity = this.identify(session)
-    const details = this.#variety?.describe(session)
-    return {
-      'source.ip': hosts['source.ip'],
-      'source.port': hosts['source.port'],
-      'destination.ip': hosts['destination.ip'],
-      'destination.port': hosts['destination.port'],
-      'network.type': hosts['network.type'],
-      'network.transport': hosts['network.transport'],
-      'network.protocol': hosts['network.protocol'],
-      'esp.tunnel.uid': identity['esp.tunnel.uid'],
-      'ike.uid': identity['ike.uid'],
-      'l2tp.tunnel.uid': identity['l2tp.tunnel.uid'],
-      'l2tp.session.uid': identity['l2tp.session.uid'],
-      'pppoe.session.uid': identity['pppoe.session.uid'],
-      'l2tp.tunnel.initiator_id': identity['l2tp.tunnel.initiator_id'],
-      'l2tp.tunnel.responder_id': identity['l2tp.tunnel.responder_id'],
-      'l2tp.session.initiator_id': identity['l2tp.session.initiator_id'],
-      'l2tp.session.responder_id': identity['l2tp.session.responder_id'],
-      'l2tp.initiator.host_name': identity['l2tp.initiator.host_name'],
-      'l2tp.responder.host_name': identity['l2tp.responder.host_name'],
-      'l2tp.call.calling_number': identity['l2tp.call.calling_number'],
-      'borescope.lineage': identity['borescope.lineage'],
-      'l2tp.session.pseudowire': details?.['l2tp.session.pseudowire'],
-      'l2tp.session.cookie_bytes': details?.['l2tp.session.cookie_bytes'],
-      'l2tp.session.sublayer': details?.['l2tp.session.sublayer'],
-      'l2tp.session.layout': details?.['l2tp.session.layout'],
-      'l2tp.session.remote_end_id': details?.['l2tp.session.remote_end_id'],
-      'l2tp.session.circuit_status': details?.['l2tp.session.circuit_status'],
-      'l2tp.version': this.#dialect.version,
-      'l2tp.session.kind': session.kind,
-      'l2tp.session.adopted': session.isAdopted || undefined,
-      'l2tp.call.serial_number': call?.serialNumber,
-      'l2tp.call.called_number': call?.calledNumber,
-      'l2tp.call.sub_address': call?.subAddress,
-      'l2tp.call.tx_speed': call?.txSpeed,
-      'l2tp.call.rx_speed': call?.rxSpeed,
-      'l2tp.call.private_group': call?.privateGroup,
-      'l2tp.call.proxy_authentication': proxyAuthentication(call),
-      'user.name': session.userName,
-    }
-  }
-
-  /** What names a session and its tunnel in any event about what is inside. */
   identify(session: Session) {
-    const tunnel = this.#tunnels.at(session.tunnel)
-    return {
-      'esp.tunnel.uid': tunnel.protection?.uid,
-      'ike.uid': tunnel.protection?.ikeUid,
-      'l2tp.tunnel.uid': tunnel.uid,
-      'l2tp.session.uid': session.uid,
-      'pppoe.session.uid': session.accessUid,
-      'l2tp.tunnel.initiator_id': known(tunnel.ids[INITIATOR]),
-      'l2tp.tunnel.responder_id': known(tunnel.ids[RESPONDER]),
-      'l2tp.session.initiator_id': known(session.idOf(INITIATOR)),
-      'l2tp.session.responder_id': known(session.idOf(RESPONDER)),
-      'l2tp.initiator.host_name': tunnel.ends[INITIATOR].hostName,
-      'l2tp.responder.host_name': tunnel.ends[RESPONDER].hostName,
-      'l2tp.call.calling_number': session.callingNumber,
-      'borescope.lineage': [...tunnel.lineage, session.uid],
-    }
+    return this.events.identify(session)
   }
 
   hosts(session: Session, source: Role) {
-    return this.#tunnels.events.hostFields(this.#tunnels.at(session.tunnel), source)
+    return this.events.hosts(session, source)
   }
 
   /** Outer IP bytes and packets of the data messages, the tunnel's initiator as the source unless `source` says otherwise. */
   traffic(session: Session, source: Role = 0) {
     return trafficOf(this.#meter, session.index, source, session.startUs)
   }
-
-  get #words(): string {
-    return this.#dialect.version === 2 ? 'L2TP' : 'L2TPv3'
-  }
-
-  #uid(session: Session, tunnel: Tunnel): string {
-    const digest = hash('sha1', `${tunnel.uid} ${session.idOf(0)} ${session.idOf(1)} ${session.startUs}`)
-    // Joined, for what `+` makes of two strings of this length is a tree that keeps both.
-    return ['s', digest.slice(0, 12)].join('-')
-  }
-}
-
-function proxyAuthentication(call: CallFacts | null): string | undefined {
-  const type = call?.proxyAuthenType
-  if (type === undefined) return undefined
-  const names: Readonly<Record<number, string>> = PROXY_AUTHEN_TYPES
-  return names[type] ?? String(type)
 }

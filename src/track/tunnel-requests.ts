@@ -7,6 +7,7 @@ import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { Allowances } from './allowances.ts'
 import type { ControlMessage } from './control-message.ts'
+import { hostsOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Tunnel } from './tunnel.ts'
 import type { TunnelEvents } from './tunnel-events.ts'
@@ -87,7 +88,8 @@ export class TunnelRequests {
   }
 
   /** The table is full: the request is told all the same, for it may be part of the flood that filled it. */
-  tellUntracked({ outer, control, timeUs, ns }: ControlMessage): void {
+  tellUntracked({ ends, protocol, control, timeUs, ns }: ControlMessage): void {
+    const outer = hostsOf(ends, protocol)
     const uid = `t-${hash('sha1', `${timeUs} ${ns} ${JSON.stringify(outer)}`).slice(0, 12)}`
     const suppressed = this.#allowances.take(outer['destination.ip'], timeUs, uid)
     if (suppressed === -1) return
@@ -117,7 +119,7 @@ export class TunnelRequests {
     this.#lifecycle.assignOrList(tunnel, INITIATOR, control.assignedTunnelId, timeUs)
     if (tunnel.lacking === -1) this.#table.list(tunnel, RESPONDER)
     tunnel.uid = this.#events.uidOf(tunnel)
-    this.#learnPort(message.port)
+    this.#learnPort(message.ends.sourcePort)
     this.#lifecycle.watch(tunnel)
   }
 }

@@ -389,15 +389,16 @@ export class TunnelTracker {
 
   /** The responder may answer from another address and port than it was asked at (RFC 2661 section 8.1). */
   #answer(tunnel: Tunnel, message: ControlMessage): void {
-    const { control, address, port, timeUs } = message
-    if (!this.#table.move(tunnel, RESPONDER, address, 0, address.length, port)) {
+    const { control, ends, timeUs } = message
+    const { bytes, sourceAt, addressLength } = ends.ip
+    if (!this.#table.move(tunnel, RESPONDER, bytes, sourceAt, addressLength, ends.sourcePort)) {
       this.#tellFullEndpoints(timeUs)
       return
     }
     tunnel.enter('answered', timeUs)
     tunnel.introduce(RESPONDER, control)
     this.#meter.setMark(tunnel.index, RESPONDER, NOT_SEEN)
-    this.#learnPort(port)
+    this.#learnPort(ends.sourcePort)
     this.#lifecycle.assignOrList(tunnel, RESPONDER, control.assignedTunnelId, timeUs)
     tunnel.withdraw?.(timeUs)
     tunnel.withdraw = null

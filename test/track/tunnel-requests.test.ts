@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ControlMessage } from '../../src/track/control-message.ts'
-import { hostsOf } from '../../src/track/outer.ts'
+import { keepEnds } from '../../src/track/outer.ts'
 import { INITIATOR, RESPONDER } from '../../src/track/role.ts'
 import type { Tunnel } from '../../src/track/tunnel.ts'
 import { isRestart, isSameAttempt, TunnelRequests } from '../../src/track/tunnel-requests.ts'
@@ -32,9 +32,8 @@ class Requests {
       sessionId: 0,
       ns: 0,
       nr: 0,
-      outer: hostsOf(frame, 'l2tp'),
-      address: Uint8Array.of(198, 51, 100, 7),
-      port: 1701,
+      protocol: 'l2tp',
+      ends: keepEnds(frame),
       isLate: false,
     }
   }
