@@ -345,8 +345,11 @@ export class Drainer {
     this.#tellings = new TellingReader(layout.memory, TELLINGS_AT, this.#control, told)
   }
 
-  /** The next chunk; null when there are no more and none will come. `idle` is called before it is waited for, and again every `timeoutMs`. */
-  next(timeoutMs: number, idle: () => void): SharedChunk | null {
+  /**
+   * The next chunk; null when there are no more and none will come. `idle` is called before it is waited for, and again every `timeoutMs`;
+   * while it says that there is more to do it is not waited for.
+   */
+  next(timeoutMs: number, idle: () => boolean): SharedChunk | null {
     for (;;) {
       const signal = Atomics.load(this.#control, CONTROL.SIGNAL)
       // In turn: neither lane waits for the other to be empty.
@@ -357,8 +360,7 @@ export class Drainer {
       if (chunk !== null) return chunk
       if (Atomics.load(this.#control, CONTROL.STOP) === 1 && signal === Atomics.load(this.#control, CONTROL.SIGNAL))
         return null
-      idle()
-      Atomics.wait(this.#control, CONTROL.SIGNAL, signal, timeoutMs)
+      if (!idle()) Atomics.wait(this.#control, CONTROL.SIGNAL, signal, timeoutMs)
     }
   }
 

@@ -108,7 +108,7 @@ function close(
   } finally {
     closeSync(file)
   }
-  writeWhole(indexPath(folder, number), index.encode(end, Date.now(), hash.digest()))
+  writeWhole(indexPath(folder, number), [index.encode(end, Date.now(), hash.digest())])
   renameSync(openPath(segmentPath(folder, number, form)), segmentPath(folder, number, form))
 }
 

@@ -60,11 +60,15 @@ export function writtenMs(path: string): number {
 }
 
 /** Appears whole or not at all, and stays after a power failure. */
-export function writeWhole(path: string, bytes: Uint8Array): void {
+export function writeWhole(path: string, parts: readonly Uint8Array[]): void {
   const partial = `${path}.partial`
   const file = openSync(partial, 'w', 0o600)
   try {
-    writeAll(file, bytes, 0)
+    let at = 0
+    for (const part of parts) {
+      writeAll(file, part, at)
+      at += part.length
+    }
     fsyncSync(file)
   } catch (error) {
     rmSync(partial, { force: true })

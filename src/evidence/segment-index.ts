@@ -11,6 +11,7 @@
 import { crc32 } from 'node:zlib'
 import { BLOCK, readInterface } from './blocks.ts'
 import { le32 } from '../base/little-endian.ts'
+import { resultOf } from '../base/steps.ts'
 import { CHUNK_KIND, type Chunk } from './chunk.ts'
 import { isBefore, isSame, type Thing } from './things.ts'
 import { pathsOfThings, ThingsOfPaths } from './thing-table.ts'
@@ -20,6 +21,7 @@ export const INDEX_HEADER_BYTES = 128
 const CHUNK_WORDS = 8
 const THING_WORDS = 4
 const PATH_WORDS = 5
+const PLACE_WORDS = 3
 
 export interface ChunkPlace {
   /** Of the chunk in the segment before it was packed. */
@@ -170,39 +172,49 @@ export class IndexBuilder {
 
   /** The index as a file. `sha256` is that of the segment file. */
   encode(fileBytes: number, sealedMs: number, sha256: Uint8Array): Buffer {
-    const { postings, places } = this.#postings()
-    const directory = this.#directory(places)
+    return Buffer.concat(resultOf(this.encoding(fileBytes, sealedMs, sha256)))
+  }
+
+  /** The same in steps, for who has something else to do between them, and in parts. */
+  *encoding(fileBytes: number, sealedMs: number, sha256: Uint8Array): Generator<void, Buffer[]> {
+    const places = this.#places()
+    const postings = this.#postings(places)
+    yield
+    sumUp(postings, places)
+    yield
+    const directory = yield* this.#directory(places)
     const head = Buffer.alloc(INDEX_HEADER_BYTES)
     head.write(MAGIC, 'latin1')
-    const counts = [this.#segment, this.isRecovered ? 1 : 0, this.#packets, this.#bytes, directory.length]
+    const counts = [this.#segment, this.isRecovered ? 1 : 0, this.#packets, this.#bytes, lengthOf(directory)]
     for (const [i, value] of counts.entries()) head.writeUInt32LE(value, 8 + i * 4)
-    head.writeUInt32LE(crc32(directory), 28)
+    head.writeUInt32LE(checksumOf(directory), 28)
     const doubles = [fileBytes, sealedMs, this.#packets > 0 ? this.#firstUs : 0, this.#packets > 0 ? this.#lastUs : 0]
     for (const [i, value] of doubles.entries()) head.writeDoubleLE(value, 32 + i * 8)
     head.set(sha256, 64)
     head.writeUInt32LE(crc32(head.subarray(0, INDEX_HEADER_BYTES - 4)), INDEX_HEADER_BYTES - 4)
-    return Buffer.concat([head, directory, Buffer.from(postings.buffer, 0, postings.byteLength)])
+    return [head, ...directory, octetsOf(postings)]
   }
 
-  /** Packets by path, in their order: a counting sort. */
-  #postings(): { postings: Uint32Array; places: Uint32Array } {
+  /** Of each path where its packets begin among all, how many it has, and room for their checksum. */
+  #places(): Uint32Array {
     const paths = this.#pathCount()
-    const places = new Uint32Array(paths * 3)
-    for (let i = 0; i < this.#packets; i++) places[this.#paths[i] * 3 + 1]++
+    const places = new Uint32Array(paths * PLACE_WORDS)
+    for (let i = 0; i < this.#packets; i++) places[this.#paths[i] * PLACE_WORDS + 1]++
     let first = 0
-    for (let path = 0; path < paths; path++) {
-      places[path * 3] = first
-      first += places[path * 3 + 1]
+    for (let at = 0; at < places.length; at += PLACE_WORDS) {
+      places[at] = first
+      first += places[at + 1]
     }
+    return places
+  }
+
+  /** Packets by path, in their order: the second half of a counting sort. */
+  #postings(places: Uint32Array): Uint32Array {
     const postings = new Uint32Array(this.#packets)
-    const next = Uint32Array.from({ length: paths }, (_, path) => places[path * 3])
+    const next = new Uint32Array(places.length / PLACE_WORDS)
+    for (let path = 0; path < next.length; path++) next[path] = places[path * PLACE_WORDS]
     for (let i = 0; i < this.#packets; i++) postings[next[this.#paths[i]]++] = this.#offsets[i]
-    const octets = Buffer.from(postings.buffer, 0, postings.byteLength)
-    for (let path = 0; path < paths; path++) {
-      const start = places[path * 3] * 4
-      places[path * 3 + 2] = crc32(octets.subarray(start, start + places[path * 3 + 1] * 4))
-    }
-    return { postings, places }
+    return postings
   }
 
   #pathCount(): number {
@@ -211,18 +223,20 @@ export class IndexBuilder {
     return count
   }
 
-  #directory(places: Uint32Array): Buffer {
-    const paths = places.length / 3
+  *#directory(places: Uint32Array): Generator<void, Buffer[]> {
+    const paths = places.length / PLACE_WORDS
     const of = new ThingsOfPaths(paths, this.#entries.subarray(0, this.#entryWords))
+    yield
     const pathWords = new Uint32Array(paths * PATH_WORDS)
     for (let path = 0; path < paths; path++) {
-      pathWords[path * PATH_WORDS] = places[path * 3]
-      pathWords[path * PATH_WORDS + 1] = places[path * 3 + 1]
-      pathWords[path * PATH_WORDS + 2] = places[path * 3 + 2]
+      pathWords[path * PATH_WORDS] = places[path * PLACE_WORDS]
+      pathWords[path * PATH_WORDS + 1] = places[path * PLACE_WORDS + 1]
+      pathWords[path * PATH_WORDS + 2] = places[path * PLACE_WORDS + 2]
       pathWords[path * PATH_WORDS + 3] = of.firsts[path]
       pathWords[path * PATH_WORDS + 4] = of.firsts[path + 1] - of.firsts[path]
     }
-    const { sorted, pathNumbers } = pathsOfThings(of)
+    const { sorted, pathNumbers } = yield* pathsOfThings(of)
+    yield
     const later: number[] = []
     for (const { segment, path, things } of this.#later) {
       later.push(segment, path, things.length)
@@ -240,7 +254,7 @@ export class IndexBuilder {
       words(later),
     ]
     for (const [i, part] of parts.slice(1).entries()) parts[0].writeUInt32LE(part.length, i * 4)
-    return Buffer.concat(parts)
+    return parts
   }
 
   #chunkTable(): Buffer {
@@ -256,6 +270,23 @@ export class IndexBuilder {
     }
     return out
   }
+}
+
+/** The checksum of the packets of each path. */
+function sumUp(postings: Uint32Array, places: Uint32Array): void {
+  const octets = octetsOf(postings)
+  for (let at = 0; at < places.length; at += PLACE_WORDS) {
+    const start = places[at] * 4
+    places[at + 2] = crc32(octets.subarray(start, start + places[at + 1] * 4))
+  }
+}
+
+function lengthOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
+}
+
+function checksumOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => crc32(part, sum), 0)
 }
 
 function octetsOf(array: Uint32Array): Buffer {

@@ -101,6 +101,9 @@ export class SegmentWriter {
   readonly #closed: ClosedSegment[] = []
   #closedBytes = 0
   #open: OpenSegment | null = null
+  /** What closing the segment before that takes, and how large its file is. */
+  #closing: Generator<void> | null = null
+  #closingBytes = 0
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -113,12 +116,13 @@ export class SegmentWriter {
 
   /** Bytes of all files of the store. */
   get bytes(): number {
-    return this.#closedBytes + (this.#open?.fileBytes ?? 0)
+    return this.#closedBytes + this.#closingBytes + (this.#open?.fileBytes ?? 0)
   }
 
-  /** Begins a segment, and closes the one before. */
+  /** Begins a segment. What closing the one before takes is left to `proceed`: at once it would hold up dozens of chunks. */
   begin(number: number): void {
-    this.seal()
+    this.#closeUp()
+    this.#end()
     const { folder, form, key } = this.#options
     const path = segmentPath(folder, number, form)
     const packer = new Packer(form, key, number)
@@ -152,39 +156,74 @@ export class SegmentWriter {
 
   /** Closes the open segment, if there is one: its last chunk, its index, its name. */
   seal(): void {
+    this.#closeUp()
+    this.#end()
+    this.#closeUp()
+  }
+
+  /** Does a part of what closing a segment takes; false if there is nothing to do. */
+  proceed(): boolean {
+    const steps = this.#closing
+    if (steps === null) return false
+    // While it runs the disk may be found full: then it is not there to be finished.
+    this.#closing = null
+    if (steps.next().done) this.#closingBytes = 0
+    else this.#closing = steps
+    return true
+  }
+
+  #closeUp(): void {
+    while (this.proceed());
+  }
+
+  /** The last chunk of the open segment. */
+  #end(): void {
     const segment = this.#open
     if (segment === null) return
     const last: Handover = { payload: NOTHING, paths: NO_WORDS, entries: NO_WORDS, firstUs: 0, lastUs: 0 }
-    // Without its last chunk it is as good as one that a crash left open: closed when the store is opened again.
-    const isClosed = this.#attempt(() => {
-      if (segment.index.chunks > 0) this.#writeChunk(CHUNK_KIND.LAST, last)
-      fsyncSync(segment.file)
-    })
-    closeSync(segment.file)
+    const isEmpty = segment.index.chunks === 0
+    const isEnded = !isEmpty && this.#attempt(() => this.#writeChunk(CHUNK_KIND.LAST, last))
     this.#open = null
-    if (segment.index.chunks === 0) {
-      rmSync(openPath(segment.path), { force: true })
+    if (isEnded) {
+      this.#closing = this.#close(segment)
+      this.#closingBytes = segment.fileBytes
       return
     }
-    if (!isClosed || segment.isDoubtful) return
+    // Without its last chunk it is as good as one that a crash left open: closed when the store is opened again.
+    closeSync(segment.file)
+    if (isEmpty) rmSync(openPath(segment.path), { force: true })
+  }
+
+  *#close(segment: OpenSegment): Generator<void> {
+    const isForced = this.#attempt(() => fsyncSync(segment.file))
+    closeSync(segment.file)
+    if (!isForced || segment.isDoubtful) return
+    yield
     const sealedMs = Date.now()
-    const index = segment.index.encode(segment.fileBytes, sealedMs, segment.hash.digest())
-    const isIndexed = this.#attempt(() => writeWhole(indexPath(this.#options.folder, segment.number), index))
+    const index = yield* segment.index.encoding(segment.fileBytes, sealedMs, segment.hash.digest())
+    yield
+    this.#attempt(() => writeWhole(indexPath(this.#options.folder, segment.number), index))
     renameSync(openPath(segment.path), segment.path)
     this.counters.segments++
-    const bytes = segment.fileBytes + (isIndexed ? index.length : 0)
+    const bytes = segment.fileBytes + sizeOf(indexPath(this.#options.folder, segment.number))
+    this.#closingBytes = 0
     this.#admit({ number: segment.number, path: segment.path, bytes, sealedMs })
     this.prune()
   }
 
-  /** There is nothing to write now: what can wait is done, so that closing a segment, which holds up everything, takes less long. */
-  rest(): void {
+  /**
+   * There is nothing to write now: what can wait is done, a part at a time, so that closing a segment takes less long. True if more can be
+   * done.
+   */
+  rest(): boolean {
     this.prune()
+    if (this.proceed()) return true
     const segment = this.#open
-    if (segment === null || segment.fileBytes - segment.forcedBytes < FORCE_BYTES) return
+    if (segment === null || segment.fileBytes - segment.forcedBytes < FORCE_BYTES) return false
     const { fileBytes } = segment
     if (!this.#attempt(() => fdatasyncSync(segment.file))) segment.isDoubtful = true
     segment.forcedBytes = fileBytes
+    return true
   }
 
   #writeChunk(kind: ChunkKind, { payload, paths, entries, firstUs, lastUs }: Handover): void {
@@ -225,7 +264,10 @@ export class SegmentWriter {
         return true
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException
-        if ((code === 'ENOSPC' || code === 'EDQUOT') && this.#closed.length > 0) {
+        const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+        // What is being closed may be all that there is to give up.
+        if (isFull && this.#closed.length === 0) this.#closeUp()
+        if (isFull && this.#closed.length > 0) {
           this.#removeOldest('removedByDisk')
           continue
         }

@@ -55,13 +55,20 @@ function closeUp(words: Uint32Array, room: Uint32Array, counts: Uint32Array): Ui
   return firsts
 }
 
-/** Of each thing, in their order: its two words, where its paths begin in `pathNumbers`, and how many it has. */
-export function pathsOfThings({ words, firsts }: ThingsOfPaths): { sorted: Uint32Array; pathNumbers: Uint32Array } {
+interface PathsOfThings {
+  readonly sorted: Uint32Array
+  readonly pathNumbers: Uint32Array
+}
+
+/** Of each thing, in their order: its two words, where its paths begin in `pathNumbers`, and how many it has. Yields between the steps. */
+export function* pathsOfThings({ words, firsts }: ThingsOfPaths): Generator<void, PathsOfThings> {
   const uses = words.length / 2
   const { distinct, numberOf } = distinctThings(words)
+  yield
   const counts = new Uint32Array(distinct.length / 2)
   for (let i = 0; i < uses; i++) counts[numberOf[i]]++
   const order = orderOf(distinct)
+  yield
   const sorted = new Uint32Array(order.length * 4)
   /** By number of the thing: where its next path goes. */
   const next = new Uint32Array(order.length)

@@ -38,6 +38,9 @@ export const COUNTER_NAMES = [
 /** How often old segments are looked for while nothing comes. */
 const IDLE_MS = 10_000
 
+/** A part of what closing a segment takes is done after so many chunks: what came meanwhile is written before the next part. */
+const CHUNKS_PER_STEP = 4
+
 function run({ queue, options, segments, problems }: WriterThreadData): void {
   const assembler = new Assembler(segments.pathsMax, segments.application)
   const drainer = new Drainer(queue, assembler.told)
@@ -46,6 +49,7 @@ function run({ queue, options, segments, problems }: WriterThreadData): void {
   let isDue = true
   let bytes = 0
   let begunMs = 0
+  let chunks = 0
   let told = ''
   const publish = () => {
     const counters: WriterThreadCounters = { ...writer.counters, ...assembler.counters }
@@ -71,6 +75,7 @@ function run({ queue, options, segments, problems }: WriterThreadData): void {
     bytes += handover.payload.length
     publish()
     drainer.release()
+    if (++chunks % CHUNKS_PER_STEP === 0) writer.proceed()
   }
   writer.seal()
   publish()

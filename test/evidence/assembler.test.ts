@@ -58,7 +58,7 @@ class Stage {
   }
 
   take(): Handover {
-    const chunk = this.#drainer.next(0, () => {})
+    const chunk = this.#drainer.next(0, () => false)
     if (chunk === null) throw new Error('nothing came')
     const { payload, paths, entries, ...times } = this.assembler.assemble(chunk, this.#drainer.heldWritten)
     const taken = { ...times, payload: payload.slice(), paths: paths.slice(), entries: entries.slice() }

@@ -4,7 +4,7 @@ import { TELLING, TELLING_WORDS } from '../../src/evidence/tellings.ts'
 import { Random } from '../support/random.ts'
 
 const LAYOUT = () => newQueue(4 * 4096, 6 * 4096, 4096)
-const nobody = () => {}
+const nobody = () => false
 
 function fill(lane: FillerLane, number: number): void {
   const chunk = lane.begin(0)

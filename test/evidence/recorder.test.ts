@@ -142,7 +142,7 @@ class Stage {
   /** What was handed over, as it would be written. */
   *handovers(): Generator<Handover> {
     while (!this.filler.isIdle) {
-      const chunk = this.drainer.next(0, () => {}) as SharedChunk
+      const chunk = this.drainer.next(0, () => false) as SharedChunk
       yield this.assembler.assemble(chunk, this.drainer.heldWritten)
       this.assembler.settle(true)
       this.drainer.release()
@@ -318,7 +318,7 @@ describe('when the writer does not keep up', () => {
     // It listens, but the first chunk never gets written.
     for (; counters.droppedData === 0 && flows < 80_000; flows++) {
       stage.see(flowPacket(flows), 1)
-      if (flows % 1000 === 999) stage.drainer.next(0, () => {})
+      if (flows % 1000 === 999) stage.drainer.next(0, () => false)
     }
     expect(flows).toBeGreaterThan(65_000)
     stage.see(flowPacket(flows - 2, 999), 1)
@@ -346,16 +346,16 @@ describe('when the writer does not keep up', () => {
     for (let path = 0; path < 3; path++) recorder.extend(path, [thing])
     expect(recorder.counters.unnamed).toBe(0)
     filler.stop()
-    drainer.next(0, () => {})
+    drainer.next(0, () => false)
     expect(heard).toEqual([])
     recorder.tick(0)
-    drainer.next(0, () => {})
+    drainer.next(0, () => false)
     expect(heard).toEqual([0, 1, 2])
     while (filler.tellings.tell(TELLING.PATH, 0, [thing]));
     for (let path = 0; path < 5000; path++) recorder.extend(path, [thing])
-    drainer.next(0, () => {})
+    drainer.next(0, () => false)
     recorder.tick(0)
-    drainer.next(0, () => {})
+    drainer.next(0, () => false)
     // Nothing is missing without being counted.
     expect(recorder.counters.unnamed).toBeGreaterThan(500)
     expect(heard.length - 3 + recorder.counters.unnamed).toBe(5000)
@@ -378,11 +378,11 @@ describe('when the writer does not keep up', () => {
       isFlushed = true
     })
     while (!isFlushed) {
-      drainer.next(0, () => {})
+      drainer.next(0, () => false)
       await setImmediate()
     }
     await flushed
-    drainer.next(0, () => {})
+    drainer.next(0, () => false)
     expect(heard).toHaveLength(4000)
     expect(recorder.counters.unnamed).toBe(0)
   })

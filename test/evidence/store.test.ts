@@ -284,6 +284,27 @@ describe('bounds', () => {
     reader.close()
   })
 
+  test('a segment is closed in steps, and after each of them all that was written is there', () => {
+    const random = new Random(21)
+    const model = store('plain')
+    model.begin()
+    model.chunk(random, 40, 3)
+    model.begin()
+    let steps = 0
+    do {
+      model.chunk(random, 5, 3)
+      const reader = new EvidenceReader(folder, null)
+      expect(reader.problems).toEqual([])
+      expect(bytesOf(reader, EVERYTHING)).toEqual(hex(model.packets))
+      reader.close()
+      steps++
+    } while (model.writer.proceed())
+    expect(steps).toBeGreaterThan(5)
+    const onDisk = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+    expect(onDisk).toBe(model.writer.bytes)
+    expect(readdirSync(folder).sort()).toEqual(['00000001.index', '00000001.pcapng', '00000002.pcapng.open'])
+  })
+
   test('what is too old goes', () => {
     const model = store('plain', { ageMsMax: -1 })
     model.begin()

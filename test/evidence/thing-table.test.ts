@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { resultOf } from '../../src/base/steps.ts'
 import { pathsOfThings, ThingsOfPaths } from '../../src/evidence/thing-table.ts'
 import { Random } from '../support/random.ts'
 
@@ -29,7 +30,7 @@ test('the tables say what the entries say, each thing once, the things in their 
       for (let i = of.firsts[path]; i < of.firsts[path + 1]; i++) found.push(key(of.words[i * 2], of.words[i * 2 + 1]))
       expect(found).toEqual([...model[path]])
     }
-    const { sorted, pathNumbers } = pathsOfThings(of)
+    const { sorted, pathNumbers } = resultOf(pathsOfThings(of))
     const wanted = [...new Set(model.flatMap((things) => [...things]))].sort((a, b) => a - b)
     expect(sorted.length).toBe(wanted.length * 4)
     for (const [rank, thing] of wanted.entries()) {
