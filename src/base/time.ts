@@ -7,6 +7,14 @@ export const DAY_US = 24 * HOUR_US
 const DAY_SECONDS = 86_400
 const TWO_DIGITS = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, '0'))
 
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'))
+const LAST_DIGITS = THREE_DIGITS.map((digits) => `${digits}Z`)
+
+/** Seconds whose text is at hand, each at its place modulo their count: what ends now began some seconds ago. */
+const SECONDS_AT_HAND = 64
+const secondAt = new Float64Array(SECONDS_AT_HAND).fill(Number.NaN)
+const textAt: string[] = Array.from({ length: SECONDS_AT_HAND }, () => '')
+
 let cachedDay = Number.NaN
 let cachedText = ''
 
@@ -18,6 +26,17 @@ let cachedText = ''
 export function isoMicroseconds(timeUs: number): string {
   const exactUs = Math.min(Math.max(timeUs, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
   const seconds = Math.floor(exactUs / SECOND_US)
+  const microseconds = Math.floor(exactUs - seconds * SECOND_US)
+  const place = seconds & (SECONDS_AT_HAND - 1)
+  if (secondAt[place] !== seconds) {
+    secondAt[place] = seconds
+    textAt[place] = secondText(seconds)
+  }
+  return textAt[place] + THREE_DIGITS[Math.floor(microseconds / 1000)] + LAST_DIGITS[microseconds % 1000]
+}
+
+/** Up to the point before the digits of a fraction. */
+function secondText(seconds: number): string {
   const day = Math.floor(seconds / DAY_SECONDS)
   if (day !== cachedDay) {
     cachedDay = day
@@ -26,8 +45,7 @@ export function isoMicroseconds(timeUs: number): string {
   const inDay = seconds - day * DAY_SECONDS
   const hour = TWO_DIGITS[Math.floor(inDay / 3600)]
   const minute = TWO_DIGITS[Math.floor(inDay / 60) % 60]
-  const fraction = String(SECOND_US + Math.floor(exactUs - seconds * SECOND_US)).slice(1)
-  return `${cachedText}${hour}:${minute}:${TWO_DIGITS[inDay % 60]}.${fraction}Z`
+  return `${cachedText}${hour}:${minute}:${TWO_DIGITS[inDay % 60]}.`
 }
 
 /** `2026-03-02T10:00:00.000000Z`: how long it is, and where its parts begin. */

@@ -57,6 +57,8 @@ export class Follower implements Occasion {
   readonly #doubles: Float64Array
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
+  /** The same octets. */
+  readonly #view: DataView
   readonly #limits: FlowLimits
   readonly #flowsMin: number
   readonly #listener: FlowListener
@@ -74,6 +76,7 @@ export class Follower implements Occasion {
     this.#doubles = this.#reader.doubles
     this.#words = this.#reader.words
     this.#bytes = new Uint8Array(shared.bytes)
+    this.#view = new DataView(shared.bytes)
     this.#limits = limits
     this.#listener = listener
     this.#tracker = new InnerFlowTracker(listener, limits)
@@ -161,7 +164,7 @@ export class Follower implements Occasion {
         const frame = this.#frame
         frame.timeUs = doubles[double + TIME_US]
         // It could be read where it came from, in the same window.
-        frame.inner.decode(this.#bytes, words[word + START], words[word + END])
+        frame.inner.decodeWords(this.#bytes, this.#view, words[word + START], words[word + END])
         this.#tracker.born = doubles[double + POSITION]
         this.#tracker.observe(frame, words[word + CARRIER], (kind >> SENDER_SHIFT) as 0 | 1)
         break

@@ -57,6 +57,13 @@ const SENT_MIN = 1_000_000
 
 type FlowFieldName = Exclude<(typeof INNER_FLOW)[number], 'network.protocol'> | (typeof INNER_FLOW_MAY)[number]
 
+/** Who sends in a flow to whom, and in what. */
+interface FlowEnds {
+  readonly names: CarrierNames
+  readonly source: string
+  readonly destination: string
+}
+
 /** The fields by which events name a flow and what it runs in. */
 type FlowFields = { readonly [F in FlowFieldName]?: FieldValue<F> | undefined }
 
@@ -142,7 +149,6 @@ export class FlowTeller implements FlowListener {
     const { identity } = names
     const reason = FLOW_ENDS[isFinished(state) ? flowEnd(state) : end]
     const { packets, bytes } = flow
-    const pair = `${names.uid} ${source} ${destination}`
     this.#emit({
       name: 'flow.closed',
       timeUs,
@@ -165,8 +171,8 @@ export class FlowTeller implements FlowListener {
         'flow.tcp.state': isTcp ? tcpStateName(state) : undefined,
         'flow.icmp.type': isIcmp ? ends.icmpType : undefined,
         'flow.icmp.code': isIcmp ? ends.icmpCode : undefined,
-        'flow.sent.bytes': this.#sentWithin(pair, bytes[0], timeUs),
-        'flow.sent.port_bytes': hasPorts ? this.#sentWithin(`${pair} ${destinationPort}`, bytes[0], timeUs) : undefined,
+        'flow.sent.bytes': this.#sentWithin(ends, '', bytes[0], timeUs),
+        'flow.sent.port_bytes': hasPorts ? this.#sentWithin(ends, destinationPort, bytes[0], timeUs) : undefined,
         'event.reason': reason,
         'event.start': isoMicroseconds(firstUs),
         'event.end': isoMicroseconds(lastUs),
@@ -274,10 +280,10 @@ export class FlowTeller implements FlowListener {
     }
   }
 
-  /** What the flows of a key have sent within the window. */
-  #sentWithin(key: string, bytes: number, timeUs: number): number | undefined {
+  /** What the flows between two hosts in a carrier have sent within the window: to one port, or to all. */
+  #sentWithin({ names, source, destination }: FlowEnds, port: number | '', bytes: number, timeUs: number) {
     if (bytes < SENT_FLOW_MIN) return undefined
-    const sum = this.#sent.add(key, bytes, timeUs)
+    const sum = this.#sent.add(`${names.uid} ${source} ${destination} ${port}`, bytes, timeUs)
     return sum < SENT_MIN ? undefined : sum
   }
 

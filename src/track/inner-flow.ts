@@ -2,12 +2,12 @@
  * Flows inside tunnels, keyed by what carries them, addresses, protocol and ports: two clients with the same private address
  * in two sessions are two. IPv6 addresses are interned to a number first; then every key is a handful of integers.
  */
-import { i32, u16 } from '../base/bytes.ts'
 import { Endpoints } from '../base/endpoints.ts'
 import { SECOND_US } from '../base/time.ts'
 import { Timers } from '../base/timers.ts'
 import type { Ahead } from '../dissect/ahead.ts'
 import type { Frame } from '../dissect/frame.ts'
+import { RecentViews } from '../dissect/recent-views.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
 import { IP_PROTOCOL } from '../wire/ip.ts'
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire/tcp.ts'
@@ -60,6 +60,7 @@ import { NO_PAUSE, type Pause, silentSince } from './saved.ts'
 import { FlowBatch, type FlowRow, type SavedFlows } from './saved-flows.ts'
 
 const NONE = -1
+const NO_VIEW = new DataView(new ArrayBuffer(0))
 
 const WANTED = WATCHED << MEMORY_SHIFT
 
@@ -99,6 +100,9 @@ export class InnerFlowTracker {
   born = 0
   /** Those that the second that has begun ends. */
   readonly #due: number[] = []
+  readonly #views = new RecentViews()
+  /** Of the bytes of the current packet. */
+  #view: DataView = NO_VIEW
   // The key of the current packet.
   #keyLow = 0
   #keyHigh = 0
@@ -133,16 +137,19 @@ export class InnerFlowTracker {
     const protocol = inner.protocol
     const at = inner.payloadStart
     const captured = inner.payloadEnd - at
+    const view = this.#views.of(inner.bytes)
+    this.#view = view
     let sourcePort = 0
     let destinationPort = 0
     let tcpFlags = 0
     if (inner.fragmentOffset === 0) {
       if (protocol === IP_PROTOCOL.TCP || protocol === IP_PROTOCOL.UDP) {
         if (captured >= 4) {
-          sourcePort = u16(inner.bytes, at)
-          destinationPort = u16(inner.bytes, at + 2)
+          const ports = view.getInt32(at)
+          sourcePort = ports >>> 16
+          destinationPort = ports & 0xffff
         }
-        if (protocol === IP_PROTOCOL.TCP && captured >= 14) tcpFlags = inner.bytes[at + 13]
+        if (protocol === IP_PROTOCOL.TCP && captured >= 14) tcpFlags = view.getUint8(at + 13)
       } else if ((protocol === IP_PROTOCOL.ICMP || protocol === IP_PROTOCOL.ICMPV6) && captured >= 2) {
         this.#observeIcmp(frame, carrier, sender, captured)
         return
@@ -276,7 +283,7 @@ export class InnerFlowTracker {
     const type = inner.bytes[at]
     const code = inner.bytes[at + 1]
     const isEcho = inner.protocol === IP_PROTOCOL.ICMP ? type === 8 || type === 0 : type === 128 || type === 129
-    const port = isEcho && captured >= 6 ? u16(inner.bytes, at + 4) : (type << 8) | code
+    const port = isEcho && captured >= 6 ? this.#view.getUint16(at + 4) : (type << 8) | code
     const flow = this.#flowOf(frame, carrier, sender, inner.protocol, port, port, 0, (type << 8) | code)
     if (flow === NONE) return
     frame.trail.carrier = carrier
@@ -314,8 +321,8 @@ export class InnerFlowTracker {
     let source: number
     let destination: number
     if (inner.addressLength === 4) {
-      source = i32(inner.bytes, inner.sourceAt)
-      destination = i32(inner.bytes, inner.destinationAt)
+      source = this.#view.getInt32(inner.sourceAt)
+      destination = this.#view.getInt32(inner.destinationAt)
       this.#keyKind = protocol
     } else {
       source = this.#addresses.find(inner.bytes, inner.sourceAt, 16, 0)

@@ -14,6 +14,13 @@ test('before the epoch the digits still count forward', () => {
   expect(isoMicroseconds(-1_000_000)).toBe('1969-12-31T23:59:59.000000Z')
 })
 
+test('times whose seconds take turns keep their own text', () => {
+  const seconds = [0, 64, -64, 1_760_000_000, 1_760_000_064, 8_000_000_000]
+  for (let round = 0; round < 2; round++)
+    for (const second of seconds)
+      expect(isoMicroseconds(second * 1e6 + 7)).toBe(new Date(second * 1000).toISOString().replace('.000Z', '.000007Z'))
+})
+
 test('text and number order times alike, and Date reads the text', () => {
   const time = fc.integer({ min: 0, max: 4_000_000_000_000_000 })
   fc.assert(
