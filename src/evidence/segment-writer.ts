@@ -5,7 +5,7 @@
  * the chunk is lost, the segment is closed as it is, and chunks are dropped until the next segment begins.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync } from 'node:fs'
 import { CHUNK_KIND, type ChunkKind, type ChunkSummary, encodeTrailer } from './chunk.ts'
 import { type Form, Packer } from './container.ts'
 import {
@@ -79,7 +79,7 @@ interface OpenSegment {
   fileBytes: number
   /** How much of it was forced onto the disk. */
   forcedBytes: number
-  /** The disk refused some of what had been written. */
+  /** The disk refused some of what had been written, or was not heard of. */
   isDoubtful: boolean
 }
 
@@ -104,6 +104,7 @@ export class SegmentWriter {
   /** What closing the segment before that takes, and how large its file is. */
   #closing: Generator<void> | null = null
   #closingBytes = 0
+  #forcing: Promise<void> | null = null
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -219,11 +220,34 @@ export class SegmentWriter {
     this.prune()
     if (this.proceed()) return true
     const segment = this.#open
-    if (segment === null || segment.fileBytes - segment.forcedBytes < FORCE_BYTES) return false
-    const { fileBytes } = segment
-    if (!this.#attempt(() => fdatasyncSync(segment.file))) segment.isDoubtful = true
-    segment.forcedBytes = fileBytes
-    return true
+    if (segment !== null && this.#forcing === null && segment.fileBytes - segment.forcedBytes >= FORCE_BYTES)
+      this.#forcing = this.#force(segment)
+    return false
+  }
+
+  /** Resolves when the disk has answered, by the event loop; null if it was not asked. What is closed before is not taken as written. */
+  get forcing(): Promise<void> | null {
+    return this.#forcing
+  }
+
+  /** Another thread waits for the disk: packets come meanwhile. */
+  #force(segment: OpenSegment): Promise<void> {
+    segment.forcedBytes = segment.fileBytes
+    const wasDoubtful = segment.isDoubtful
+    segment.isDoubtful = true
+    return new Promise((resolve) => {
+      fdatasync(segment.file, (error) => {
+        segment.isDoubtful = wasDoubtful || error !== null
+        if (error !== null) this.#note(error)
+        this.#forcing = null
+        resolve()
+      })
+    })
+  }
+
+  #note({ message }: Error): void {
+    this.counters.failures++
+    this.lastError = message
   }
 
   #writeChunk(kind: ChunkKind, { payload, paths, entries, firstUs, lastUs }: Handover): void {
@@ -263,7 +287,7 @@ export class SegmentWriter {
         write()
         return true
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException
+        const { code } = error as NodeJS.ErrnoException
         const isFull = code === 'ENOSPC' || code === 'EDQUOT'
         // What is being closed may be all that there is to give up.
         if (isFull && this.#closed.length === 0) this.#closeUp()
@@ -271,8 +295,7 @@ export class SegmentWriter {
           this.#removeOldest('removedByDisk')
           continue
         }
-        this.counters.failures++
-        this.lastError = message
+        this.#note(error as Error)
         return false
       }
     }

@@ -1,4 +1,5 @@
 /** The thread that packs and writes chunks, so that the packet path never waits for the disk. */
+import { setImmediate } from 'node:timers/promises'
 import { isMainThread, type MessagePort, workerData } from 'node:worker_threads'
 import { Assembler, type AssemblerCounters } from './assembler.ts'
 import { Drainer, type QueueLayout } from './queue.ts'
@@ -41,7 +42,7 @@ const IDLE_MS = 10_000
 /** A part of what closing a segment takes is done after so many chunks: what came meanwhile is written before the next part. */
 const CHUNKS_PER_STEP = 4
 
-function run({ queue, options, segments, problems }: WriterThreadData): void {
+async function run({ queue, options, segments, problems }: WriterThreadData): Promise<void> {
   const assembler = new Assembler(segments.pathsMax, segments.application)
   const drainer = new Drainer(queue, assembler.told)
   const writer = new SegmentWriter(options)
@@ -62,6 +63,7 @@ function run({ queue, options, segments, problems }: WriterThreadData): void {
     const chunk = drainer.next(IDLE_MS, () => writer.rest())
     if (chunk === null) break
     if (isDue || bytes >= segments.bytes || performance.now() - begunMs >= segments.ms) {
+      await writer.forcing
       writer.begin(++segment)
       assembler.begin(segment)
       bytes = 0
@@ -76,9 +78,12 @@ function run({ queue, options, segments, problems }: WriterThreadData): void {
     publish()
     drainer.release()
     if (++chunks % CHUNKS_PER_STEP === 0) writer.proceed()
+    // The event loop is told what the disk answered.
+    if (writer.forcing !== null) await setImmediate()
   }
+  await writer.forcing
   writer.seal()
   publish()
 }
 
-if (!isMainThread) run(workerData as WriterThreadData)
+if (!isMainThread) await run(workerData as WriterThreadData)

@@ -347,17 +347,21 @@ test('a plain segment is a capture as it is', async () => {
   expect(packets[0]).toMatchObject({ timeNs: 7, originalLength: 1500, linkType: 1 })
 })
 
-test('what is forced onto the disk while nothing is to be written changes nothing of it', () => {
+test('what is forced onto the disk while nothing is to be written changes nothing of it', async () => {
   const random = new Random(15)
   const model = store()
+  let forced = 0
   for (let segment = 0; segment < 2; segment++) {
     model.begin()
     model.writer.rest()
     for (let chunk = 0; chunk < 6; chunk++) {
       model.chunk(random, 10_000, 3)
       model.writer.rest()
+      if (model.writer.forcing !== null) forced++
     }
+    await model.writer.forcing
   }
+  expect(forced).toBeGreaterThan(0)
   model.writer.seal()
   model.writer.rest()
   expect(model.writer.counters).toMatchObject({ segments: 2, packets: model.packets.length, failures: 0 })
@@ -365,6 +369,22 @@ test('what is forced onto the disk while nothing is to be written changes nothin
   const reader = new EvidenceReader(folder, null)
   expect(bytesOf(reader, EVERYTHING)).toEqual(hex(model.packets))
   expect(reader.problems).toEqual([])
+  reader.close()
+})
+
+test('what is closed before the disk has answered is left as a crash would', () => {
+  const random = new Random(16)
+  const model = store()
+  model.begin()
+  while (model.writer.forcing === null) {
+    model.chunk(random, 10_000, 3)
+    model.writer.rest()
+  }
+  model.writer.seal()
+  expect(readdirSync(folder)).toEqual(['00000001.pcapng.open'])
+  expect(recover(folder, null)).toMatchObject({ segments: 1, bytesLost: 0, problems: [] })
+  const reader = new EvidenceReader(folder, null)
+  expect(bytesOf(reader, EVERYTHING)).toEqual(hex(model.packets))
   reader.close()
 })
 
