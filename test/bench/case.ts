@@ -6,16 +6,15 @@ import { Context } from '../../src/commands/context.ts'
 import { analyse } from '../../src/commands/replay.ts'
 import { loadConfig } from '../../src/config.ts'
 import { Sensor } from '../../src/sensor.ts'
-import { Repeated } from './repeated.ts'
 import { walk } from './walk.ts'
 
 const [name, mix, scratch] = process.argv.slice(2)
 
-async function replay(times: number, flows = true) {
+async function replay(flows: boolean) {
   const sensor = new Sensor(loadConfig(undefined, { BORESCOPE_TRACK__FLOWS: String(flows) }).config, 'bench')
   const source = await openCapture(mix)
   const startedMs = performance.now()
-  await sensor.run(mergeByTime([times === 1 ? source : new Repeated(source, times, mix)]), () => {})
+  await sensor.run(mergeByTime([source]), () => {})
   return {
     packets: sensor.counts.packets,
     seconds: (performance.now() - startedMs) / 1000,
@@ -42,13 +41,9 @@ async function measure(): Promise<object> {
     case 'store':
       return command(true)
     case 'replay':
-      return replay(1)
-    case 'tenfold':
-      return replay(10)
+      return replay(true)
     case 'tunnels':
-      return replay(1, false)
-    case 'tunnels10':
-      return replay(10, false)
+      return replay(false)
     default:
       throw new Error(`no such case: ${name}`)
   }

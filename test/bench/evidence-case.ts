@@ -1,5 +1,5 @@
 /**
- * One case of keeping evidence, alone in its process: `node evidence-case.ts replay MIX FOLDER HOW TIMES`, `extract FOLDER` or
+ * One case of keeping evidence, alone in its process: `node evidence-case.ts replay MIX FOLDER HOW`, `extract FOLDER` or
  * `disk FILE BYTES`; prints JSON.
  */
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -14,7 +14,6 @@ import { thingSubject } from '../../src/extraction-subject.ts'
 import { Recording } from '../../src/recording.ts'
 import { Sensor } from '../../src/sensor.ts'
 import { median } from './median.ts'
-import { Repeated } from './repeated.ts'
 
 const [name, ...parameters] = process.argv.slice(2)
 const { config } = loadConfig(undefined, {})
@@ -32,7 +31,7 @@ export interface ReplayResult {
 }
 
 /** The sensor alone, or with everything kept until it is on the disk. */
-async function replay(mix: string, folder: string, how: string, times: number): Promise<ReplayResult> {
+async function replay(mix: string, folder: string, how: string): Promise<ReplayResult> {
   const evidence = {
     ...config.evidence,
     path: folder,
@@ -46,7 +45,7 @@ async function replay(mix: string, folder: string, how: string, times: number): 
   const recording = how === 'none' ? null : Recording.open(evidence, 'bench')
   const sensor = new Sensor(config, 'bench')
   recording?.attach(sensor)
-  await sensor.run(mergeByTime([new Repeated(await openCapture(mix), times, mix)]), () => recording?.drain())
+  await sensor.run(mergeByTime([await openCapture(mix)]), () => recording?.drain())
   const path = process.threadCpuUsage(pathBefore)
   await recording?.close()
   const seconds = (performance.now() - startedMs) / 1000
@@ -121,12 +120,12 @@ async function extract(folder: string): Promise<ExtractResult> {
   }
 }
 
-const [first, second, third, fourth] = parameters
+const [first, second, third] = parameters
 
 function measure(): Promise<object> | object {
   switch (name) {
     case 'replay':
-      return replay(first, second, third, Number(fourth))
+      return replay(first, second, third)
     case 'extract':
       return extract(first)
     case 'disk':

@@ -2,13 +2,11 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DiskResult, ExtractResult, ReplayResult } from './evidence-case.ts'
-import { cachedMix } from './generate.ts'
+import { cachedMix, LONG_TIMES } from './generate.ts'
 import { median } from './median.ts'
 import { runCase } from './run.ts'
 
 const WAYS = ['headers', 'whole', 'compressed'] as const
-/** How often the mix is gone through in the longer run. */
-const TIMES = 5
 
 interface Way {
   /** By the clock, and by the processor time of the packet path and of all threads. */
@@ -56,9 +54,9 @@ export function measureEvidence(
 ): EvidenceFigures {
   const mix = cachedMix({ packets })
   const folder = join(scratch, 'evidence')
-  const run = (how: string, times = 1): ReplayResult => {
+  const run = (how: string, capture = mix): ReplayResult => {
     rmSync(folder, { recursive: true, force: true })
-    return runCase<ReplayResult>('evidence-case.ts', ['replay', mix, folder, how, String(times)])
+    return runCase<ReplayResult>('evidence-case.ts', ['replay', capture, folder, how])
   }
   const disk = (bytes: number) =>
     runCase<DiskResult>('evidence-case.ts', ['disk', join(scratch, 'disk'), String(bytes)]).seconds
@@ -74,9 +72,10 @@ export function measureEvidence(
     }
   }
   tell('evidence: the longer run')
-  const without = run('none', TIMES)
-  const result = run('headers', TIMES)
-  runs.set(`headers, ${TIMES} times the mix`, [{ without, result, diskSeconds: disk(result.bytes) }])
+  const longMix = cachedMix({ packets: packets * LONG_TIMES })
+  const without = run('none', longMix)
+  const result = run('headers', longMix)
+  runs.set(`headers, ${LONG_TIMES} times as long`, [{ without, result, diskSeconds: disk(result.bytes) }])
   const ways = Object.fromEntries([...runs].map(([how, pairs]) => [how, wayOf(pairs)]))
   tell('evidence: extraction')
   run('whole')

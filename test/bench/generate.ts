@@ -37,6 +37,8 @@ export interface Mix {
   readonly sha256: string
 }
 
+/** How much longer the mix is with which a process is measured that has compiled what it runs. */
+export const LONG_TIMES = 5
 const TUNNELS_MAX = 20_000
 const FLOWS_PER_SESSION = 20
 /** Packets of one flow come in trains, as windows of TCP and frames of video make them: one to this many, four on average. */

@@ -3,7 +3,7 @@
  * process of its own, and the cases take turns.
  */
 import { spawnSync } from 'node:child_process'
-import { cachedMix } from './generate.ts'
+import { cachedMix, LONG_TIMES } from './generate.ts'
 import { cachedIpsec } from './generate-ipsec.ts'
 import { median } from './median.ts'
 import { runCase } from './run.ts'
@@ -19,6 +19,8 @@ interface Case {
   readonly says: string
   /** The packets of the mix that the case is given; tools that are slow get the first ones only. */
   readonly packets: number
+  /** The case that it is compared with; the walk of the same mix. */
+  readonly walk?: string
   readonly run: (mix: string) => Result | null
 }
 
@@ -29,6 +31,7 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
   /** Control messages cost many times what data does. */
   const ikePackets = Math.max(9, Math.floor(packets / 10))
   const slice = Math.min(packets, SLICE_MAX)
+  const longMix = () => cachedMix({ packets: packets * LONG_TIMES })
   return [
     {
       name: 'walk',
@@ -55,16 +58,24 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
       run: (mix) => own(scratch, 'command', mix),
     },
     {
-      name: 'tenfold',
-      says: 'replay, with the same traffic ten times over',
-      packets: packets * 10,
-      run: (mix) => own(scratch, 'tenfold', mix),
+      name: 'long walk',
+      says: `the walk, ${LONG_TIMES} times as long`,
+      packets: packets * LONG_TIMES,
+      run: () => own(scratch, 'walk', longMix()),
     },
     {
-      name: 'tunnels10',
-      says: 'tunnels, with the same traffic ten times over',
-      packets: packets * 10,
-      run: (mix) => own(scratch, 'tunnels10', mix),
+      name: 'long replay',
+      says: `replay, ${LONG_TIMES} times as long`,
+      packets: packets * LONG_TIMES,
+      walk: 'long walk',
+      run: () => own(scratch, 'replay', longMix()),
+    },
+    {
+      name: 'long tunnels',
+      says: `tunnels, ${LONG_TIMES} times as long`,
+      packets: packets * LONG_TIMES,
+      walk: 'long walk',
+      run: () => own(scratch, 'tunnels', longMix()),
     },
     {
       name: 'esp',
@@ -106,14 +117,14 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
 }
 
 /** Once is enough for what takes long and serves as a yardstick only. */
-const ONCE = new Set(['tshark', 'ndpi', 'tenfold', 'tunnels10'])
+const ONCE = new Set(['tshark', 'ndpi'])
 
 export interface PacketFigure {
   readonly says: string
   readonly packets: number
   readonly packetsPerSecond: number
   readonly rssBytes?: number
-  /** Against the bare walk of the same run. */
+  /** Against the bare walk of the same packets in the same run. */
   readonly ofWalk: number
 }
 
@@ -139,7 +150,8 @@ export function measurePackets(
     }
   }
   const figures: Record<string, PacketFigure | null> = {}
-  for (const { name, says } of cases) figures[name] = figureOf(says, results.get(name) ?? [], figures['walk'])
+  for (const { name, says, walk = 'walk' } of cases)
+    figures[name] = figureOf(says, results.get(name) ?? [], figures[walk])
   return figures
 }
 
@@ -159,13 +171,13 @@ function figureOf(says: string, runs: readonly Result[], walk: PacketFigure | nu
 /** The figures as lines for people. */
 export function packetLines(figures: PacketFigures): string[] {
   const lines = Object.entries(figures).map(([name, figure]) => {
-    if (figure === null) return `${name.padEnd(9)}  not measured: the program is not installed`
+    if (figure === null) return `${name.padEnd(12)}  not measured: the program is not installed`
     const memory = figure.rssBytes === undefined ? '' : `${Math.round(figure.rssBytes / 1e6)} MB`
     const rate = figure.packetsPerSecond.toLocaleString('en')
-    return `${name.padEnd(9)}  ${rate.padStart(12)}  ${String(figure.ofWalk).padStart(8)}  ${memory.padStart(8)}  ${figure.says}`
+    return `${name.padEnd(12)}  ${rate.padStart(12)}  ${String(figure.ofWalk).padStart(8)}  ${memory.padStart(8)}  ${figure.says}`
   })
   return [
-    `${'case'.padEnd(9)}  ${'packets/s'.padStart(12)}  ${'of walk'.padStart(8)}  ${'memory'.padStart(8)}`,
+    `${'case'.padEnd(12)}  ${'packets/s'.padStart(12)}  ${'of walk'.padStart(8)}  ${'memory'.padStart(8)}`,
     ...lines,
   ]
 }

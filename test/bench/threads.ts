@@ -1,5 +1,5 @@
 /** How much faster two threads are than one, in a short run and in a long one, and what they take for it: the same captures, by turns. */
-import { cachedMix, type MixOptions } from './generate.ts'
+import { cachedMix, LONG_TIMES, type MixOptions } from './generate.ts'
 import { median } from './median.ts'
 import { runCase } from './run.ts'
 
@@ -8,7 +8,7 @@ interface Result {
   readonly seconds: number
   readonly cpuSeconds: number
   readonly rssBytes: number
-  readonly long: { readonly packets: number; readonly seconds: number }
+  readonly long: { readonly seconds: number } | null
 }
 
 const SHAPES: Readonly<Record<string, MixOptions>> = {
@@ -25,12 +25,12 @@ export interface ThreadsFigure {
   readonly rssBytes: readonly [number, number]
   /** Of two against one, the median of the rounds. */
   readonly faster: number
-  /** The same of `LONG_TIMES` as many packets, once. */
-  readonly longFaster: number
+  /** The same with `LONG_TIMES` as many packets, once; null where that was not measured. */
+  readonly longFaster: number | null
 }
 
-/** How many more times the first round goes through the same packets. */
-const LONG_TIMES = 10
+/** The others would fill some gigabytes more. */
+const LONG_SHAPE = 'many tunnels'
 
 export type ThreadsFigures = Readonly<Record<string, ThreadsFigure>>
 
@@ -43,8 +43,9 @@ export function measureThreads(packets: number, rounds: number, tell: (what: str
       const runs: [Result, Result][] = []
       for (let round = 0; round < rounds; round++) {
         tell(`${shape}, ${rules}: round ${round + 1} of ${rounds}`)
-        const times = String(round === 0 ? LONG_TIMES : 0)
-        const run = (threads: string) => runCase<Result>('threads-case.ts', [threads, mix, rules, times])
+        const isLong = shape === LONG_SHAPE && round === 0
+        const long = isLong ? [cachedMix({ ...options, packets: packets * LONG_TIMES })] : []
+        const run = (threads: string) => runCase<Result>('threads-case.ts', [threads, mix, rules, ...long])
         runs.push([run('1'), run('2')])
       }
       figures[`${shape}, ${rules}`] = figureOf(runs)
@@ -54,6 +55,7 @@ export function measureThreads(packets: number, rounds: number, tell: (what: str
 }
 
 function figureOf(runs: readonly (readonly [Result, Result])[]): ThreadsFigure {
+  const [longOne, longTwo] = runs[0].map(({ long }) => long)
   const of = (value: (result: Result) => number): [number, number] => [
     median(runs.map(([one]) => value(one))),
     median(runs.map(([, two]) => value(two))),
@@ -64,7 +66,7 @@ function figureOf(runs: readonly (readonly [Result, Result])[]): ThreadsFigure {
     cpuSeconds: of(({ cpuSeconds }) => cpuSeconds),
     rssBytes: of(({ rssBytes }) => rssBytes),
     faster: Number(median(runs.map(([one, two]) => one.seconds / two.seconds)).toFixed(2)),
-    longFaster: Number((runs[0][0].long.seconds / runs[0][1].long.seconds).toFixed(2)),
+    longFaster: longOne && longTwo ? Number((longOne.seconds / longTwo.seconds).toFixed(2)) : null,
   }
 }
 
@@ -75,7 +77,7 @@ export function threadsLines(figures: ThreadsFigures): string[] {
       const rates = packetsPerSecond.map((rate) => rate.toLocaleString('en').padStart(12)).join('')
       const cpu = cpuSeconds.map((seconds) => seconds.toFixed(2).padStart(7)).join('')
       const memory = rssBytes.map((bytes) => `${Math.round(bytes / 1e6)} MB`.padStart(8)).join('')
-      return `${name.padEnd(20)}${rates}  ${faster.toFixed(2).padStart(6)}  ${longFaster.toFixed(2).padStart(6)}  ${cpu}${memory}`
+      return `${name.padEnd(20)}${rates}  ${faster.toFixed(2).padStart(6)}  ${(longFaster?.toFixed(2) ?? '').padStart(6)}  ${cpu}${memory}`
     },
   )
   return [
