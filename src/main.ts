@@ -27,6 +27,7 @@ import { ConfigError } from './config.ts'
 import { EvidenceError } from './evidence/problem.ts'
 import { DashboardsError } from './dashboards/import.ts'
 import { FolderInUseError } from './deliveries.ts'
+import { eventsTakeStdout } from './output/ndjson.ts'
 import { QueryError } from './store/query-error.ts'
 import { StoreError } from './store/search.ts'
 import { VERSION } from './version.ts'
@@ -101,7 +102,7 @@ registerDoctor(program, context)
 process.stderr.on('error', () => {})
 // A reader that has had enough, as in `| head`, is no error. Where events go to stdout more than that is at stake: they deal with it.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (process.stdout.listenerCount('error') > 1) return
+  if (eventsTakeStdout()) return
   if (error.code !== 'EPIPE') process.stderr.write(`borescope: stdout: ${error.message}\n`)
   process.exit(error.code === 'EPIPE' ? EXIT.FINE : EXIT.USAGE)
 })

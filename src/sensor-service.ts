@@ -68,6 +68,7 @@ export class SensorService {
   #maintainedMs: number
   #reloading: Promise<void> | null = null
   #isReloadWanted = false
+  readonly #ending = new AbortController()
   /** How long the last one took. */
   #reloadMs = 0
 
@@ -172,6 +173,7 @@ export class SensorService {
   async end(): Promise<void> {
     const { sensor, pipeline, notifier, log } = this.#options
     this.#phase = 'stopping'
+    this.#ending.abort()
     notifier.stopping()
     log.info('stopping: packets that came in are taken, events are delivered')
     await this.#reloading
@@ -225,7 +227,7 @@ export class SensorService {
   async #reloadAll(): Promise<void> {
     while (this.#isReloadWanted) {
       // Signals that come together are one wish, and however many come: packets have as much of the time as the loading of rules takes.
-      await delay(this.#reloadMs)
+      await delay(this.#reloadMs, undefined, { signal: this.#ending.signal }).catch(() => {})
       this.#isReloadWanted = false
       if (this.#phase === 'stopping') return
       const beganMs = performance.now()

@@ -115,7 +115,7 @@ async function extract(context: Context, id: string | undefined, options: Extrac
       options.fromCaptures === undefined
         ? await fromStore(context, id, options, extraction, writer)
         : await fromCaptures(context, id, options, options.fromCaptures, extraction, writer)
-    refuseUnknownSpi(id, window, written, writer.totals)
+    refuseUnknownSpi(id, window, written)
     sha256 = await writer.close()
   } catch (error) {
     writer.abort()
@@ -137,9 +137,9 @@ function tellProblems(problems: readonly EvidenceProblem[]): void {
 }
 
 /** An SPI that nobody has seen is known by its packets only, as other ids are by their index. */
-function refuseUnknownSpi(id: string | undefined, window: Window, written: Written, totals: OutputTotals): void {
+function refuseUnknownSpi(id: string | undefined, window: Window, written: Written): void {
   const isBounded = Number.isFinite(window.fromUs) || Number.isFinite(window.toUs)
-  if (id === undefined || spiSubject(id) === null || isBounded || totals.packets > 0) return
+  if (id === undefined || spiSubject(id) === null || isBounded || written.sources.length > 0) return
   tellProblems(written.problems)
   throw new EvidenceError(`no packets are kept of ${written.subject.ids.join(', ')}`)
 }

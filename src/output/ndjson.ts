@@ -41,10 +41,19 @@ export async function openNdjson(path: string, { grows, readerGone }: NdjsonOpti
   return new WholeFile(stream, partial, target)
 }
 
+let hasStdout = false
+
+/** Whether events go to stdout: then it is dealt with here that it cannot be written. */
+export function eventsTakeStdout(): boolean {
+  return hasStdout
+}
+
 class PipeWriter implements NdjsonWriter {
   readonly #stream: Writable
   readonly #failed: (error: NodeJS.ErrnoException) => void
   #isRead = true
+  /** Why it was closed by the system: whatever is written from then on fails for another reason. */
+  #end: Error | null = null
 
   constructor(stream: Writable, readerGone: () => void) {
     this.#stream = stream
@@ -55,6 +64,7 @@ class PipeWriter implements NdjsonWriter {
       readerGone()
     }
     stream.on('error', this.#failed)
+    if (stream === process.stdout) hasStdout = true
   }
 
   async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
@@ -63,13 +73,16 @@ class PipeWriter implements NdjsonWriter {
         this.#stream.write(asNdjson(batch), written),
       )
       if (error?.code === 'EPIPE') this.#failed(error)
-      else if (error) throw new DeliveryError(error.message, { retry: 'later', cause: error })
+      else if (error) {
+        if (this.#stream.destroyed) this.#end ??= error
+        throw this.#end ?? error
+      }
     }
     return allOf(batch)
   }
 
   async close(): Promise<void> {
-    if (this.#stream === process.stdout) this.#stream.off('error', this.#failed)
+    if (this.#stream === process.stdout) this.#leaveStdout()
     else if (this.#isRead) {
       this.#stream.end()
       await finished(this.#stream)
@@ -77,8 +90,13 @@ class PipeWriter implements NdjsonWriter {
   }
 
   async abort(): Promise<void> {
-    if (this.#stream === process.stdout) this.#stream.off('error', this.#failed)
+    if (this.#stream === process.stdout) this.#leaveStdout()
     else this.#stream.destroy()
+  }
+
+  #leaveStdout(): void {
+    this.#stream.off('error', this.#failed)
+    hasStdout = false
   }
 }
 

@@ -105,14 +105,14 @@ class Writer {
       const old = this.#database.prepare('SELECT count(*) AS n FROM events WHERE "@timestamp" < ?').get(beforeUs)
       yield* this.#removeOldest(Number(old?.['n']))
     }
-    const last = this.#newest()
+    const last = this.#lastNumber()
     for (let round = 0; maxBytes !== null && round < PRUNE_ROUNDS_MAX; round++) {
       const all = this.#bytesUsed()
       if (all <= maxBytes) break
       // Only then: to count them is to read an index as a whole.
       const events = Number(this.#database.prepare('SELECT count(*) AS n FROM events').get()?.['n'])
       // What came meanwhile is for the next pruning: this one would never catch up with it.
-      const old = events - (this.#newest() - last)
+      const old = events - (this.#lastNumber() - last)
       const used = all * (old / Math.max(events, 1))
       if (old <= 0 || used <= maxBytes) break
       yield* this.#removeOldest(Math.ceil(old * (1 - maxBytes / used)))
@@ -124,9 +124,9 @@ class Writer {
     this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
-  /** The number of the newest event, or 0. */
-  #newest(): number {
-    return Number(this.#database.prepare('SELECT max(id) AS n FROM events').get()?.['n'] ?? 0)
+  /** The highest number that an event ever had: those with the highest may be the oldest, and gone. */
+  #lastNumber(): number {
+    return Number(this.#database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()?.['seq'] ?? 0)
   }
 
   #bytesUsed(): number {

@@ -125,7 +125,10 @@ export class ControlChannel<Message> {
 
   /** The sender's own next number, in any of its messages: with a matching acknowledgement it ends a gap of the capture. */
   announce(ns: number): void {
-    if (ns === this.#claimedNr) this.#skipTo(ns)
+    if (ns !== this.#claimedNr) return
+    // What was missing may have come meanwhile, and the message itself from among those that were held.
+    if (((ns - this.expectedNs) & 0xffff) < HALF) this.#skipTo(ns)
+    else this.#claimedNr = UNKNOWN
   }
 
   /** The other end says that it has everything before `nr`. False if that was never sent, as far as anyone saw. */

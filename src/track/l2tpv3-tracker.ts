@@ -286,7 +286,11 @@ export class L2tpV3Tracker implements TunnelSessions, SessionVariety {
     const destination = this.#endpoints.find(ip.bytes, ip.destinationAt, ip.addressLength, destinationPort)
     if (source === NO_ENDPOINT || destination === NO_ENDPOINT) return null
     const index = this.#byEnds.find(Math.min(source, destination), Math.max(source, destination))
-    return index === NONE ? null : this.tunnels.at(index)
+    if (index === NONE) return null
+    const tunnel = this.tunnels.at(index)
+    // A peer that moved leaves its old place, which may be the number of somebody else by now.
+    const { endpoints } = tunnel
+    return endpoints.includes(source) && endpoints.includes(destination) ? tunnel : null
   }
 
   // --- what the tunnel tracker tells

@@ -24,7 +24,7 @@ export class Meter {
 
   /** Begins the row of a thing; `index` is its place in its pool. */
   open(index: number, timeUs: number): void {
-    if ((index + 1) * ROW > this.#rows.length) this.#grow()
+    while ((index + 1) * ROW > this.#rows.length) this.#grow()
     this.#rows.fill(0, index * ROW, (index + 1) * ROW)
     this.#rows[index * ROW + LAST_US] = timeUs
     this.renewPass(index)

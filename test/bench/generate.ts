@@ -37,7 +37,7 @@ export interface Mix {
   readonly sha256: string
 }
 
-/** How much longer the mix is with which a process is measured that has compiled what it runs. */
+/** How many times the data is in the longer mix, with which a process is measured that has compiled what it runs; it has the same set-ups. */
 export const LONG_TIMES = 5
 const TUNNELS_MAX = 20_000
 const FLOWS_PER_SESSION = 20

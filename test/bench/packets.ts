@@ -59,20 +59,20 @@ function casesOf(packets: number, scratch: string): readonly Case[] {
     },
     {
       name: 'long walk',
-      says: `the walk, ${LONG_TIMES} times as long`,
+      says: `the walk, over ${LONG_TIMES} times the packets`,
       packets: packets * LONG_TIMES,
       run: () => own(scratch, 'walk', longMix()),
     },
     {
       name: 'long replay',
-      says: `replay, ${LONG_TIMES} times as long`,
+      says: `replay, the same set-ups with ${LONG_TIMES} times the data`,
       packets: packets * LONG_TIMES,
       walk: 'long walk',
       run: () => own(scratch, 'replay', longMix()),
     },
     {
       name: 'long tunnels',
-      says: `tunnels, ${LONG_TIMES} times as long`,
+      says: `tunnels, the same set-ups with ${LONG_TIMES} times the data`,
       packets: packets * LONG_TIMES,
       walk: 'long walk',
       run: () => own(scratch, 'tunnels', longMix()),
@@ -124,7 +124,7 @@ export interface PacketFigure {
   readonly packets: number
   readonly packetsPerSecond: number
   readonly rssBytes?: number
-  /** Against the bare walk of the same packets in the same run. */
+  /** Against the bare walk of the mix in the same run, or of the longer one. */
   readonly ofWalk: number
 }
 

@@ -1,5 +1,5 @@
 /** The command line from outside: a process, its output, its exit code. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -622,6 +622,17 @@ describe('the rest', () => {
     const { code, stdout } = await borescope(['doctor'])
     expect(code).toBe(0)
     expect(stdout).not.toContain('wrong')
+  })
+
+  test('dissect says that what it is written to is full', () => {
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', `'${join(ROOT, 'bin/borescope')}' dissect '${CLEAN}' > /dev/full`],
+      {
+        encoding: 'utf8',
+      },
+    )
+    expect([status, stderr]).toEqual([2, expect.stringContaining('stdout: ENOSPC')])
   })
 
   test('dissect gives one line a packet', async () => {

@@ -198,6 +198,26 @@ describe('an encrypted store', () => {
   })
 })
 
+test('who has had enough of the packets may go', () => {
+  const command = `set -o pipefail; '${join(ROOT, 'bin/borescope')}' extract ${TUNNEL} --from-captures '${CAPTURE}' -o - | head -c 1`
+  const { status, stderr } = spawnSync('bash', ['-c', command], { cwd: folder, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([0, expect.not.stringContaining('error of Borescope')])
+})
+
+test('an SPI whose packets cannot be opened has none inside, and is known all the same', () => {
+  const { status, stderr } = tryRun([
+    'extract',
+    '0xc5ecf5da',
+    '--from-captures',
+    join(ROOT, 'pcaps/ipsec-psk-main.pcap'),
+    '--inner',
+    ...['-o', 'inner.pcapng', '--manifest'],
+  ])
+  expect([status, stderr]).toEqual([0, expect.not.stringContaining('no packets are kept')])
+  const manifest = JSON.parse(readFileSync(join(folder, 'inner.pcapng.manifest.json'), 'utf8')) as Manifest
+  expect(manifest.sources).toHaveLength(1)
+})
+
 test.each([
   [[], 'where to?'],
   [[...STORE, '-o', 'x'], 'which packets?'],

@@ -127,9 +127,10 @@ describe('a pipe or a device', () => {
     expect(gone).toHaveBeenCalledTimes(1)
   })
 
-  test('that is full says so, and is tried again', async () => {
+  test('that is full says so each time, in the words of the system', async () => {
     const writer = await growing('/dev/full')
-    await expect(writer.write([sessionEvent(1)])).rejects.toMatchObject({ retry: 'later' })
+    for (const number of [1, 2])
+      await expect(writer.write([sessionEvent(number)])).rejects.toMatchObject({ code: 'ENOSPC' })
     await writer.abort()
   })
 })

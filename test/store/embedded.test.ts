@@ -358,6 +358,18 @@ describe('retention by size', () => {
     expect(await pruning).toBe(5000)
   })
 
+  test('takes no more where the oldest events were written last', async () => {
+    const store = await openEmbeddedStore({ path: path() })
+    await store.write(events(4000, 8000))
+    await store.prune({ maxBytes: Number.MAX_SAFE_INTEGER })
+    const { bytesOnDisk } = await store.stats()
+    await store.write(events(0, 4000))
+    const pruned = await store.prune({ maxBytes: bytesOnDisk * 0.99 })
+    expect(pruned).toBeGreaterThan(3000)
+    expect(pruned).toBeLessThan(5000)
+    await store.close()
+  })
+
   test('takes the oldest events until the file is small enough', async () => {
     const at = path()
     const store = await openEmbeddedStore({ path: at })

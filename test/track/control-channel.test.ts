@@ -71,6 +71,16 @@ test('or for the receiver to acknowledge it: then the capture missed what stood 
   expect(subject.gaps).toBe(0)
 })
 
+test('a number that was claimed too early ends no gap that has been filled', () => {
+  const subject = channel(5)
+  expect(arrive(subject, 17)).toEqual(['beyond_window'])
+  expect(subject.acknowledge(17)).toBe(false)
+  arrive(subject, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+  expect(released(subject)).toEqual([17])
+  expect(subject.arrive(17, 99, 4, 17)).toBe('conflict')
+  expect([subject.expectedNs, subject.gaps]).toEqual([18, 0])
+})
+
 test('a held message again is a retransmission; with other content a conflict, and the later one counts', () => {
   const subject = channel()
   expect(arrive(subject, 2, 2)).toEqual(['held', 'retransmission'])

@@ -523,3 +523,17 @@ test('an ICMP echo inside is a flow', () => {
   peers.finish()
   expect(peers.told('flow.closed')[0]['network.transport']).toBe('icmp')
 })
+
+test('a stranger with the number of the place that a peer has left opens nothing in the tunnel of that peer', () => {
+  const peers = new V3Peers()
+  const STRANGER = '203.0.113.9'
+  peers.send('near', V3_MESSAGE.hello).send('far', V3_MESSAGE.ack).send('near', V3_MESSAGE.hello)
+  peers.send('near', V3_MESSAGE.hello).send('far', V3_MESSAGE.hello)
+  const [{ 'l2tp.tunnel.uid': tunnel }] = peers.told('l2tp.tunnel.adopted')
+  for (let i = 0; i < 3; i++) peers.send('near', V3_MESSAGE.hello, [], { sourcePort: 40_000 })
+  peers.sccrq({ source: STRANGER, ns: 0 })
+  for (let i = 0; i < 6; i++) peers.data('near', there, { source: STRANGER, sessionId: 77 })
+  peers.finish()
+  const adopted = peers.told('l2tp.session.adopted').filter((event) => event['l2tp.tunnel.uid'] === tunnel)
+  expect(adopted).toEqual([])
+})
