@@ -22,14 +22,15 @@ import type { PacketReply, PacketRequest, PacketWorkerData, Progress } from './p
 
 /** Threads take a tenth of a second to begin: this many bytes are worth it. */
 const WORTH_BYTES = 64 * 2 ** 20
+/** The same on two processors, where what V8 compiles for two threads in the first seconds takes turns with them. */
+const WORTH_BYTES_OF_TWO = 2 ** 31
 
 /** How many threads make an analysis of these captures faster. */
-export function threadsFor(paths: readonly string[]): number {
-  const processors = availableParallelism()
+export function threadsFor(paths: readonly string[], processors = availableParallelism()): number {
   if (processors < 2) return 1
   let bytes = 0
   for (const path of paths) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  if (bytes < WORTH_BYTES) return 1
+  if (bytes < (processors === 2 ? WORTH_BYTES_OF_TWO : WORTH_BYTES)) return 1
   return processors === 2 ? 2 : 3
 }
 

@@ -1,5 +1,5 @@
 /** The same captures on one thread and on several: the events must be the same, byte for byte and in the same order. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -290,7 +290,15 @@ test('when a thread fails, replay says so and leaves no file of events behind', 
   expect(readdirSync(scratch).filter((name) => name.startsWith('half'))).toEqual([])
 })
 
-test('more than one thread is for large captures', () => {
-  expect(threadsFor([join(OWN, 'l2tp-mschapv2.pcap')])).toBe(1)
-  expect(threadsFor(['-'])).toBe(1)
+test('more than one thread is for large captures, on two processors for very large ones', () => {
+  const large = join(scratch, 'large.pcap')
+  writeFileSync(large, '')
+  const numbers = (megabytes: number) => {
+    truncateSync(large, megabytes * 2 ** 20)
+    return [1, 2, 4, 16].map((processors) => threadsFor([large], processors))
+  }
+  expect(numbers(10)).toEqual([1, 1, 1, 1])
+  expect(numbers(100)).toEqual([1, 1, 3, 3])
+  expect(numbers(4000)).toEqual([1, 2, 3, 3])
+  expect(threadsFor(['-'], 4)).toBe(1)
 })
