@@ -4,6 +4,7 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { InTurn } from '../base/in-turn.ts'
 import { targetFile } from '../base/target-file.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { AppendedFile } from './appended-file.ts'
@@ -102,21 +103,18 @@ class PipeWriter implements NdjsonWriter {
 
 class GrowingFile implements NdjsonWriter {
   readonly #file: AppendedFile
-  /** Batches are written one after the other, whoever asks. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #batches = new InTurn()
 
   constructor(file: AppendedFile) {
     this.#file = file
   }
 
   write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
-    const written = this.#turn.then(() => this.#write(batch))
-    this.#turn = written.catch(() => {})
-    return written
+    return this.#batches.run(() => this.#write(batch))
   }
 
   async close(): Promise<void> {
-    await this.#turn
+    await this.#batches.idle()
     await this.#file.close()
   }
 

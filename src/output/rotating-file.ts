@@ -7,6 +7,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { InTurn } from '../base/in-turn.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { AppendedFile } from './appended-file.ts'
 import { DeliveryError, type DeliveryResult } from './destination.ts'
@@ -27,8 +28,7 @@ export class RotatingFileSink implements Sink {
   readonly #now: () => number
   readonly #file: AppendedFile
   #bornMs = 0
-  /** Batches are written one after the other, whoever asks. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #batches = new InTurn()
   answer: SinkAnswer | null = null
 
   /** `now` is the clock by which files age, in milliseconds since the epoch. */
@@ -50,13 +50,11 @@ export class RotatingFileSink implements Sink {
   }
 
   write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
-    const written = this.#turn.then(() => this.#write(batch))
-    this.#turn = written.catch(() => {})
-    return written
+    return this.#batches.run(() => this.#write(batch))
   }
 
   async close(): Promise<void> {
-    await this.#turn
+    await this.#batches.idle()
     await this.#file.close()
   }
 
