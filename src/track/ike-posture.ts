@@ -257,7 +257,7 @@ function sorted(set: ReadonlySet<string>): readonly string[] | undefined {
   return set.size === 0 ? undefined : [...set].sort()
 }
 
-/** What two records have alike if nothing worth telling changed. */
+/** Made anew only when something was added. */
 function signatureOf(posture: Posture): string {
   let size = 0
   for (const list of LISTS) size += posture[list].size
@@ -268,6 +268,7 @@ function signatureOf(posture: Posture): string {
   return posture.signature
 }
 
+/** What two records have alike if nothing worth telling changed. */
 function signature({
   versions,
   modes,
