@@ -229,7 +229,7 @@ describe('a cut capture', () => {
     '%s: inside the headers a flaw, behind them a payload that says where it would have ended',
     (_, packet, headers) => {
       for (let end = 0; end < packet.length; end++) {
-        const flaw = decoded(packet, end)
+        const flaw = decoded(packet.slice().fill(0xff, end), end)
         if (end < headers) {
           expect(flaw).toBe('ip.truncated')
           expect(view).toMatchObject({ addressLength: 0, isFragment: false })

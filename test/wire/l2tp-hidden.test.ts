@@ -116,6 +116,13 @@ describe('recoverHidden', () => {
     }
   })
 
+  test('a hidden AVP that is shorter than its original length says fits no secret', () => {
+    const cut = hiddenAvp(21, '5551234', VECTOR).subarray(6, -1)
+    const described = read(l2tpControl([ICRQ, avp(36, VECTOR), avp(21, cut, { hidden: true })]), ['s3cret'])
+    expect(described.avps[2]).toMatchObject({ recovery: 'wrong_secret' })
+    expect(described.avps[2]).not.toHaveProperty('value')
+  })
+
   test('a recovered password is still not shown', () => {
     const message = l2tpControl([ICRQ, avp(36, VECTOR), avp(29, Uint8Array.of(0, 3)), hiddenAvp(33, 'hunter2', VECTOR)])
     const described = read(message, ['s3cret'])

@@ -150,6 +150,20 @@ describe('L2tpView', () => {
     }
   })
 
+  test('keeps what a refused message in the middle of a buffer states, and nothing of what lies around it', () => {
+    const short = fromHex('ffff ffff 4b02 000d 0015 0016 0005 0006 0003 000000 ffff')
+    expect(view.decode(short, 4, short.length - 2)).toBe('l2tp.length')
+    expect(view).toMatchObject({ length: 13, tunnelId: 0x15, sessionId: 0x16, ns: 5, nr: 6, offsetSize: 3 })
+    expect(view.decode(short, 4, 12)).toBe('l2tp.truncated')
+    expect(view).toMatchObject({ length: 13, isAddressed: true, tunnelId: 0x15, sessionId: 0x16, ns: 0, nr: 0 })
+    expect(view.decode(short, 4, 11)).toBe('l2tp.truncated')
+    expect(view).toMatchObject({ length: 13, isAddressed: false, tunnelId: 0, sessionId: 0 })
+    expect(view.decode(short, 4, 7)).toBe('l2tp.truncated')
+    expect(view).toMatchObject({ flags: 0x4b02, hasLength: true, length: 0, offsetSize: 0 })
+    expect(view.decode(short, 4, 5)).toBe('l2tp.truncated')
+    expect(view).toMatchObject({ flags: 0, hasLength: false })
+  })
+
   test('refuses an offset that leads past the message', () => {
     expect(decode(fromHex('0202 0001 0002 0004 000000'))).toBe('l2tp.offset')
     expect(view).toMatchObject({ isAddressed: true, tunnelId: 1, sessionId: 2 })

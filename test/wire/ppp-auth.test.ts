@@ -71,6 +71,7 @@ describe('describePap', () => {
     expect(pap(1, '026162 03 6364').flaw).toBe('pap.length')
     expect(pap(1, '026162 01 63 64').flaw).toBe('pap.length')
     expect(pap(2, '056162')).toMatchObject({ message: 'ab', flaw: 'pap.length' })
+    expect(pap(3, '0261626364')).toMatchObject({ message: 'ab', flaw: 'pap.length' })
     expect(pap(4, '').flaw).toBe('pap.code')
   })
 
@@ -140,6 +141,7 @@ describe('describeChap', () => {
     expect(chap(2, data)).toMatchObject({ algorithm: 0x80, algorithmGuessed: true })
     expect(chap(2, data, CHAP_ALGORITHM.MS_CHAP).msChapResponse).toEqual(response)
     expect(chap(2, `31${'ab'.repeat(48)}00`).algorithm).toBe(0x80)
+    expect(chap(2, `30${'ab'.repeat(48)}`)).not.toHaveProperty('algorithm')
   })
 
   test('reads Success and Failure of MS-CHAP', () => {

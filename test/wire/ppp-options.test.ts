@@ -162,6 +162,7 @@ describe('a Configure packet of LCP', () => {
     expect(lcp('0304 c023')).toEqual({ protocol: 0xc023, protocolName: 'PAP' })
     expect(lcp('0304 c227')).toEqual({ protocol: 0xc227, protocolName: 'EAP' })
     expect(lcp('0305 c223 05')).toMatchObject({ algorithm: 5, algorithmName: 'MD5' })
+    expect(lcp('0306 c223 05 aa')).toMatchObject({ algorithm: 5, data: 'aa' })
     expect(lcp('0408 c025 000003e8')).toEqual({
       protocol: 0xc025,
       protocolName: 'LQR',
@@ -253,6 +254,7 @@ describe('the options of the network control protocols', () => {
     expect(ccp('1903 02')).toEqual({ value: 2 })
     expect(ccp('1a04 78 00')).toEqual({ windowBits: 15, method: 8, check: 0 })
     expect(ccp('1b08 0001 0400 2000')).toEqual({ mode: 1, dictionarySize: 1024, historyLength: 8192 })
+    expect(ccp('1b06 0001 0400')).toEqual({ mode: 1, dictionarySize: 1024 })
     expect(CCP.MPPE).toBe(18)
   })
 
