@@ -154,6 +154,7 @@ describe('describeEap', () => {
     })
     expect(request(23, '0c 0000 0c01 4000').method).toMatchObject({ subtypeName: 'Notification', notification: 16384 })
     expect(response(50, '0e 0000 1601 0002').method).toMatchObject({ subtypeName: 'Client-Error', clientError: 2 })
+    expect(response(18, `0a 0000 0e02 0004 ${ascii('1244')}`).method).toMatchObject({ identity: '1244' })
     for (const data of ['0a0000 0e00 0000', '0a0000 0e02 0000', '0a0000 0e01 0004', '0a0000 0e', '0a0000 0e01 00']) {
       expect(response(18, data).flaw).toBe('eap.sim_attribute')
     }
@@ -173,12 +174,14 @@ describe('describeEap', () => {
       prf: 1,
       identity: 'server',
     })
+    expect(request(52, '01 0013 01 01 aabbccdd 00').method).toMatchObject({ group: 19, identity: '' })
     expect(request(52, 'c2 0100 ffff').method).toMatchObject({ exchangeName: 'Commit', totalLength: 256 })
     expect(request(47, `00 ${'aa'.repeat(16)} ${ascii('srv')}`).method).toEqual({
       kind: 'shared-key',
       messageName: 'PSK-0',
       serverIdentity: 'srv',
     })
+    expect(request(47, `00 ${'aa'.repeat(16)}`).method).toMatchObject({ serverIdentity: '' })
     expect(response(47, `40 ${'aa'.repeat(48)} ${ascii('bob')}`).method).toMatchObject({ peerIdentity: 'bob' })
     expect(request(47, `80 ${'aa'.repeat(32)}`).method).toEqual({ kind: 'shared-key', messageName: 'PSK-2' })
     expect(request(51, `01 0003 ${ascii('srv')} aaaa`).method).toMatchObject({ serverIdentity: 'srv' })
@@ -214,6 +217,8 @@ describe('describeEap', () => {
     ] as const) {
       expect(request(type, data).flaw).toBe(flaw)
     }
+    expect(request(47, '00 aabb').method).toEqual({ kind: 'shared-key', messageName: 'PSK-0' })
+    expect(request(51, '01 00').method).toEqual({ kind: 'shared-key', messageName: 'GPSK-1' })
   })
 
   test('reads expanded types', () => {
@@ -230,6 +235,7 @@ describe('describeEap', () => {
         { type: 33, name: 'vendor', vendorId: 311 },
       ],
     })
+    expect(request(254, '000137 00000021').method).toMatchObject({ vendorType: 33, dataLength: 0 })
     expect(response(254, '000000 00000003 fe0000').flaw).toBe('eap.truncated')
     expect(request(254, `000000 00000006 ${ascii('PIN?')}`).method).toEqual({ kind: 'token', message: 'PIN?' })
   })

@@ -357,6 +357,22 @@ describe('the verdict', () => {
     expect(look(openerOf(material('AES-GCM')), packet.subarray(0, 24))).toBe('truncated')
   })
 
+  test('keys are tried on each of the first packets, and on all once they opened one', () => {
+    const opener = openerOf(keys)
+    for (let i = 0; i < 31; i++) expect(look(opener, damaged)).toBe('wrong_key')
+    expect(look(opener, packet)).toBe('opened')
+    for (let i = 0; i < 68; i++) expect(look(opener, damaged)).toBe('corrupt')
+    expect(look(opener, packet)).toBe('opened')
+  })
+
+  test('a packet that holds a trailer and nothing else is opened', () => {
+    const none = new Uint8Array(0)
+    const plainKeys = material('NULL', 'HMAC-SHA1-96')
+    const opener = openerOf(plainKeys)
+    expect(look(opener, seal(none, plainKeys, { padding: none, nextHeader: 59 }))).toBe('opened')
+    expect(contentOf(opener)).toBe('')
+  })
+
   test('keys that never fit are tried ever more seldom, and still find the packet that they fit', () => {
     const opener = openerOf(keys)
     for (let i = 0; i < 200; i++) expect(look(opener, damaged)).toBe('wrong_key')
@@ -381,6 +397,8 @@ describe('extended sequence numbers', () => {
     expect(look(opener, at(0, 0xffffffff))).toBe('opened')
     expect(opener.sequenceHigh).toBe(0)
     expect(look(opener, at(1, 2))).toBe('opened')
+    expect(look(opener, at(0, 0x80000002))).toBe('opened')
+    expect(opener.sequenceHigh).toBe(0)
     expect(look(opener, seal(UDP, keys, { sequence: 3 }))).toBe('corrupt')
   })
 

@@ -98,6 +98,11 @@ describe('EspTrailerView', () => {
     expect(trailer.contentStart).toBe(trailer.contentEnd)
   })
 
+  test('padding may be all that there is', () => {
+    expect(read('0102 02 3b')).toBeNull()
+    expect(trailer).toMatchObject({ padLength: 2, nextHeader: 59, contentStart: 0, contentEnd: 0 })
+  })
+
   test('one octet is no trailer', () => {
     expect(read('')).toBe('esp.trailer_truncated')
     expect(read('04')).toBe('esp.trailer_truncated')

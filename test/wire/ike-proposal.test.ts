@@ -113,7 +113,7 @@ describe('IKEv1 phase 1', () => {
     const plain = sa1([DES])
     const labels = concat(
       be32(7),
-      concat(be16(3), be16(0), new Uint8Array(4), be16(9), be16(0), new Uint8Array(4)),
+      concat(be16(5), be16(0), new Uint8Array(8), be16(9), be16(0), new Uint8Array(4)),
       concat(be16(0), be16(0), be16(0), be16(0)),
     )
     const labelled = concat(be32(1), be32(7), labels, plain.subarray(8))
@@ -183,6 +183,14 @@ describe('IKEv2', () => {
         lifetime: undefined,
       },
     ])
+  })
+
+  test('of very many proposals the first thousand transforms are read, and the rest of the last proposal', () => {
+    const proposal = sa2(Array.from({ length: 255 }, () => [1, 12, 256] as const))
+    proposal[0] = 2
+    const { sa, flaws } = read(2, concat(...Array.from({ length: 8 }, () => proposal)))
+    expect(flaws).toEqual([])
+    expect(sa.proposals.map(({ transforms }) => transforms.length)).toEqual([255, 255, 255, 255, 255])
   })
 
   test('every truncation but none at all has a flaw', () => {

@@ -78,6 +78,10 @@ describe('describeV3Control', () => {
     expect(read(hidden).agreement).toEqual({ localSessionId: 1, isComplete: false })
     const other = v3Message(V3_MESSAGE.icrq, [avp(66, fromHex('010203040506'), { hidden: true })])
     expect(read(other).agreement.isComplete).toBe(true)
+    const ofCisco = (type: number) =>
+      read(v3Message(V3_MESSAGE.icrq, [avp(type, fromHex('010203040506'), { vendor: 9, hidden: true })])).agreement
+    expect(ofCisco(5).isComplete).toBe(false)
+    expect(ofCisco(8).isComplete).toBe(true)
     expect(read(v3Message(V3_MESSAGE.icrq, [fromHex('8003')])).agreement.isComplete).toBe(false)
     const wanted = { cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5, isKnown: true }
     enterAgreement(wanted, V3_MESSAGE.icrp, { isComplete: false })
@@ -109,5 +113,7 @@ describe('enterAgreement', () => {
     const wanted = { cookie: fromHex('01020304'), sublayer: 0, pseudowireType: 5, isKnown: true }
     enterAgreement(wanted, V3_MESSAGE.iccn, { sublayer: 1, isComplete: true })
     expect(wanted).toEqual({ cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 5, isKnown: true })
+    enterAgreement(wanted, V3_MESSAGE.hello, { pseudowireType: 4, isComplete: true })
+    expect(wanted).toEqual({ cookie: fromHex('01020304'), sublayer: 1, pseudowireType: 4, isKnown: true })
   })
 })

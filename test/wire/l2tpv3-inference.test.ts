@@ -82,6 +82,19 @@ describe('inferLayout', () => {
     expect(infer([ethernet(session, { type: 0x8864 })], () => NONE)).toMatchObject({ pseudowireType: 5 })
   })
 
+  test('weighs a length that fits exactly above one that leaves room, and takes none that lies', () => {
+    const payload = ipv6(udp(fromHex('0102')))
+    const bits = (packet: Uint8Array) => infer([packet], () => NONE)?.evidenceBits ?? 0
+    const exact = bits(ethernet(payload))
+    expect(bits(ethernet(concat(payload, fromHex('0000'))))).toBe(exact - 8)
+    expect(bits(ethernet(payload.subarray(0, -1)))).toBe(0)
+    // The padded length alone would explain too little.
+    const unnamed = SPANNING_TREE.slice()
+    unnamed.set(fromHex('4243'), 14)
+    expect(bits(SPANNING_TREE)).toBe(1 + 6 + 14)
+    expect(bits(unnamed)).toBe(0)
+  })
+
   test('one sample cannot tell a cookie from a number for certain', () => {
     expect(infer(ETHERNET.slice(0, 1), () => be32(0x40000001))).toMatchObject({ sublayer: 1, confidence: 'likely' })
     expect(infer(ETHERNET.slice(0, 1), () => COOKIE_4)).toMatchObject({ cookieLength: 4, confidence: 'likely' })
@@ -135,7 +148,9 @@ describe('inferLayout', () => {
 
 describe('isL2tpV3', () => {
   function recognized(bytes: Uint8Array): boolean {
-    return isL2tpV3(bytes, 0, bytes.length, bytes.length)
+    const { among, elsewhere } = inWindow(bytes, (buffer, start, end) => isL2tpV3(buffer, start, end, end))
+    expect(among).toBe(elsewhere)
+    return among
   }
 
   test('knows the request that opens a control connection', () => {

@@ -187,6 +187,7 @@ describe('the tags', () => {
     expect(tagsOf(pppoeTag(0x0105, fromHex('00000009 beef'))).tags).toEqual([
       { type: 0x0105, name: 'Vendor-Specific', length: 6, vendorId: 9, vendorName: 'Cisco', value: 'beef' },
     ])
+    expect(tagsOf(pppoeTag(0x0105, fromHex('0000ffff'))).tags).toMatchObject([{ vendorName: 'unknown', value: '' }])
     for (const rest of ['01', '0105aa', '0100ff'])
       expect(tagsOf(pppoeTag(0x0105, fromHex(`00000de9 ${rest}`))).tags).toMatchObject([{ value: rest }])
   })

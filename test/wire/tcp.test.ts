@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { describeTcp, TCP_ACK, TCP_SYN, TcpView } from '../../src/wire/tcp.ts'
+import { describeTcp, describeTcpStart, TCP_ACK, TCP_SYN, TcpView } from '../../src/wire/tcp.ts'
 import { fromHex, tcp } from '../support/craft.ts'
 import { inWindow } from '../support/window.ts'
 
@@ -24,6 +24,38 @@ test('a segment with options', () => {
     checksum: 0xbeef,
     payloadLength: 2,
   })
+})
+
+test('of a header that was cut, the fields that are there whole are told', () => {
+  const fields = ['layer', 'sourcePort', 'destinationPort', 'sequence', 'acknowledgement', 'headerLength', 'flags']
+  const told = [...fields, 'window', 'checksum']
+  for (const [length, count] of [
+    [3, 1],
+    [4, 3],
+    [7, 3],
+    [8, 4],
+    [11, 4],
+    [12, 5],
+    [13, 5],
+    [14, 7],
+    [15, 7],
+    [16, 8],
+    [17, 8],
+    [18, 9],
+  ]) {
+    const start = fromHex(`ffff ${Buffer.from(SEGMENT).toString('hex')}`)
+    expect(Object.keys(describeTcpStart(start, 2, 2 + length))).toEqual(told.slice(0, count))
+  }
+})
+
+test('a header in the middle of a buffer, after another one', () => {
+  const [before, after] = [tcp(new Uint8Array(2), { sourcePort: 1, targetPort: 2 }), SEGMENT]
+  const bytes = Uint8Array.from([...before, ...after])
+  expect(view.decode(bytes, 0, before.length)).toBeNull()
+  expect(view).toMatchObject({ sourcePort: 1, destinationPort: 2, headerStart: 0 })
+  expect(view.decode(bytes, before.length, bytes.length)).toBeNull()
+  expect(view).toMatchObject({ sourcePort: 443, destinationPort: 49152, headerStart: before.length })
+  expect(describeTcp(view)).toMatchObject({ sourcePort: 443, sequence: 0xfffffffe, payloadLength: 2 })
 })
 
 test('every flag has its name', () => {
