@@ -12,6 +12,12 @@ import { counted, number, paint, print, table, when } from './terminal.ts'
 
 const KINDS = ['user', 'client', 'gateway', 'tunnel', 'esp', 'conversation'] as const
 
+interface ListOptions {
+  readonly kind?: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
 /** Empty, with the bounds of the configuration. */
 export function createBaselines({ baseline }: Config, emit: Emit): Baselines {
   return new Baselines(emit, {
@@ -48,24 +54,7 @@ export function registerBaseline(program: Command, context: () => Context): void
     .description('What was learned of an entity: a user, an address, or "ADDRESS > ADDRESS" for a tunnel.')
     .argument('<entity>', 'name of a user, address of a client or gateway, or two addresses')
     .option('--json', 'one JSON array')
-    .action(async (id: string, { json }: { json?: boolean }) => {
-      const known = [...opened(context().config).describe(id)]
-      if (known.length === 0) throw new UsageError(`nothing was learned of "${id}": see 'borescope baseline list'`)
-      if (json) {
-        const rows = known.map(({ entity: { models: _, ...entity }, habits }) => ({
-          ...times(entity),
-          habits: Object.fromEntries(habits),
-        }))
-        return print(JSON.stringify(rows, null, 2))
-      }
-      for (const { entity, habits } of known) {
-        const { observations, firstUs, lastUs } = entity
-        const span = `${counted(observations, 'event')} from ${whenUs(firstUs)} to ${whenUs(lastUs)}`
-        await print(`${paint('bold', `${entity.kind} ${entity.id}`)}  ${paint('dim', span)}`)
-        const wide = Math.max(...habits.map(([name]) => name.length))
-        for (const [name, says] of habits) await print(`  ${name.padEnd(wide)}  ${says}`)
-      }
-    })
+    .action((id: string, { json }: { json?: boolean }) => showEntity(context().config, id, json === true))
 
   baseline
     .command('list')
@@ -73,53 +62,13 @@ export function registerBaseline(program: Command, context: () => Context): void
     .addOption(new Option('--kind <kind>', 'only those').choices(KINDS))
     .option('-n, --limit <number>', 'at most so many', parseCount, 100)
     .option('--json', 'one JSON array')
-    .action(async (options: { kind?: string; limit: number; json?: boolean }) => {
-      const all = [...opened(context().config).save()]
-        .filter(({ kind }) => options.kind === undefined || kind === options.kind)
-        .sort((a, b) => b.observations - a.observations)
-      const shown = all.slice(0, options.limit)
-      if (options.json) {
-        return print(
-          JSON.stringify(
-            shown.map(({ models: _, ...entity }) => times(entity)),
-            null,
-            2,
-          ),
-        )
-      }
-      const columns = [
-        { title: 'kind', value: ({ kind }: SavedEntity) => kind },
-        { title: 'entity', value: ({ id }: SavedEntity) => id, widthMax: 60 },
-        { title: 'events', value: ({ observations }: SavedEntity) => number(observations), right: true },
-        { title: 'first', value: ({ firstUs }: SavedEntity) => whenUs(firstUs) },
-        { title: 'last', value: ({ lastUs }: SavedEntity) => whenUs(lastUs) },
-      ]
-      if (shown.length > 0) await print(table(columns, shown))
-      process.stderr.write(`${number(shown.length)} of ${counted(all.length, 'baseline')}\n`)
-    })
+    .action((options: ListOptions) => listEntities(context().config, options))
 
   baseline
     .command('learn')
     .description('Learns from the events of the store what is usual, on top of what is known. Raises nothing.')
     .option('--since <time>', 'events at or after it: 2026-11-01, now-30d')
-    .action(async ({ since }: { since?: string }) => {
-      const { path } = context().config.baseline
-      const baselines = opened(context().config)
-      const store = await context().openStore()
-      let events = 0
-      try {
-        const kql = `event.action: (${TEACHING_EVENTS.join(' or ')}) or event.kind: alert`
-        const sort = [{ field: '@timestamp', descending: false }] as const
-        for await (const document of store.search({ kql, sort, ...(since === undefined ? {} : { since }) })) {
-          baselines.observe(document)
-          events++
-        }
-      } finally {
-        await store.close()
-      }
-      const entities = saveBaselines(path, baselines)
-      await print(`${counted(events, 'event')} learned; ${counted(entities, 'baseline')} in ${path}`)
-    })
+    .action(({ since }: { since?: string }) => learnFromStore(context(), since))
 
   baseline
     .command('export')
@@ -148,18 +97,81 @@ export function registerBaseline(program: Command, context: () => Context): void
     .description('Forgets an entity, or with --all everything; what was there is kept beside it as .old.')
     .argument('[entity]', 'which one')
     .option('--all', 'everything')
-    .action(async (id: string | undefined, { all }: { all?: boolean }) => {
-      const { config } = context()
-      const { path } = config.baseline
-      if ((id === undefined) === (all !== true)) throw new UsageError('name an entity, or give --all')
-      const baselines = opened(config)
-      const count = id === undefined ? baselines.counters.entities : baselines.forget(id)
-      if (count === 0)
-        throw new UsageError(id === undefined ? 'nothing was learned yet' : `nothing was learned of "${id}"`)
-      copyFileSync(path, `${path}.old`)
-      saveBaselines(path, id === undefined ? createBaselines(config, () => {}) : baselines)
-      await print(`${counted(count, 'baseline')} forgotten; the file as it was is ${path}.old`)
-    })
+    .action((id: string | undefined, { all }: { all?: boolean }) => forgetEntities(context().config, id, all === true))
+}
+
+async function showEntity(config: Config, id: string, json: boolean): Promise<void> {
+  const known = [...opened(config).describe(id)]
+  if (known.length === 0) throw new UsageError(`nothing was learned of "${id}": see 'borescope baseline list'`)
+  if (json) {
+    const rows = known.map(({ entity: { models: _, ...entity }, habits }) => ({
+      ...times(entity),
+      habits: Object.fromEntries(habits),
+    }))
+    return print(JSON.stringify(rows, null, 2))
+  }
+  for (const { entity, habits } of known) {
+    const { observations, firstUs, lastUs } = entity
+    const span = `${counted(observations, 'event')} from ${whenUs(firstUs)} to ${whenUs(lastUs)}`
+    await print(`${paint('bold', `${entity.kind} ${entity.id}`)}  ${paint('dim', span)}`)
+    const wide = Math.max(...habits.map(([name]) => name.length))
+    for (const [name, says] of habits) await print(`  ${name.padEnd(wide)}  ${says}`)
+  }
+}
+
+async function listEntities(config: Config, options: ListOptions): Promise<void> {
+  const all = [...opened(config).save()]
+    .filter(({ kind }) => options.kind === undefined || kind === options.kind)
+    .sort((a, b) => b.observations - a.observations)
+  const shown = all.slice(0, options.limit)
+  if (options.json) {
+    return print(
+      JSON.stringify(
+        shown.map(({ models: _, ...entity }) => times(entity)),
+        null,
+        2,
+      ),
+    )
+  }
+  const columns = [
+    { title: 'kind', value: ({ kind }: SavedEntity) => kind },
+    { title: 'entity', value: ({ id }: SavedEntity) => id, widthMax: 60 },
+    { title: 'events', value: ({ observations }: SavedEntity) => number(observations), right: true },
+    { title: 'first', value: ({ firstUs }: SavedEntity) => whenUs(firstUs) },
+    { title: 'last', value: ({ lastUs }: SavedEntity) => whenUs(lastUs) },
+  ]
+  if (shown.length > 0) await print(table(columns, shown))
+  process.stderr.write(`${number(shown.length)} of ${counted(all.length, 'baseline')}\n`)
+}
+
+async function learnFromStore(context: Context, since: string | undefined): Promise<void> {
+  const { path } = context.config.baseline
+  const baselines = opened(context.config)
+  const store = await context.openStore()
+  let events = 0
+  try {
+    const kql = `event.action: (${TEACHING_EVENTS.join(' or ')}) or event.kind: alert`
+    const sort = [{ field: '@timestamp', descending: false }] as const
+    for await (const document of store.search({ kql, sort, ...(since === undefined ? {} : { since }) })) {
+      baselines.observe(document)
+      events++
+    }
+  } finally {
+    await store.close()
+  }
+  const entities = saveBaselines(path, baselines)
+  await print(`${counted(events, 'event')} learned; ${counted(entities, 'baseline')} in ${path}`)
+}
+
+async function forgetEntities(config: Config, id: string | undefined, all: boolean): Promise<void> {
+  const { path } = config.baseline
+  if ((id === undefined) === !all) throw new UsageError('name an entity, or give --all')
+  const baselines = opened(config)
+  const count = id === undefined ? baselines.counters.entities : baselines.forget(id)
+  if (count === 0) throw new UsageError(id === undefined ? 'nothing was learned yet' : `nothing was learned of "${id}"`)
+  copyFileSync(path, `${path}.old`)
+  saveBaselines(path, id === undefined ? createBaselines(config, () => {}) : baselines)
+  await print(`${counted(count, 'baseline')} forgotten; the file as it was is ${path}.old`)
 }
 
 /** What was learned, for looking at. */

@@ -27,6 +27,17 @@ interface AddOptions {
   readonly retroDays?: number
 }
 
+interface MatchOptions {
+  readonly type?: IndicatorType
+  readonly json?: boolean
+}
+
+interface RetroOptions {
+  readonly since: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
 export function feedsOf(context: Context): IntelFeeds {
   const { path, entriesMax } = context.config.intel
   return new IntelFeeds(path, entriesMax)
@@ -67,43 +78,13 @@ export function registerIntel(program: Command, context: () => Context): void {
     .option('--expire-days <days>', 'leave out what the list saw last before so many days', parseCount)
     .option('--authorization-file <file>', 'a file with the value of the header Authorization, such as "Bearer …"')
     .addOption(retroOption())
-    .action(async (name: string, source: string, { retroDays, ...options }: AddOptions) => {
-      const feeds = feedsOf(context())
-      const feed = feedOf(name, source, options)
-      const hunting = new Hunting(context(), feeds, retroDays)
-      await theirs(() => feeds.add(feed))
-      let fresh: readonly Indicator[]
-      try {
-        fresh = await updateOne(feeds, feed)
-      } catch (error) {
-        feeds.remove(name)
-        throw error
-      }
-      try {
-        await hunting.hunt(feed, fresh)
-      } finally {
-        await hunting.tell()
-      }
-    })
+    .action((name: string, source: string, options: AddOptions) => addList(context(), name, source, options))
 
   intel
     .command('list')
     .description('Lists the lists.')
     .option('--json', 'one JSON array')
-    .action(async ({ json }: { json?: boolean }) => {
-      const feeds = await theirs(() => feedsOf(context()).list())
-      if (json) return print(JSON.stringify(feeds, null, 2))
-      const columns = [
-        { title: 'list', value: ({ name }: FeedEntry) => name },
-        { title: 'kind', value: ({ isAllowList, kind }: FeedEntry) => (isAllowList ? `${kind}, allows` : kind) },
-        { title: 'indicators', value: ({ indicators }: FeedEntry) => number(indicators ?? 0), right: true },
-        { title: 'left out', value: ({ leftOut }: FeedEntry) => number(leftOut ?? 0), right: true },
-        { title: 'updated', value: ({ updated }: FeedEntry) => (updated === undefined ? '-' : when(updated)) },
-        { title: 'source', value: ({ source }: FeedEntry) => printable(source), widthMax: 60 },
-      ]
-      if (feeds.length > 0) await print(table(columns, feeds))
-      process.stderr.write(`${counted(feeds.length, 'list')}\n`)
-    })
+    .action(({ json }: { json?: boolean }) => listLists(context(), json === true))
 
   intel
     .command('update')
@@ -112,27 +93,7 @@ export function registerIntel(program: Command, context: () => Context): void {
     )
     .argument('[names...]', 'which ones')
     .addOption(retroOption())
-    .action(async (names: string[], { retroDays }: { retroDays?: number }) => {
-      const feeds = feedsOf(context())
-      const all = await theirs(() => feeds.list())
-      const missing = names.find((name) => !all.some((feed) => feed.name === name))
-      if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
-      const hunting = new Hunting(context(), feeds, retroDays)
-      for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
-        let failed = 'stays as it was'
-        try {
-          const fresh = await updateOne(feeds, feed)
-          failed = 'is new, but was not searched for'
-          await hunting.hunt(feed, fresh)
-        } catch (error) {
-          process.stderr.write(
-            `borescope: ${feed.name} ${failed}: ${printable(error instanceof Error ? error.message : String(error))}\n`,
-          )
-          process.exitCode = EXIT.INPUT
-        }
-      }
-      await hunting.tell()
-    })
+    .action((names: string[], { retroDays }: { retroDays?: number }) => updateLists(context(), names, retroDays))
 
   intel
     .command('remove')
@@ -149,38 +110,7 @@ export function registerIntel(program: Command, context: () => Context): void {
     .argument('<values...>', 'addresses, names, addresses of pages, hashes')
     .addOption(new Option('--type <type>', 'what the values are (default: it is recognised)').choices(INDICATOR_TYPES))
     .option('--json', 'one JSON array')
-    .action(async (values: string[], { type, json }: { type?: IndicatorType; json?: boolean }) => {
-      const { listed, allowed } = await theirs(() => feedsOf(context()).tables())
-      const rows = values.flatMap((value) => {
-        const of = type ?? guessType(value)
-        if (of === null)
-          throw new UsageError(`"${value}" is neither address, name nor hash: say with --type what it is`)
-        const isAllowed = [...allowed.find(of, normal(of, value))].length > 0
-        return [...listed.find(of, normal(of, value))].map((hit) => ({ value, type: of, isAllowed, ...hit }))
-      })
-      if (json)
-        await print(
-          JSON.stringify(
-            rows.map(({ condition: _, ...row }) => row),
-            null,
-            2,
-          ),
-        )
-      else {
-        for (const { value, feed, description, confidence, isAllowed } of rows) {
-          const says = [
-            description,
-            confidence === undefined ? undefined : `confidence ${confidence}`,
-            isAllowed ? 'allowed' : undefined,
-          ]
-          await print(
-            `${printable(value)}  ${feed}  ${printable(says.filter((part) => part !== undefined).join('; '))}`,
-          )
-        }
-        process.stderr.write(`${counted(rows.length, 'match', 'matches')}\n`)
-      }
-      if (rows.length > 0) process.exitCode = EXIT.FOUND
-    })
+    .action((values: string[], options: MatchOptions) => matchValues(context(), values, options))
 
   intel
     .command('retro')
@@ -190,27 +120,120 @@ export function registerIntel(program: Command, context: () => Context): void {
     .option('--since <time>', 'events at or after it', 'now-7d')
     .option('-n, --limit <number>', 'matches at most', parseCount, 1000)
     .option('--json', 'one JSON object a line')
-    .action(async ({ since, limit, json }: { since: string; limit: number; json?: boolean }) => {
-      const lists = await theirs(() => feedsOf(context()).open())
-      const store = await context().openStore()
-      let events = 0
-      let matches = 0
-      try {
-        const sort = [{ field: '@timestamp', descending: false }] as const
-        for await (const document of store.search({ kql: 'not event.kind: alert', since, sort })) {
-          events++
-          const match = lists.match(document)
-          if (match === null) continue
-          matches++
-          await print(json ? retroJson(document, match) : retroLine(document, match))
-          if (matches >= limit) break
-        }
-      } finally {
-        await store.close()
-      }
-      process.stderr.write(`${counted(matches, 'match', 'matches')} in ${counted(events, 'event')}\n`)
-      if (matches > 0) process.exitCode = EXIT.FOUND
-    })
+    .action((options: RetroOptions) => searchPast(context(), options))
+}
+
+async function addList(
+  context: Context,
+  name: string,
+  source: string,
+  { retroDays, ...options }: AddOptions,
+): Promise<void> {
+  const feeds = feedsOf(context)
+  const feed = feedOf(name, source, options)
+  const hunting = new Hunting(context, feeds, retroDays)
+  await theirs(() => feeds.add(feed))
+  let fresh: readonly Indicator[]
+  try {
+    fresh = await updateOne(feeds, feed)
+  } catch (error) {
+    feeds.remove(name)
+    throw error
+  }
+  try {
+    await hunting.hunt(feed, fresh)
+  } finally {
+    await hunting.tell()
+  }
+}
+
+async function listLists(context: Context, json: boolean): Promise<void> {
+  const feeds = await theirs(() => feedsOf(context).list())
+  if (json) return print(JSON.stringify(feeds, null, 2))
+  const columns = [
+    { title: 'list', value: ({ name }: FeedEntry) => name },
+    { title: 'kind', value: ({ isAllowList, kind }: FeedEntry) => (isAllowList ? `${kind}, allows` : kind) },
+    { title: 'indicators', value: ({ indicators }: FeedEntry) => number(indicators ?? 0), right: true },
+    { title: 'left out', value: ({ leftOut }: FeedEntry) => number(leftOut ?? 0), right: true },
+    { title: 'updated', value: ({ updated }: FeedEntry) => (updated === undefined ? '-' : when(updated)) },
+    { title: 'source', value: ({ source }: FeedEntry) => printable(source), widthMax: 60 },
+  ]
+  if (feeds.length > 0) await print(table(columns, feeds))
+  process.stderr.write(`${counted(feeds.length, 'list')}\n`)
+}
+
+async function updateLists(context: Context, names: readonly string[], retroDays: number | undefined): Promise<void> {
+  const feeds = feedsOf(context)
+  const all = await theirs(() => feeds.list())
+  const missing = names.find((name) => !all.some((feed) => feed.name === name))
+  if (missing !== undefined) throw new UsageError(`there is no list "${missing}": see 'borescope intel list'`)
+  const hunting = new Hunting(context, feeds, retroDays)
+  for (const feed of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    let failed = 'stays as it was'
+    try {
+      const fresh = await updateOne(feeds, feed)
+      failed = 'is new, but was not searched for'
+      await hunting.hunt(feed, fresh)
+    } catch (error) {
+      process.stderr.write(
+        `borescope: ${feed.name} ${failed}: ${printable(error instanceof Error ? error.message : String(error))}\n`,
+      )
+      process.exitCode = EXIT.INPUT
+    }
+  }
+  await hunting.tell()
+}
+
+async function matchValues(context: Context, values: readonly string[], { type, json }: MatchOptions): Promise<void> {
+  const { listed, allowed } = await theirs(() => feedsOf(context).tables())
+  const rows = values.flatMap((value) => {
+    const of = type ?? guessType(value)
+    if (of === null) throw new UsageError(`"${value}" is neither address, name nor hash: say with --type what it is`)
+    const isAllowed = [...allowed.find(of, normal(of, value))].length > 0
+    return [...listed.find(of, normal(of, value))].map((hit) => ({ value, type: of, isAllowed, ...hit }))
+  })
+  if (json)
+    await print(
+      JSON.stringify(
+        rows.map(({ condition: _, ...row }) => row),
+        null,
+        2,
+      ),
+    )
+  else {
+    for (const { value, feed, description, confidence, isAllowed } of rows) {
+      const says = [
+        description,
+        confidence === undefined ? undefined : `confidence ${confidence}`,
+        isAllowed ? 'allowed' : undefined,
+      ]
+      await print(`${printable(value)}  ${feed}  ${printable(says.filter((part) => part !== undefined).join('; '))}`)
+    }
+    process.stderr.write(`${counted(rows.length, 'match', 'matches')}\n`)
+  }
+  if (rows.length > 0) process.exitCode = EXIT.FOUND
+}
+
+async function searchPast(context: Context, { since, limit, json }: RetroOptions): Promise<void> {
+  const lists = await theirs(() => feedsOf(context).open())
+  const store = await context.openStore()
+  let events = 0
+  let matches = 0
+  try {
+    const sort = [{ field: '@timestamp', descending: false }] as const
+    for await (const document of store.search({ kql: 'not event.kind: alert', since, sort })) {
+      events++
+      const match = lists.match(document)
+      if (match === null) continue
+      matches++
+      await print(json ? retroJson(document, match) : retroLine(document, match))
+      if (matches >= limit) break
+    }
+  } finally {
+    await store.close()
+  }
+  process.stderr.write(`${counted(matches, 'match', 'matches')} in ${counted(events, 'event')}\n`)
+  if (matches > 0) process.exitCode = EXIT.FOUND
 }
 
 type Found = NonNullable<ReturnType<ReturnType<IntelFeeds['open']>['match']>>
