@@ -254,6 +254,12 @@ describe('describeDns', () => {
     expect(describeBytes(ANSWER.subarray(0, 40)).questions[0].name).toBe('www.example.com')
   })
 
+  test('measures the name that is asked first', () => {
+    const told = describeBytes(message({ counts: [2, 0, 0, 0] }, question('www.example.com'), question('a')))
+    expect(told.questions).toMatchObject([{ name: 'www.example.com' }, { name: 'a' }])
+    expect(told.measures).toMatchObject({ queryLength: 15, labels: 3 })
+  })
+
   test('lists a bounded number of questions and records', () => {
     const many = message(
       { counts: [1000, 1000, 0, 0] },

@@ -78,6 +78,18 @@ describe('HttpHeadView', () => {
     expect(request('GET /a b HTTP/1.0\r\n\r\n')).toMatchObject({ target: '/a b', version: '1.0' })
   })
 
+  test('reads heads in the middle of a buffer', () => {
+    const at = (words: string) =>
+      inWindow(utf8(words), (buffer, start, end) => {
+        expect(view.decode(buffer, start, end)).toBeNull()
+        const { isWhole, isRequest, version, status, headEnd } = view
+        return { isWhole, isRequest, version, status, headLength: headEnd - start }
+      }).among
+    expect(at('GET /index\r\nrest')).toMatchObject({ isWhole: true, isRequest: true, version: 9, headLength: 12 })
+    expect(at(`${GET}rest`)).toMatchObject({ isWhole: true, isRequest: true, version: 11, headLength: GET.length })
+    expect(at(OK)).toMatchObject({ isWhole: true, isRequest: false, version: 11, status: 200 })
+  })
+
   test('every truncation asks for more', () => {
     for (const head of [GET, OK.slice(0, -5)]) {
       for (let length = 0; length < head.length; length++) {

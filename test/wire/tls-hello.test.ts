@@ -120,6 +120,20 @@ describe('describeClientHello', () => {
     }
   })
 
+  test('takes no server name that is longer than its list, wherever the message stands', () => {
+    const said = (list: string) => {
+      const body = clientHello({ extensions: [[0, fromHex(list)]] })
+      const { among, elsewhere } = inWindow(body, describeClientHello)
+      expect(among).toEqual(elsewhere)
+      return among.serverName
+    }
+    expect(said('0006 00 0003 6c6e73')).toBe('lns')
+    expect(said('0006 00 0004 6c6e73')).toBeUndefined()
+    expect(said('0006 01 0003 6c6e73')).toBeUndefined()
+    expect(said('0007 00 0003 6c6e73')).toBeUndefined()
+    expect(said('0003 00 0000')).toBeUndefined()
+  })
+
   test('keeps bounded lists of what may be endless', () => {
     const many = Array.from({ length: 5000 }, (_, i) => i)
     const told = client(
