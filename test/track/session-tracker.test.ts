@@ -188,8 +188,11 @@ test('sessions from before the capture are adopted, and their directions find ea
   const peers = new Peers()
   for (let i = 0; i < 6; i++) peers.data('client', ping).data('server', ping)
   const events = peers.finish()
-  expect(named(events, 'l2tp.session.adopted')).toHaveLength(1)
+  const adopted = named(events, 'l2tp.session.adopted')
+  expect(adopted).toHaveLength(1)
+  expect(adopted[0]['l2tp.session.uid']).toMatch(/^s-[0-9a-f]{12}$/)
   expect(named(events, 'l2tp.session.closed')[0]).toMatchObject({
+    'l2tp.session.uid': adopted[0]['l2tp.session.uid'],
     'l2tp.session.initiator_id': 11,
     'l2tp.session.responder_id': 22,
   })
