@@ -19,8 +19,8 @@ const FINDINGS_MAX = 10_000
 const EVIDENCE_MAX = 20
 const LINEAGE_MAX = 50
 const GROUPS_MAX = 10_000
-/** Alerts and incidents repeat what other events say, and an earlier search says nothing new. */
-const SEARCHED = 'not event.kind: alert and not event.dataset: (borescope.incidents or borescope.intel)'
+/** The past, as KQL: alerts and incidents repeat what other events say, and an earlier search says nothing new. */
+export const SEARCHED = 'not event.kind: alert and not event.dataset: (borescope.incidents or borescope.intel)'
 
 export interface Hunt {
   /** Events that were searched. */

@@ -8,7 +8,7 @@ import { TaxiiError } from '../enrich/intel/taxii.ts'
 import type { EventDocument } from '../events/fields.ts'
 import type { Indicator } from '../enrich/intel/indicator.ts'
 import { type FeedEntry, IntelFeeds } from '../intel-feeds.ts'
-import { type Hunt, hunt } from '../retro-hunt.ts'
+import { type Hunt, hunt, SEARCHED } from '../retro-hunt.ts'
 import { keepPast, sendPast } from '../retro-notices.ts'
 import { VERSION } from '../version.ts'
 import { type Context, EXIT, UsageError } from './context.ts'
@@ -221,7 +221,7 @@ async function searchPast(context: Context, { since, limit, json }: RetroOptions
   let matches = 0
   try {
     const sort = [{ field: '@timestamp', descending: false }] as const
-    for await (const document of store.search({ kql: 'not event.kind: alert', since, sort })) {
+    for await (const document of store.search({ kql: SEARCHED, since, sort })) {
       events++
       const match = lists.match(document)
       if (match === null) continue

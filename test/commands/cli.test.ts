@@ -545,6 +545,14 @@ describe('a list of indicators', () => {
     expect(Number(count)).toBeGreaterThan(0)
     const alerts = await borescope(['alerts', 'rule.name: "Indicator found in what happened before"', '--json'])
     expect(JSON.parse(alerts.stdout).length).toBeGreaterThan(0)
+    // What an earlier search said is nothing that happened.
+    const past = await borescope(['intel', 'retro', '--since', '2020-01-01', '--json'], undefined, lists)
+    const actions = past.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).action)
+    expect(actions).toContain('l2tp.tunnel.opened')
+    expect(actions.filter((action) => /^(indicator|incident)\./.test(action))).toEqual([])
     // Nothing new, or the same anew: nothing is told twice.
     expect((await borescope(['intel', 'update'], undefined, lists)).stdout).not.toContain('of before')
     await borescope(['intel', 'remove', 'mine'], undefined, lists)
