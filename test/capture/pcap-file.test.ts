@@ -58,6 +58,7 @@ test.each<[string, Partial<PcapOptions>]>([
     [SECOND.timeUs, 0],
   ])
   expect(result.notes.format).toContain('nanoseconds')
+  expect(result.notes.interfaces[0].resolution).toBe('10^-9 s')
 })
 
 test('the variant with 24-byte record headers is read in both byte orders', async () => {

@@ -62,6 +62,16 @@ describe('reassembly', () => {
     }
   })
 
+  test('what pads the frame of a fragment is no part of it', () => {
+    const padding = new Uint8Array(46).fill(0xee)
+    for (const order of permutations(cuts)) {
+      const bench = new Bench()
+      for (const [start, end] of order) bench.seeIp(craft.concat(piece(start, end), padding))
+      expect(bench.payload).toEqual(PAYLOAD)
+      expect(bench.findings).toEqual([])
+    }
+  })
+
   test('each fragment twice, as retransmissions are', () => {
     for (const order of permutations(cuts)) {
       const bench = new Bench()

@@ -23,6 +23,13 @@ describe('a query in memory', () => {
   })
 })
 
+test.each(['>', '>=', '<', '<='])('%s wants no space around it', (sign) => {
+  const found = (query: string) => DOCUMENTS.filter(compilePredicate(parseQuery(query, NOW_US)))
+  const spaced = found(`l2tp.tunnel.responder_id ${sign} 900`)
+  expect(spaced.length > 0).toBe(sign.endsWith('='))
+  expect(found(`l2tp.tunnel.responder_id${sign}900`)).toEqual(spaced)
+})
+
 describe('a query that is wrong', () => {
   test.each(ERRORS)('$query is refused at $position', ({ query, position, says }) => {
     const error = failure(query)

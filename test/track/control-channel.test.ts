@@ -112,6 +112,15 @@ test('an acknowledgement of what was never sent is refused; a small capture gap 
   expect(subject.expectedNs).toBe(5)
 })
 
+test('so many as fit the smallest window may have been missed, and not one more', () => {
+  const subject = channel()
+  expect(subject.acknowledge(9)).toBe(false)
+  expect(subject.acknowledge(8)).toBe(true)
+  expect([subject.expectedNs, subject.gaps]).toEqual([8, 8])
+  subject.reset(0)
+  expect([subject.expectedNs, subject.gaps]).toEqual([0, 0])
+})
+
 test('old acknowledgements say nothing', () => {
   const subject = channel()
   arrive(subject, 0, 1, 2)
