@@ -313,6 +313,8 @@ export class SensorService {
     }
     for (const name of this.#shedding.destinations) troubles.push(`${name} loses events: more come than it takes`)
     for (const why of this.#evidenceLosses) troubles.push(`packets are not kept as evidence: ${why}`)
+    const unsaved = this.#state?.status.problem ?? null
+    if (unsaved !== null) troubles.push(unsaved)
     return troubles
   }
 

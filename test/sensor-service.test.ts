@@ -386,6 +386,21 @@ describe('how it does', () => {
     expect(run.troubles).toEqual([])
   })
 
+  test('is not well while its state cannot be saved', async () => {
+    const statePath = join(folder, 'state')
+    writeFileSync(statePath, 'a file')
+    const run = await Service.open({ service: { statePath, stateSeconds: 1 } })
+    run.pass(2)
+    await vi.waitFor(() =>
+      expect(run.troubles).toEqual([
+        expect.stringMatching(`the state of the sensor cannot be written to ${statePath}`),
+      ]),
+    )
+    rmSync(statePath)
+    run.pass(2)
+    await vi.waitFor(() => expect(run.troubles).toEqual([]))
+  })
+
   test('packets, events, alerts and tables are counted', async () => {
     const run = await Service.open({})
     run.see(TRAFFIC)

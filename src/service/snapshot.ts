@@ -65,6 +65,7 @@ export interface SensorSnapshot {
     readonly entries: number
     readonly leftOut: number
     readonly failures: number
+    readonly problem: string | null
   } | null
   readonly reloads: {
     readonly succeeded: number

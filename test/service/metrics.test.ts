@@ -33,7 +33,7 @@ const SNAPSHOT: SensorSnapshot = {
   rssBytes: 1e8,
   heapBytes: 5e7,
   cpuSeconds: 12.5,
-  state: { saved: '2026-01-01T00:00:00.000Z', bytes: 500, entries: 1, leftOut: 0, failures: 1 },
+  state: { saved: '2026-01-01T00:00:00.000Z', bytes: 500, entries: 1, leftOut: 0, failures: 1, problem: null },
   reloads: { succeeded: 1, refused: 1, last: '2026-01-01T00:00:00.000Z', problem: 'rules/a.yml:3: no such field' },
   troubles: ['eth1 is down'],
 }
