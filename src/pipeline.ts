@@ -15,7 +15,7 @@ import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
 import type { Restored } from './detect/sigma/state.ts'
 import type { EventBus } from './events/bus.ts'
-import type { Emit } from './events/catalogue.ts'
+import type { Emit, RaisedEvent } from './events/catalogue.ts'
 import { type EventSink, ndjsonSink, storeSink } from './event-sinks.ts'
 import { type Knowledge, loadKnowledge } from './knowledge.ts'
 import type { AlertRouter } from './output/alert-router.ts'
@@ -82,8 +82,10 @@ export class Pipeline {
   #recording: Recording | null = null
   #router: AlertRouter | null = null
   #sensor: WatchedSensor | null = null
+  /** What is told while habits are read, before there is a timeline that it could go to. */
+  readonly #early: RaisedEvent[] = []
   /** The habits outlive the sensors of the timelines: what deviates goes to the one at work. */
-  #emit: Emit = () => {}
+  #emit: Emit = (event) => this.#early.push(event)
 
   private constructor(context: Context, options: PipelineOptions) {
     const tell = options.warn ?? warn
@@ -154,6 +156,7 @@ export class Pipeline {
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
     if (isHere) this.#recording?.attach(sensor)
+    for (const event of this.#early.splice(0)) bus.emit(event)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */
