@@ -13,6 +13,7 @@ import { Summary, type SummaryBounds } from './commands/summary.ts'
 import { warn } from './commands/terminal.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
+import { mistakesIn } from './detect/rules.ts'
 import type { Restored } from './detect/sigma/state.ts'
 import type { EventBus } from './events/bus.ts'
 import type { Emit, RaisedEvent } from './events/catalogue.ts'
@@ -95,9 +96,7 @@ export class Pipeline {
     this.#command = options.command
     this.summary = options.isLive ? new Summary(LIVE_SUMMARY) : new Summary()
     this.#knowledge = loadKnowledge(context)
-    if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
-      tell("some rules are not used because they are wrong: see 'borescope rules check'")
-    }
+    for (const line of mistakesIn(this.#knowledge.rules)) tell(`a rule is wrong and not used: ${line}`)
     this.baselines = options.baseline ? createBaselines(context.config, (event) => this.#emit(event)) : null
     if (this.baselines !== null) readBaselines(context.config.baseline.path, this.baselines)
     this.deliveries = new Deliveries(context.config.delivery, options.command, tell, options.isLive)
@@ -169,16 +168,12 @@ export class Pipeline {
   }
 
   /**
-   * What another configuration brings, loaded and checked; nothing changes yet.
+   * What another configuration brings, loaded and checked; nothing changes yet. As at the start, a rule that is wrong is left out.
    *
    * @throws {UsageError | ConfigError} what is wrong with it, in lines that say where
    */
   prepare(context: Context): Replacement {
     const knowledge = loadKnowledge(context)
-    const wrong = knowledge.rules.problems.filter(({ severity }) => severity === 'error')
-    if (wrong.length > 0) {
-      throw new UsageError(wrong.map(({ file, line, message }) => `${file}:${line}: ${message}`).join('\n'))
-    }
     const alerting = this.#alerting === null ? null : prepared(context)
     return { knowledge, alerting, alerts: context.config.alerts }
   }
@@ -251,14 +246,22 @@ export class Pipeline {
       await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
       await this.#tellingPast
-      for (const sink of this.sinks) await sink.finish()
       this.saveBaselines()
+      await this.maintain()
+      for (const sink of this.sinks) await sink.finish()
     } catch (error) {
       await this.abort()
       throw error
     }
     await this.#alerting?.close()
     await this.#recording?.close()
+  }
+
+  /** What is too old or too much for a store goes. Never rejects: what is in it is safe all the same. */
+  async maintain(): Promise<void> {
+    for (const sink of this.sinks) {
+      await sink.maintain().catch((error: Error) => this.#warn(`the store cannot be tidied up: ${error.message}`))
+    }
   }
 
   saveBaselines(): void {

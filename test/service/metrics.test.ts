@@ -27,6 +27,7 @@ const SNAPSHOT: SensorSnapshot = {
   events: { l2tp: 5, alerts: 2 },
   alerts: { high: 2 },
   tables: [{ name: 'tunnels', size: 9, capacity: 10 }],
+  rules: { used: 306, wrong: 0 },
   evicted: { baselines: 4 },
   evidence: { packets: 50, bytes: 6400, dropped: { 'queue_full.data': 0, disk: 8 } },
   loopDelay: { p50: 0.001, p99: 0.02, max: 0.3 },
