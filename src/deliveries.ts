@@ -11,13 +11,13 @@ import { Quarantine } from './output/quarantine.ts'
 import { Spool } from './output/spool.ts'
 import { type StatusReport, writeStatus } from './output/status.ts'
 
-/** Another process owns the folder of the spools. */
+/** Another process owns a folder; `variable` names another one. */
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError'
 
-  constructor(folder: string, { pid, command, since }: Owner) {
+  constructor(folder: string, { pid, command, since }: Owner, variable: string) {
     super(
-      `the folder ${folder} belongs to process ${pid} ("${command}", since ${since}): wait for it, or give this one a folder of its own with BORESCOPE_DELIVERY__PATH`,
+      `the folder ${folder} belongs to process ${pid} ("${command}", since ${since}): wait for it, or give this one a folder of its own with ${variable}`,
     )
   }
 }
@@ -186,7 +186,7 @@ export class Deliveries {
     if (claim instanceof Claim) {
       this.#claim = claim
       this.#statusTimer = setInterval(() => void this.#writeStatus(false), STATUS_MS).unref()
-    } else if (isNeeded) throw new FolderInUseError(path, claim)
+    } else if (isNeeded) throw new FolderInUseError(path, claim, 'BORESCOPE_DELIVERY__PATH')
   }
 
   #tellHealth(): void {

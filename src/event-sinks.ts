@@ -13,7 +13,7 @@ export interface EventSink {
   readonly isStore: boolean
   /** What stands at the end of the summary. */
   readonly says: () => string
-  /** From time to time while it goes on: what is too old or too much goes. */
+  /** From time to time while it goes on, and at the end: what is too old or too much goes. */
   maintain(): Promise<unknown>
   /** Everything is delivered, or lies in the spool. */
   finish(): Promise<void>
@@ -45,10 +45,7 @@ export async function storeSink(context: Context, deliveries: Deliveries): Promi
     isStore: true,
     says: () => `Events: ${deliverySays(delivery.counts, context.storeName)}`,
     maintain: () => store.prune(context.retention),
-    async finish() {
-      await store.prune(context.retention)
-      await store.close()
-    },
+    finish: () => store.close(),
     abort: () => store.close(),
   }
 }

@@ -1,5 +1,7 @@
 /** The command line: argv → command, and what an error is worth. */
+import { fstatSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { ResumedFile } from './base/resumed-file.ts'
 import { LiveError } from './capture/live.ts'
 import { CaptureError } from './capture/sources.ts'
 import { registerBaseline } from './commands/baseline.ts'
@@ -98,6 +100,19 @@ registerConfig(program, context)
 registerFields(program)
 registerDoctor(program, context)
 
+// Of what a disk takes only a part of, Node.js says nothing.
+for (const stream of [process.stdout, process.stderr]) {
+  if (!fstatSync(stream.fd).isFile()) continue
+  const file = new ResumedFile(stream.fd)
+  stream._write = (chunk: Uint8Array, _encoding, written) => {
+    try {
+      file.write(chunk)
+      written()
+    } catch (error) {
+      written(error as Error)
+    }
+  }
+}
 // Whoever reads what is told beside the work may be gone: the work goes on.
 process.stderr.on('error', () => {})
 // A reader that has had enough, as in `| head`, is no error. Where events go to stdout more than that is at stake: they deal with it.

@@ -13,9 +13,10 @@ import { Summary, type SummaryBounds } from './commands/summary.ts'
 import { warn } from './commands/terminal.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Baselines } from './detect/baseline/baselines.ts'
+import { mistakesIn } from './detect/rules.ts'
 import type { Restored } from './detect/sigma/state.ts'
 import type { EventBus } from './events/bus.ts'
-import type { Emit } from './events/catalogue.ts'
+import type { Emit, RaisedEvent } from './events/catalogue.ts'
 import { type EventSink, ndjsonSink, storeSink } from './event-sinks.ts'
 import { type Knowledge, loadKnowledge } from './knowledge.ts'
 import type { AlertRouter } from './output/alert-router.ts'
@@ -82,8 +83,10 @@ export class Pipeline {
   #recording: Recording | null = null
   #router: AlertRouter | null = null
   #sensor: WatchedSensor | null = null
+  /** What is told while habits are read, before there is a timeline that it could go to. */
+  readonly #early: RaisedEvent[] = []
   /** The habits outlive the sensors of the timelines: what deviates goes to the one at work. */
-  #emit: Emit = () => {}
+  #emit: Emit = (event) => this.#early.push(event)
 
   private constructor(context: Context, options: PipelineOptions) {
     const tell = options.warn ?? warn
@@ -93,9 +96,7 @@ export class Pipeline {
     this.#command = options.command
     this.summary = options.isLive ? new Summary(LIVE_SUMMARY) : new Summary()
     this.#knowledge = loadKnowledge(context)
-    if (this.#knowledge.rules.problems.some(({ severity }) => severity === 'error')) {
-      tell("some rules are not used because they are wrong: see 'borescope rules check'")
-    }
+    for (const line of mistakesIn(this.#knowledge.rules)) tell(`a rule is wrong and not used: ${line}`)
     this.baselines = options.baseline ? createBaselines(context.config, (event) => this.#emit(event)) : null
     if (this.baselines !== null) readBaselines(context.config.baseline.path, this.baselines)
     this.deliveries = new Deliveries(context.config.delivery, options.command, tell, options.isLive)
@@ -154,6 +155,7 @@ export class Pipeline {
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
     if (isHere) this.#recording?.attach(sensor)
+    for (const event of this.#early.splice(0)) bus.emit(event)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */
@@ -166,16 +168,12 @@ export class Pipeline {
   }
 
   /**
-   * What another configuration brings, loaded and checked; nothing changes yet.
+   * What another configuration brings, loaded and checked; nothing changes yet. As at the start, a rule that is wrong is left out.
    *
    * @throws {UsageError | ConfigError} what is wrong with it, in lines that say where
    */
   prepare(context: Context): Replacement {
     const knowledge = loadKnowledge(context)
-    const wrong = knowledge.rules.problems.filter(({ severity }) => severity === 'error')
-    if (wrong.length > 0) {
-      throw new UsageError(wrong.map(({ file, line, message }) => `${file}:${line}: ${message}`).join('\n'))
-    }
     const alerting = this.#alerting === null ? null : prepared(context)
     return { knowledge, alerting, alerts: context.config.alerts }
   }
@@ -248,14 +246,22 @@ export class Pipeline {
       await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
       await this.#tellingPast
-      for (const sink of this.sinks) await sink.finish()
       this.saveBaselines()
+      await this.maintain()
+      for (const sink of this.sinks) await sink.finish()
     } catch (error) {
       await this.abort()
       throw error
     }
     await this.#alerting?.close()
     await this.#recording?.close()
+  }
+
+  /** What is too old or too much for a store goes. Never rejects: what is in it is safe all the same. */
+  async maintain(): Promise<void> {
+    for (const sink of this.sinks) {
+      await sink.maintain().catch((error: Error) => this.#warn(`the store cannot be tidied up: ${error.message}`))
+    }
   }
 
   saveBaselines(): void {

@@ -56,6 +56,8 @@ export interface SavedStateStatus {
   /** Left out for want of room, at the last time. */
   readonly leftOut: number
   readonly failures: number
+  /** Why it cannot be saved; null if it could at the last time. */
+  readonly problem: string | null
 }
 
 const SLICE_MS = 2
@@ -80,8 +82,7 @@ export class SavedState {
   #dueMs: number
   #nextMs = 0
   #current: Promise<void> | null = null
-  #isBroken = false
-  #status: SavedStateStatus = { saved: null, bytes: 0, entries: 0, leftOut: 0, failures: 0 }
+  #status: SavedStateStatus = { saved: null, bytes: 0, entries: 0, leftOut: 0, failures: 0, problem: null }
 
   /** Times are milliseconds of a clock that only goes forward. */
   constructor(parts: readonly StatePart[], options: SavedStateOptions, nowMs: number) {
@@ -195,16 +196,15 @@ export class SavedState {
   #commit({ paths, bytes, entries, leftOut }: Written): void {
     const { folder, warn } = this.#options
     for (const path of paths) renameSync(`${path}.partial`, path)
-    if (this.#isBroken) warn(`the state of the sensor is written to ${folder} again`)
-    this.#isBroken = false
-    this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut }
+    if (this.#status.problem !== null) warn(`the state of the sensor is written to ${folder} again`)
+    this.#status = { ...this.#status, saved: new Date().toISOString(), bytes, entries, leftOut, problem: null }
   }
 
   #failed(error: unknown): void {
     const { folder, warn } = this.#options
-    this.#status = { ...this.#status, failures: this.#status.failures + 1 }
-    if (!this.#isBroken) warn(`the state of the sensor cannot be written to ${folder}: ${(error as Error).message}`)
-    this.#isBroken = true
+    const problem = `the state of the sensor cannot be written to ${folder}: ${(error as Error).message}`
+    if (this.#status.problem === null) warn(problem)
+    this.#status = { ...this.#status, failures: this.#status.failures + 1, problem }
   }
 
   async #restorePart(part: StatePart): Promise<PartRestored> {

@@ -98,6 +98,7 @@ export class SensorReport {
       })),
       events,
       alerts: { ...this.#alerts },
+      rules: this.#rules(),
       tables: [...tables, ...(detector?.tables ?? []), ...this.#habits()],
       evicted: {
         correlation_groups: detector?.counters.evicted ?? 0,
@@ -114,6 +115,12 @@ export class SensorReport {
       reloads: { ...this.#reloads },
       troubles,
     }
+  }
+
+  #rules(): SensorSnapshot['rules'] {
+    const { rules, correlations, problems } = this.#pipeline.knowledge.rules
+    const wrong = problems.filter(({ severity }) => severity === 'error').length
+    return { used: rules.length + correlations.length, wrong }
   }
 
   #evidence(): SensorSnapshot['evidence'] {

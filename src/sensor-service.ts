@@ -7,9 +7,12 @@
  */
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Context } from './commands/context.ts'
+import { Context, UsageError } from './commands/context.ts'
 import type { Config } from './config-schema.ts'
+import { FolderInUseError } from './deliveries.ts'
+import { mistakesIn } from './detect/rules.ts'
 import type { RaisedEvent } from './events/catalogue.ts'
+import { Claim, claimFolder, type Owner } from './output/claim.ts'
 import { prometheusText } from './output/metrics.ts'
 import type { Pipeline } from './pipeline.ts'
 import { keysForRestart } from './reload.ts'
@@ -58,6 +61,8 @@ export class SensorService {
   readonly #monotonicMs: () => number
   /** Null if nothing is kept. */
   readonly #state: SavedState | null
+  /** On the folder of the state. */
+  #claim: Claim | null = null
   #endpoints: Endpoints | null = null
   #phase: 'starting' | 'watching' | 'stopping' = 'starting'
   #tickedMs: number
@@ -114,13 +119,17 @@ export class SensorService {
   /**
    * Takes up what an earlier process remembered, and opens the endpoints.
    *
-   * @throws the system's error if the address of the endpoints cannot be had
+   * @throws {FolderInUseError} if another process keeps its state in the same folder
+   * @throws {UsageError} if the address of the endpoints cannot be had
    */
   async start(): Promise<void> {
     const { service } = this.#config
-    if (this.#state !== null) await this.#restore(this.#state)
+    if (this.#state !== null) {
+      this.#claimState(service.statePath)
+      await this.#restore(this.#state)
+    }
     if (service.port !== 0) {
-      this.#endpoints = await Endpoints.open({
+      const opening = Endpoints.open({
         host: service.host,
         port: service.port,
         anyName: service.allowRemote,
@@ -128,6 +137,9 @@ export class SensorService {
         troubles: () => this.#troubles(),
         status: () => ({ ...this.#snapshot(), destinations: this.#options.pipeline.deliveries.destinations }),
         metrics: () => this.#metrics(),
+      })
+      this.#endpoints = await opening.catch((error: Error) => {
+        throw new UsageError(`nothing can be answered there (service.host, service.port): ${error.message}`)
       })
       this.#options.log.info(`answers at http://${service.host}:${service.port}`, { port: service.port })
     }
@@ -196,9 +208,23 @@ export class SensorService {
       await finished
     } finally {
       await this.#state?.saveNow()
+      this.#claim?.release()
       await this.#endpoints?.close()
       log.end()
     }
+  }
+
+  /** Two that wrote there would take up each other's memory, and halves of it. */
+  #claimState(folder: string): void {
+    let claim: Claim | Owner
+    try {
+      claim = claimFolder(folder, 'borescope watch')
+    } catch {
+      // Nothing can be written there: saving says so.
+      return
+    }
+    if (!(claim instanceof Claim)) throw new FolderInUseError(folder, claim, 'BORESCOPE_SERVICE__STATE_PATH')
+    this.#claim = claim
   }
 
   async #restore(state: SavedState): Promise<void> {
@@ -247,8 +273,10 @@ export class SensorService {
       log.level = context.config.service.logLevel
       await ready
       this.#report.reloaded(null)
-      const { rules, correlations } = replacement.knowledge.rules
-      const count = rules.length + correlations.length
+      const { rules } = replacement.knowledge
+      const wrong = mistakesIn(rules)
+      for (const line of wrong) log.warn(`a rule is wrong and not used: ${line}`)
+      const count = rules.rules.length + rules.correlations.length
       log.info(`reloaded: ${count} rules`, { kept: kept.restored, outdated: kept.outdated })
       if (restart.length > 0) log.warn(`changed, but only a restart brings it: ${restart.join(', ')}`)
       this.#tell({
@@ -260,6 +288,7 @@ export class SensorService {
           'sensor.state.restored': kept.restored,
           'sensor.state.outdated': kept.outdated,
           'sensor.reload.restart': restart.length === 0 ? undefined : restart,
+          'sensor.reload.mistakes': wrong.length === 0 ? undefined : wrong,
         },
       })
     } catch (error) {
@@ -284,11 +313,9 @@ export class SensorService {
 
   #maintain(nowMs: number): void {
     this.#maintainedMs = nowMs
-    const { pipeline, log } = this.#options
+    const { pipeline } = this.#options
     void pipeline.tellPast()
-    for (const sink of pipeline.sinks) {
-      sink.maintain().catch((error: Error) => log.warn(`the store cannot be tidied up: ${error.message}`))
-    }
+    void pipeline.maintain()
   }
 
   #stuck(): string | null {
@@ -313,6 +340,8 @@ export class SensorService {
     }
     for (const name of this.#shedding.destinations) troubles.push(`${name} loses events: more come than it takes`)
     for (const why of this.#evidenceLosses) troubles.push(`packets are not kept as evidence: ${why}`)
+    const unsaved = this.#state?.status.problem ?? null
+    if (unsaved !== null) troubles.push(unsaved)
     return troubles
   }
 

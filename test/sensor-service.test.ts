@@ -1,5 +1,6 @@
 /** The service around a sensor: what it sheds, reads again, answers and keeps. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -50,9 +51,11 @@ class Service {
   readonly events: EventDocument[] = []
   readonly lines: { 'log.level': string; message: string }[] = []
   readonly said: string[] = []
+  readonly warnings: string[]
   ms = 0
 
-  private constructor(context: TestContext, pipeline: Pipeline) {
+  private constructor(context: TestContext, pipeline: Pipeline, warnings: string[]) {
+    this.warnings = warnings
     this.pipeline = pipeline
     this.store = context.store
     const sensor = pipeline.sensor()
@@ -85,14 +88,15 @@ class Service {
     const path = join(folder, 'borescope.json')
     writeFileSync(path, JSON.stringify({ delivery: { path: join(folder, 'spool'), ...QUICK }, ...config }))
     const context = new TestContext(path)
+    const warnings: string[] = []
     const pipeline = await Pipeline.open(context, {
       command: 'test',
       store: true,
       notify: 'alerts' in config,
-      warn: () => {},
+      warn: (message) => warnings.push(message),
       isLive: true,
     })
-    const service = new Service(context, pipeline)
+    const service = new Service(context, pipeline, warnings)
     await service.service.start()
     return service
   }
@@ -252,21 +256,41 @@ describe('a reload', () => {
 
   test('of something wrong is refused with file and line, and the old goes on', async () => {
     const run = await Service.open(config())
-    writeFileSync(join(rules(), 'b.yml'), B.replace('condition: s', 'condition: nowhere'))
-    await run.service.reload()
-    const [refused] = run.named('sensor.reload_refused')
-    expect(refused['event.reason']).toMatch(/b\.yml:\d+: /)
-    expect(run.lines.some(({ message }) => /not reloaded.*b\.yml:\d+/.test(message))).toBe(true)
     for (const wrong of ['{', JSON.stringify({ tracks: {} }), JSON.stringify({ enrich: { assets: '/nowhere.csv' } })]) {
       writeFileSync(join(folder, 'borescope.json'), wrong)
       await run.service.reload()
     }
-    expect(run.named('sensor.reload_refused')).toHaveLength(4)
+    expect(run.named('sensor.reload_refused').map((event) => event['event.reason'])).toEqual([
+      expect.stringContaining('borescope.json:1: '),
+      expect.stringContaining('tracks: no such key'),
+      expect.stringContaining('/nowhere.csv'),
+    ])
+    expect(run.lines.some(({ message }) => message.startsWith('not reloaded, the old configuration'))).toBe(true)
     expect(run.named('sensor.reloaded')).toEqual([])
     run.see(TRAFFIC.slice(0, half))
     expect(alerted(run).length).toBeGreaterThan(0)
-    expect(run.said.filter((text) => text.startsWith('RELOADING=1'))).toHaveLength(4)
+    expect(run.said.filter((text) => text.startsWith('RELOADING=1'))).toHaveLength(3)
     expect(run.said.at(-1)).toMatch(/^READY=1/)
+  })
+
+  test('leaves a rule out that is wrong, as a start does, and tells of it', async () => {
+    const run = await Service.open(config())
+    const rulesNow = () => (run.pipeline.deliveries.report().sensor as SensorSnapshot).rules
+    expect(rulesNow()).toEqual({ used: 1, wrong: 0 })
+    writeFileSync(join(rules(), 'b.yml'), B.replace('condition: s', 'condition: nowhere'))
+    await run.service.reload()
+    const [reloaded] = run.named('sensor.reloaded')
+    expect(reloaded).toMatchObject({
+      'sensor.reload.rules': 1,
+      'sensor.reload.mistakes': [expect.stringMatching(/^b\.yml:\d+: /)],
+    })
+    expect(run.lines.some(({ message }) => /a rule is wrong and not used: b\.yml:\d+/.test(message))).toBe(true)
+    expect(rulesNow()).toEqual({ used: 1, wrong: 1 })
+    run.see(TRAFFIC.slice(0, half))
+    expect(alerted(run).length).toBeGreaterThan(0)
+    writeFileSync(join(rules(), 'b.yml'), B)
+    await run.service.reload()
+    expect(rulesNow()).toEqual({ used: 2, wrong: 0 })
   })
 
   test('that is asked for twenty times at once is one, also if it is refused', async () => {
@@ -386,6 +410,18 @@ describe('how it does', () => {
     expect(run.troubles).toEqual([])
   })
 
+  test('is not well while its state cannot be saved', async () => {
+    const statePath = join(folder, 'state')
+    writeFileSync(statePath, 'a file')
+    const run = await Service.open({ service: { statePath } })
+    await run.service.end()
+    await run.service.finish()
+    expect(run.troubles).toEqual([
+      'stopping',
+      expect.stringContaining(`the state of the sensor cannot be written to ${statePath}`),
+    ])
+  })
+
   test('packets, events, alerts and tables are counted', async () => {
     const run = await Service.open({})
     run.see(TRAFFIC)
@@ -416,4 +452,34 @@ test('it ends within its time although the store is gone, with everything in the
   expect([spooled, dropped]).toEqual([accepted, {}])
   expect(run.named('l2tp.tunnel.closed').some((event) => event['l2tp.closed_by'] === 'capture_end')).toBe(false)
   expect(run.said.at(-1)).toBe('STOPPING=1')
+})
+
+test('it ends in good order although its store cannot be tidied up', async () => {
+  const run = await Service.open({})
+  Object.assign(run.store, { prune: () => Promise.reject(new Error('no space is left')) })
+  run.see(TRAFFIC.slice(0, 50))
+  await run.service.end()
+  await run.service.finish()
+  expect(run.counts.stored).toBeGreaterThan(0)
+  expect(run.warnings).toEqual(['the store cannot be tidied up: no space is left'])
+})
+
+test('two sensors do not keep their state in one folder, nor answer at one address', async () => {
+  const service = { statePath: join(folder, 'state') }
+  const first = await Service.open({ service })
+  const apart = (name: string) => ({ delivery: { path: join(folder, name), ...QUICK } })
+  await expect(Service.open({ service, ...apart('second') })).rejects.toThrow(
+    /state belongs to process .*BORESCOPE_SERVICE__STATE_PATH/,
+  )
+  await first.service.end()
+  await first.service.finish()
+  await Service.open({ service, ...apart('third') })
+
+  const server = createServer()
+  await new Promise<void>((listens) => server.listen(0, '127.0.0.1', listens))
+  const { port } = server.address() as AddressInfo
+  await expect(Service.open({ service: { port }, ...apart('fourth') })).rejects.toThrow(
+    `(service.host, service.port): listen EADDRINUSE: address already in use 127.0.0.1:${port}`,
+  )
+  server.close()
 })

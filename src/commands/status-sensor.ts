@@ -19,6 +19,7 @@ export function sensorLines(sensor: SensorSnapshot, isRunning: boolean): string[
     `${bytes(rssBytes)} of memory; the event loop is late by ${duration(loopDelay.p99 * 1e9)} (99 %), ${duration(loopDelay.max * 1e9)} at most`,
     ...sensor.sources.map(sourceLine),
     ...evidenceLines(sensor),
+    ...ruleLines(sensor),
     ...tableLines(sensor),
     ...stateLines(sensor),
     ...(isRunning ? sensor.troubles.map((trouble) => paint('red', `Not well: ${trouble}`)) : []),
@@ -45,6 +46,14 @@ function evidenceLines({ evidence }: SensorSnapshot): string[] {
   const lost = Object.entries(evidence.dropped).filter(([, count]) => count > 0)
   const losses = lost.map(([reason, count]) => paint('red', `, ${number(count)} lost (${reason})`)).join('')
   return [`Evidence: ${counted(evidence.packets, 'packet')} kept (${bytes(evidence.bytes)})${losses}`]
+}
+
+function ruleLines({ rules }: SensorSnapshot): string[] {
+  // A status that an older version left has none.
+  if (rules == null || rules.wrong === 0) return []
+  return [
+    `${counted(rules.used, 'rule')}; ${paint('red', `${counted(rules.wrong, 'mistake')} in others, which are not used`)}: see 'borescope rules check'`,
+  ]
 }
 
 /** What is nearly full, and what was given up. */

@@ -46,6 +46,17 @@ export interface RuleSet {
   readonly problems: readonly RuleProblem[]
 }
 
+/** What keeps rules or filters from running, in lines that say where; of many the first ones, and how many more there are. */
+export function mistakesIn({ problems }: RuleSet, linesMax = 10): string[] {
+  const wrong = problems.filter(({ severity }) => severity === 'error')
+  const lines = wrong.slice(0, linesMax).map(({ file, line, key, message }) => {
+    return `${file}:${line}: ${key === '' ? '' : `${key}: `}${message}`
+  })
+  return wrong.length > linesMax
+    ? [...lines, `and ${wrong.length - linesMax} more: see 'borescope rules check'`]
+    : lines
+}
+
 /** Tests of rules stand beside them. */
 export const TEST_FILE = /\.test\.ya?ml$/
 const FILE_BYTES_MAX = 1 << 20

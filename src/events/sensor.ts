@@ -22,6 +22,7 @@ export const SENSOR_FIELDS = {
   'sensor.state.problems': own('keyword[]', 'Why parts of the saved state were not taken up.'),
   'sensor.reload.rules': own('long', 'Rules and correlations that are used from now on.'),
   'sensor.reload.restart': own('keyword[]', 'Keys of the configuration whose change waits for a restart.'),
+  'sensor.reload.mistakes': own('keyword[]', 'Rules that are wrong and left out: file, line and reason.'),
   'capture.packets': own('long', 'Packets read.'),
   'capture.bytes': own('long', 'Bytes read, as captured.'),
   'capture.duplicates': own('long', 'Packets left out because the capture holds them twice (SPAN copies).'),
@@ -214,7 +215,7 @@ export const SENSOR_EVENTS = {
     category: ['host', 'configuration'],
     type: ['change'],
     always: ['sensor.reload.rules', 'sensor.state.restored', 'sensor.state.outdated'],
-    may: ['sensor.reload.restart'],
+    may: ['sensor.reload.restart', 'sensor.reload.mistakes'],
   },
   'sensor.reload_refused': {
     says: 'A changed configuration is wrong: the old one goes on.',

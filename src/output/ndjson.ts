@@ -1,10 +1,11 @@
 /** Events as nested ECS documents, one JSON object a line: to stdout or a pipe, to a file that appears only when it is whole, or to one that grows. */
 import { once } from 'node:events'
-import { createWriteStream, type WriteStream } from 'node:fs'
+import { createWriteStream, fstatSync, type WriteStream } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { InTurn } from '../base/in-turn.ts'
+import { ResumedFile } from '../base/resumed-file.ts'
 import { targetFile } from '../base/target-file.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { AppendedFile } from './appended-file.ts'
@@ -29,9 +30,12 @@ export interface NdjsonOptions {
  * @throws the system's error if the file cannot be made or written
  */
 export async function openNdjson(path: string, { grows, readerGone }: NdjsonOptions): Promise<NdjsonWriter> {
-  if (path === '-') return new PipeWriter(process.stdout, readerGone)
+  if (path === '-')
+    return fstatSync(STDOUT).isFile()
+      ? new OpenFile(new ResumedFile(STDOUT))
+      : new PipeWriter(() => process.stdout, readerGone)
   const { path: target, partial, mode = 0o600 } = targetFile(path)
-  if (partial === null) return new PipeWriter(createWriteStream(path), readerGone)
+  if (partial === null) return new PipeWriter(() => createWriteStream(path), readerGone)
   if (grows) {
     const file = new AppendedFile(target, mode)
     await file.open()
@@ -42,6 +46,7 @@ export async function openNdjson(path: string, { grows, readerGone }: NdjsonOpti
   return new WholeFile(stream, partial, target)
 }
 
+const STDOUT = 1
 let hasStdout = false
 
 /** Whether events go to stdout: then it is dealt with here that it cannot be written. */
@@ -50,34 +55,32 @@ export function eventsTakeStdout(): boolean {
 }
 
 class PipeWriter implements NdjsonWriter {
-  readonly #stream: Writable
+  readonly #open: () => Writable
   readonly #failed: (error: NodeJS.ErrnoException) => void
+  #stream: Writable
   #isRead = true
-  /** Why it was closed by the system: whatever is written from then on fails for another reason. */
-  #end: Error | null = null
 
-  constructor(stream: Writable, readerGone: () => void) {
-    this.#stream = stream
+  /** A stream that ended with an error is opened anew. */
+  constructor(open: () => Writable, readerGone: () => void) {
+    this.#open = open
     // What else goes wrong is told by the write that it befell.
     this.#failed = ({ code }) => {
       if (code !== 'EPIPE' || !this.#isRead) return
       this.#isRead = false
       readerGone()
     }
-    stream.on('error', this.#failed)
-    if (stream === process.stdout) hasStdout = true
+    this.#stream = this.#opened()
+    if (this.#stream === process.stdout) hasStdout = true
   }
 
   async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
     if (this.#isRead) {
+      if (this.#stream.destroyed) this.#stream = this.#opened()
       const error = await new Promise<NodeJS.ErrnoException | null | undefined>((written) =>
         this.#stream.write(asNdjson(batch), written),
       )
       if (error?.code === 'EPIPE') this.#failed(error)
-      else if (error) {
-        if (this.#stream.destroyed) this.#end ??= error
-        throw this.#end ?? error
-      }
+      else if (error) throw error
     }
     return allOf(batch)
   }
@@ -95,9 +98,47 @@ class PipeWriter implements NdjsonWriter {
     else this.#stream.destroy()
   }
 
+  #opened(): Writable {
+    return this.#open().on('error', this.#failed)
+  }
+
   #leaveStdout(): void {
     this.#stream.off('error', this.#failed)
     hasStdout = false
+  }
+}
+
+/** A file that whoever started the process has opened. */
+class OpenFile implements NdjsonWriter {
+  readonly #file: ResumedFile
+  /** Those of a batch that failed: they are in the file when it is resumed. */
+  readonly #begun = new WeakSet<EventDocument>()
+
+  constructor(file: ResumedFile) {
+    this.#file = file
+  }
+
+  async write(batch: readonly EventDocument[]): Promise<DeliveryResult> {
+    try {
+      this.#file.resume()
+      this.#begin(batch.filter((document) => !this.#begun.has(document)))
+    } catch (error) {
+      throw Object.assign(error as NodeJS.ErrnoException, { retry: 'later' })
+    }
+    return allOf(batch)
+  }
+
+  async close(): Promise<void> {}
+
+  async abort(): Promise<void> {}
+
+  #begin(batch: readonly EventDocument[]): void {
+    try {
+      this.#file.write(Buffer.from(asNdjson(batch)))
+    } catch (error) {
+      if (this.#file.isTorn) for (const document of batch) this.#begun.add(document)
+      throw error
+    }
   }
 }
 

@@ -50,6 +50,9 @@ const METRICS: Readonly<Record<string, Metric>> = {
   ),
   borescope_events_total: counter('Events that were raised.', ({ events }) => by('dataset', events)),
   borescope_alerts_total: counter('Alerts that were raised.', ({ alerts }) => by('level', alerts)),
+  borescope_rules: gauge('Rules and correlations that are used, and mistakes that keep some from it.', ({ rules }) =>
+    by('state', rules),
+  ),
   borescope_table_entries: gauge('Things that are followed.', ({ tables }) =>
     tables.map(({ name, size }) => [{ table: name }, size]),
   ),

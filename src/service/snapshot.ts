@@ -44,6 +44,8 @@ export interface SensorSnapshot {
   /** By dataset, and of the alerts by level. */
   readonly events: Readonly<Record<string, number>>
   readonly alerts: Readonly<Record<string, number>>
+  /** Rules and correlations that are used, and mistakes that keep some from it. */
+  readonly rules: { readonly used: number; readonly wrong: number }
   readonly tables: readonly TableSnapshot[]
   /** Things given up because there were too many, by table. */
   readonly evicted: Readonly<Record<string, number>>
@@ -65,6 +67,7 @@ export interface SensorSnapshot {
     readonly entries: number
     readonly leftOut: number
     readonly failures: number
+    readonly problem: string | null
   } | null
   readonly reloads: {
     readonly succeeded: number

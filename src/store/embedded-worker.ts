@@ -183,9 +183,14 @@ class Writer {
   }
 
   close(): void {
-    this.#database.exec('PRAGMA optimize')
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    this.#database.close()
+    try {
+      this.#database.exec('PRAGMA optimize')
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // A full disk: what was committed stays in the log beside the file, and whoever opens it next finds it there.
+    } finally {
+      this.#database.close()
+    }
   }
 }
 

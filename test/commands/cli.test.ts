@@ -643,6 +643,28 @@ describe('the rest', () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining('stdout: ENOSPC')])
   })
 
+  test('a disk that takes a part of the output is told, and events go on where they stopped once there is room', async ({
+    skip,
+  }) => {
+    skip(spawnSync('prlimit', ['--version']).error !== undefined, 'a limit that is lifted needs prlimit')
+    const command = join(ROOT, 'bin/borescope')
+    const limited = (args: string) => `ulimit -S -f 8; exec '${command}' ${args} > out`
+    const { status, stderr } = spawnSync('sh', ['-c', limited('fields --json')], { cwd: scratch, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([2, expect.stringContaining('stdout: EFBIG')])
+
+    const events = `replay --no-store --quiet --out - '${BRUTE_FORCE}'`
+    const child = spawn('sh', ['-c', limited(events)], { cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] })
+    let told = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      told += text
+      if (told.includes('it will be tried again'))
+        spawnSync('prlimit', ['--pid', String(child.pid), '--fsize=unlimited'])
+    })
+    expect(await new Promise((done) => child.on('close', done)), told).toBe(0)
+    const { stdout } = await borescope(['replay', '--no-store', '--quiet', '--out', '-', BRUTE_FORCE])
+    expect(readFileSync(join(scratch, 'out'), 'utf8')).toBe(stdout)
+  })
+
   test('dissect gives one line a packet', async () => {
     const { code, stdout } = await borescope(['dissect', CLEAN])
     expect(code).toBe(0)

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -125,6 +126,16 @@ describe('a pipe or a device', () => {
     }
     await writer.close()
     expect(gone).toHaveBeenCalledTimes(1)
+  })
+
+  test('that failed is opened anew', async () => {
+    symlinkSync('/dev/full', path)
+    const writer = await growing(path)
+    await expect(writer.write([sessionEvent(1)])).rejects.toMatchObject({ code: 'ENOSPC' })
+    rmSync(path)
+    symlinkSync('/dev/null', path)
+    expect(await writer.write([sessionEvent(1)])).toMatchObject({ stored: 1 })
+    await writer.close()
   })
 
   test('that is full says so each time, in the words of the system', async () => {

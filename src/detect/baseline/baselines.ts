@@ -154,7 +154,7 @@ export class Baselines {
     const entities = this.#entities
     const known = entities.find(kind, id)
     if (known !== -1) entities.remove(known)
-    else this.#makeRoom()
+    else this.#makeRoom(lastUs)
     const place = entities.add(firstUs)
     entities.lastUs[place] = lastUs
     entities.observations[place] = observations
@@ -189,7 +189,7 @@ export class Baselines {
     return place
   }
 
-  #makeRoom(timeUs = 0): void {
+  #makeRoom(timeUs: number): void {
     const { entitiesMax } = this.#options
     if (this.#entities.size < entitiesMax) return
     for (let count = Math.max(1, Math.floor(entitiesMax * FORGOTTEN_SHARE)); count > 0; count--) {
