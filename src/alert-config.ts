@@ -189,6 +189,12 @@ export const ALERTS = z
       .max(10_000_000)
       .default(10_000)
       .describe('Groups that a route remembers; when there are more, the oldest one is told early.'),
+    groupsBytesMax: z
+      .int()
+      .min(1)
+      .max(1e12)
+      .default(134_217_728)
+      .describe('What those of a route may take in memory, by an estimate; beyond it the same.'),
   })
   .superRefine(({ sinks, routes }, context) => {
     for (const [at, route] of routes.entries()) {

@@ -172,6 +172,7 @@ function calmOf(route: RouteConfig, alerts: Config['alerts']): CalmOptions {
             repeatUs: group.repeatSeconds * SECOND_US,
           },
     groupsMax: alerts.groupsMax,
+    groupsBytesMax: alerts.groupsBytesMax,
   }
 }
 

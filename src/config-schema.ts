@@ -272,6 +272,16 @@ export const SCHEMA = z.strictObject({
       builtin: z.boolean().default(true).describe('Whether the rules that come with Borescope are used.'),
       groupsMax: count(100_000, 'Groups that one correlation follows at one time.', 10_000_000),
       entitiesMax: count(100_000, 'Entities whose repeated alerts are being counted instead of raised.', 10_000_000),
+      groupsBytesMax: count(
+        536_870_912,
+        'What the groups of all correlations may take in memory, by an estimate; beyond it the quietest ones of the largest correlation go.',
+        1e12,
+      ),
+      entitiesBytesMax: count(
+        268_435_456,
+        'What those entities may take in memory, by an estimate; beyond it the ones that were quiet for longest are forgotten.',
+        1e12,
+      ),
       incidentIdleSeconds: seconds(3600, 'An incident is over when nothing of it has happened for so long.'),
       incidentLastSeconds: seconds(86_400, 'An incident that lasts longer is closed; what goes on is a new one.'),
       incidentsMax: count(

@@ -63,10 +63,12 @@ export interface SensorParts {
 }
 
 export function detectorOf({ detect }: Config, rules: RuleSet, emit: Emit): Detector {
-  const { groupsMax, entitiesMax, incidentIdleSeconds, incidentLastSeconds, incidentsMax, incidentsBytesMax } = detect
+  const { incidentIdleSeconds, incidentLastSeconds, incidentsMax, incidentsBytesMax, ...bounds } = detect
   return new Detector(rules, emit, {
-    groupsMax,
-    entitiesMax,
+    groupsMax: bounds.groupsMax,
+    groupsBytesMax: bounds.groupsBytesMax,
+    entitiesMax: bounds.entitiesMax,
+    entitiesBytesMax: bounds.entitiesBytesMax,
     incidents: {
       idleUs: incidentIdleSeconds * SECOND_US,
       lastUs: incidentLastSeconds * SECOND_US,

@@ -2,6 +2,7 @@
  * Rules over event documents: what matches becomes an `alert.raised` event. One alert a rule and entity: what the rule
  * finds again within its suppression window is counted, and told by the next alert.
  */
+import { textBytes } from '../base/memory.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
 import type { EventDocument } from '../events/fields.ts'
@@ -37,6 +38,10 @@ export interface DetectorOptions {
   readonly groupsMax: number
   /** Entities, over all rules, whose alerts are being suppressed. */
   readonly entitiesMax: number
+  /** What the groups of all correlations may take in memory, by an estimate. */
+  readonly groupsBytesMax?: number
+  /** What those entities may take. */
+  readonly entitiesBytesMax?: number
   /** How alerts become incidents. */
   readonly incidents?: IncidentOptions
   /** Told when what an alert stands for is over, with its running total. */
@@ -56,7 +61,7 @@ export interface DetectorCounters extends CorrelatorCounters {
   alerts: number
   /** Matches that an earlier alert stands for. */
   suppressed: number
-  /** Suppressed entities given up because there were too many. */
+  /** Suppressed entities given up because there were too many, or because they took too much memory. */
   forgotten: number
   readonly incidents: IncidentCounters
 }
@@ -94,6 +99,18 @@ interface Suppression {
   /** Where its matches are counted, and how many wait for the next alert to be. */
   strand: Strand | null
   uncounted: number
+  /** What it takes in memory, as it was counted last. */
+  bytes: number
+}
+
+/** Of a table; that it was reached is told once. */
+interface Bound {
+  readonly table: string
+  readonly capacity: number
+  readonly says: string
+  /** How many have been given up for it so far. */
+  readonly givenUp: () => number
+  isTold: boolean
 }
 
 /** A finding of a correlation that goes on. */
@@ -104,6 +121,11 @@ interface Course {
   counted: number
 }
 
+const GROUPS_BYTES_MAX = 536_870_912
+const ENTITIES_BYTES_MAX = 268_435_456
+/** What a suppression takes in memory beside its texts and its summary, and what the id of an event takes. */
+const SUPPRESSION_BYTES = 400
+const EVIDENCE_BYTES = 50
 /** A document of what a detector remembers is no larger. */
 const STATE_BYTES_MAX = 256 * 1024 * 1024
 /** Whose state it is, in the document that holds it. */
@@ -131,6 +153,8 @@ export class Detector {
   readonly #emit: Emit
   readonly #ended: DetectorOptions['ended']
   readonly #entitiesMax: number
+  readonly #groupsBytesMax: number
+  readonly #entitiesBytesMax: number
   readonly #plain = new Map<SigmaRule, PlainRule>()
   readonly #fields = new Map<SigmaHeader, RuleFields>()
   readonly #sources = new Map<string, SourceRules<EventDocument>>()
@@ -139,16 +163,24 @@ export class Detector {
   readonly #courses = new Map<string, Course>()
   /** By rule and entity, least recently matched first. */
   readonly #suppressions = new Map<string, Suppression>()
+  /** Of all of them. */
+  #suppressionBytes = 0
+  readonly #bounds: readonly Bound[]
+  /** What was given up when the bounds were looked at last. */
+  #givenUp = 0
   #nowUs = Number.NEGATIVE_INFINITY
   #sweepUs = Number.NEGATIVE_INFINITY
   #alerts = 0
   #suppressed = 0
-  #forgotten = 0
+  #crowdedOut = 0
+  #weighedOut = 0
 
   constructor(set: RuleSet, emit: Emit, options: DetectorOptions) {
     this.#emit = emit
     this.#ended = options.ended
     this.#entitiesMax = options.entitiesMax
+    this.#groupsBytesMax = options.groupsBytesMax ?? GROUPS_BYTES_MAX
+    this.#entitiesBytesMax = options.entitiesBytesMax ?? ENTITIES_BYTES_MAX
     this.#incidents = new Incidents(emit, options.incidents ?? INCIDENT_DEFAULTS)
     this.#engine = new SigmaEngine(
       set,
@@ -161,8 +193,38 @@ export class Detector {
           options.ended?.({ rule: correlation, entity: entityOf(group), events, firstUs, lastUs })
         },
       },
-      { discriminator: DISCRIMINATOR, groupsMax: options.groupsMax },
+      { discriminator: DISCRIMINATOR, groupsMax: options.groupsMax, groupsBytesMax: this.#groupsBytesMax },
     )
+    this.#bounds = [
+      {
+        table: 'correlation_groups',
+        capacity: options.groupsMax,
+        says: `A correlation has more than ${options.groupsMax} groups`,
+        givenUp: () => this.#engine.crowdedOut,
+        isTold: false,
+      },
+      {
+        table: 'correlation_group_bytes',
+        capacity: this.#groupsBytesMax,
+        says: `The groups of all correlations take more than ${this.#groupsBytesMax} bytes`,
+        givenUp: () => this.#engine.weighedOut,
+        isTold: false,
+      },
+      {
+        table: 'suppressions',
+        capacity: this.#entitiesMax,
+        says: `Alerts stand for more than ${this.#entitiesMax} entities`,
+        givenUp: () => this.#crowdedOut,
+        isTold: false,
+      },
+      {
+        table: 'suppression_bytes',
+        capacity: this.#entitiesBytesMax,
+        says: `The entities that alerts stand for take more than ${this.#entitiesBytesMax} bytes`,
+        givenUp: () => this.#weighedOut,
+        isTold: false,
+      },
+    ]
     for (const rule of set.rules) {
       const { entity, suppressUs } = alertPolicy(rule)
       this.#plain.set(rule, { rule, fields: ruleFields(rule), entity: entity.map(DOCUMENTS.field), suppressUs })
@@ -180,6 +242,24 @@ export class Detector {
       this.#sources.set(dataset, source)
     }
     this.#engine.observe(document, source)
+    const givenUp = this.#engine.crowdedOut + this.#engine.weighedOut + this.#crowdedOut + this.#weighedOut
+    if (givenUp === this.#givenUp) return
+    this.#givenUp = givenUp
+    this.#tellFilled(DOCUMENTS.timeUs(document))
+  }
+
+  /** Each bound that was reached, once. */
+  #tellFilled(timeUs: number): void {
+    for (const bound of this.#bounds) {
+      if (bound.isTold || bound.givenUp() === 0) continue
+      bound.isTold = true
+      this.#emit({
+        name: 'sensor.table.filled',
+        timeUs,
+        message: `${bound.says}: what was quiet for longest is forgotten`,
+        fields: { 'sensor.table': bound.table, 'sensor.capacity': bound.capacity },
+      })
+    }
   }
 
   /** Lets time pass, by the clock of the packets. */
@@ -189,9 +269,7 @@ export class Detector {
     if (nowUs < this.#sweepUs + SWEEP_US) return
     this.#sweepUs = nowUs
     for (const [key, suppression] of this.#suppressions) {
-      if (suppression.untilUs > nowUs) continue
-      this.#suppressions.delete(key)
-      this.#endSuppression(suppression)
+      if (suppression.untilUs <= nowUs) this.#drop(key, suppression)
     }
     this.#incidents.expire(nowUs)
     this.#letGo()
@@ -202,6 +280,7 @@ export class Detector {
     this.#engine.end()
     for (const suppression of this.#suppressions.values()) this.#endSuppression(suppression)
     this.#suppressions.clear()
+    this.#suppressionBytes = 0
     this.#incidents.end(this.#nowUs)
   }
 
@@ -221,7 +300,7 @@ export class Detector {
     for (const [key, { strand, rule, counted }] of this.#courses) {
       yield { kind: COURSE, key, rule, counted, incident: strand.incident.id }
     }
-    for (const [key, { rule, summary, strand, ...rest }] of [...this.#suppressions].reverse()) {
+    for (const [key, { rule, summary, strand, bytes: _bytes, ...rest }] of [...this.#suppressions].reverse()) {
       const saved = summary === undefined ? null : DOCUMENT_STATE.saveSummary(summary)
       const incident = strand?.incident.id ?? null
       yield { kind: SUPPRESSION, rule: rule.id, key, summary: saved, incident, ...rest }
@@ -256,6 +335,7 @@ export class Detector {
         this.#makeRoom()
         suppression.strand = this.#incidents.strand(entry['incident'], suppression.rule.id ?? suppression.rule.title)
         this.#suppressions.set(String(entry['key']), suppression)
+        this.#weigh(String(entry['key']), suppression)
         result.restored++
       }
     }
@@ -270,6 +350,12 @@ export class Detector {
     }
   }
 
+  #drop(key: string, suppression: Suppression): void {
+    this.#suppressions.delete(key)
+    this.#suppressionBytes -= suppression.bytes
+    this.#endSuppression(suppression)
+  }
+
   #endSuppression({ rule, entity, total, beganUs, lastUs }: Suppression): void {
     this.#ended?.({ rule, entity, events: total, firstUs: beganUs, lastUs })
   }
@@ -279,17 +365,19 @@ export class Detector {
       ...this.#engine.counters,
       alerts: this.#alerts,
       suppressed: this.#suppressed,
-      forgotten: this.#forgotten,
+      forgotten: this.#crowdedOut + this.#weighedOut,
       incidents: this.#incidents.counters,
     }
   }
 
   /** How much is remembered, and how much may be. */
   get tables(): readonly { readonly name: string; readonly size: number; readonly capacity: number }[] {
-    const { groups, groupsMax } = this.#engine
+    const { groups, groupsMax, bytes } = this.#engine
     return [
       { name: 'correlation_groups', size: groups, capacity: groupsMax },
+      { name: 'correlation_group_bytes', size: bytes, capacity: this.#groupsBytesMax },
       { name: 'suppressions', size: this.#suppressions.size, capacity: this.#entitiesMax },
+      { name: 'suppression_bytes', size: this.#suppressionBytes, capacity: this.#entitiesBytesMax },
       { name: 'incidents', size: this.#incidents.size, capacity: this.#incidents.capacity },
       { name: 'incident_bytes', size: this.#incidents.bytes, capacity: this.#incidents.bytesMax },
     ]
@@ -331,6 +419,7 @@ export class Detector {
     if (timeUs < current.untilUs) {
       this.#suppressed++
       if (current.strand === null || !this.#incidents.count(current.strand, timeUs, 1)) current.uncounted++
+      this.#weigh(key, current)
       return
     }
     current.strand = this.#raise(plain.fields, current.entity, timeUs, current.uncounted + 1, {
@@ -346,14 +435,31 @@ export class Detector {
     current.uncounted = 0
     current.evidence = []
     current.summary = undefined
+    this.#weigh(key, current)
+  }
+
+  /** Counts what a suppression takes now, which is the most recent one; for that older ones may have to go. */
+  #weigh(key: string, suppression: Suppression): void {
+    const { entity, evidence, summary } = suppression
+    const texts = textBytes(key) + textBytes(entity) + evidence.length * EVIDENCE_BYTES
+    const bytes = SUPPRESSION_BYTES + texts + (summary?.bytes ?? 0)
+    this.#suppressionBytes += bytes - suppression.bytes
+    suppression.bytes = bytes
+    while (this.#suppressionBytes > this.#entitiesBytesMax && this.#suppressions.size > 1) {
+      this.#forgetOldest()
+      this.#weighedOut++
+    }
   }
 
   #makeRoom(): void {
     if (this.#suppressions.size < this.#entitiesMax) return
+    this.#forgetOldest()
+    this.#crowdedOut++
+  }
+
+  #forgetOldest(): void {
     for (const [key, suppression] of this.#suppressions) {
-      this.#suppressions.delete(key)
-      this.#endSuppression(suppression)
-      this.#forgotten++
+      this.#drop(key, suppression)
       return
     }
   }
@@ -421,6 +527,7 @@ function startSuppression(rule: SigmaRule, entity: string, timeUs: number): Supp
     summary: undefined,
     strand: null,
     uncounted: 0,
+    bytes: 0,
   }
 }
 
@@ -440,7 +547,7 @@ function loadSuppression(entry: StateEntry, rules: ReadonlyMap<unknown, SigmaRul
     number
   >
   const summary = DOCUMENT_STATE.loadSummary(entry['summary']) ?? undefined
-  return { rule, entity, evidence, summary, strand: null, ...numbers }
+  return { rule, entity, evidence, summary, strand: null, bytes: 0, ...numbers }
 }
 
 /** What has no value for any of its fields is about everything there is. */

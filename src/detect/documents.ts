@@ -1,5 +1,6 @@
 /** How the rules see event documents: fields, time, log source, and what several events have in common. */
 import { parseMicroseconds } from '../base/time.ts'
+import { documentBytes } from '../events/document-bytes.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { DERIVED, isDerived } from './derived.ts'
 import type { EventModel } from './sigma/model.ts'
@@ -36,6 +37,16 @@ const SHARED_FIELDS = [
 
 const LINEAGE_MAX = 50
 const FRAMES_MAX = 20
+/**
+ * What a summary takes in memory whose texts are short, as addresses and ids are; what an id of its lineage takes, and a packet. Measured
+ * with a summary for each group: those that one event begins share it.
+ */
+const SUMMARY_BYTES = 700
+const MEMBER_BYTES = 70
+const FRAME_BYTES = 80
+const SHORT_CHARACTERS = 16
+/** Of texts that hold a character beyond Latin-1, and of the others as much, for attackers choose. */
+const CHARACTER_BYTES = 2
 
 /** Of a packet that an event came from. */
 interface Place {
@@ -55,6 +66,8 @@ export interface Summary {
   readonly lineage: readonly string[] | Set<string>
   /** Restored ones are texts already. */
   readonly frames: (Place | string)[]
+  /** What it takes in memory, by an estimate. */
+  bytes: number
 }
 
 /** What of a summary an alert takes over. */
@@ -68,17 +81,18 @@ export function lineageOf({ lineage }: Summary): readonly string[] {
 
 /** `CAPTURE#NUMBER@OFFSET` of the packets. */
 export function framesOf({ frames }: Summary): readonly string[] {
-  const texts = frames.map((frame) =>
-    typeof frame === 'string' ? frame : `${frame.capture}#${frame.number}@${frame.offset}`,
-  )
-  return [...new Set(texts)]
+  return [...new Set(frames.map(textOf))]
+}
+
+function textOf(frame: Place | string): string {
+  return typeof frame === 'string' ? frame : `${frame.capture}#${frame.number}@${frame.offset}`
 }
 
 /** Every rule and correlation that an event concerns asks for these. */
 let readDocument: EventDocument | null = null
 let readUs = 0
 let summarized: EventDocument | null = null
-let summary: Summary = { values: [], lineage: [], frames: [] }
+let summary: Summary = { values: [], lineage: [], frames: [], bytes: 0 }
 
 export const DOCUMENTS: EventModel<EventDocument, Summary> = {
   field(name) {
@@ -111,17 +125,20 @@ export const DOCUMENTS: EventModel<EventDocument, Summary> = {
       }
       return summary
     }
-    const isOwned = before.lineage instanceof Set
-    const lineage = before.lineage instanceof Set ? before.lineage : new Set(lineageOf(before))
-    const values = isOwned ? before.values : before.values.slice()
-    const frames = isOwned ? before.frames : before.frames.slice()
+    const all = before.lineage instanceof Set ? before : copied(before)
+    const { values } = all
     for (let i = 0; i < values.length; i++) {
-      if (values[i] !== undefined && values[i] !== document[SHARED_FIELDS[i]]) values[i] = undefined
+      const value = values[i]
+      if (value === undefined || value === document[SHARED_FIELDS[i]]) continue
+      values[i] = undefined
+      all.bytes -= valueBytes(value)
     }
-    addLineage(lineage, document)
-    addFrame(frames, document)
-    return isOwned ? before : { values, lineage, frames }
+    addLineage(all, document)
+    addFrame(all, document)
+    return all
   },
+  summaryBytes: ({ bytes }) => bytes,
+  eventBytes: documentBytes,
 }
 
 /** Documents are plain JSON as they are; of a summary the set is not. */
@@ -131,15 +148,15 @@ export const DOCUMENT_STATE: StateCodec<EventDocument, Summary> = {
     isRecord(value) && typeof value['event.id'] === 'string' && typeof value['@timestamp'] === 'string'
       ? (value as unknown as EventDocument)
       : null,
-  saveSummary: (saved) => ({ shared: sharedOf(saved), lineage: lineageOf(saved), frames: framesOf(saved) }),
+  saveSummary: (saved) => ({ shared: sharedOf(saved), lineage: lineageOf(saved), frames: saved.frames.map(textOf) }),
   loadSummary(value) {
     if (!isRecord(value) || !isRecord(value['shared']) || !Array.isArray(value['lineage'])) return null
     const { shared, lineage, frames } = value
-    return {
+    return weighed({
       values: SHARED_FIELDS.map((name) => shared[name]),
       lineage: lineage.slice(0, LINEAGE_MAX).map(String),
       frames: Array.isArray(frames) ? frames.slice(0, FRAMES_MAX).map(String) : [],
-    }
+    })
   },
 }
 
@@ -150,26 +167,47 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 function summaryOf(document: EventDocument): Summary {
   const values: unknown[] = []
   for (let i = 0; i < SHARED_FIELDS.length; i++) values.push(document[SHARED_FIELDS[i]])
-  const frames: Place[] = []
-  addFrame(frames, document)
-  return { values, lineage: document['borescope.lineage'] ?? [], frames }
+  const made = weighed({ values, lineage: document['borescope.lineage'] ?? [], frames: [] })
+  addFrame(made, document)
+  return made
 }
 
-function addLineage(lineage: Set<string>, document: EventDocument): void {
+/** One that may be changed. */
+function copied(before: Summary): Summary {
+  return weighed({ values: before.values.slice(), lineage: new Set(lineageOf(before)), frames: before.frames.slice() })
+}
+
+function weighed(parts: Omit<Summary, 'bytes'>): Summary {
+  const { values, lineage, frames } = parts
+  let bytes = SUMMARY_BYTES + frames.length * FRAME_BYTES
+  for (const value of values) bytes += valueBytes(value)
+  for (const id of lineage) bytes += MEMBER_BYTES + valueBytes(id)
+  return { ...parts, bytes }
+}
+
+function valueBytes(value: unknown): number {
+  return typeof value === 'string' ? CHARACTER_BYTES * Math.max(0, value.length - SHORT_CHARACTERS) : 0
+}
+
+function addLineage(all: Summary, document: EventDocument): void {
+  const lineage = all.lineage as Set<string>
   for (const id of document['borescope.lineage'] ?? []) {
     if (lineage.size >= LINEAGE_MAX) return
+    if (lineage.has(id)) continue
     lineage.add(id)
+    all.bytes += MEMBER_BYTES + valueBytes(id)
   }
 }
 
-function addFrame(frames: (Place | string)[], document: EventDocument): void {
+function addFrame(all: Summary, document: EventDocument): void {
   const number = document['borescope.frame.number']
-  if (number === undefined || frames.length >= FRAMES_MAX) return
-  frames.push({
+  if (number === undefined || all.frames.length >= FRAMES_MAX) return
+  all.frames.push({
     capture: document['borescope.capture'] ?? '',
     number,
     offset: document['borescope.frame.offset'] ?? 0,
   })
+  all.bytes += FRAME_BYTES
 }
 
 /** `borescope.l2tp` is the service `l2tp`. */

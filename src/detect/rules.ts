@@ -225,7 +225,7 @@ function sourceText(logsource: SigmaLogSource): string {
   return [product, category, service].filter((part) => part !== undefined).join('/')
 }
 
-const CHECK_OPTIONS = { discriminator: DISCRIMINATOR, groupsMax: 1 }
+const CHECK_OPTIONS = { discriminator: DISCRIMINATOR, groupsMax: 1, groupsBytesMax: 0 }
 
 function byPlace(a: SigmaProblem, b: SigmaProblem): number {
   return a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1

@@ -105,7 +105,7 @@ export const SENSOR_EVENTS = {
     ],
   },
   'sensor.table.filled': {
-    says: 'A table of the sensor reached its bound; what came later was not followed.',
+    says: 'A table of the sensor reached its bound; what came later was not followed, or what was quiet for longest was forgotten.',
     dataset: 'sensor',
     kind: 'event',
     category: ['host'],

@@ -6,6 +6,7 @@
  *
  * All on the time of events: the same events give the same notifications, ids included.
  */
+import { textBytes } from '../base/memory.ts'
 import { isoMicroseconds, parseMicroseconds } from '../base/time.ts'
 import type { EventDocument, FieldName } from '../events/fields.ts'
 import { Agenda, type Entry } from './agenda.ts'
@@ -27,6 +28,8 @@ export interface CalmOptions {
   } | null
   /** Groups remembered by a route, and alerts remembered as possible originals of duplicates. */
   readonly groupsMax: number
+  /** What both may take in memory for each route, by an estimate. */
+  readonly groupsBytesMax: number
 }
 
 export interface Route {
@@ -46,7 +49,7 @@ export interface RouterCounters {
   heldBack: number
   /** One for every sink that is told. */
   notifications: number
-  /** Groups given up early because there were too many. */
+  /** Groups given up early because there were too many, or because they took too much memory. */
   forgotten: number
 }
 
@@ -58,7 +61,7 @@ export type RouterEntry =
   | { readonly kind: 'group'; readonly route: string; readonly group: SavedGroup }
   | { readonly kind: 'original'; readonly route: string; readonly says: string; readonly timeUs: number }
 
-type SavedGroup = Omit<Group, 'gathered' | 'due'> & {
+type SavedGroup = Omit<Group, 'gathered' | 'due' | 'bytes'> & {
   readonly gathered: SavedGathered | null
   readonly dueUs: number | null
 }
@@ -197,7 +200,13 @@ interface Group {
   due: Entry<Due> | null
   isThrottled: boolean
   duplicates: number
+  /** What it takes in memory, as it was counted last. */
+  bytes: number
 }
+
+/** What a group takes in memory beside its key and what it gathers, and what the sentence of an alert takes beside its text. */
+const GROUP_BYTES = 500
+const ORIGINAL_BYTES = 80
 
 /** A route with its groups. */
 class RouteState {
@@ -215,6 +224,8 @@ class RouteState {
   readonly #groups = new Map<string, Group>()
   /** When an alert that says this was last seen; the oldest first. */
   readonly #originals = new Map<string, number>()
+  #groupBytes = 0
+  #originalBytes = 0
 
   constructor(route: Route, index: number, counters: RouterCounters, agenda: Agenda<Due>, notify: Notify) {
     this.route = route
@@ -241,6 +252,45 @@ class RouteState {
     if (group.gathered === null) this.#open(group, alert, nowUs)
     group.gathered?.add(alert, group.isThrottled)
     if (group.isThrottled) this.#counters.heldBack++
+    this.#weigh(group)
+    this.#makeMemory(nowUs)
+  }
+
+  /** Counts what the group takes now. */
+  #weigh(group: Group): void {
+    const bytes = GROUP_BYTES + textBytes(group.key) + (group.gathered?.bytes ?? 0)
+    this.#groupBytes += bytes - group.bytes
+    group.bytes = bytes
+  }
+
+  /** What takes more gives way: alerts that are remembered for their duplicates, or groups, which are told early. */
+  #makeMemory(nowUs: number): void {
+    while (this.#groupBytes + this.#originalBytes > this.route.calm.groupsBytesMax) {
+      if (this.#originalBytes > this.#groupBytes) this.#forgetOriginal(this.#originals.keys().next().value as string)
+      else if (this.#groups.size > 1) this.#forget(this.#groups.values().next().value as Group, nowUs)
+      else return
+    }
+  }
+
+  #forgetOriginal(says: string): void {
+    if (this.#originals.delete(says)) this.#originalBytes -= ORIGINAL_BYTES + textBytes(says)
+  }
+
+  #remember(says: string, timeUs: number): void {
+    this.#forgetOriginal(says)
+    this.#originals.set(says, timeUs)
+    this.#originalBytes += ORIGINAL_BYTES + textBytes(says)
+  }
+
+  #forget(group: Group, nowUs: number): void {
+    this.#drop(group)
+    this.#counters.forgotten++
+    this.send(group, nowUs, true)
+  }
+
+  #drop(group: Group): void {
+    if (this.#groups.delete(group.key)) this.#groupBytes -= group.bytes
+    group.bytes = 0
   }
 
   sendGathered(nowUs: number): void {
@@ -251,10 +301,12 @@ class RouteState {
     for (const group of this.#groups.values()) this.send(group, nowUs, true)
     this.#groups.clear()
     this.#originals.clear()
+    this.#groupBytes = 0
+    this.#originalBytes = 0
   }
 
   *save(): Generator<RouterEntry> {
-    for (const { gathered, due, ...group } of this.#groups.values()) {
+    for (const { gathered, due, bytes: _bytes, ...group } of this.#groups.values()) {
       const saved = { ...group, gathered: gathered?.save() ?? null, dueUs: due?.dueUs ?? null }
       yield { kind: 'group', route: this.key, group: saved }
     }
@@ -263,7 +315,7 @@ class RouteState {
 
   restore(entry: Exclude<RouterEntry, { kind: 'clock' }>): void {
     if (entry.kind === 'original') {
-      this.#originals.set(entry.says, entry.timeUs)
+      this.#remember(entry.says, entry.timeUs)
       return
     }
     const { gathered, dueUs, ...saved } = entry.group
@@ -272,9 +324,11 @@ class RouteState {
       sentUs: [...saved.sentUs],
       gathered: gathered === null ? null : Gathered.restore(gathered),
       due: null,
+      bytes: 0,
     }
     if (dueUs !== null) group.due = this.#agenda.add(dueUs, { state: this, group })
     this.#groups.set(group.key, group)
+    this.#weigh(group)
   }
 
   /** Begins to gather, until the group's time has come. */
@@ -310,6 +364,7 @@ class RouteState {
     group.notifications++
     group.sentUs.push(nowUs)
     if (group.sentUs.length > (this.route.calm.throttle?.notifications ?? 1)) group.sentUs.shift()
+    if (this.#groups.has(group.key)) this.#weigh(group)
     for (const sink of group.sinks) {
       this.#counters.notifications++
       this.#notify(sink, document)
@@ -318,7 +373,10 @@ class RouteState {
 
   #groupOf(key: string, sinks: readonly string[], nowUs: number): Group {
     let group = this.#groups.get(key)
-    if (group !== undefined && this.#isOver(group, nowUs)) group = undefined
+    if (group !== undefined && this.#isOver(group, nowUs)) {
+      this.#drop(group)
+      group = undefined
+    }
     this.#groups.delete(key)
     if (group === undefined) {
       this.#makeRoom(nowUs)
@@ -332,6 +390,7 @@ class RouteState {
         due: null,
         isThrottled: false,
         duplicates: 0,
+        bytes: 0,
       }
     }
     this.#groups.set(key, group)
@@ -346,13 +405,10 @@ class RouteState {
   }
 
   #makeRoom(nowUs: number): void {
-    for (const [key, group] of this.#groups) {
-      const isOver = this.#isOver(group, nowUs)
-      if (!isOver && this.#groups.size < this.route.calm.groupsMax) return
-      this.#groups.delete(key)
-      if (isOver) continue
-      this.#counters.forgotten++
-      this.send(group, nowUs, true)
+    for (const group of this.#groups.values()) {
+      if (this.#isOver(group, nowUs)) this.#drop(group)
+      else if (this.#groups.size < this.route.calm.groupsMax) return
+      else this.#forget(group, nowUs)
     }
   }
 
@@ -362,12 +418,12 @@ class RouteState {
     const says = JSON.stringify([sinks, alert['rule.id'], alert['alert.entity'], alert.message])
     const originalUs = this.#originals.get(says)
     if (originalUs !== undefined && nowUs < originalUs + deduplicateUs) return true
-    this.#originals.delete(says)
+    this.#forgetOriginal(says)
     for (const [oldest, timeUs] of this.#originals) {
       if (this.#originals.size < groupsMax && nowUs < timeUs + deduplicateUs) break
-      this.#originals.delete(oldest)
+      this.#forgetOriginal(oldest)
     }
-    this.#originals.set(says, nowUs)
+    this.#remember(says, nowUs)
     return false
   }
 }

@@ -1,4 +1,6 @@
 /** Alerts gathered for one notification, and the document that they become. */
+import { textBytes } from '../base/memory.ts'
+import { documentBytes } from '../events/document-bytes.ts'
 import { eventId } from '../events/event-id.ts'
 import type { EventDocument } from '../events/fields.ts'
 
@@ -8,6 +10,9 @@ const IDS_MAX = 50
 const EVIDENCE_MAX = 50
 /** Rules and entities are told apart up to so many. */
 const DISTINCT_MAX = 100
+/** What is gathered takes so much in memory beside its texts; and the id of an event so much, with its place. */
+const GATHERED_BYTES = 1500
+const ID_BYTES = 70
 
 /** As plain values. */
 export interface SavedGathered {
@@ -68,6 +73,14 @@ export class Gathered {
     for (const rule of saved.rules) gathered.#rules.add(rule)
     for (const entity of saved.entities) gathered.#entities.add(entity)
     return gathered
+  }
+
+  /** What it takes in memory, by an estimate that follows from what it holds. */
+  get bytes(): number {
+    let bytes = GATHERED_BYTES + documentBytes(this.#foremost) + ID_BYTES * (this.#ids.length + this.#evidence.size)
+    for (const text of this.#examples) bytes += textBytes(text)
+    for (const texts of [this.#rules, this.#entities]) for (const text of texts) bytes += ID_BYTES + textBytes(text)
+    return bytes
   }
 
   add(alert: EventDocument, isHeldBack: boolean): void {

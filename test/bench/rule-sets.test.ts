@@ -23,7 +23,7 @@ function seenBy(size: number) {
     set,
     DOCUMENTS,
     { matched: () => {}, fired: () => {}, ended: () => {} },
-    { discriminator: 'event.action', groupsMax: LIMITS.groupsMax },
+    { discriminator: 'event.action', groupsMax: LIMITS.groupsMax, groupsBytesMax: 1e9 },
   )
   const source = engine.source(sourceOf('borescope.flow'))
   for (const document of generateEvents(EVENTS)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isoMicroseconds } from '../../src/base/time.ts'
-import { Detector, type EndedIncident } from '../../src/detect/detector.ts'
+import { Detector, type DetectorOptions, type EndedIncident } from '../../src/detect/detector.ts'
 import { parseMicroseconds } from '../../src/base/time.ts'
 import { readRules } from '../../src/detect/rules.ts'
 import { EventBus } from '../../src/events/bus.ts'
@@ -42,19 +42,21 @@ correlation:
 level: high
 `
 
-function start(text: string, entitiesMax = 100) {
+function start(text: string, entitiesMax = 100, bounds: Partial<DetectorOptions> = {}) {
   const { problems, ...set } = readRules([{ file: 'ppp/x.yml', text }])
   expect(problems).toEqual([])
   const bus = new EventBus({ name: 'test', version: '0' })
   const alerts: EventDocument[] = []
   const incidents: EventDocument[] = []
+  const filled: EventDocument[] = []
   const ended: EndedIncident[] = []
-  const options = { groupsMax: 100, entitiesMax, ended: (incident: EndedIncident) => ended.push(incident) }
+  const options = { groupsMax: 100, entitiesMax, ...bounds, ended: (incident: EndedIncident) => ended.push(incident) }
   const detector = new Detector({ ...set, problems }, bus.emit, options)
   bus.subscribe(detector.observe)
   bus.subscribe((document) => {
     if (document['event.action'] === 'alert.raised') alerts.push(document)
     if (document['event.action'].startsWith('incident.')) incidents.push(document)
+    if (document['event.action'] === 'sensor.table.filled') filled.push(document)
   })
   const anomaly = (second: number, source = '192.0.2.1', name = 'l2tp.avp_length') =>
     bus.emit({
@@ -91,7 +93,7 @@ function start(text: string, entitiesMax = 100) {
         'user.name': user,
       },
     })
-  return { detector, alerts, incidents, ended, anomaly, failure }
+  return { detector, alerts, incidents, filled, ended, anomaly, failure }
 }
 
 describe('a rule', () => {
@@ -219,17 +221,51 @@ describe('a rule', () => {
   })
 
   it('follows a bounded number of entities', () => {
-    const { anomaly, detector, ended } = start(PLAIN, 3)
+    const { anomaly, detector, ended, filled } = start(PLAIN, 3)
     for (let i = 0; i < 10; i++) anomaly(i, `192.0.2.${i}`)
     expect(detector.counters.forgotten).toBe(7)
+    expect(filled).toMatchObject([{ 'sensor.table': 'suppressions', 'sensor.capacity': 3 }])
     detector.end()
     expect(ended).toHaveLength(10)
+  })
+
+  it('follows entities within a bounded memory', () => {
+    const { anomaly, detector, ended, filled } = start(PLAIN, 1000, { entitiesBytesMax: 50_000 })
+    for (let i = 0; i < 100; i++) anomaly(i, `${i} ${'x'.repeat(1000)}`)
+    const bytes = detector.tables.find(({ name }) => name === 'suppression_bytes')
+    expect(bytes?.size).toBeLessThanOrEqual(50_000)
+    expect(bytes?.size).toBeGreaterThan(30_000)
+    expect(bytes?.capacity).toBe(50_000)
+    expect(detector.counters.forgotten).toBe(
+      100 - (detector.tables.find(({ name }) => name === 'suppressions')?.size ?? 0),
+    )
+    expect(filled).toMatchObject([
+      {
+        'sensor.table': 'suppression_bytes',
+        'sensor.capacity': 50_000,
+        message:
+          'The entities that alerts stand for take more than 50000 bytes: what was quiet for longest is forgotten',
+      },
+    ])
+    detector.end()
+    expect(ended).toHaveLength(100)
+    expect(detector.tables.find(({ name }) => name === 'suppression_bytes')?.size).toBe(0)
   })
 
   it('meets only events of its log source', () => {
     const { alerts, anomaly } = start(PLAIN.replace('service: protocol', 'service: l2tp'))
     anomaly(0)
     expect(alerts).toEqual([])
+  })
+
+  it('tells once that the groups of correlations take too much, and that there are too many of one', () => {
+    const long = (i: number) => `user ${i} ${'x'.repeat(1000)}`
+    const heavy = start(CORRELATION.replace('[source.ip]', '[user.name]'), 100, { groupsBytesMax: 20_000 })
+    for (let i = 0; i < 50; i++) heavy.failure(i, long(i))
+    expect(heavy.filled).toMatchObject([{ 'sensor.table': 'correlation_group_bytes', 'sensor.capacity': 20_000 }])
+    const many = start(CORRELATION.replace('[source.ip]', '[user.name]'), 100)
+    for (let i = 0; i < 150; i++) many.failure(i, long(i))
+    expect(many.filled).toMatchObject([{ 'sensor.table': 'correlation_groups', 'sensor.capacity': 100 }])
   })
 
   it('never meets alerts', () => {
@@ -329,6 +365,7 @@ describe('what a detector remembers', () => {
       const { text: state, leftOut } = before.detector.save()
       const after = start(text)
       expect(after.detector.restore(state).outdated + leftOut).toBe(0)
+      expect(after.detector.tables).toEqual(before.detector.tables)
       for (const step of story.slice(cut)) step(after)
       after.detector.end()
       const told = plain([...before.incidents, ...after.incidents])

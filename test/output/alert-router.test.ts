@@ -264,6 +264,28 @@ describe('bounds', () => {
     )
   })
 
+  test('groups that take more memory than there is room for: the same, and no more alerts are remembered than fit', () => {
+    const notifications: EventDocument[] = []
+    const calm: CalmOptions = {
+      ...AT_ONCE,
+      deduplicateUs: 600e6,
+      group: { ...GROUP, waitUs: 600e6 },
+      groupsBytesMax: 100_000,
+    }
+    const router = new AlertRouter([{ ...route(['a']), calm }], (_, notification) => notifications.push(notification))
+    for (let index = 0; index < 100; index++) {
+      router.observe(alert({ at: index, entity: `${index} ${'x'.repeat(2000)}` }))
+    }
+    expect(router.counters.forgotten).toBeGreaterThan(90)
+    expect(router.counters.forgotten).toBeLessThan(100)
+    const waiting = [...router.save()].filter(({ kind }) => kind === 'group')
+    expect(waiting).toHaveLength(100 - router.counters.forgotten)
+    router.end()
+    expect(notifications.map((notification) => Number.parseInt(notification['alert.entity'] ?? '', 10))).toEqual(
+      Array.from({ length: 100 }, (_, index) => index),
+    )
+  })
+
   test('one notification holds a bounded piece of many alerts', () => {
     const alerts = Array.from({ length: 5000 }, (_, index) => alert({ at: index / 100, entity: `user ${index}` }))
     const calm: CalmOptions = { ...AT_ONCE, group: { by: ['rule.id'], waitUs: 600e6, repeatUs: 600e6 } }
@@ -289,6 +311,7 @@ const ANY_CALM = fc.record({
     }),
   ),
   groupsMax: fc.integer({ min: 1, max: 5 }),
+  groupsBytesMax: fc.constantFrom(6000, 1e9),
 })
 const ANY_ALERTS = fc.array(
   fc.record({

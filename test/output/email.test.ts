@@ -75,6 +75,7 @@ test('a mail has text and HTML, and ids by which it is threaded', async () => {
     throttle: null,
     group: { by: ['rule.id'], waitUs: 0, repeatUs: 60e6 },
     groupsMax: 9,
+    groupsBytesMax: 1e9,
   })
   const mailer = sink(port)
   expect(await mailer.write([first])).toEqual(STORED(1))

@@ -25,6 +25,7 @@ const SEVERAL = notificationsOf(
     throttle: { notifications: 1, periodUs: 3600e6 },
     group: { by: ['rule.id', 'alert.entity'], waitUs: 0, repeatUs: 300e6 },
     groupsMax: 10,
+    groupsBytesMax: 1e9,
   },
 )[1]
 const V6: EventDocument = notificationOf({

@@ -113,7 +113,13 @@ export function hostileAlert(text: string): EventDocument {
   }
 }
 
-export const AT_ONCE: CalmOptions = { deduplicateUs: 0, throttle: null, group: null, groupsMax: 1000 }
+export const AT_ONCE: CalmOptions = {
+  deduplicateUs: 0,
+  throttle: null,
+  group: null,
+  groupsMax: 1000,
+  groupsBytesMax: 1e9,
+}
 
 /** The notifications of these alerts, as the router makes them. */
 export function notificationsOf(alerts: readonly EventDocument[], calm: CalmOptions = AT_ONCE): EventDocument[] {

@@ -34,6 +34,9 @@ export function thresholdOf(correlation: SigmaCorrelation, find: Lookup): Thresh
 export function sequenceOf(correlation: SigmaCorrelation, find: Lookup): string {
   const { groupBy, rules, timespanUs, aliases } = correlation
   if (aliases.size > 0) throw new Unexportable('it names fields by aliases')
+  if (leastOf(correlation) !== rules.length) {
+    throw new Unexportable('it is content with a part of its rules, and a sequence wants all of them')
+  }
   const steps = rules.map((name) => step(correlation, lookUp(name, find), find))
   const by = groupBy.length === 0 ? '' : ` by ${groupBy.join(', ')}`
   return [`sequence${by} with maxspan=${timespanUs / 1_000_000}s`, ...steps].join('\n  ')
@@ -74,10 +77,7 @@ export function correlationEsql(
   }
   if (type === 'value_count' && fields.length > 1) throw new Unexportable('it counts pairs of values')
   const marks = inputs.map((input, i) => `${esqlOf(input)}, ${i}`).join(', ')
-  const tests =
-    type === 'temporal'
-      ? [`measure == ${inputs.length}`]
-      : criteria.map(({ comparison, value }) => `measure ${COMPARE[comparison]} ${value}`)
+  const tests = criteria.map(({ comparison, value }) => `measure ${COMPARE[comparison]} ${value}`)
   const by = groupBy.map(esqlField)
   return [
     `FROM ${index}`,

@@ -5,24 +5,26 @@ const SIGNS: Readonly<Record<Order, string>> = { lt: '<', lte: '<=', gt: '>', gt
 
 type Write = (test: Test) => string
 
+interface Words {
+  readonly and: string
+  readonly or: string
+  readonly not: (operand: string) => string
+}
+
 /** Brackets around everything that is joined: no precedence has to be remembered. */
-function write(
-  expression: Expression,
-  one: Write,
-  words: { readonly and: string; readonly or: string; readonly not: string },
-): string {
+function write(expression: Expression, one: Write, words: Words): string {
   switch (expression.kind) {
     case 'and':
     case 'or':
       return `(${expression.operands.map((operand) => write(operand, one, words)).join(` ${words[expression.kind]} `)})`
     case 'not':
-      return `${words.not} ${write(expression.operand, one, words)}`
+      return words.not(write(expression.operand, one, words))
     default:
       return one(expression)
   }
 }
 
-const LOWER = { and: 'and', or: 'or', not: 'not' }
+const LOWER: Words = { and: 'and', or: 'or', not: (operand) => `not ${operand}` }
 
 /** For rules of the type `query`. Texts are compared with regard to case, as Kibana does. */
 export function kqlOf(expression: Expression): string {
@@ -35,12 +37,7 @@ function kqlTest(test: Test): string {
     case 'equals':
       return `${field}: ${typeof test.value === 'string' ? kqlText(test.value) : test.value}`
     case 'like':
-      return `${field}: ${piecesOf(test.pattern)
-        .map(({ text, isWildcard }) => {
-          if (isWildcard && text === '?') throw new Unexportable('KQL has no wildcard for one character')
-          return isWildcard ? text : text.replace(/[\\():<>"*{} ]/g, '\\$&')
-        })
-        .join('')}`
+      return `${field}: ${kqlPattern(test.pattern)}`
     case 'compare':
       return `${field} ${SIGNS[test.order]} ${test.value}`
     case 'network':
@@ -48,6 +45,24 @@ function kqlTest(test: Test): string {
     case 'missing':
       return `not ${field}: *`
   }
+}
+
+/** Outside of quotes, for only there wildcards are any. Spaces stand as they are, and the words that join tests get a backslash. */
+function kqlPattern(pattern: string): string {
+  const pieces = piecesOf(pattern)
+  for (const { text, isWildcard } of pieces) {
+    if (isWildcard && text === '?') throw new Unexportable('KQL has no wildcard for one character')
+    // A backslash before "not" would be a line feed and "ot".
+    if (/not\s/i.test(text)) throw new Unexportable('KQL cannot look for a part of a text with "not" and a space')
+  }
+  if (/^ | $/.test(pattern))
+    throw new Unexportable('KQL cannot look for a part of a text that begins or ends with a space')
+  const written = pieces.map(({ text, isWildcard }) => {
+    if (isWildcard) return text
+    const plain = text.replace(/[\\():<>"*{}]/g, '\\$&').replace(/(?<=^|\s)(?:and|or)(?=\s)/gi, '\\$&')
+    return plain.replace(/[\t\r\n]/g, escaped)
+  })
+  return written.join('')
 }
 
 function kqlText(text: string): string {
@@ -91,8 +106,11 @@ function eqlPattern(pattern: string): string {
 
 /** For `WHERE` in ES|QL. Texts are compared without regard to case, but for the names that we give ourselves. */
 export function esqlOf(expression: Expression): string {
-  return write(expression, esqlTest, { and: 'AND', or: 'OR', not: 'NOT' })
+  return write(expression, esqlTest, ESQL)
 }
+
+/** What is asked of a field that an event lacks is neither true nor false, and `NOT` would leave it so: the event would be left out. */
+const ESQL: Words = { and: 'AND', or: 'OR', not: (operand) => `NOT COALESCE(${operand}, false)` }
 
 const OUR_NAMES: ReadonlySet<string> = new Set(['event.action', 'event.dataset'])
 
@@ -133,5 +151,11 @@ export function esqlField(field: string): string {
 }
 
 function quoted(text: string): string {
-  return `"${text.replace(/[\\"]/g, '\\$&')}"`
+  return `"${text.replace(/[\\"]/g, '\\$&').replace(/[\t\r\n]/g, escaped)}"`
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { '\t': '\\t', '\r': '\\r', '\n': '\\n' }
+
+function escaped(character: string): string {
+  return ESCAPED[character]
 }

@@ -8,8 +8,8 @@
  * condition has not held for one time span. A condition with upper bounds alone (`lt`, `lte`, `neq`) cannot be judged
  * before time has passed: it looks at whole spans, each beginning with an event, when they are over.
  *
- * Everything is bounded: groups by the least recently used, windows by what the condition needs to know. Everything can be
- * saved and taken up again, at any event, without a difference in what fires.
+ * Everything is bounded: groups by the least recently used and by what they take in memory, windows by what the condition needs
+ * to know. Everything can be saved and taken up again, at any event, without a difference in what fires.
  */
 import { createHash } from 'node:crypto'
 import { COMPARE, type Comparison } from './criteria.ts'
@@ -57,7 +57,7 @@ export interface CorrelatorHandlers<E, S> {
 }
 
 export interface CorrelatorCounters {
-  /** Groups given up because there were too many. */
+  /** Groups given up because there were too many, or because they took too much memory. */
   evicted: number
   /** Events left out because they were older than their window. */
   late: number
@@ -67,9 +67,20 @@ export interface CorrelatorCounters {
   crowded: number
 }
 
+/** What all correlations of an engine take in memory, by an estimate, and how often each of their bounds was reached. */
+export interface Ledger {
+  bytes: number
+  /** Groups given up because one correlation had too many. */
+  crowdedOut: number
+}
+
 type Reader<E> = (event: E) => unknown
 
 const GROUP = 'group'
+/** What a group takes in memory beside its key, its window and its summary. */
+const GROUP_BYTES = 150
+/** What of a firing whoever is told of it may remember while it goes on, beside its key. */
+const FIRING_BYTES = 300
 
 /** No value: the event lacks it. */
 const MISSING = null
@@ -84,10 +95,15 @@ export class Correlator<E, S> {
   readonly #model: EventModel<E, S>
   readonly #handlers: CorrelatorHandlers<E, S>
   readonly #groupsMax: number
+  readonly #ledger: Ledger
+  /** Of all groups. */
+  #bytes = 0
   /** Of groups, in the order of their last event. */
   readonly #keys = new RecentKeys()
   readonly #windows: Windows
   #newestUs = new Float64Array(0)
+  /** What each group takes, as it was counted last. */
+  #groupBytes = new Float64Array(0)
   /** When the condition last held; −∞ while nothing is going on. */
   #heldUs = new Float64Array(0)
   #incidentEvents = new Float64Array(0)
@@ -114,11 +130,13 @@ export class Correlator<E, S> {
     model: EventModel<E, S>,
     handlers: CorrelatorHandlers<E, S>,
     groupsMax: number,
+    ledger: Ledger,
   ) {
     this.correlation = correlation
     this.#model = model
     this.#handlers = handlers
     this.#groupsMax = groupsMax
+    this.#ledger = ledger
     const readers = (fields: readonly string[]) =>
       inputs.map((names) => fields.map((field) => model.field(resolveAlias(correlation, field, names))))
     this.#groupReaders = readers(correlation.groupBy)
@@ -134,6 +152,21 @@ export class Correlator<E, S> {
     return this.#keys.size
   }
 
+  /** What all groups take in memory, by an estimate. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Gives up the group in which nothing happened for longest; false if there is none. Not while an event is being added. */
+  evict(): boolean {
+    const group = this.#keys.oldest
+    if (group === -1) return false
+    this.#endIncident(group)
+    this.#release(group)
+    this.counters.evicted++
+    return true
+  }
+
   /** An event that matched the rule with the number `input` in the correlation's list. */
   add(event: E, input: number): void {
     const group = this.#writeKey(event, input)
@@ -143,7 +176,28 @@ export class Correlator<E, S> {
       this.counters.incomplete++
       return
     }
-    this.#insert(this.#touch(), event, text, number, input)
+    const place = this.#touch()
+    this.#insert(place, event, text, number, input)
+    this.#weigh(place)
+  }
+
+  /** Counts what the group takes now. */
+  #weigh(group: number): void {
+    const summary = this.#summaries[group]
+    const key = this.#keys.bytesOf(group)
+    let bytes = GROUP_BYTES + key + this.#windows.bytes(group)
+    if (summary !== undefined) bytes += this.#model.summaryBytes(summary)
+    if (this.#heldUs[group] !== Number.NEGATIVE_INFINITY) bytes += FIRING_BYTES + 2 * key
+    if (this.#deferred) bytes += this.#newestBytes(group)
+    const more = bytes - this.#groupBytes[group]
+    this.#groupBytes[group] = bytes
+    this.#bytes += more
+    this.#ledger.bytes += more
+  }
+
+  #newestBytes(group: number): number {
+    const newest = this.#newest[group]
+    return newest === undefined ? 0 : this.#model.eventBytes(newest)
   }
 
   #insert(group: number, event: E, text: string, number: number, input: number): void {
@@ -228,6 +282,7 @@ export class Correlator<E, S> {
     this.#incidentEvents[group] = incident[0]
     this.#incidentFirstUs[group] = incident[1]
     this.#incidentLastUs[group] = incident[2]
+    this.#weigh(group)
     return true
   }
 
@@ -250,10 +305,11 @@ export class Correlator<E, S> {
       this.#keys.touch(known)
       return known
     }
-    if (this.#keys.size >= this.#groupsMax) this.#evict()
+    if (this.#keys.size >= this.#groupsMax && this.evict()) this.#ledger.crowdedOut++
     const group = this.#keys.add()
     if (group >= this.#newestUs.length) this.#grow()
     this.#newestUs[group] = Number.NEGATIVE_INFINITY
+    this.#groupBytes[group] = 0
     this.#heldUs[group] = Number.NEGATIVE_INFINITY
     this.#incidentEvents[group] = 0
     this.#incidentFirstUs[group] = 0
@@ -265,6 +321,7 @@ export class Correlator<E, S> {
     const { places } = this.#keys
     this.#windows.reserve(places)
     this.#newestUs = enlarged(this.#newestUs, places)
+    this.#groupBytes = enlarged(this.#groupBytes, places)
     this.#heldUs = enlarged(this.#heldUs, places)
     this.#incidentEvents = enlarged(this.#incidentEvents, places)
     this.#incidentFirstUs = enlarged(this.#incidentFirstUs, places)
@@ -276,14 +333,8 @@ export class Correlator<E, S> {
     this.#summaries[group] = undefined
     if (this.#deferred) this.#newest[group] = undefined
     this.#keys.remove(group)
-  }
-
-  #evict(): void {
-    const group = this.#keys.oldest
-    if (group === -1) return
-    this.#endIncident(group)
-    this.#release(group)
-    this.counters.evicted++
+    this.#bytes -= this.#groupBytes[group]
+    this.#ledger.bytes -= this.#groupBytes[group]
   }
 
   /** What `value_count` counts; null if the event has none. */

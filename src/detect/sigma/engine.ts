@@ -15,7 +15,7 @@
  * it (clues.ts, rule-index.ts), so that an event meets only the rules that may match it, however many there are.
  */
 import { type CompiledRule, compileRule } from './compile.ts'
-import { Correlator, type CorrelatorCounters, type CorrelatorHandlers } from './correlate.ts'
+import { Correlator, type CorrelatorCounters, type CorrelatorHandlers, type Ledger } from './correlate.ts'
 import type { EventModel } from './model.ts'
 import type { SigmaCorrelation, SigmaLogSource, SigmaRule } from './parse.ts'
 import { lowerCase } from './pattern.ts'
@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly discriminator: string | null
   /** Groups that each correlation may follow. */
   readonly groupsMax: number
+  /** What the groups of all correlations may take in memory, by an estimate. */
+  readonly groupsBytesMax: number
 }
 
 export interface EngineHandlers<E, S> extends Pick<CorrelatorHandlers<E, S>, 'fired' | 'ended'> {
@@ -71,7 +73,9 @@ export class SigmaEngine<E, S> {
   readonly #handlers: EngineHandlers<E, S>
   readonly #model: EventModel<E, S>
   readonly #discriminator: string | null
-  readonly #groupsMax: number
+  readonly #options: EngineOptions
+  readonly #ledger: Ledger
+  #weighedOut = 0
   readonly #rules: readonly ActiveRule<E>[]
   readonly #correlators: readonly Correlator<E, S>[]
   #evaluations = 0
@@ -89,10 +93,11 @@ export class SigmaEngine<E, S> {
     this.#handlers = handlers
     this.#model = model
     this.#discriminator = options.discriminator
-    this.#groupsMax = options.groupsMax
+    this.#options = options
     const builder = new Builder(content, model, handlers, options)
     this.#rules = builder.rules
     this.#correlators = builder.correlators
+    this.#ledger = builder.ledger
     this.problems = builder.problems
     this.refused = builder.refused
   }
@@ -122,6 +127,17 @@ export class SigmaEngine<E, S> {
     const count = this.#count
     this.#count = 0
     for (let i = 0; i < count; i++) this.#test(this.#candidates[i], event)
+    this.#makeMemory()
+  }
+
+  /** A flood of keys is kept within its own correlations: those that take the most give up their oldest groups. */
+  #makeMemory(): void {
+    while (this.#ledger.bytes > this.#options.groupsBytesMax) {
+      let heaviest = this.#correlators[0]
+      for (const correlator of this.#correlators) if (correlator.bytes > heaviest.bytes) heaviest = correlator
+      if (!heaviest.evict()) return
+      this.#weighedOut++
+    }
   }
 
   /** A rule that may match the event: into its place among the others. */
@@ -144,6 +160,7 @@ export class SigmaEngine<E, S> {
   /** Lets time pass to `nowUs`, by the clock of the events. */
   expire(nowUs: number): void {
     for (const correlator of this.#correlators) correlator.expire(nowUs)
+    this.#makeMemory()
   }
 
   /** Ends every incident: no more events will come. */
@@ -162,6 +179,7 @@ export class SigmaEngine<E, S> {
     for (const entry of entries.toReversed()) {
       if (this.#correlators.some((correlator) => correlator.restore(entry, codec))) result.restored++
       else result.outdated++
+      this.#makeMemory()
     }
     return result
   }
@@ -192,7 +210,22 @@ export class SigmaEngine<E, S> {
 
   /** Groups that may be followed: each correlation has room of its own. */
   get groupsMax(): number {
-    return this.#correlators.length * this.#groupsMax
+    return this.#correlators.length * this.#options.groupsMax
+  }
+
+  /** What all groups take in memory, by an estimate. */
+  get bytes(): number {
+    return this.#ledger.bytes
+  }
+
+  /** Groups given up because one correlation had too many of them. */
+  get crowdedOut(): number {
+    return this.#ledger.crowdedOut
+  }
+
+  /** Groups given up because all of them took too much memory. */
+  get weighedOut(): number {
+    return this.#weighedOut
   }
 }
 
@@ -239,6 +272,7 @@ interface Reference<E> {
 class Builder<E, S> {
   readonly rules: ActiveRule<E>[] = []
   readonly correlators: Correlator<E, S>[] = []
+  readonly ledger: Ledger = { bytes: 0, crowdedOut: 0 }
   readonly problems: SigmaProblem[] = []
   readonly refused: (SigmaRule | SigmaCorrelation)[] = []
   readonly #model: EventModel<E, S>
@@ -306,6 +340,7 @@ class Builder<E, S> {
           },
         },
         this.#options.groupsMax,
+        this.ledger,
       )
       inputs.forEach((reference, input) => {
         reference.consumers.push({ correlator, input })

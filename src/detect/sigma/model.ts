@@ -17,4 +17,7 @@ export interface EventModel<E, S> {
   timeUs(event: E): number
   /** The summary with `event` added to it; `summary` is undefined for the first event of a group. */
   fold(summary: S | undefined, event: E): S
+  /** What a summary, or an event, takes in memory, by an estimate that depends on nothing but what it says. */
+  summaryBytes(summary: S): number
+  eventBytes(event: E): number
 }

@@ -146,6 +146,11 @@ export class RecentKeys {
     return this.#older[place]
   }
 
+  /** What the text of a key takes in memory. */
+  bytesOf(place: number): number {
+    return Math.ceil(this.#lengths[place] / CHUNK) * (CHUNK + Int32Array.BYTES_PER_ELEMENT)
+  }
+
   /** The parts of a key as they were appended. */
   partsOf(place: number): string[] {
     const parts: string[] = []

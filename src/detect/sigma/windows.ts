@@ -16,6 +16,10 @@ export const ORDERED_MAX = 64
 /** A window with more distinct values has them in a map. */
 const SCANNED_MAX = 16
 const NONE = -1
+/** What an entry takes in memory, with its id; and what the text of a value takes, with its place in a map, and each of its characters. */
+const ENTRY_BYTES = 90
+const TEXT_BYTES = 70
+const CHARACTER_BYTES = 2
 const FIRST_ENTRIES = 16
 
 /** An entry as it is written down: time, id, key, number, input, hits. */
@@ -38,6 +42,8 @@ export class Windows {
   #last = new Int32Array(0)
   #sizes = new Int32Array(0)
   #sums = new Float64Array(0)
+  /** What the values take that `value_count` counts. */
+  #textBytes = new Float64Array(0)
   readonly #maps = new Map<number, Map<string, number>>()
   // By entry
   #timeUs = new Float64Array(FIRST_ENTRIES)
@@ -69,10 +75,16 @@ export class Windows {
     this.#last = enlarged(this.#last, windows).fill(NONE, before)
     this.#sizes = enlarged(this.#sizes, windows)
     this.#sums = enlarged(this.#sums, windows)
+    this.#textBytes = enlarged(this.#textBytes, windows)
   }
 
   size(window: number): number {
     return this.#sizes[window]
+  }
+
+  /** What a window takes in memory, by an estimate. */
+  bytes(window: number): number {
+    return this.#sizes[window] * ENTRY_BYTES + this.#textBytes[window]
   }
 
   /** Of a window that is not empty. */
@@ -109,6 +121,7 @@ export class Windows {
     this.#last[window] = NONE
     this.#sizes[window] = 0
     this.#sums[window] = 0
+    this.#textBytes[window] = 0
     this.#maps.delete(window)
   }
 
@@ -244,6 +257,7 @@ export class Windows {
   #know(window: number, entry: number, text: string): void {
     if (this.#type !== 'value_count') return
     this.#texts[entry] = text
+    this.#textBytes[window] += bytesOf(text)
     this.#maps.get(window)?.set(text, entry)
   }
 
@@ -305,7 +319,10 @@ export class Windows {
   }
 
   #forget(window: number, entry: number): void {
-    if (this.#type === 'value_count') this.#maps.get(window)?.delete(this.#texts[entry])
+    if (this.#type === 'value_count') {
+      this.#maps.get(window)?.delete(this.#texts[entry])
+      this.#textBytes[window] -= bytesOf(this.#texts[entry])
+    }
     this.#sums[window] -= this.#number[entry]
     this.#sizes[window]--
     this.#unlink(window, entry)
@@ -332,4 +349,8 @@ export class Windows {
     }
     return reached
   }
+}
+
+function bytesOf(text: string): number {
+  return TEXT_BYTES + CHARACTER_BYTES * text.length
 }

@@ -7,12 +7,15 @@ import { compileCidr } from '../../../src/detect/sigma/cidr.ts'
 
 type Value = string | number | boolean | null
 type Predicate = (document: EventDocument) => boolean
+/** Null: neither true nor false, as what ES|QL says of a field that an event lacks. */
+type Answer = (document: EventDocument) => boolean | null
 
 const TOKEN = /\s*(?:("(?:[^"\\]|\\.)*")|([<>=!]=|like~|[()<>:,])|([?`\w@.~-]+`?))/y
 
 export function evaluator(text: string): Predicate {
   const parser = new Parser(text)
-  return parser.whole()
+  const answer = parser.whole()
+  return (document) => answer(document) === true
 }
 
 class Parser {
@@ -29,17 +32,27 @@ class Parser {
     }
   }
 
-  whole(): Predicate {
+  whole(): Answer {
     const predicate = this.#expression()
     if (this.#at < this.#tokens.length) throw new Error(`unexpected ${this.#tokens[this.#at]}`)
     return predicate
   }
 
-  #expression(): Predicate {
+  #expression(): Answer {
     if (/^not$/i.test(this.#peek())) {
       this.#next()
       const operand = this.#expression()
-      return (document) => !operand(document)
+      return (document) => {
+        const answer = operand(document)
+        return answer === null ? null : !answer
+      }
+    }
+    if (this.#peek() === 'COALESCE') {
+      this.#next()
+      this.#expect('(')
+      const operand = this.#expression()
+      for (const token of [',', 'false', ')']) this.#expect(token)
+      return (document) => operand(document) ?? false
     }
     if (this.#peek() !== '(') return this.#test()
     this.#next()
@@ -51,12 +64,15 @@ class Parser {
     }
     if (words.size > 1) throw new Error('and beside or')
     this.#expect(')')
-    return words.has('or')
-      ? (document) => operands.some((operand) => operand(document))
-      : (document) => operands.every((operand) => operand(document))
+    const decisive = words.has('or')
+    return (document) => {
+      const answers = operands.map((operand) => operand(document))
+      if (answers.includes(decisive)) return decisive
+      return answers.includes(null) ? null : !decisive
+    }
   }
 
-  #test(): Predicate {
+  #test(): Answer {
     const name = this.#next()
     if (/^cidr_?match$/i.test(name)) {
       this.#expect('(')
@@ -64,7 +80,7 @@ class Parser {
       this.#expect(',')
       const network = compileCidr(String(this.#literal()))
       this.#expect(')')
-      return (document) => network?.(String(read(document, field))) ?? false
+      return asked(field, (value) => network?.(String(value)) ?? false)
     }
     if (name === 'TO_LOWER') {
       this.#expect('(')
@@ -73,28 +89,25 @@ class Parser {
       const operator = this.#next()
       if (operator === '==') {
         const wanted = this.#literal()
-        return (document) => String(read(document, field) ?? '').toLowerCase() === wanted
+        return asked(field, (value) => String(value).toLowerCase() === wanted)
       }
       if (operator !== 'LIKE') throw new Error(`expected LIKE, not ${operator}`)
       const pattern = like(String(this.#literal()), '')
-      return (document) => pattern.test(String(read(document, field) ?? '').toLowerCase())
+      return asked(field, (value) => pattern.test(String(value).toLowerCase()))
     }
     if (name === 'CONCAT') return this.#inList()
     return this.#comparison(name)
   }
 
-  #inList(): Predicate {
+  #inList(): Answer {
     for (const token of ['(', '","', ',', 'MV_CONCAT', '(']) this.#expect(token)
     const field = this.#next()
     for (const token of [',', '","', ')', ',', '","', ')', 'LIKE']) this.#expect(token)
     const pattern = like(String(this.#literal()), '')
-    return (document) => {
-      const value = read(document, field)
-      return Array.isArray(value) && pattern.test(`,${value.join(',')},`)
-    }
+    return asked(field, (value) => Array.isArray(value) && pattern.test(`,${value.join(',')},`))
   }
 
-  #comparison(field: string): Predicate {
+  #comparison(field: string): Answer {
     const operator = this.#next()
     if (operator === 'IS') {
       this.#expect('NULL')
@@ -103,25 +116,22 @@ class Parser {
     const value = this.#literal()
     if (value === null) return (document) => isAbsent(read(document, field)) === (operator === '==')
     if (operator === 'like~') {
-      const pattern = like(String(value), 'i')
-      return (document) => pattern.test(String(read(document, field) ?? ''))
+      // To EQL a backslash in a pattern is a character like any other.
+      const pattern = like(String(value).replaceAll('\\', '\\\\'), 'i')
+      return asked(field, (value) => pattern.test(String(value)))
     }
     if (operator === ':') {
       const wanted = String(value).toLowerCase()
-      return (document) => String(read(document, field) ?? '').toLowerCase() === wanted
+      return asked(field, (given) => String(given).toLowerCase() === wanted)
     }
-    return (document) => {
-      const given = read(document, field)
-      if (isAbsent(given) || Array.isArray(given)) return false
-      return COMPARE[operator](given as number, value as number)
-    }
+    return asked(field, (given) => !Array.isArray(given) && COMPARE[operator](given as number, value as number))
   }
 
   #literal(): Value {
     const token = this.#next()
     if (token === 'null') return null
     if (token === 'true' || token === 'false') return token === 'true'
-    return token.startsWith('"') ? token.slice(1, -1).replace(/\\(.)/g, '$1') : Number(token)
+    return token.startsWith('"') ? unescaped(token.slice(1, -1)) : Number(token)
   }
 
   #peek(): string {
@@ -135,6 +145,15 @@ class Parser {
   #expect(token: string): void {
     const got = this.#next()
     if (got !== token) throw new Error(`expected ${token}, not ${got}`)
+  }
+}
+
+/** What a field is asked: EQL finds nothing where there is none (its question mark), ES|QL has no answer. */
+function asked(field: string, holds: (value: unknown) => boolean): Answer {
+  return (document) => {
+    const value = read(document, field)
+    if (isAbsent(value)) return field.startsWith('?') ? false : null
+    return holds(value)
   }
 }
 
@@ -160,4 +179,12 @@ function like(pattern: string, flags: string): RegExp {
     wildcard === undefined ? RegExp.escape(escaped ?? plain) : wildcard === '*' ? '.*' : '.',
   )
   return new RegExp(`^${source}$`, `s${flags}`)
+}
+
+const WHITE: Readonly<Record<string, string>> = { t: '\t', r: '\r', n: '\n' }
+
+/** A line feed as it is ends a text in both languages. */
+function unescaped(text: string): string {
+  if (/[\r\n]/.test(text)) throw new Error('a text over several lines')
+  return text.replace(/\\(.)/g, (_, character: string) => WHITE[character] ?? character)
 }

@@ -10,6 +10,7 @@ import type { SigmaRule } from '../../../src/detect/sigma/parse.ts'
 import type { EventDocument } from '../../../src/events/fields.ts'
 import { parseQuery } from '../../../src/store/kql.ts'
 import { compilePredicate } from '../../../src/store/kql-predicate.ts'
+import { kibanaClause } from '../../oracle/kibana.ts'
 import { RULES, RULES_FOLDER } from '../../rules/events.ts'
 import { evaluator } from './evaluate.ts'
 
@@ -191,7 +192,7 @@ describe('values', () => {
 
   it('are quoted, and patterns escaped', () => {
     expect(texts("  s: { url.original|contains: 'a\"b c' }\n  condition: s")).toEqual([
-      'url.original: *a\\"b\\ c*)',
+      'url.original: *a\\"b c*)',
       '?url.original like~ "*a\\"b c*")',
       'TO_LOWER(url.original) LIKE "*a\\"b c*")',
     ])
@@ -211,5 +212,65 @@ describe('values', () => {
     expect(refusal('  s: [ word ]\n  condition: s')).toBe('it searches for words in all fields')
     expect(refusal("  s: { url.original|re: 'a+' }\n  condition: s")).toBe('the modifier re has no counterpart')
     expect(refusal("  s: { url.original: 'a?c' }\n  condition: s")).toBe('KQL has no wildcard for one character')
+    expect(refusal("  s: { url.original|contains: ' cannot find' }\n  condition: s")).toMatch('with "not" and a space')
+    expect(refusal("  s: { url.original|endswith: 'a ' }\n  condition: s")).toMatch('begins or ends with a space')
+  })
+
+  it.each([
+    'a b',
+    'this or that and more',
+    'android or',
+    'x) or (y: *',
+    'a"b',
+    'a\\\\b',
+    'two\nlines\tand more',
+    '\r\nx',
+  ])('that an attacker or a rule brings along stay values: %j', (value) => {
+    const rule = ruleOf(`  s: { url.original|contains: ${JSON.stringify(value)} }\n  condition: s`)
+    const kql = kqlOf(expressionOf(rule))
+    expect(kibanaClause(kql, 0), kql).not.toBeNull()
+    const event = { 'event.dataset': 'borescope.http', 'url.original': `<${value.replaceAll('\\\\', '\\')}>` }
+    const others = { ...event, 'url.original': 'something else' }
+    const theirs = [
+      compilePredicate(parseQuery(kql)),
+      evaluator(eqlOf(expressionOf(rule))),
+      evaluator(esqlOf(expressionOf(rule))),
+    ]
+    for (const matches of theirs) {
+      expect(matches(event as unknown as EventDocument)).toBe(true)
+      expect(matches(others as unknown as EventDocument)).toBe(false)
+    }
+  })
+
+  it('that an event lacks do not keep it from being found by a rule that leaves others out', () => {
+    const rule = ruleOf(
+      '  s: { event.action: http.requested }\n  filter: { user_agent.original|contains: ours }\n  condition: s and not filter',
+    )
+    const event = { 'event.dataset': 'borescope.http', 'event.action': 'http.requested' } as unknown as EventDocument
+    const ours = { ...event, 'user_agent.original': 'Ours/1' }
+    for (const text of [eqlOf(expressionOf(rule)), esqlOf(expressionOf(rule))]) {
+      expect(evaluator(text)(event), text).toBe(true)
+      expect(evaluator(text)(ours), text).toBe(false)
+    }
+  })
+
+  it('of correlations that are content with a part of their rules stay what they are', () => {
+    const part = (type: string) => `${SUMS.slice(0, SUMS.lastIndexOf('---'))}---
+title: Other
+id: d98c9d8c-2b9e-44da-87e3-370e2857e3dc
+name: other
+logsource: { product: borescope, service: flow }
+detection: { s: { event.action: flow.opened }, condition: s }
+---
+title: Any of both
+id: fefa7533-14c3-4a85-9766-9778c872a461
+level: low
+correlation: { type: ${type}, rules: [flow, other], group-by: [source.ip], timespan: 1h, condition: { gte: 1 } }
+`
+    const exported = (type: string) => exportKibana(readRules([{ file: 'x.yml', text: part(type) }]))
+    expect(exported('temporal').rules[0]['query']).toContain('WHERE measure >= 1')
+    expect(exported('temporal_ordered').leftOut).toMatchObject([
+      { reason: expect.stringContaining('a part of its rules') },
+    ])
   })
 })

@@ -131,6 +131,31 @@ describe('event_count', () => {
     expect(ended.map(({ group }) => group)).toEqual([['A']])
   })
 
+  it('gives up the groups that were silent longest when they take too much memory', () => {
+    const { send, fired, engine } = run(correlation(COUNT), 1000, 100_000)
+    send(at(0), at(0), at(0))
+    for (let i = 0; i < 300; i++) send(at(1, { ip: `${i} ${'x'.repeat(2000)}` }))
+    expect(engine.bytes).toBeLessThanOrEqual(100_000)
+    expect(engine.groups).toBeGreaterThan(30)
+    expect(engine.groups).toBeLessThan(50)
+    expect(engine.weighedOut).toBe(301 - engine.groups)
+    expect(engine.counters.evicted).toBe(engine.weighedOut)
+    send(at(2, { ip: `299 ${'x'.repeat(2000)}` }), at(2, { ip: `299 ${'x'.repeat(2000)}` }))
+    expect(fired).toHaveLength(2)
+    engine.expire(60_000_000)
+    expect(engine.bytes).toBe(0)
+  })
+
+  it('gives up nothing for the keys of another correlation', () => {
+    const by = (field: string) => `---\ntitle: By ${field}\ncorrelation: { ${COUNT.replace('[ip]', `[${field}]`)} }\n`
+    const { send, fired } = run(`${RULES.slice(0, -4)}${by('ip')}${by('name')}`, 1000, 100_000)
+    const flood = (i: number) => at(1, { ip: 'A', name: `${i} ${'x'.repeat(2000)}` })
+    send(at(0, { ip: 'B' }), at(0, { ip: 'B' }))
+    for (let i = 0; i < 300; i++) send(flood(i))
+    send(at(2, { ip: 'B' }))
+    expect(fired.map(({ group }) => group)).toEqual([['A'], ['B']])
+  })
+
   it.each([
     ['gt: 2', 3],
     ['gte: 2', 2],

@@ -4,7 +4,7 @@ import { parseSigma } from '../../../src/detect/sigma/parse.ts'
 import { PLAIN, type Plain, ruleText, run } from './support.ts'
 
 const SILENT = { matched() {}, fired() {}, ended() {} }
-const OPTIONS = { discriminator: 'action', groupsMax: 10 }
+const OPTIONS = { discriminator: 'action', groupsMax: 10, groupsBytesMax: 1e6 }
 
 function sourced(logsource: string): string {
   return `title: '${logsource}'\nlogsource: { ${logsource} }\ndetection: { s: { a: 1 }, condition: s }\n`

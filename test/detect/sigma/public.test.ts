@@ -137,6 +137,7 @@ describe.skipIf(!present)('public Sigma rules', () => {
     const engine = new SigmaEngine({ rules: of, correlations: [] }, PLAIN, handlers, {
       discriminator: 'EventID',
       groupsMax: 1,
+      groupsBytesMax: 1e6,
     })
     const filed = new Map<string, ReturnType<typeof engine.source>>()
     const observe = (event: Plain, source: SigmaLogSource) => {

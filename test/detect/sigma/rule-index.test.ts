@@ -107,7 +107,11 @@ describe('rules that are found by what an event shows', () => {
     const rules = Array.from({ length: RULES }, (_, i) => chance.rule(i))
     const matched: string[] = []
     const handlers = { matched: (rule: SigmaRule) => matched.push(rule.title), fired() {}, ended() {} }
-    const engine = new SigmaEngine({ rules, correlations: [] }, PLAIN, handlers, { discriminator, groupsMax: 1 })
+    const engine = new SigmaEngine({ rules, correlations: [] }, PLAIN, handlers, {
+      discriminator,
+      groupsMax: 1,
+      groupsBytesMax: 1e6,
+    })
     expect(engine.problems).toEqual([])
     const source = engine.source(SOURCE)
     const compiled = rules.map((rule) => compileRule(rule, PLAIN))
@@ -136,6 +140,7 @@ describe('rules that are found by what an event shows', () => {
       const engine = new SigmaEngine({ rules, correlations: [] }, model, handlers, {
         discriminator: null,
         groupsMax: 1,
+        groupsBytesMax: 1e6,
       })
       const source = engine.source(SOURCE)
       engine.observe({ f7: 1, other: 2, f3: null }, source)

@@ -45,7 +45,7 @@ interface Told {
   readonly fields: unknown
 }
 
-function start(text = TEXT, groupsMax = 6) {
+function start(text = TEXT, groupsMax = 6, groupsBytesMax = 1e6) {
   const content = parseSigma(text, 'x.yml')
   expect(content.problems).toEqual([])
   const told: Told[] = []
@@ -57,7 +57,7 @@ function start(text = TEXT, groupsMax = 6) {
       fired: ({ correlation, ...fields }) => told.push({ what: correlation.title, fields }),
       ended: ({ correlation, ...fields }) => told.push({ what: `${correlation.title} ended`, fields }),
     },
-    { discriminator: 'action', groupsMax },
+    { discriminator: 'action', groupsMax, groupsBytesMax },
   )
   expect(engine.problems).toEqual([])
   const source = engine.source({ product: 'test', category: undefined, service: undefined })
@@ -86,18 +86,28 @@ function story(seed: number, length: number): Plain[] {
 }
 
 describe('a stream that is cut', () => {
-  it.each([1, 2, 3])('at any event gives what it gives in one piece (seed %i)', (seed) => {
+  it.each([
+    [1, 1e6],
+    [2, 1e6],
+    [3, 1e6],
+    [4, 7000],
+  ])('at any event gives what it gives in one piece (seed %i, %i bytes)', (seed, bytesMax) => {
     const events = story(seed, 160)
-    const whole = start()
+    const whole = start(TEXT, 6, bytesMax)
     for (const event of events) whole.send(event)
     whole.engine.end()
     expect(new Set(whole.told.map(({ what }) => what)).size).toBeGreaterThan(CORRELATIONS.length)
+    expect({ left: whole.engine.bytes, weighedOut: whole.engine.weighedOut > 0 }).toEqual({
+      left: 0,
+      weighedOut: bytesMax < 1e6,
+    })
     for (let cut = 0; cut <= events.length; cut++) {
-      const before = start()
+      const before = start(TEXT, 6, bytesMax)
       for (const event of events.slice(0, cut)) before.send(event)
       const { text, leftOut } = writeState(before.engine.save(CODEC), 'test', 1e6)
-      const after = start()
+      const after = start(TEXT, 6, bytesMax)
       const result = after.engine.restore(readState(text, 'test', 1e6), CODEC)
+      expect(after.engine.bytes).toBe(before.engine.bytes)
       expect({ leftOut, ...result }).toEqual({ leftOut: 0, restored: before.engine.groups, outdated: 0 })
       for (const event of events.slice(cut)) after.send(event)
       after.engine.end()

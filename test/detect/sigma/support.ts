@@ -19,6 +19,8 @@ export const PLAIN: EventModel<Plain, number> = {
   id: (event) => String(event['id']),
   timeUs: (event) => Number(event['t']) * 1_000_000,
   fold: (summary, _event) => (summary ?? 0) + 1,
+  summaryBytes: (summary) => 10 * summary,
+  eventBytes: (event) => JSON.stringify(event).length,
 }
 
 const indent = (text: string, by: string): string => text.trim().replaceAll(/^/gm, by)
@@ -60,7 +62,7 @@ export interface Run {
 }
 
 /** An engine over the documents of `text`, and what it says. */
-export function run(text: string, groupsMax = 100): Run {
+export function run(text: string, groupsMax = 100, groupsBytesMax = 1e7): Run {
   const content = parseSigma(text, 'test.yml')
   if (content.problems.length > 0) throw new Error(JSON.stringify(content.problems))
   const matched: string[] = []
@@ -74,7 +76,7 @@ export function run(text: string, groupsMax = 100): Run {
       fired: (firing) => fired.push(firing),
       ended: (incident) => ended.push(incident),
     },
-    { discriminator: 'action', groupsMax },
+    { discriminator: 'action', groupsMax, groupsBytesMax },
   )
   const source = engine.source({ product: 'test', category: undefined, service: undefined })
   const send = (...events: Plain[]) => {
