@@ -239,7 +239,9 @@ async function printGroups(
       first,
       last,
     }))
-    return print(format === 'json' ? JSON.stringify(rows, null, 2) : rows.map((row) => JSON.stringify(row)).join('\n'))
+    if (format === 'json') return print(JSON.stringify(rows, null, 2))
+    for (const row of rows) await print(JSON.stringify(row))
+    return
   }
   if (format === 'csv') {
     await print([...by, 'count', ...titles, 'first', 'last'].join(','))

@@ -385,6 +385,8 @@ describe('what is stored', () => {
       expect.objectContaining({ 'event.outcome': 'failure', count: 24 }),
       expect.objectContaining({ 'event.outcome': 'success', count: 2 }),
     ])
+    const nobody = ['query', 'user.name: nobody', '--by', 'user.name', '--format', 'ndjson']
+    expect((await borescope(nobody)).stdout).toBe('')
   })
 
   test('metrics of groups, and of everything', async () => {
