@@ -258,13 +258,13 @@ export class EmbeddedStore {
   }
 }
 
-/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
 /** Terms of an ORDER BY; the metric stands in that column of the result. */
 function groupOrder({ by, descending }: GroupOrder, column: number): string[] {
   const direction = descending ? 'DESC' : 'ASC'
   return by === 'count' ? [`n ${direction}`] : [`${column} ${direction} NULLS LAST`, 'n DESC']
 }
 
+/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
 function fromFor(fields: readonly FieldName[]): string {
   return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
 }
