@@ -96,9 +96,12 @@ export class EmbeddedStore {
       statement.setReturnArrays(true)
       const rows = statement.iterate(...parameters, search.limit ?? -1) as unknown as Iterator<SqlValue[]>
       for (let count = 1; ; count++) {
-        const row = explained(this.#path, () => rows.next())
-        if (row.done) return
-        yield this.#codec.decode(row.value, wanted)
+        const document = explained(this.#path, () => {
+          const row = rows.next()
+          return row.done ? null : this.#codec.decode(row.value, wanted)
+        })
+        if (document === null) return
+        yield document
         if (count % PAGE === 0) await setImmediate()
       }
     } finally {
@@ -166,11 +169,11 @@ export class EmbeddedStore {
   async get(id: string): Promise<EventDocument | null> {
     const select = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE e."event.id"`
     const [exact] = this.#rows(`${select} = ?`, [id])
-    if (exact !== undefined) return this.#codec.decode(exact, null)
+    if (exact !== undefined) return explained(this.#path, () => this.#codec.decode(exact, null))
     if (id === '') return null
     const found = this.#rows(`${select} >= ? AND e."event.id" < ? LIMIT 2`, [id, `${id}\u{10ffff}`])
     if (found.length > 1) throw new StoreError(`more than one event id begins with "${id}": give more of it`)
-    return found.length === 0 ? null : this.#codec.decode(found[0], null)
+    return found.length === 0 ? null : explained(this.#path, () => this.#codec.decode(found[0], null))
   }
 
   async stats(): Promise<StoreStats> {

@@ -394,6 +394,19 @@ describe('retention by size', () => {
   })
 })
 
+test('an event whose fields cannot be read any more is damage of the file, however it is asked for', async () => {
+  const at = path()
+  const store = await openEmbeddedStore({ path: at })
+  await store.write(events(0, 3))
+  foreign(at, 'UPDATE events SET rest = \'{"1":\' WHERE id = 2')
+  const message = /damaged \(malformed JSON\): .*replay the captures/
+  await expect(Array.fromAsync(store.search({}))).rejects.toThrow(message)
+  await expect(store.get(sessionEvent(1)['event.id'])).rejects.toThrow(message)
+  await expect(store.aggregate({}, { by: ['l2tp.tunnel.initiator_id'], limit: 9 })).rejects.toThrow(message)
+  expect((await store.get(sessionEvent(0)['event.id']))?.['event.id']).toBe(sessionEvent(0)['event.id'])
+  await store.close()
+})
+
 describe('the full-text index', () => {
   /** The blocks that words are in; those below 10 are about the index itself. */
   function blocks(at: string): Set<number> {
