@@ -65,6 +65,7 @@ export function copyPacket(from: Packet, to: Packet): void {
 export type CaptureFlaw =
   | 'capture.truncated'
   | 'capture.record_length'
+  | 'capture.second_header'
   | 'capture.block_length'
   | 'capture.block_trailer'
   | 'capture.byte_order'
