@@ -61,10 +61,11 @@ export function copyPacket(from: Packet, to: Packet): void {
   to.offset = from.offset
 }
 
-/** Why a capture could not be read to its end. */
+/** Why a capture could not be read to its end; for single packets that could not be read see `CaptureSkip`. */
 export type CaptureFlaw =
   | 'capture.truncated'
   | 'capture.record_length'
+  | 'capture.second_header'
   | 'capture.block_length'
   | 'capture.block_trailer'
   | 'capture.byte_order'
@@ -74,13 +75,13 @@ export type CaptureFlaw =
   | 'capture.read'
 
 export interface CaptureFault {
-  readonly name: CaptureFlaw
+  readonly name: CaptureFlaw | CaptureSkip
   /** Where the flaw is in the (decompressed) file, in bytes. */
   readonly offset: number
   readonly message: string
 }
 
-/** What was passed over without stopping, counted in `CaptureNotes.skipped`. */
+/** What was passed over without stopping, counted in `CaptureNotes.skipped`. If it was a packet it is a fault as well. */
 export type CaptureSkip =
   | 'capture.block_short'
   | 'capture.block_unknown'

@@ -81,6 +81,11 @@ export class PcapFile {
     if (captured > RECORD_BYTES_MAX) {
       return window.fail('capture.record_length', at, `a packet of ${captured} bytes; the most is ${RECORD_BYTES_MAX}`)
     }
+    // The header of a file, read as that of a record, says that nothing was captured: its time zone, always zero, stands there.
+    if (captured === 0 && original === 0 && isPcap(bytes, at)) {
+      const advice = 'read them one by one, or join them with mergecap'
+      return window.fail('capture.second_header', at, `another capture begins in the middle of the file: ${advice}`)
+    }
     const end = start + captured
     if (end > window.end) return window.need(end - at)
 

@@ -90,14 +90,22 @@ export class PcapngFile {
   #number = 0
   #lastTimeUs = 0
   #lastTimeNs = 0
+  #lastSkip: CaptureSkip | null = null
+  /** Packets that could not be read, and which one was the first. */
+  #lost = 0
+  #firstLost: Pick<CaptureFault, 'name' | 'offset'> | null = null
 
   constructor(name: string, window: ByteWindow) {
     this.name = name
     this.#window = window
   }
 
+  /** What ended it too early, or else that single packets were passed over: those behind them are read. */
   get fault(): CaptureFault | null {
-    return this.#window.fault
+    const { fault } = this.#window
+    if (fault !== null || this.#firstLost === null) return fault
+    const packets = this.#lost === 1 ? '1 packet was' : `${this.#lost} packets were`
+    return { ...this.#firstLost, message: `${packets} passed over, from this one on` }
   }
 
   get progress(): { readonly bytesRead: number; readonly bytesTotal: number | null } {
@@ -126,10 +134,13 @@ export class PcapngFile {
       window.at = end
       if (type === ENHANCED_PACKET) {
         if (this.#readTimed(packet, bytes, body, bodyEnd, u32By(bytes, body, this.#isLittle))) return true
+        this.#lose(at)
       } else if (type === SIMPLE_PACKET) {
         if (this.#readSimple(packet, bytes, body, bodyEnd)) return true
+        this.#lose(at)
       } else if (type === OBSOLETE_PACKET) {
         if (this.#readTimed(packet, bytes, body, bodyEnd, u16By(bytes, body, this.#isLittle))) return true
+        this.#lose(at)
       } else {
         this.#readDescription(type, bytes, body, bodyEnd)
       }
@@ -375,7 +386,14 @@ export class PcapngFile {
 
   #skip(name: CaptureSkip): false {
     this.notes.skipped.set(name, (this.notes.skipped.get(name) ?? 0) + 1)
+    this.#lastSkip = name
     return false
+  }
+
+  /** The packet in the block at `at` was just skipped. */
+  #lose(at: number): void {
+    this.#lost++
+    this.#firstLost ??= { name: this.#lastSkip as CaptureSkip, offset: this.#window.offsetOf(at) }
   }
 }
 

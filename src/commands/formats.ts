@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import { type EventDocument, type FieldName, isField, FIELDS, nest } from '../events/fields.ts'
 import { UsageError } from './context.ts'
-import { type Column, print, table, when, write } from './terminal.ts'
+import { type Column, print, printable, table, when, write } from './terminal.ts'
 
 export const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const
 export type Format = (typeof FORMATS)[number]
@@ -96,10 +96,14 @@ function cell(field: FieldName, value: unknown): string | undefined {
   return FIELDS[field].kind === 'date' ? when(String(value), true) : String(value)
 }
 
-/** RFC 4180; a text that a spreadsheet would take for a formula gets a leading apostrophe. */
+/**
+ * RFC 4180; a text that a spreadsheet would take for a formula gets a leading apostrophe. Files get texts as they are, a terminal
+ * without control characters.
+ */
 export function csv(value: unknown): string {
   if (value === undefined || value === null) return ''
-  const text = Array.isArray(value) ? value.join(' ') : String(value)
+  const whole = Array.isArray(value) ? value.join(' ') : String(value)
+  const text = process.stdout.isTTY ? printable(whole) : whole
   const harmless = typeof value !== 'number' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
 }

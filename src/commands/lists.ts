@@ -169,6 +169,7 @@ export async function users(store: EventStore, filter: string, options: ListOpti
   const sorted = [...rows.values()]
     .sort((a, b) => b.failed - a.failed || b.succeeded - a.succeeded || (a.user < b.user ? -1 : 1))
     .slice(0, options.limit)
+  const more = rows.size > sorted.length ? '; --limit shows more' : ''
   if (options.json) {
     return print(
       JSON.stringify(
@@ -208,7 +209,7 @@ export async function users(store: EventStore, filter: string, options: ListOpti
     { title: 'last', value: ({ last }) => when(last) },
   ]
   if (sorted.length > 0) await print(table(columns, sorted))
-  process.stderr.write(`${counted(sorted.length, 'user')}\n`)
+  process.stderr.write(`${counted(sorted.length, 'user')}${more}\n`)
 }
 
 export async function alerts(store: EventStore, filter: string, options: LevelOptions): Promise<void> {

@@ -16,7 +16,8 @@ import {
   TABLE_ROWS_MAX,
 } from './formats.ts'
 import { printHistogram } from './histogram.ts'
-import { counted, number, print, table, when } from './terminal.ts'
+import { counted, number, print, table, warn, when } from './terminal.ts'
+import { unknownEvents } from './unknown-events.ts'
 
 interface QueryOptions {
   readonly since?: string
@@ -111,6 +112,7 @@ async function query(store: EventStore, kql: string, options: QueryOptions): Pro
   if ([options.count, every !== undefined, by !== undefined || metrics.length > 0].filter(Boolean).length > 1) {
     throw new UsageError('--count, --every and --by (or --sum, --avg, --min, --max, --distinct) exclude each other')
   }
+  for (const hint of unknownEvents(kql)) warn(hint)
   if (options.count) {
     const count = await store.count(selection)
     return print(format === 'table' || format === 'csv' ? String(count) : JSON.stringify({ count }))
@@ -239,7 +241,9 @@ async function printGroups(
       first,
       last,
     }))
-    return print(format === 'json' ? JSON.stringify(rows, null, 2) : rows.map((row) => JSON.stringify(row)).join('\n'))
+    if (format === 'json') return print(JSON.stringify(rows, null, 2))
+    for (const row of rows) await print(JSON.stringify(row))
+    return
   }
   if (format === 'csv') {
     await print([...by, 'count', ...titles, 'first', 'last'].join(','))

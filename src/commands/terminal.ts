@@ -3,7 +3,7 @@
  * honoured by node:util); names from the network never reach the terminal with control characters in them.
  */
 import { styleText } from 'node:util'
-import { printable } from '../base/printable.ts'
+import { printable, visible } from '../base/printable.ts'
 
 export { printable }
 
@@ -144,9 +144,9 @@ export function print(text: string): Promise<void> {
   return write(`${text}\n`)
 }
 
-/** Writes to stdout, as fast as it is read. */
+/** Writes to stdout, as fast as it is read. In JSON on a terminal, what is unseen is written as an escape, which means the same. */
 export async function write(text: string): Promise<void> {
-  if (process.stdout.write(text)) return
+  if (process.stdout.write(process.stdout.isTTY ? visible(text) : text)) return
   await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
 }
 

@@ -14,6 +14,7 @@ import { IP_PROTOCOL, type IpView, isIpv6Extension } from '../wire/ip.ts'
 import { L2TP_PORT, l2tpVersion } from '../wire/l2tp.ts'
 import { isL2tpV3 } from '../wire/l2tpv3-inference.ts'
 import { ETHERTYPE } from '../wire/link.ts'
+import { MirrorView } from '../wire/mirror.ts'
 import { NATT_PORT } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { PPTP_PORT } from '../wire/pptp.ts'
@@ -45,6 +46,8 @@ export type Verdict =
 
 /** Tunnels in tunnels: a real network nests two or three. */
 const DEPTH_MAX = 4
+/** A copy may be copied again on its way. */
+const MIRRORS_MAX = 2
 
 const TCP_HEADER_LENGTH = 20
 const IKE_SERVERS_MAX = 1024
@@ -66,6 +69,9 @@ export class Dissector {
   /** By address and port: those on which connections began with the prefix, beside port 4500. */
   readonly #ikeServers = new PairTable(IKE_SERVERS_MAX)
   readonly #views = new RecentViews()
+  readonly #mirror = new MirrorView()
+  /** How many packets the current frame was mirrored in. */
+  #mirrors = 0
 
   constructor(defragmenter: Defragmenter, l2tpPorts: readonly number[] = [L2TP_PORT]) {
     this.#defragmenter = defragmenter
@@ -98,14 +104,15 @@ export class Dissector {
     frame.destinationPort = 0
     frame.depth = 0
     frame.protection = null
-    const verdict = this.#outermost(frame)
+    this.#mirrors = 0
+    const linkFlaw = frame.link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
+    const verdict = linkFlaw === null ? this.#outermost(frame) : flawed(frame, 'link', linkFlaw)
     return verdict === 'foreign' ? this.#pppoe(frame) : verdict
   }
 
+  /** What stands behind the link header. */
   #outermost(frame: Frame): Verdict {
     const { link, ip } = frame
-    const linkFlaw = link.decode(frame.bytes, frame.start, frame.end, frame.linkType)
-    if (linkFlaw !== null) return flawed(frame, 'link', linkFlaw)
     if (link.etherType !== ETHERTYPE.IPV4 && link.etherType !== ETHERTYPE.IPV6) return 'foreign'
     const ipFlaw = ip.decode(frame.bytes, link.payloadStart, link.payloadEnd)
     if (ipFlaw !== null) return flawed(frame, 'ip', ipFlaw)
@@ -130,6 +137,20 @@ export class Dissector {
     if (verdict !== 'foreign') return verdict
     frame.hasInner = frame.inner.decode(bytes, start, end) === null
     return 'inner'
+  }
+
+  /**
+   * A frame that was copied to the sensor inside an IP packet is read as if it had come alone. What a tunnel carries is nobody's copy,
+   * and one that came in fragments is left alone: the link header that is kept must be one of the frame's own bytes.
+   */
+  #mirrored(frame: Frame): Verdict {
+    const { bytes, linkType, payloadStart, payloadEnd } = this.#mirror
+    if (frame.depth > 0 || bytes !== frame.bytes || ++this.#mirrors > MIRRORS_MAX) return 'foreign'
+    if (frame.link.decode(bytes, payloadStart, payloadEnd, linkType) !== null) return 'foreign'
+    frame.hasUdp = false
+    frame.sourcePort = 0
+    frame.destinationPort = 0
+    return this.#outermost(frame)
   }
 
   /** What is none of ours may still be a PPPoE session's own. */
@@ -180,7 +201,7 @@ export class Dissector {
       if (verdict === 'l2tp' || verdict === 'l2tpv3') return verdict
       reset(frame)
     }
-    return 'foreign'
+    return udpFlaw === null && this.#mirror.readUdp(udp) ? this.#mirrored(frame) : 'foreign'
   }
 
   /** TCP port 4500, or one on which a connection began with the prefix (RFC 9329). What is inside a tunnel is a flow of it. */
@@ -273,10 +294,11 @@ export class Dissector {
     return flaw === null ? 'pptp' : flawed(frame, 'tcp', flaw)
   }
 
-  /** The calls of PPTP; other GRE is none of ours. */
+  /** The calls of PPTP, and what is mirrored; other GRE is none of ours. */
   #gre(frame: Frame): Verdict {
     const { ip, gre } = frame
     const flaw = gre.decode(ip.bytes, ip.payloadStart, ip.payloadEnd, ip.wireEnd)
+    if (flaw === null && this.#mirror.readGre(gre)) return this.#mirrored(frame)
     if (gre.version !== 1 || gre.protocol !== GRE_PPP) return 'foreign'
     if (flaw !== null) return flawed(frame, 'gre', flaw)
     if (gre.payloadLength > 0) this.#readPpp(frame, gre.bytes, gre.payloadStart, gre.payloadEnd, gre.wireEnd)

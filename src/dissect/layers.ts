@@ -27,6 +27,7 @@ import {
   LINKTYPE,
   type LinkDescription,
 } from '../wire/link.ts'
+import { describeMirror, MirrorView } from '../wire/mirror.ts'
 import { ikePortContent, NATT_PORT, NON_ESP_MARKER_LENGTH, NON_IKE_MARKER_LENGTH, nattContent } from '../wire/nat-t.ts'
 import { PPP } from '../wire/ppp.ts'
 import { describePppOptions, type PppOption, PppOptionCursor } from '../wire/ppp-options.ts'
@@ -314,7 +315,10 @@ export class Describer {
     const { key, forward, backward } = place.path
     const call = gre.version === 1 ? gre.callId : gre.key
     const path = { key: `${key}/gre/${call}`, forward: `${forward}/gre`, backward: `${backward}/gre` }
+    const mirror = new MirrorView()
     if (gre.protocol === GRE_PPP) this.#pppFrame(inside, { ...place, path })
+    else if (mirror.readGre(gre) && mirror.protocol === 'erspan')
+      this.#mirrored(mirror, inside.wireEnd, { ...place, path })
     else if (gre.protocol === ETHERTYPE.TRANSPARENT_ETHERNET)
       this.#link(describeEthernet(bytes, inside.start, inside.end, inside.wireEnd), bytes, inside.wireEnd, {
         ...place,
@@ -327,6 +331,13 @@ export class Describer {
         inside.wireEnd,
         { ...place, path },
       )
+  }
+
+  #mirrored(mirror: MirrorView, wireEnd: number, place: Place): void {
+    this.#push(describeMirror(mirror) as unknown as Layer, place)
+    if (this.#isTooDeep(place)) return
+    const { bytes, linkType, payloadStart, payloadEnd } = mirror
+    this.#link(describeLink(bytes, payloadStart, payloadEnd, linkType, wireEnd), bytes, wireEnd, place)
   }
 
   #tcp(ip: IpView, window: Window, place: Place, scope: number): void {
@@ -406,6 +417,7 @@ export class Describer {
     }
     const payload = { bytes, start: udp.payloadStart, end: udp.payloadEnd, wireEnd: udp.wireEnd }
     if (payload.wireEnd <= payload.start) return
+    const mirror = new MirrorView()
     const isExpected = this.#ports[sourcePort] === CONFIGURED || this.#ports[destinationPort] === CONFIGURED
     const isLearned = this.#ports[sourcePort] === LEARNED || this.#ports[destinationPort] === LEARNED
     if (isExpected) this.#l2tp(payload, sourcePort, true, { ...place, path })
@@ -419,7 +431,8 @@ export class Describer {
       this.#ports[sourcePort] ||= LEARNED
       this.#ports[destinationPort] ||= LEARNED
       this.#l2tpV3(payload, 'udp', { ...place, path })
-    } else {
+    } else if (!place.isQuoted && mirror.readUdp(udp)) this.#mirrored(mirror, udp.wireEnd, { ...place, path })
+    else {
       const others = () => windowsLayersOverUdp(payload, sourcePort, destinationPort)
       this.#application(describeDatagram(payload, udp), others, payload, { ...place, path })
     }

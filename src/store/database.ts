@@ -10,6 +10,9 @@ const MAGIC = 'SQLite format 3\0'
 /** Another process may hold the write lock for as long as one commit takes. */
 const BUSY_TIMEOUT_MS = 10_000
 
+/** What SQLite says of JSON in a row that it cannot read, with the result code of any other error. */
+const MALFORMED_JSON = 'malformed JSON'
+
 /** Opens the file for writing; creates it, readable by its owner only, if there is none. */
 export function openForWriting(path: string): DatabaseSync {
   return explained(path, () => {
@@ -70,10 +73,7 @@ function explain(path: string, error: unknown): unknown {
     // The low byte is the primary result code; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB, 13 SQLITE_FULL, 5 SQLITE_BUSY,
     // 10 SQLITE_IOERR.
     const primary = (errcode ?? 0) & 255
-    if (primary === 11 || primary === 26) {
-      const advice = 'move it away (with its -wal and -shm files) and replay the captures, or put back a copy'
-      return new StoreError(`the event store ${path} is damaged (${message}): ${advice}`)
-    }
+    if (primary === 11 || primary === 26 || message === MALFORMED_JSON) return damaged(path, message)
     if (primary === 13) {
       const full = `no space is left for the event store ${path}: free some, or lower its retention`
       return new StoreError(full, { retry: 'later' })
@@ -81,10 +81,16 @@ function explain(path: string, error: unknown): unknown {
     const retry = primary === 5 || primary === 10 ? 'later' : 'never'
     return new StoreError(`the event store ${path} failed: ${message}`, { retry })
   }
+  if (error instanceof SyntaxError) return damaged(path, MALFORMED_JSON)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EISDIR' || code === 'ENOTDIR' || code === 'EROFS') {
     return new StoreError(`the event store ${path} cannot be opened (${code}): check the path and its permissions`)
   }
   return error
+}
+
+function damaged(path: string, message: string | undefined): StoreError {
+  const advice = 'move it away (with its -wal and -shm files) and replay the captures, or put back a copy'
+  return new StoreError(`the event store ${path} is damaged (${message}): ${advice}`)
 }
 
 function refuseOtherFormats(path: string): void {

@@ -154,13 +154,16 @@ class Writer {
     yield* this.#mergeWords()
   }
 
-  /** The full-text index frees the space of deleted events only when its segments are merged. */
+  /**
+   * The full-text index frees the space of deleted events only when its segments are merged, and merges them only where a tenth of their
+   * events are gone ('deletemerge', https://sqlite.org/fts5.html): else the whole index would be written anew however few events go.
+   */
   *#mergeWords(): Generator<number, void> {
     const merge = this.#database.prepare('INSERT INTO words (words, rank) VALUES (?, ?)')
     const changes = this.#database.prepare('SELECT total_changes() AS n')
     for (let step = 0; step < MERGE_STEPS_MAX; step++) {
       const before = Number(changes.get()?.['n'])
-      merge.run('merge', step === 0 ? -MERGE_PAGES : MERGE_PAGES)
+      merge.run('merge', MERGE_PAGES)
       const after = Number(changes.get()?.['n'])
       // Fewer than two changes: nothing was left to merge (https://sqlite.org/fts5.html, "The 'merge' Command").
       if (step > 0 && after - before < 2) return

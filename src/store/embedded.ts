@@ -96,9 +96,12 @@ export class EmbeddedStore {
       statement.setReturnArrays(true)
       const rows = statement.iterate(...parameters, search.limit ?? -1) as unknown as Iterator<SqlValue[]>
       for (let count = 1; ; count++) {
-        const row = explained(this.#path, () => rows.next())
-        if (row.done) return
-        yield this.#codec.decode(row.value, wanted)
+        const document = explained(this.#path, () => {
+          const row = rows.next()
+          return row.done ? null : this.#codec.decode(row.value, wanted)
+        })
+        if (document === null) return
+        yield document
         if (count % PAGE === 0) await setImmediate()
       }
     } finally {
@@ -166,11 +169,11 @@ export class EmbeddedStore {
   async get(id: string): Promise<EventDocument | null> {
     const select = `SELECT ${SELECTED} FROM ${SELECTED_FROM} WHERE e."event.id"`
     const [exact] = this.#rows(`${select} = ?`, [id])
-    if (exact !== undefined) return this.#codec.decode(exact, null)
+    if (exact !== undefined) return explained(this.#path, () => this.#codec.decode(exact, null))
     if (id === '') return null
     const found = this.#rows(`${select} >= ? AND e."event.id" < ? LIMIT 2`, [id, `${id}\u{10ffff}`])
     if (found.length > 1) throw new StoreError(`more than one event id begins with "${id}": give more of it`)
-    return found.length === 0 ? null : this.#codec.decode(found[0], null)
+    return found.length === 0 ? null : explained(this.#path, () => this.#codec.decode(found[0], null))
   }
 
   async stats(): Promise<StoreStats> {
@@ -258,13 +261,13 @@ export class EmbeddedStore {
   }
 }
 
-/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
 /** Terms of an ORDER BY; the metric stands in that column of the result. */
 function groupOrder({ by, descending }: GroupOrder, column: number): string[] {
   const direction = descending ? 'DESC' : 'ASC'
   return by === 'count' ? [`n ${direction}`] : [`${column} ${direction} NULLS LAST`, 'n DESC']
 }
 
+/** The tables that these fields are in. Without that of what events share, an index alone may answer. */
 function fromFor(fields: readonly FieldName[]): string {
   return fields.some((field) => homeOf(field) === 'common') ? SELECTED_FROM : 'events e'
 }

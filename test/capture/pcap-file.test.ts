@@ -159,3 +159,20 @@ test('the packets that come next are known before, as many as fit into one look,
     expect(previewed(source).said).toEqual([])
   }
 })
+
+test.each([false, true])(
+  'two files behind one another are one, and a fault where the other begins (big-endian: %s)',
+  async (bigEndian) => {
+    const first = pcapFile({ packets: PACKETS })
+    const { packets, fault } = await read(join([first, pcapFile({ packets: PACKETS, bigEndian })]))
+    expect(packets).toHaveLength(2)
+    expect(fault).toMatchObject({ name: 'capture.second_header', offset: first.length })
+    expect(fault?.message).toContain('mergecap')
+  },
+)
+
+test('a packet of which nothing was captured is a packet', async () => {
+  const { packets, fault } = await read(pcapFile({ packets: [{ timeUs: 5, bytes: new Uint8Array(0) }, FIRST] }))
+  expect(fault).toBeNull()
+  expect(packets).toHaveLength(2)
+})

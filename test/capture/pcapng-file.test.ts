@@ -129,19 +129,26 @@ test('what section, interface, packet and statistics say is kept in the notes', 
   })
 })
 
-test('a packet of an undeclared interface is skipped and counted, and those after it are read', async () => {
+test('a packet of an undeclared interface is skipped and counted, and those after it are read: that it is missing is a fault', async () => {
   const stray = enhancedPacket({ bytes: BYTES, interfaceId: 1 }, 0n)
-  const { packets, fault, skipped } = await read(section(stray, PACKET))
-  expect(fault).toBeNull()
-  expect(packets.map(({ number }) => number)).toEqual([2])
-  expect(skipped).toEqual({ 'capture.interface_undeclared': 1 })
+  const { packets, fault, skipped } = await read(section(PACKET, stray, stray, PACKET))
+  expect(fault).toEqual({
+    name: 'capture.interface_undeclared',
+    offset: section(PACKET).length,
+    message: '2 packets were passed over, from this one on',
+  })
+  expect(packets.map(({ number }) => number)).toEqual([1, 4])
+  expect(skipped).toEqual({ 'capture.interface_undeclared': 2 })
 })
 
 test('a packet longer than its block, and blocks too short for their kind, are skipped and counted', async () => {
   const long = pcapngBlock(6, join([u32(0), u32(0), u32(0), u32(6), u32(6), Uint8Array.of(1, 2, 3, 4)]))
   const short = [1, 2, 3, 5, 6].map((type) => pcapngBlock(type, NOTHING))
   const { packets, fault, skipped } = await read(section(long, ...short, PACKET))
-  expect(fault).toBeNull()
+  expect(fault).toMatchObject({
+    name: 'capture.packet_length',
+    message: '4 packets were passed over, from this one on',
+  })
   expect(packets).toHaveLength(1)
   expect(skipped).toEqual({ 'capture.packet_length': 1, 'capture.block_short': 5 })
 })

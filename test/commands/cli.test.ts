@@ -385,6 +385,13 @@ describe('what is stored', () => {
       expect.objectContaining({ 'event.outcome': 'failure', count: 24 }),
       expect.objectContaining({ 'event.outcome': 'success', count: 2 }),
     ])
+    const misspelt = await borescope(['query', 'not event.action: (ppp.authentication.fail or flow.*)', '--count'])
+    expect(Number(misspelt.stdout)).toBeGreaterThan(0)
+    expect(misspelt.stderr).toBe(
+      'borescope: no event is called "ppp.authentication.fail"; did you mean "ppp.authentication.failed"?\n',
+    )
+    const nobody = ['query', 'user.name: nobody', '--by', 'user.name', '--format', 'ndjson']
+    expect((await borescope(nobody)).stdout).toBe('')
   })
 
   test('metrics of groups, and of everything', async () => {

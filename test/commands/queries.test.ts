@@ -117,6 +117,9 @@ describe('the questions of a command', () => {
   test('users and alerts: one', async () => {
     await users(store, '', all)
     expect(rows()).toHaveLength(100)
+    await users(store, '', { limit: 3 })
+    expect(process.stderr.write).toHaveBeenLastCalledWith('3 users; --limit shows more\n')
+    asked.splice(1, 1)
     await alerts(store, '', all)
     expect(asked).toEqual(['search', 'search'])
   })

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import { type Column, table } from '../../src/commands/terminal.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { csv } from '../../src/commands/formats.ts'
+import { type Column, print, table } from '../../src/commands/terminal.ts'
 
 interface Row {
   readonly name: string
@@ -41,4 +42,39 @@ test.each([92, 80, 60, 40])(
 test('nothing becomes so narrow that it says nothing', () => {
   const [, first] = table(COLUMNS, ROWS, '', 10).split('\n')
   expect(first).toBe(`${'a'.repeat(11)}…  ${'b'.repeat(11)}…  123456789`)
+})
+
+describe('what a terminal is shown', () => {
+  const shown: string[] = []
+  const { isTTY } = process.stdout
+
+  beforeEach(() => {
+    shown.length = 0
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => shown.push(String(text)) > 0)
+  })
+
+  afterEach(() => {
+    vi.restoreAllMocks()
+    process.stdout.isTTY = isTTY
+  })
+
+  const hostile = { name: 'a\u009b31m\u007f\u202eb\u2066\u{e0041}' }
+
+  test('is the same JSON without a character that nobody sees, and files get it as it is', async () => {
+    process.stdout.isTTY = true
+    await print(JSON.stringify(hostile, null, 2))
+    process.stdout.isTTY = false
+    await print(JSON.stringify(hostile))
+    expect(shown[0]).toMatch(/^[\n -~]*$/)
+    expect(JSON.parse(shown[0])).toEqual(hostile)
+    expect(shown[1]).toBe(`${JSON.stringify(hostile)}\n`)
+  })
+
+  test('is CSV without control characters', () => {
+    const text = '\u001b[31mred\u001b[0m\nx'
+    process.stdout.isTTY = true
+    expect(csv(text)).toBe('\\u001b[31mred\\u001b[0m\\u000ax')
+    process.stdout.isTTY = false
+    expect(csv(text)).toBe(`"${text}"`)
+  })
 })

@@ -394,6 +394,45 @@ describe('retention by size', () => {
   })
 })
 
+test('an event whose fields cannot be read any more is damage of the file, however it is asked for', async () => {
+  const at = path()
+  const store = await openEmbeddedStore({ path: at })
+  await store.write(events(0, 3))
+  foreign(at, 'UPDATE events SET rest = \'{"1":\' WHERE id = 2')
+  const message = /damaged \(malformed JSON\): .*replay the captures/
+  await expect(Array.fromAsync(store.search({}))).rejects.toThrow(message)
+  await expect(store.get(sessionEvent(1)['event.id'])).rejects.toThrow(message)
+  await expect(store.aggregate({}, { by: ['l2tp.tunnel.initiator_id'], limit: 9 })).rejects.toThrow(message)
+  expect((await store.get(sessionEvent(0)['event.id']))?.['event.id']).toBe(sessionEvent(0)['event.id'])
+  await store.close()
+})
+
+describe('the full-text index', () => {
+  /** The blocks that words are in; those below 10 are about the index itself. */
+  function blocks(at: string): Set<number> {
+    const database = new DatabaseSync(at)
+    const rows = database.prepare('SELECT CAST(id AS REAL) AS id FROM words_data WHERE id > 10').all()
+    database.close()
+    return new Set(rows.map(({ id }) => id as number))
+  }
+
+  test('is left as it is where few events go, and merged where many do', async () => {
+    const at = path()
+    const store = await openEmbeddedStore({ path: at })
+    await store.write(events(0, 3000))
+    const before = blocks(at)
+    const keepFrom = (first: number) => store.prune({ maxAgeMs: 0, now: sessionEvent(first)['@timestamp'] })
+    expect(await keepFrom(100)).toBe(100)
+    expect(blocks(at).size).toBeGreaterThan(20)
+    expect(before.difference(blocks(at)).size).toBe(0)
+    expect(await keepFrom(2000)).toBe(1900)
+    expect(before.intersection(blocks(at)).size).toBeLessThan(before.size / 2)
+    expect(blocks(at).size).toBeLessThan(before.size / 2)
+    expect(await store.count({ kql: 'user17 or borescope.lineage: tunne*' })).toBe(1000)
+    await store.close()
+  })
+})
+
 describe('other processes', () => {
   test('kill -9 in the middle of writing loses nothing that was acknowledged', async () => {
     const at = path()

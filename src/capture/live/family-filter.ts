@@ -23,6 +23,9 @@ const WHOLE_PROTOCOLS = [50, 51, 115] as const
 const IPV6_EXTENSIONS = [0, 43, 60, 135, 139, 140] as const
 const IKE_PORTS = [500, 4500] as const
 const TCP_PORTS = [1723, 4500] as const
+/** Frames are mirrored to these ports of UDP (VXLAN, Geneve, TZSP), and in GRE of these types (Ethernet, ERSPAN, IP). */
+const MIRROR_PORTS = [4789, 6081, 37_008] as const
+const GRE_TYPES = [0x6558, 0x88be, 0x22eb, ETHERTYPE.IPV4, ETHERTYPE.IPV6] as const
 
 /** How L2TP and IKE over TCP begin (RFC 2661 section 3.1, RFC 3931 section 4.1.2.1, RFC 9329): on any port. */
 const L2TP_CONTROL = [0xc802, 0xc803] as const
@@ -60,7 +63,7 @@ export function familyFilter(isEthernet: boolean, ports: FamilyPorts, snapLength
   ipv6(code, base)
   udp(code, base, ports.udp)
   tcp(code, base, ports.tcp)
-  code.label('gre').half(base).and(7).ifEqual(1, 'accept', 'refuse')
+  gre(code, base)
   return code.label('refuse').keep(0).label('accept').keep(snapLength).assemble()
 }
 
@@ -129,9 +132,19 @@ function ipv6(code: Assembler, base: number): void {
   for (const [, label] of TRANSPORTS) code.label(`${label} in ipv6`).advance(40).goto(label)
 }
 
+/** Calls of PPTP, and what may be mirrored. */
+function gre(code: Assembler, base: number): void {
+  code.label('gre').half(base).and(7).ifEqual(1, 'accept')
+  code.half(base + 2)
+  for (const type of GRE_TYPES) code.ifEqual(type, 'accept')
+  code.goto('refuse')
+}
+
 function udp(code: Assembler, base: number, learned: readonly number[]): void {
   code.label('udp')
   if (!eitherPort(code, base, [...IKE_PORTS, ...learned])) return
+  // A still holds the port that the datagram goes to.
+  for (const port of MIRROR_PORTS) code.ifEqual(port, 'accept')
   code.half(base + 8)
   for (const head of L2TP_CONTROL) code.ifEqual(head, 'accept')
   code.word(base + 8).ifEqual(L2TPV3_DATA, 'accept', 'refuse')
