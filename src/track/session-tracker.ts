@@ -155,8 +155,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     // Not by way of the record, which most packets do without.
     const { links, flows } = this.#inside
-    if (frame.hasInner || (frame.hasPpp && links.observe(frame, this.#sessions.at(index), sender)))
-      flows.observe(frame, keyOf(this.#number, index), sender)
+    if (frame.hasInner) flows.observe(frame, keyOf(this.#number, index), sender)
+    else if (frame.hasPpp) {
+      const carrier = links.observe(frame, this.#sessions.at(index), sender)
+      if (carrier !== -1) flows.observe(frame, carrier, sender)
+    }
   }
 
   /** The session of a plain data message, if it is open; else -1. `found` is the tunnel as before. */
