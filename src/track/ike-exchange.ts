@@ -34,9 +34,9 @@ export interface Arrival {
 
 /**
  * How an SA came after another one between the same ends: `rekey` inside it, `reauthentication` beside it, `reconnection` soon
- * after it ended. All are inferred from addresses, ports and time.
+ * after it ended, all inferred from addresses, ports and time. `move`: it is the same one, by its SPIs, at another address.
  */
-export type Relation = 'rekey' | 'reauthentication' | 'reconnection'
+export type Relation = 'rekey' | 'reauthentication' | 'reconnection' | 'move'
 
 /** What can be told apart of the last IKE_AUTH response, in bytes of the message (see `isAccepted`). */
 const REFUSAL_LENGTH_MAX = 100
