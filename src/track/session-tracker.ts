@@ -71,6 +71,8 @@ const ESTABLISHED = 1
 /** The second mark of a session whose data messages are numbered. */
 const SEQUENCED = 1
 const HALF = 0x8000
+/** How far the number of the last message lies ahead of the one that is due. */
+const AGAIN = 0xffff
 /** Session ids that nobody assigned, remembered so that each is told once. */
 const GUESSES_MAX = 65_536
 
@@ -621,7 +623,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       this.#expectedNs[at] = (ns + 1) & 0xffff
     } else {
       this.#reordered[at]++
-      if (this.#lost[at] > 0) this.#lost[at]--
+      // The last one once more fills no gap.
+      if (ahead !== AGAIN && this.#lost[at] > 0) this.#lost[at]--
     }
   }
 
