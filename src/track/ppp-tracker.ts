@@ -6,6 +6,7 @@
  * end that was made to log in, and without authentication the carrier's initiator.
  */
 import type { Frame } from '../dissect/frame.ts'
+import { MultilinkFragments } from '../dissect/multilink-fragments.ts'
 import type { Emit } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { MppeView } from '../wire/mppe.ts'
@@ -14,10 +15,10 @@ import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-contro
 import { LCP, PppOptionCursor } from '../wire/ppp-options.ts'
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
+import { Bundles } from './bundles.ts'
 import { type Carrier, pppHosts } from './carrier.ts'
 import { LinksAtHand } from './links-at-hand.ts'
 import { mppeAgreement, MppeLink } from './mppe-link.ts'
-import { Bundles, MultilinkFragments } from './multilink.ts'
 import { beganWithLcp, unpackLink } from './packed-ppp.ts'
 import { agreeCcp, agreeIpcp, agreeIpv6cp, agreeLcp } from './ppp-agreement.ts'
 import { demandedMethod, PppAuthentication } from './ppp-authentication.ts'
