@@ -41,6 +41,8 @@ export interface Login {
   told: string | undefined
   /** What is to be answered, in hexadecimal digits. */
   challenge: string | undefined
+  /** A digest of the last challenge of CHAP; 0 before one. */
+  challengeDigest: number
   /** The last answer against the passwords that the operator gave; null if there is none of this user. */
   proof: Proof | null
   /** By MS-CHAPv2: how the server proved itself, in hexadecimal digits. */
@@ -179,6 +181,7 @@ function newLogin(): Login {
     outcome: undefined,
     told: undefined,
     challenge: undefined,
+    challengeDigest: 0,
     proof: null,
     serverAnswer: undefined,
   }
