@@ -14,6 +14,7 @@ import { describePppControl, PPP_CODE, PppControlView, pppCodeName } from '../wi
 import { CCP, LCP, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeVjCompressed } from '../wire/vj-describe.ts'
 import type { Layer, Window } from './layer.ts'
+import { MultilinkFragments } from './multilink-fragments.ts'
 
 /** A link in one direction, and the same in the other; as far as one packet tells, which is without the ids of the other side. */
 export interface LinkPath {
@@ -30,6 +31,9 @@ interface Agreement {
   answering?: number
   asking?: number
   isShortSequence?: boolean
+  /** How its sender, and its receiver, name themselves to multilink, in hexadecimal digits. */
+  sender?: string
+  receiver?: string
   isMppe?: boolean
 }
 
@@ -88,13 +92,18 @@ export class PppContext {
     const other: Agreement = { ...(requested === undefined ? {} : this.#agreements.get(requested)) }
     delete own.answering
     delete own.isMppe
+    delete own.receiver
     delete other.asking
+    delete other.sender
     this.#options.over(control.bytes, control.dataStart, control.dataEnd)
     while (this.#options.next()) {
       const { bytes, type, valueStart: at, valueEnd } = this.#options
       if (type === LCP.SHORT_SEQUENCE_NUMBER) own.isShortSequence = true
       else if (type === LCP.MULTILINK_HEADER_FORMAT && valueEnd > at) own.isShortSequence = bytes[at] === 6
-      else if (type === LCP.AUTHENTICATION_PROTOCOL && valueEnd - at >= 3 && u16(bytes, at) === PPP.CHAP) {
+      else if (type === LCP.ENDPOINT_DISCRIMINATOR) {
+        own.receiver = hex(bytes, at, valueEnd)
+        other.sender = own.receiver
+      } else if (type === LCP.AUTHENTICATION_PROTOCOL && valueEnd - at >= 3 && u16(bytes, at) === PPP.CHAP) {
         own.answering = bytes[at + 2]
         other.asking = bytes[at + 2]
       }
@@ -121,6 +130,8 @@ export interface PppPayload {
 export class PppLayers {
   readonly #context: PppContext
   readonly #options = new PppOptionCursor()
+  readonly #fragments = new MultilinkFragments()
+  #timeUs = 0
 
   constructor(context: PppContext) {
     this.#context = context
@@ -128,9 +139,14 @@ export class PppLayers {
 
   /**
    * Appends the layers of the PPP frame in the window; gives what it carries, or null if nothing is left to describe.
-   * `learns` is false for quoted packets: they are copies, and anybody can make one up.
+   * `learns` is false for quoted packets: they are copies, and anybody can make one up. `timeUs` is that of the packet.
    */
-  describe(window: Window, path: LinkPath, layers: Layer[], learns: boolean): PppPayload | null {
+  describe(window: Window, path: LinkPath, layers: Layer[], learns: boolean, timeUs: number): PppPayload | null {
+    this.#timeUs = timeUs
+    return this.#frame(window, path, layers, learns)
+  }
+
+  #frame(window: Window, path: LinkPath, layers: Layer[], learns: boolean): PppPayload | null {
     const { bytes, start, end, wireEnd } = window
     const view = new PppView()
     const flaw = view.decode(bytes, start, end)
@@ -263,11 +279,22 @@ export class PppLayers {
     const { isFirst, isLast, classNumber, sequence, payloadStart } = view
     layers.push({ layer: 'mp', isFirst, isLast, classNumber, sequence, length: end - payloadStart })
     // A fragment that is first and last is a whole frame. Multilink within multilink does not exist.
-    if (!isFirst || !isLast || (end - payloadStart >= 2 && u16(bytes, payloadStart) === PPP.MULTILINK)) {
+    let frame = { bytes, start: payloadStart, end, wireEnd }
+    if (!isFirst || !isLast) {
       layers.push({ layer: 'fragment', length: end - payloadStart })
+      const { sender, receiver } = this.#context.of(path)
+      // Links whose ends name themselves alike are one bundle.
+      const stream = sender === undefined || receiver === undefined ? path.key : `${path.forward} ${sender} ${receiver}`
+      if (!learns || wireEnd > end || !this.#fragments.join(stream, view, isShort, bytes, this.#timeUs)) return null
+      const { length } = this.#fragments
+      layers.push({ layer: 'reassembled', length })
+      frame = { bytes: this.#fragments.bytes, start: 0, end: length, wireEnd: length }
+    }
+    if (frame.end - frame.start >= 2 && u16(frame.bytes, frame.start) === PPP.MULTILINK) {
+      layers.push({ layer: 'fragment', length: frame.end - frame.start })
       return null
     }
-    return this.describe({ bytes, start: payloadStart, end, wireEnd }, path, layers, learns)
+    return this.#frame(frame, path, layers, learns)
   }
 
   #compressed(window: Window, path: LinkPath, layers: Layer[]): void {

@@ -182,7 +182,7 @@ export class Describer {
 
   #pppFrame(window: Window, place: Place): void {
     const layers: Layer[] = []
-    const payload = this.#ppp.describe(window, place.path, layers, !place.isQuoted)
+    const payload = this.#ppp.describe(window, place.path, layers, !place.isQuoted, this.#packet.timeUs)
     for (const layer of layers) this.#push(layer, place)
     if (payload === null || this.#isTooDeep(place)) return
     const { bytes, start, end, wireEnd } = payload.window

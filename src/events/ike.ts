@@ -80,7 +80,7 @@ export const IKE_FIELDS = {
   'ike.predecessor.uid': own('keyword', 'The IKE SA between the same ends that this one comes after (inferred).'),
   'ike.predecessor.relation': own(
     'keyword',
-    '`rekey` (inside the old one), `reauthentication` (beside it) or `reconnection` (soon after it ended); inferred.',
+    '`rekey` (inside the old one), `reauthentication` (beside it) or `reconnection` (soon after it ended), inferred; `move`: the same SA at another address (MOBIKE).',
   ),
   'ike.generation': own('long', 'How many IKE SAs of such a line were seen, this one included; absent for the first.'),
   'ike.successor.uid': own('keyword', 'The IKE SA between the same ends that came after this one (inferred).'),

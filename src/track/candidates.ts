@@ -5,6 +5,7 @@
 import { SECOND_US } from '../base/time.ts'
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
+import { ODD_RESERVED_BITS } from '../wire/l2tp.ts'
 import { findingEvent, foundIn } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
 
@@ -45,12 +46,12 @@ export class Candidates {
     }
     const candidate = known ?? (this.#byKey.get(key) as Candidate)
     if (known !== undefined) candidate.packets++
-    // Half a handshake, a farewell, or data that is no PPP make nothing exist.
+    // Half a handshake, a farewell, or data that is no PPP or has bits that no sender of ours sets, make nothing exist.
     if (
       candidate.packets < this.#adoptAfter ||
       message === 'SCCRP' ||
       message === 'StopCCN' ||
-      (message === 'data' && !frame.hasPpp)
+      (message === 'data' && (!frame.hasPpp || (frame.l2tp.oddities & ODD_RESERVED_BITS) !== 0))
     )
       return false
     this.#byKey.delete(key)

@@ -34,9 +34,9 @@ export interface Arrival {
 
 /**
  * How an SA came after another one between the same ends: `rekey` inside it, `reauthentication` beside it, `reconnection` soon
- * after it ended. All are inferred from addresses, ports and time.
+ * after it ended, all inferred from addresses, ports and time. `move`: it is the same one, by its SPIs, at another address.
  */
-export type Relation = 'rekey' | 'reauthentication' | 'reconnection'
+export type Relation = 'rekey' | 'reauthentication' | 'reconnection' | 'move'
 
 /** What can be told apart of the last IKE_AUTH response, in bytes of the message (see `isAccepted`). */
 const REFUSAL_LENGTH_MAX = 100
@@ -315,6 +315,12 @@ export function digestOf({ bytes, start, payloadEnd }: IkeView): number {
   return hashWindow(bytes, start, payloadEnd)
 }
 
+/** The responder asks for a cookie, or the initiator brings it (RFC 7296, section 2.6). */
+export function hasCookie(description: IkeDescription | null): boolean {
+  const payloads = description?.payloads ?? []
+  return payloads.some((payload) => payload.kind === 'notify' && payload.notification === IKE_NOTIFICATION.COOKIE)
+}
+
 /** A notification that ends the set-up, or asks for another beginning. */
 export function isRefusal(version: number, notification: number): boolean {
   if (version === 2 && notification === IKE_NOTIFICATION.REDIRECT) return true
@@ -327,6 +333,13 @@ export function isRefusal(version: number, notification: number): boolean {
 export function isResponderRight(exchange: Exchange, view: IkeView): boolean {
   if (exchange.responderSpi === undefined) adoptResponder(exchange, view)
   return exchange.responderHigh === view.responderHigh && exchange.responderLow === view.responderLow
+}
+
+/** Another request of IKE_SA_INIT: who asked for the cookie in it keeps nothing of what was before, nor the SPI that it had given. */
+export function beginInit(exchange: Exchange, description: IkeDescription | null): void {
+  exchange.initAnswers = 0
+  if (exchange.cookie !== undefined && isSettingUp(exchange) && hasCookie(description))
+    exchange.responderSpi = undefined
 }
 
 export function adoptResponder(exchange: Exchange, view: IkeView): void {

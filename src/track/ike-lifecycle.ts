@@ -90,8 +90,14 @@ export class IkeLifecycle {
     const [first, second] = exchange.ends
     if ((first.packets === 0 || second.packets === 0) && exchange.messages < CANDIDATE_MESSAGES) return
     this.#table.adopt(exchange)
+    const former = this.#peers.sameElsewhere(exchange)
     if (isSetUp(view)) exchange.state = 'answered'
-    else if (this.#peers.isRekeyed(exchange, view.messageId)) {
+    else if (former !== null) {
+      exchange.state = 'answered'
+      exchange.chosen = former.chosen
+      exchange.chosenGrade = former.chosenGrade
+      this.establish(exchange, exchange.lastUs, false, former)
+    } else if (this.#peers.isRekeyed(exchange, view.messageId)) {
       exchange.state = 'answered'
       this.establish(exchange, exchange.lastUs, true)
     } else {
@@ -102,14 +108,17 @@ export class IkeLifecycle {
     this.schedule(exchange)
   }
 
-  /** It is in use: by its last message, or by what only an SA in use has. `isRekeyed`: it is what another one was rekeyed to. */
-  establish(exchange: Exchange, timeUs: number, isRekeyed = false): void {
+  /**
+   * It is in use: by its last message, or by what only an SA in use has. `isRekeyed`: it is what another one was rekeyed to. `former`:
+   * the same SA between other addresses.
+   */
+  establish(exchange: Exchange, timeUs: number, isRekeyed = false, former: Exchange | null = null): void {
     if (exchange.state === 'established' || exchange.state === 'closed' || exchange.state === 'candidate') return
     exchange.state = 'established'
     exchange.isInferred = false
     exchange.establishedUs = exchange.lastUs
     this.#peers.add(exchange)
-    this.#succeed(exchange, isRekeyed)
+    this.#succeed(exchange, isRekeyed, former)
     this.#teller.established(exchange, timeUs)
     this.#postures.established(exchange, timeUs)
     this.schedule(exchange)
@@ -141,11 +150,11 @@ export class IkeLifecycle {
     this.schedule(exchange)
   }
 
-  /** Links the SA to the one of the same ends that it comes after. */
-  #succeed(exchange: Exchange, isRekeyed: boolean): void {
-    const before = this.#peers.predecessorOf(exchange)
+  /** Links the SA to the one of the same ends that it comes after, or that it was before it moved. */
+  #succeed(exchange: Exchange, isRekeyed: boolean, former: Exchange | null): void {
+    const before = former ?? this.#peers.predecessorOf(exchange)
     if (before === null) return
-    const relation = isRekeyed ? 'rekey' : this.#relation(before, exchange)
+    const relation = former !== null ? 'move' : isRekeyed ? 'rekey' : this.#relation(before, exchange)
     before.successor = { uid: exchange.uid, relation }
     exchange.predecessor = { uid: before.uid, relation }
     exchange.generation = before.generation + 1
@@ -221,8 +230,9 @@ export class IkeLifecycle {
     this.#peers.ended(exchange, timeUs, ending)
   }
 
-  /** Who deleted an established SA, by the look of its last message. */
+  /** Who deleted an established SA, by the look of its last message. One that moved said its last word elsewhere. */
   #deletion({ version, chosen, lastUs, successor, conversation }: Exchange) {
+    if (successor?.relation === 'move') return null
     const deletion = conversation?.liveness.deletion(version, chosen?.text, lastUs, successor !== undefined) ?? null
     if (deletion === null) return null
     return { role: deletion.role, dueUs: silentSince(lastUs, this.pause) + deletion.afterUs }

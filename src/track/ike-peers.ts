@@ -20,10 +20,18 @@ type EndListener = (uid: string, timeUs: number, ending: IkeEnding) => void
 
 export class IkePeers implements IkeLookup {
   readonly #byPair = new Map<number, Exchange[]>()
+  /** By both SPIs, whatever the addresses: the one that was added last. */
+  readonly #bySpis = new Map<string, Exchange>()
+  /** Under which SPIs an SA was added: they may still change. */
+  readonly #spis = new Map<Exchange, string>()
   readonly #listeners: EndListener[] = []
 
   /** An SA that may have children: established, or about to be. */
   add(exchange: Exchange): void {
+    this.#forgetSpis(exchange)
+    const spis = spisOf(exchange)
+    this.#bySpis.set(spis, exchange)
+    this.#spis.set(exchange, spis)
     const pair = pairOf(exchange)
     const known = this.#byPair.get(pair)
     if (known === undefined) this.#byPair.set(pair, [exchange])
@@ -38,12 +46,20 @@ export class IkePeers implements IkeLookup {
   }
 
   remove(exchange: Exchange): void {
+    this.#forgetSpis(exchange)
     const pair = pairOf(exchange)
     const known = this.#byPair.get(pair)
     const at = known?.indexOf(exchange) ?? -1
     if (known === undefined || at === -1) return
     known.splice(at, 1)
     if (known.length === 0) this.#byPair.delete(pair)
+  }
+
+  #forgetSpis(exchange: Exchange): void {
+    const spis = this.#spis.get(exchange)
+    if (spis === undefined) return
+    this.#spis.delete(exchange)
+    if (this.#bySpis.get(spis) === exchange) this.#bySpis.delete(spis)
   }
 
   onEnded(listener: EndListener): void {
@@ -64,6 +80,13 @@ export class IkePeers implements IkeLookup {
     const withPorts = frame.hasUdp ? all.filter((exchange) => hasPorts(exchange, frame)) : []
     if (withPorts.length === 1) return parent(withPorts[0], frame, 'ports')
     return parent(latest(withPorts.length === 0 ? all : withPorts, timeUs), frame, 'latest')
+  }
+
+  /** The same SA of version 2 where it was before an end moved to another address (MOBIKE, RFC 4555); null if it was not seen there. */
+  sameElsewhere(exchange: Exchange): Exchange | null {
+    const other = this.#bySpis.get(spisOf(exchange))
+    const isSame = other !== undefined && other !== exchange && other.version === 2 && exchange.version === 2
+    return isSame && other.state === 'established' ? other : null
   }
 
   /** The newest established SA between the same ends that `exchange` comes after; null if there is none. */
@@ -93,6 +116,10 @@ export class IkePeers implements IkeLookup {
       )
     })
   }
+}
+
+function spisOf({ initiatorSpi, responderSpi }: Exchange): string {
+  return `${initiatorSpi} ${responderSpi}`
 }
 
 function isBetween({ addresses, addressLength: length }: Exchange, { ip }: Frame): boolean {

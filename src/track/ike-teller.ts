@@ -116,6 +116,7 @@ const WORDS = {
   rekey: 'rekeyed from',
   reauthentication: 'reauthenticating',
   reconnection: 'again after',
+  move: 'moved from',
 } as const
 
 /** How long nothing came, in words. */

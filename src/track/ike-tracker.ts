@@ -5,16 +5,18 @@
 import type { Frame } from '../dissect/frame.ts'
 import type { Emit } from '../events/catalogue.ts'
 import { exchangeName, IKE_EXCHANGE, IKE_PAYLOAD, type IkeView } from '../wire/ike.ts'
-import { describeIke } from '../wire/ike-describe.ts'
+import { describeIke, type IkeDescription } from '../wire/ike-describe.ts'
 import { NATT_PORT } from '../wire/nat-t.ts'
 import type { Anomalies } from './anomalies.ts'
 import {
   adoptResponder,
   type Arrival,
   begin,
+  beginInit,
   digestOf,
   Exchange,
   guessedSender,
+  hasCookie,
   isFirstRequest,
   isInit,
   isOver,
@@ -257,7 +259,7 @@ export class IkeTracker implements Saves {
     }
     if (!isBegun && exchange.state === 'opening') this.#teller.started(exchange, frame.timeUs)
     if (exchange.state === 'candidate') this.#life.consider(exchange, view)
-    if (view.version === 2) this.#number(arrival, view, exchange, role)
+    if (view.version === 2) this.#number(arrival, view, exchange, role, description)
     this.#progress.advance(arrival, view, exchange, role, description)
     if (!isBegun) this.#life.schedule(exchange)
   }
@@ -279,11 +281,12 @@ export class IkeTracker implements Saves {
   }
 
   /** IKEv2: whether the number of a message can be, in its place. */
-  #number(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role): void {
+  #number(arrival: Arrival, view: IkeView, exchange: Exchange, role: Role, description: IkeDescription | null): void {
     const { messageId, isResponse } = view
     if (isInit(view)) {
-      if (role === INITIATOR) exchange.initAnswers = 0
-      else if (isResponse) exchange.initAnswers++
+      if (role === INITIATOR) beginInit(exchange, description)
+      // A responder that is busy by the time of a repeated request answers that one with a cookie, whatever it said before.
+      else if (isResponse && !(exchange.retransmissions > 0 && hasCookie(description))) exchange.initAnswers++
       // Of an exchange whose requests the capture does not have, nothing can be said.
       if (exchange.initAnswers > 1 && exchange.ends[INITIATOR].packets > 0)
         this.#findings.report(arrival, 'ike.response_conflict', 'IKE_SA_INIT', exchange)

@@ -24,8 +24,8 @@ export class Inside {
   /** What the packet in the frame has inside, sent by a role of its carrier. */
   observe(frame: Frame, carrier: Carrier, sender: Role): void {
     frame.trail.carrier = carrier.key
-    if (frame.hasInner || (frame.hasPpp && this.links.observe(frame, carrier, sender)))
-      this.flows.observe(frame, carrier.key, sender)
+    const key = frame.hasInner ? carrier.key : frame.hasPpp ? this.links.observe(frame, carrier, sender) : -1
+    if (key !== -1) this.flows.observe(frame, key, sender)
   }
 
   /** With a carrier everything inside it ends. */

@@ -7,6 +7,7 @@ import { SECOND_US } from '../base/time.ts'
 import type { Frame } from '../dissect/frame.ts'
 import { LayoutSampler } from '../dissect/layout-sampler.ts'
 import type { Emit, RaisedEvent } from '../events/catalogue.ts'
+import { V3_ODD_RESERVED_BITS } from '../wire/l2tpv3.ts'
 import { PSEUDOWIRE } from '../wire/l2tpv3-avp.ts'
 import { findingEvent, foundIn } from './control-message.ts'
 import type { Dialect } from './dialect.ts'
@@ -80,13 +81,15 @@ export class Strangers {
   observe(frame: Frame): Stranger | null {
     const key = keyOf(frame)
     const known = this.#byKey.get(key) ?? this.#meet(frame, key)
-    const { bytes, payloadStart, payloadEnd, messageEnd } = frame.l2tpv3
+    const { bytes, payloadStart, payloadEnd, messageEnd, oddities } = frame.l2tpv3
     known.packets++
     known.bytes += frame.ip.wireEnd - frame.ip.headerStart
     known.sampler.take(bytes, payloadStart, payloadEnd, messageEnd)
     const { layout } = known.sampler
     const isRead = layout !== null && layout.confidence !== 'guess'
-    if (known.packets < this.#adoptAfter * (isRead ? 1 : UNREADABLE_FACTOR)) return null
+    // Another protocol on the port has the version in some of its messages, and other bits beside it.
+    const isOdd = (oddities & V3_ODD_RESERVED_BITS) !== 0
+    if (isOdd || known.packets < this.#adoptAfter * (isRead ? 1 : UNREADABLE_FACTOR)) return null
     this.#byKey.delete(key)
     return known
   }

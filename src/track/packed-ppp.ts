@@ -37,6 +37,8 @@ const AGREED_FIELDS = [
   'ipv6cp',
   'ccp',
   'nbns',
+  'endpoint',
+  'isShortSequence',
 ] as const satisfies readonly (keyof Agreed)[]
 
 const LOGIN_FIELDS = [

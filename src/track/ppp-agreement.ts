@@ -3,13 +3,16 @@
  * (RFC 1661 section 5.2).
  */
 import { addressText } from '../base/address.ts'
-import { u16, u32 } from '../base/bytes.ts'
+import { hex, u16, u32 } from '../base/bytes.ts'
 import { PPP } from '../wire/ppp.ts'
 import { CCP, IPCP, IPV6CP, LCP, MPPE, type PppOptionCursor } from '../wire/ppp-options.ts'
 import { NONE, type PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
 
-/** RFC 1661 section 6. */
+/** Code of the header format with short numbers and classes (RFC 2686 section 3). */
+const MULTILINK_SHORT_WITH_CLASSES = 6
+
+/** RFC 1661 section 6, and of multilink RFC 1990 section 5.1. */
 export function agreeLcp(link: PppLink, asker: Role, options: PppOptionCursor): void {
   const agreed = link.agreed[asker]
   // A new negotiation replaces the old one.
@@ -17,6 +20,8 @@ export function agreeLcp(link: PppLink, asker: Role, options: PppOptionCursor): 
   agreed.mru = undefined
   agreed.authProtocol = 0
   agreed.chapAlgorithm = undefined
+  agreed.isShortSequence = false
+  agreed.endpoint = undefined
   while (options.next()) {
     const { bytes, type, valueStart: at, valueEnd } = options
     const length = valueEnd - at
@@ -24,7 +29,11 @@ export function agreeLcp(link: PppLink, asker: Role, options: PppOptionCursor): 
     else if (type === LCP.AUTHENTICATION_PROTOCOL && length >= 2) {
       agreed.authProtocol = u16(bytes, at)
       agreed.chapAlgorithm = length >= 3 && agreed.authProtocol === PPP.CHAP ? bytes[at + 2] : undefined
-    } else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.noteCompression('pfc')
+    } else if (type === LCP.SHORT_SEQUENCE_NUMBER) agreed.isShortSequence = true
+    else if (type === LCP.MULTILINK_HEADER_FORMAT && length === 2)
+      agreed.isShortSequence = bytes[at] === MULTILINK_SHORT_WITH_CLASSES
+    else if (type === LCP.ENDPOINT_DISCRIMINATOR) agreed.endpoint = hex(bytes, at, valueEnd)
+    else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.noteCompression('pfc')
     else if (type === LCP.ADDRESS_AND_CONTROL_FIELD_COMPRESSION) link.noteCompression('acfc')
   }
 }

@@ -95,7 +95,9 @@ export class PppAuthentication {
       case CHAP_CODE.CHALLENGE:
         login.server = record.name === '' ? login.server : (record.name ?? login.server)
         this.#challenge(login, record.value)
-        if (record.value !== undefined) this.#noteChapValue(control, carrier, frame.timeUs)
+        if (record.value === undefined) return
+        this.#noteChapValue(control, carrier, frame.timeUs)
+        this.#checkReflected(frame, carrier, link, sender, control)
         return
       case CHAP_CODE.RESPONSE:
         this.#rename(login, record.name)
@@ -116,6 +118,17 @@ export class PppAuthentication {
         if (record.msChapFailure?.challenge !== undefined) this.#challenge(login, record.msChapFailure.challenge)
       }
     }
+  }
+
+  /** Whoever is asked asks the same back: it wants the answer that it cannot compute itself. */
+  #checkReflected(frame: Frame, carrier: Carrier, link: PppLink, sender: Role, control: PppControlView): void {
+    const { bytes, dataStart } = control
+    const login = link.login((1 - sender) as Role)
+    const asked = link.loginOf(sender).challengeDigest
+    const before = login.challengeDigest
+    login.challengeDigest = hashWindow(bytes, dataStart, dataStart + 1 + bytes[dataStart])
+    if (login.challengeDigest === asked && login.challengeDigest !== before)
+      this.#findings.report(frame, carrier, sender, 'chap.reflected_challenge', 'CHAP')
   }
 
   #observeEap(frame: Frame, carrier: Carrier, link: PppLink, sender: Role, control: PppControlView): void {

@@ -21,6 +21,9 @@ export interface Agreed {
   /** Protocol by which this end wants the other to log in, and CHAP's algorithm. */
   authProtocol: number
   chapAlgorithm: number | undefined
+  /** Of multilink (RFC 1990): it wants the numbers of fragments short, and names itself, in hexadecimal digits. */
+  isShortSequence: boolean
+  endpoint: string | undefined
 }
 
 /** An end that logs in. */
@@ -38,6 +41,8 @@ export interface Login {
   told: string | undefined
   /** What is to be answered, in hexadecimal digits. */
   challenge: string | undefined
+  /** A digest of the last challenge of CHAP; 0 before one. */
+  challengeDigest: number
   /** The last answer against the passwords that the operator gave; null if there is none of this user. */
   proof: Proof | null
   /** By MS-CHAPv2: how the server proved itself, in hexadecimal digits. */
@@ -76,6 +81,8 @@ export class PppLink {
   terminationReason: string | undefined
   /** Of each sender, when one compresses TCP headers. */
   vj: [VjDecompressor | undefined, VjDecompressor | undefined] | null = null
+  /** The bundle that its multilink frames belong to, once there is one. */
+  bundle: string | undefined
 
   /** What is known of the login of an end; empty, and not to be written to, if there is none. */
   loginOf(role: Role): Readonly<Login> {
@@ -109,6 +116,7 @@ export class PppLink {
       this.mppe === null &&
       this.keys === null &&
       this.vj === null &&
+      this.bundle === undefined &&
       !isSecret(this.loginOf(0)) &&
       !isSecret(this.loginOf(1))
     )
@@ -127,8 +135,8 @@ export class PppLink {
   renew(): void {
     this.phase = 'establish'
     for (const agreed of this.agreed) {
-      const { lcp, mru, authProtocol, chapAlgorithm } = agreed
-      Object.assign(agreed, newAgreed(), { lcp, mru, authProtocol, chapAlgorithm })
+      const { lcp, mru, authProtocol, chapAlgorithm, isShortSequence, endpoint } = agreed
+      Object.assign(agreed, newAgreed(), { lcp, mru, authProtocol, chapAlgorithm, isShortSequence, endpoint })
     }
     this.#first = null
     this.#second = null
@@ -156,6 +164,8 @@ function newAgreed(): Agreed {
     nbns: NONE,
     authProtocol: 0,
     chapAlgorithm: undefined,
+    isShortSequence: false,
+    endpoint: undefined,
   }
 }
 
@@ -171,6 +181,7 @@ function newLogin(): Login {
     outcome: undefined,
     told: undefined,
     challenge: undefined,
+    challengeDigest: 0,
     proof: null,
     serverAnswer: undefined,
   }

@@ -6,14 +6,16 @@
  * end that was made to log in, and without authentication the carrier's initiator.
  */
 import type { Frame } from '../dissect/frame.ts'
+import { MultilinkFragments } from '../dissect/multilink-fragments.ts'
 import type { Emit } from '../events/catalogue.ts'
 import type { L2tpControl } from '../wire/l2tp-avp.ts'
 import { MppeView } from '../wire/mppe.ts'
-import { PPP, pppProtocolName } from '../wire/ppp.ts'
+import { MultilinkView, PPP, pppProtocolName } from '../wire/ppp.ts'
 import { describePppControl, PPP_CODE, PppControlView } from '../wire/ppp-control.ts'
 import { LCP, PppOptionCursor } from '../wire/ppp-options.ts'
 import { VjDecompressor } from '../wire/vj.ts'
 import type { Anomalies } from './anomalies.ts'
+import { Bundles } from './bundles.ts'
 import { type Carrier, pppHosts } from './carrier.ts'
 import { LinksAtHand } from './links-at-hand.ts'
 import { mppeAgreement, MppeLink } from './mppe-link.ts'
@@ -28,6 +30,7 @@ import { SameLinks } from './same-links.ts'
 
 /** No PPP frame is longer: its carriers are IP datagrams and Ethernet frames. */
 const FRAME_BYTES_MAX = 65_536
+const NO_CARRIER = -1
 
 export class PppLinkTracker {
   readonly #emit: Emit
@@ -37,6 +40,9 @@ export class PppLinkTracker {
   readonly #options = new PppOptionCursor()
   readonly sameLinks = new SameLinks()
   readonly #links = new LinksAtHand()
+  readonly #bundles = new Bundles()
+  readonly #fragments = new MultilinkFragments()
+  readonly #multilink = new MultilinkView()
   readonly #mppe = new MppeView()
   /** What MPPE hid, of the current packet. */
   readonly #plain = new Uint8Array(FRAME_BYTES_MAX)
@@ -48,17 +54,57 @@ export class PppLinkTracker {
     this.#authentication = new PppAuthentication(emit, this.#findings, secrets, this.sameLinks, renamed)
   }
 
-  /** Whatever PPP carries that is not plain IP. True if it turned out to be an IP packet after all, now in `frame.inner`. */
-  observe(frame: Frame, carrier: Carrier, sender: Role): boolean {
-    const { ppp } = frame
-    if (this.#isKeepAlive(frame, carrier)) return false
+  /**
+   * Whatever PPP carries that is not plain IP. If it turned out to be an IP packet after all, that is now in `frame.inner`, and the
+   * answer is the key of the carrier that it belongs to: its own, or another one of its bundle. Else -1.
+   */
+  observe(frame: Frame, carrier: Carrier, sender: Role): number {
+    if (this.#isKeepAlive(frame, carrier)) return NO_CARRIER
     const link = this.#links.of(carrier)
+    if (frame.ppp.protocol !== PPP.MULTILINK)
+      return this.#observeFrame(frame, carrier, link, sender) ? carrier.key : NO_CARRIER
+    link.noteProtocol(PPP.MULTILINK)
+    const first = this.#bundles.carrierOf(carrier, link)
+    return this.#join(frame, carrier, link, sender) && this.#observeFrame(frame, carrier, link, sender)
+      ? first
+      : NO_CARRIER
+  }
+
+  #observeFrame(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
+    const { ppp } = frame
     link.noteProtocol(ppp.protocol)
     if (ppp.isControl) this.#observeControl(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.COMPRESSED) return this.#decrypt(frame, carrier, link, sender)
     else if (ppp.protocol === PPP.VJ_COMPRESSED || ppp.protocol === PPP.VJ_UNCOMPRESSED)
       return this.#expand(frame, carrier, link, sender)
+    else if (ppp.protocol === PPP.IPV4 || ppp.protocol === PPP.IPV6)
+      return frame.inner.decode(ppp.bytes, ppp.payloadStart, ppp.payloadEnd) === null
     return false
+  }
+
+  /** The frame of which multilink has the last fragment takes the place of the fragment. */
+  #join(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
+    const { ppp } = frame
+    const { bytes, payloadStart, payloadEnd, wireEnd } = ppp
+    const view = this.#multilink
+    // Each end says how it wants to be sent to.
+    const isShort = link.agreed[1 - sender].isShortSequence
+    const flaw = view.decode(bytes, payloadStart, payloadEnd, isShort)
+    if (flaw !== null) {
+      if (!ppp.isSnapped) this.#findings.report(frame, carrier, sender, flaw, pppProtocolName(PPP.MULTILINK))
+      return false
+    }
+    if (view.isFirst && view.isLast) return this.#isInside(frame, bytes, view.payloadStart, view.payloadEnd, wireEnd)
+    if (ppp.isSnapped) return false
+    const fragments = this.#fragments
+    const stream = `${link.bundle}/${sender}`
+    if (!fragments.join(stream, view, isShort, bytes, frame.timeUs)) return false
+    return this.#isInside(frame, fragments.bytes, 0, fragments.length, fragments.length)
+  }
+
+  /** Multilink within multilink does not exist. */
+  #isInside({ ppp }: Frame, bytes: Uint8Array, start: number, end: number, wireEnd: number): boolean {
+    return ppp.decode(bytes, start, end, wireEnd) === null && ppp.protocol !== PPP.MULTILINK
   }
 
   /** Every link sends echoes all the time, which say nothing new of it: a packed one stays packed. */
@@ -150,6 +196,7 @@ export class PppLinkTracker {
     const link = typeof carrier.link === 'string' ? unpackLink(carrier.link, carrier.userName) : carrier.link
     this.#tellOpen(carrier, link, timeUs, true)
     this.#tellClosed(carrier, link, timeUs, link.terminationReason ?? reason)
+    this.#bundles.leave(carrier, link)
     carrier.link = null
   }
 
@@ -165,6 +212,7 @@ export class PppLinkTracker {
         return
       case PPP_CODE.CONFIGURE_ACK:
         agreeLcp(link, (1 - sender) as Role, this.#overOptions())
+        this.#bundles.leave(carrier, link)
         if (!link.agreed[0].lcp || !link.agreed[1].lcp) return
         if (link.phase === 'terminated') link.renew()
         if (link.phase === 'establish') link.phase = 'authenticate'

@@ -66,7 +66,7 @@ const isSuite = shapeOf(
   ['text'],
 )
 
-const isNeighbour = shapeOf({ uid: isText, relation: oneOf('rekey', 'reauthentication', 'reconnection') }, [
+const isNeighbour = shapeOf({ uid: isText, relation: oneOf('rekey', 'reauthentication', 'reconnection', 'move') }, [
   'uid',
   'relation',
 ])

@@ -30,7 +30,8 @@ export class SequenceMeter {
     if (ahead > JUMP_MAX || ahead < -JUMP_MAX) this.#reordered[at]++
     else if (ahead < 0) {
       this.#reordered[at]++
-      if (this.#lost[at] > 0) this.#lost[at]--
+      // The last one once more fills no gap.
+      if (ahead !== -1 && this.#lost[at] > 0) this.#lost[at]--
       return
     } else this.#lost[at] += ahead
     this.#known[at] = KNOWN

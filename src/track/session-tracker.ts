@@ -71,6 +71,8 @@ const ESTABLISHED = 1
 /** The second mark of a session whose data messages are numbered. */
 const SEQUENCED = 1
 const HALF = 0x8000
+/** How far the number of the last message lies ahead of the one that is due. */
+const AGAIN = 0xffff
 /** Session ids that nobody assigned, remembered so that each is told once. */
 const GUESSES_MAX = 65_536
 
@@ -155,8 +157,11 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
     if (l2tp.hasSequence) this.#observeSequence(index, index * 2 + sender, l2tp.ns)
     // Not by way of the record, which most packets do without.
     const { links, flows } = this.#inside
-    if (frame.hasInner || (frame.hasPpp && links.observe(frame, this.#sessions.at(index), sender)))
-      flows.observe(frame, keyOf(this.#number, index), sender)
+    if (frame.hasInner) flows.observe(frame, keyOf(this.#number, index), sender)
+    else if (frame.hasPpp) {
+      const carrier = links.observe(frame, this.#sessions.at(index), sender)
+      if (carrier !== -1) flows.observe(frame, carrier, sender)
+    }
   }
 
   /** The session of a plain data message, if it is open; else -1. `found` is the tunnel as before. */
@@ -618,7 +623,8 @@ export class SessionTracker implements TunnelSessions, CarrierOwner {
       this.#expectedNs[at] = (ns + 1) & 0xffff
     } else {
       this.#reordered[at]++
-      if (this.#lost[at] > 0) this.#lost[at]--
+      // The last one once more fills no gap.
+      if (ahead !== AGAIN && this.#lost[at] > 0) this.#lost[at]--
     }
   }
 

@@ -26,7 +26,7 @@ export interface TunnelLifecycleLimits {
 }
 
 /** A tunnel that ended is remembered while its peers may still repeat themselves: a full retransmission cycle (RFC 2661 section 5.7). */
-const LINGER_US = 35 * SECOND_US
+export const LINGER_US = 35 * SECOND_US
 
 /** The mark of a role whose data has not been seen: no 32-bit address. */
 export const NOT_SEEN = Number.NaN

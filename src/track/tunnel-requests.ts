@@ -11,7 +11,7 @@ import { hostsOf } from './outer.ts'
 import { INITIATOR, RESPONDER, type Role } from './role.ts'
 import type { Tunnel } from './tunnel.ts'
 import type { TunnelEvents } from './tunnel-events.ts'
-import type { TunnelLifecycle } from './tunnel-lifecycle.ts'
+import { LINGER_US, type TunnelLifecycle } from './tunnel-lifecycle.ts'
 import type { TunnelTable } from './tunnel-table.ts'
 
 /** Responders whose requests are counted: as many as a sensor sees servers, and more. */
@@ -132,8 +132,18 @@ export function isSameAttempt(tunnel: Tunnel, role: number, message: ControlMess
   return message.digest === tunnel.requestDigest && !isAfterSilence
 }
 
-/** The same SCCRQ again was more than a repetition: the responder answers it with another tunnel. */
-export function isRestart(tunnel: Tunnel, sender: Role, message: ControlMessage): boolean {
-  const isOther = message.control.assignedTunnelId !== tunnel.ids[RESPONDER]
-  return tunnel.repeated !== null && sender === RESPONDER && message.ns === 0 && isOther
+/** The answer to an SCCRQ that came again after the set-up: it tells what that was. */
+export function mayBeRestart({ repeated }: Tunnel, sender: Role, ns: number): boolean {
+  return repeated !== null && sender === RESPONDER && ns === 0
+}
+
+/**
+ * The same SCCRQ again was more than a repetition: the responder answers it with another tunnel, or so long after the set-up, or after
+ * the end of the tunnel, that nothing of the old one can still be under way. Ends that count from one give the same numbers again.
+ */
+export function isRestart(tunnel: Tunnel, sender: Role, { ns, control }: ControlMessage): boolean {
+  const { repeated, state, stateUs } = tunnel
+  if (repeated === null || !mayBeRestart(tunnel, sender, ns)) return false
+  const isOver = state === 'closed' || repeated.timeUs - stateUs > LINGER_US
+  return isOver || control.assignedTunnelId !== tunnel.ids[RESPONDER]
 }

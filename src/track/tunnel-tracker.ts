@@ -39,7 +39,7 @@ import { TunnelAuthentication } from './tunnel-authentication.ts'
 import { TunnelEvents } from './tunnel-events.ts'
 import { NOT_SEEN, TunnelLifecycle, type TunnelLifecycleLimits } from './tunnel-lifecycle.ts'
 import type { TunnelSessions } from './tunnel-sessions.ts'
-import { isRestart, isSameAttempt, TunnelRequests } from './tunnel-requests.ts'
+import { isRestart, isSameAttempt, mayBeRestart, TunnelRequests } from './tunnel-requests.ts'
 import { TunnelTable } from './tunnel-table.ts'
 
 export interface TunnelLimits extends TunnelLifecycleLimits {
@@ -274,7 +274,8 @@ export class TunnelTracker {
   #isRepeated(frame: Frame, tunnel: Tunnel, sender: Role): boolean {
     const channel = tunnel.channels[sender]
     const { ns } = this.#dialect.header(frame)
-    if (this.#dialect.version === 3 || !channel.hasSeen(ns, () => this.#dialect.contentOf(frame))) return false
+    if (this.#dialect.version === 3 || mayBeRestart(tunnel, sender, ns)) return false
+    if (!channel.hasSeen(ns, () => this.#dialect.contentOf(frame))) return false
     this.#acknowledge(frame, tunnel, sender, null)
     channel.retransmissions++
     return true

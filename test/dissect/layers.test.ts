@@ -36,6 +36,7 @@ import {
   utf8,
   zlb,
 } from '../support/craft.ts'
+import { cut } from '../support/multilink.ts'
 import { Random } from '../support/random.ts'
 
 const LAC = '192.0.2.1'
@@ -344,6 +345,17 @@ describe('data messages', () => {
       { layer: 'mp', isFirst: true, isLast: false, classNumber: 0, sequence: 1, length: 4 },
       { layer: 'fragment', length: 4 },
     ])
+  })
+
+  test('shows the frame of which a packet has the last fragment', () => {
+    const frame = concat(be16(0x0021), ipv4(udp(utf8('a payload'), { sourcePort: 9, targetPort: 9 })))
+    const [first, second, third] = cut(frame, 13, 7).map((piece) => toLns(ppp(0x003d, piece)))
+    const reader = new Reader()
+    expect(names(reader.layers(first)).slice(4)).toEqual(['ppp', 'mp', 'fragment'])
+    expect(names(reader.layers(third)).slice(4)).toEqual(['ppp', 'mp', 'fragment'])
+    const layers = reader.layers(second)
+    expect(names(layers).slice(4)).toEqual(['ppp', 'mp', 'fragment', 'reassembled', 'ppp', 'ipv4', 'udp', 'data'])
+    expect(layers[7]).toEqual({ layer: 'reassembled', length: frame.length })
   })
 
   test('shows the packet that a Protocol-Reject gives back', () => {

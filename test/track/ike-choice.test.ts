@@ -173,3 +173,43 @@ test('pre-shared keys against quantum computers count when both ends announce th
   tap.wait(40)
   expect(tap.last['ike.post_quantum']).toEqual(['preshared_key'])
 })
+
+test('a cookie may be asked for when the request is repeated, although it was answered before: then another answer counts', () => {
+  const cookie = notify2(16_390, fromHex('00112233445566778899aabbccddeeff'))
+  const init = init2([
+    [1, 20, 256],
+    [2, 7],
+    [4, 31],
+  ])
+  const request = { version: 0x20, exchange: 34, flags: 8 }
+  const answer = { ...request, ...PAIR, flags: 0x20 }
+  const again = { ...answer, responder: 'd66231857ebf3028' }
+  const tap = new Tap()
+  tap.up(message(request, init))
+  tap.down(message(answer, init))
+  // The answer was lost behind the tap; by now the responder is busy, and keeps nothing.
+  tap.up(message(request, init))
+  tap.down(message({ ...request, flags: 0x20 }, [[41, cookie]]))
+  tap.up(message(request, [[41, cookie], ...init]))
+  tap.down(message(again, init))
+  const sealed = (length: number): [number, Uint8Array][] => [[46, new Uint8Array(length).fill(7)]]
+  tap.up(message({ ...again, exchange: 35, flags: 8, messageId: 1 }, sealed(250)))
+  tap.down(message({ ...again, exchange: 35, messageId: 1 }, sealed(220)))
+  tap.wait(4)
+  expect(anomalies(tap)).toEqual([])
+  expect(established(tap)).toMatchObject({ 'ike.cookie': 'returned', 'ike.responder.cookie': 'd66231857ebf3028' })
+})
+
+test('a cookie that comes beside an answer, without a repeated request, is from somebody else', () => {
+  const tap = new Tap()
+  const init = init2([
+    [1, 20, 256],
+    [2, 7],
+    [4, 31],
+  ])
+  const request = { version: 0x20, exchange: 34, flags: 8 }
+  tap.up(message(request, init))
+  tap.down(message({ ...request, ...PAIR, flags: 0x20 }, init))
+  tap.down(message({ ...request, flags: 0x20 }, [[41, notify2(16_390, fromHex('0011223344556677'))]]))
+  expect(anomalies(tap)).toEqual(['ike.response_conflict'])
+})

@@ -90,6 +90,41 @@ describe('a line of SAs', () => {
     ])
   })
 
+  test('of version 2 goes on at another address: by both SPIs it is the same one, moved', () => {
+    const tap = new Tap()
+    version2(tap, FIRST)
+    const elsewhere = '192.0.2.12'
+    for (let id = 2; id < 5; id++) {
+      tap.send(exchange2(FIRST, 37, id, 80, false), elsewhere, SERVER)
+      tap.send(exchange2(FIRST, 37, id, 80, true), SERVER, elsewhere)
+      tap.wait(1)
+    }
+    const [first, second] = told(tap, 'established')
+    expect(second).toMatchObject({
+      'source.ip': elsewhere,
+      'ike.predecessor.uid': first['ike.uid'],
+      'ike.predecessor.relation': 'move',
+      'ike.generation': 2,
+      'ike.proposal.chosen': first['ike.proposal.chosen'],
+    })
+    expect(tap.events.at(-1)?.message).toContain(`moved from ${String(first['ike.uid'])}`)
+    tap.wait(3700)
+    const [closed] = told(tap, 'closed').filter((event) => event['ike.uid'] === first['ike.uid'])
+    expect(closed).toMatchObject({ 'ike.end': 'replaced', 'ike.successor.uid': second['ike.uid'] })
+    expect(closed['event.reason']).toContain('silent')
+  })
+
+  test('is none at another address with another SPI of the responder', () => {
+    const tap = new Tap()
+    version2(tap, FIRST)
+    const other = { ...FIRST, responder: SECOND_PAIR.responder }
+    for (let id = 2; id < 5; id++) {
+      tap.send(exchange2(other, 37, id, 80, false), '192.0.2.12', SERVER)
+      tap.send(exchange2(other, 37, id, 80, true), SERVER, '192.0.2.12')
+    }
+    expect(told(tap, 'established')).toHaveLength(1)
+  })
+
   test('is none with a message number that no new SA has, or without CREATE_CHILD_SA before', () => {
     for (const [type, id] of [
       [36, 9],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as craft from '../support/craft.ts'
 import { msChapV2Answer } from '../support/ms-chap.ts'
 import { CHALLENGE, chap, link, MD5, MSCHAPV2, PASSWORD, PASSWORDS, PEER_CHALLENGE } from './ppp-support.ts'
-import type { Peers } from './support.ts'
+import { CLIENT, type Peers } from './support.ts'
 
 const { terminateRequest: TERMINATE } = craft.PPP_CODE
 
@@ -157,4 +157,16 @@ describe('with the password of the user', () => {
     expect(event['ppp.authentication.verdict']).toBeUndefined()
     expect(event['ppp.authentication.server_verdict']).toBeUndefined()
   })
+})
+
+test('who is asked asks the same back: told once, and not of challenges that are repeated or others', () => {
+  const ask = (peers: Peers, from: 'client' | 'server', challenge = CHALLENGE) =>
+    peers.data(from, craft.chapChallenge(1, challenge, from))
+  const reflected = link(MD5)
+  for (const from of ['server', 'server', 'client', 'client'] as const) ask(reflected, from)
+  const findings = (peers: Peers) => peers.told('protocol.anomaly').map((event) => event['anomaly.name'])
+  expect(findings(reflected)).toEqual(['chap.reflected_challenge'])
+  expect(reflected.told('protocol.anomaly')[0]).toMatchObject({ 'source.ip': CLIENT })
+  const mutual = ask(ask(link(MD5), 'server'), 'client', PEER_CHALLENGE)
+  expect(findings(mutual)).toEqual([])
 })

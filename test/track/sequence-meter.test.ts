@@ -16,6 +16,7 @@ test('what is missing is counted, wherever the stream begins', () => {
 test('what comes late was not lost, and what comes again is no news', () => {
   expect(counted(1, 3, 2, 4)).toEqual([0, 1])
   expect(counted(1, 2, 2)).toEqual([0, 1])
+  expect(counted(1, 5, 5, 6)).toEqual([3, 1])
 })
 
 test('numbers go round', () => {

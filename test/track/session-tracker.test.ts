@@ -184,6 +184,13 @@ test('data sequence numbers: what is lost and what comes late', () => {
   })
 })
 
+test('a data message that comes twice in a row fills no gap', () => {
+  const peers = new Peers().open().call()
+  for (const ns of [0, 1, 5, 5, 6, 6]) peers.data('client', ping, { ns })
+  peers.finish()
+  expect(peers.told('l2tp.session.closed')[0]).toMatchObject({ 'l2tp.session.lost': 3, 'l2tp.session.reordered': 2 })
+})
+
 test('sessions from before the capture are adopted, and their directions find each other', () => {
   const peers = new Peers()
   for (let i = 0; i < 6; i++) peers.data('client', ping).data('server', ping)

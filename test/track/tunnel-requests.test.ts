@@ -3,7 +3,7 @@ import type { ControlMessage } from '../../src/track/control-message.ts'
 import { keepEnds } from '../../src/track/outer.ts'
 import { INITIATOR, RESPONDER } from '../../src/track/role.ts'
 import type { Tunnel } from '../../src/track/tunnel.ts'
-import { isRestart, isSameAttempt, TunnelRequests } from '../../src/track/tunnel-requests.ts'
+import { isRestart, isSameAttempt, mayBeRestart, TunnelRequests } from '../../src/track/tunnel-requests.ts'
 import type { L2tpControl } from '../../src/wire/l2tp-avp.ts'
 import { SERVER } from './support.ts'
 import { at, TunnelLives } from './tunnel-support.ts'
@@ -108,7 +108,7 @@ test('one more SCCRQ is of the same attempt until the set-up is over, and after 
   expect(verdicts()).toEqual([true, false])
 })
 
-test('only an answer with another number makes a repeated request another tunnel', () => {
+test('an answer with another number makes a repeated request another tunnel', () => {
   const run = new Requests()
   const tunnel = run.begin(0, 100)
   run.lives.lifecycle.assign(tunnel, RESPONDER, 200, at(1))
@@ -117,4 +117,27 @@ test('only an answer with another number makes a repeated request another tunnel
   tunnel.repeated = run.message(1, 100)
   expect([known, other].map((message) => isRestart(tunnel, RESPONDER, message))).toEqual([false, true])
   expect(isRestart(tunnel, INITIATOR, other)).toBe(false)
+})
+
+test('so does any answer after the end of the tunnel, or when nothing of its set-up can still be under way', () => {
+  const run = new Requests()
+  const tunnel = run.begin(0, 100)
+  run.lives.lifecycle.assign(tunnel, RESPONDER, 200, at(1))
+  tunnel.enter('established', at(1))
+  const isRestartAt = (seconds: number) => {
+    tunnel.repeated = run.message(seconds, 100)
+    return isRestart(tunnel, RESPONDER, run.message(seconds + 1, 200))
+  }
+  expect([isRestartAt(30), isRestartAt(40)]).toEqual([false, true])
+  tunnel.enter('closed', at(41))
+  expect(isRestartAt(42)).toBe(true)
+})
+
+test('which message it is that tells, its number says alone', () => {
+  const run = new Requests()
+  const tunnel = run.begin(0, 100)
+  expect(mayBeRestart(tunnel, RESPONDER, 0)).toBe(false)
+  tunnel.repeated = run.message(1, 100)
+  expect([0, 1].map((ns) => mayBeRestart(tunnel, RESPONDER, ns))).toEqual([true, false])
+  expect(mayBeRestart(tunnel, INITIATOR, 0)).toBe(false)
 })

@@ -207,6 +207,31 @@ test('also when its request is the same to the byte: the answer tells', () => {
   expect(peers.findings).toEqual([])
 })
 
+test('ends that give the same numbers again have another tunnel, right after a StopCCN or after both were switched off', () => {
+  const packet = craft.ppp(craft.PPP.ipv4, craft.ipv4(craft.icmp(new Uint8Array(8))))
+  const again = (peers: Peers) => {
+    Object.assign(peers.ns, { client: 0, server: 0 })
+    return peers.open().call().data('client', packet).data('server', packet)
+  }
+  const stopped = again(new Peers()).send('client', stopccn(100)).send('server', craft.zlb).wait(2)
+  const switchedOff = again(new Peers()).wait(60)
+  for (const peers of [stopped, switchedOff]) {
+    again(peers)
+    expect(peers.findings).toEqual([])
+    expect(peers.told('l2tp.tunnel.opened')).toHaveLength(2)
+    expect(peers.told('l2tp.session.opened')).toHaveLength(2)
+    expect(named(peers.finish(), 'l2tp.session.closed').map((event) => event['source.packets'])).toEqual([1, 1])
+  }
+})
+
+test('a set-up that the network repeats shortly after is none', () => {
+  const peers = new Peers().open()
+  Object.assign(peers.ns, { client: 0, server: 0 })
+  peers.wait(1).open()
+  expect(peers.told('l2tp.tunnel.opened')).toHaveLength(1)
+  expect(peers.findings).toEqual([])
+})
+
 test('a number that was given back serves another tunnel', () => {
   const peers = new Peers().open().send('client', stopccn(100)).wait(5)
   Object.assign(peers.ns, { client: 0, server: 0 })
