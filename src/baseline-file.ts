@@ -2,8 +2,9 @@
  * Learned habits on disk: a header and one entity a line, as JSON. Written beside itself and renamed, so that it is whole or
  * not there; a line that does not fit is left out and told, the others are read.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolder } from './base/folder.ts'
 import { targetFile } from './base/target-file.ts'
 import type { Baselines, SavedEntity } from './detect/baseline/baselines.ts'
 import { writeAll } from './evidence/segment-file.ts'
@@ -61,7 +62,7 @@ export function loadBaselines(path: string, baselines: Baselines): Loaded {
 
 /** Writes all habits to where they are learned, whose folder is made; says of how many entities. */
 export function saveBaselines(path: string, baselines: Baselines): number {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   return writeBaselines(path, baselines)
 }
 

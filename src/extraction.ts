@@ -9,6 +9,7 @@ import type { EspKeyEntry } from './dissect/esp-keyring.ts'
 import type { Frame } from './dissect/frame.ts'
 import { PacketBlock } from './evidence/blocks.ts'
 import type { CaptureWriter } from './evidence/capture-writer.ts'
+import { FlowWords } from './evidence/flow-words.ts'
 import { OuterHeader } from './evidence/outer-header.ts'
 import { type PathKeeper, Paths } from './evidence/paths.ts'
 import type { EvidenceReader, Found } from './evidence/reader.ts'
@@ -193,6 +194,7 @@ class PathCollector implements Recorder, PathKeeper {
   readonly #paths = new Paths(PATHS_MAX, this, 1)
   readonly #sensor: Sensor
   readonly #outer = new OuterHeader()
+  readonly #flow = new FlowWords()
   /** By the order of packets. */
   #of = new Uint32Array(65_536)
 
@@ -212,8 +214,8 @@ class PathCollector implements Recorder, PathKeeper {
     this.#of[index] = path
   }
 
-  begin(path: number, things: readonly Thing[], own: Thing | null): boolean {
-    this.paths.set(path, own === null ? things : [...things, own])
+  begin(path: number, things: readonly Thing[], flow: Uint32Array | null): boolean {
+    this.paths.set(path, flow === null ? things : [...things, this.#flow.thingAt(flow, 0)])
     return true
   }
 

@@ -3,10 +3,11 @@
  * and another one those that nobody has looked for in the past yet. Everything is written beside itself and renamed.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { makeFolder } from './base/folder.ts'
 import { type Indicator, TLP } from './enrich/intel/indicator.ts'
 import { IndicatorTable } from './enrich/intel/index-table.ts'
 import { Intel } from './enrich/intel/intel.ts'
@@ -179,7 +180,7 @@ export class IntelFeeds {
   }
 
   #replace(path: string, text: string): void {
-    mkdirSync(this.#folder, { recursive: true })
+    makeFolder(this.#folder)
     const temporary = `${path}.${process.pid}.partial`
     writeFileSync(temporary, text, { mode: 0o600 })
     renameSync(temporary, path)

@@ -7,10 +7,11 @@
  * looks next sends them, the next search or a sensor that tells people of alerts; after a crash some may go out twice, with the
  * same ids.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Alerting, alertRoutes, deliveryNameOf, prepareAlerting } from './alerting.ts'
+import { makeFolder } from './base/folder.ts'
 import { SECOND_US } from './base/time.ts'
 import type { Config } from './config-schema.ts'
 import { Deliveries, FolderInUseError, QUARANTINE } from './deliveries.ts'
@@ -238,7 +239,7 @@ function readKept(folder: string, name: string, warn: SendOptions['warn']): Noti
 
 /** Whole, and on the disk. The name follows from what is told: the same notifications are one file. */
 function writeKept(folder: string, notices: readonly Notice[]): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   const [{ notification }] = notices
   const name = `kept-${Date.parse(notification['@timestamp'])}-${notification['event.id']}.ndjson`
   const text = notices.map((notice) => JSON.stringify(notice)).join('\n')

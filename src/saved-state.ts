@@ -7,8 +7,9 @@
  * that remembers an alert which nobody got. An alert may come twice after a crash, but none is lost.
  */
 import { renameSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from './base/folder.ts'
 import { readState, type Restored, type StateEntry, StateError, StateWriter } from './detect/sigma/state.ts'
 
 /** Something that remembers. */
@@ -145,7 +146,7 @@ export class SavedState {
     const { folder } = this.#options
     const written: Written = { paths: [], bytes: 0, entries: 0, leftOut: 0, busyMs: 0 }
     const files: FileHandle[] = []
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder, 0o700)
     try {
       for (const { name } of this.#parts) {
         const path = join(folder, `${name}.state`)

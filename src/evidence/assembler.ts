@@ -12,6 +12,7 @@ import {
   writePacketFrame,
 } from './blocks.ts'
 import { Alerted } from './alerted.ts'
+import { FLOW_PAIRS, FlowWords } from './flow-words.ts'
 import { NOTE, NOTE_WORDS, nanosecondsOf, originOf } from './notes.ts'
 import { PathTable } from './path-table.ts'
 import { LANE, type SharedChunk } from './queue.ts'
@@ -56,6 +57,7 @@ export class Assembler {
   readonly counters: AssemblerCounters = { cut: 0, alerted: 0, unnamed: 0, thingsLeftOut: 0 }
   readonly #header: Buffer
   readonly #paths: PathTable
+  readonly #flowWords = new FlowWords()
   readonly #alerted = new Alerted()
   readonly #pending: PendingAlert[] = []
   /** The description of each origin, and its number in the segment; undefined if it has none. */
@@ -89,6 +91,9 @@ export class Assembler {
       case TELLING.PATH:
         this.#paths.set(number, words, count)
         break
+      case TELLING.FLOW:
+        this.#flow(number, words, count - FLOW_PAIRS)
+        break
       case TELLING.MORE:
         this.#more(number, words, count)
         break
@@ -98,6 +103,14 @@ export class Assembler {
       default:
         this.#pending.push({ at: number, isAlerted: kind === TELLING.ALERT, high: words[0], low: words[1] })
     }
+  }
+
+  /** The path of a flow within so many things. */
+  #flow(path: number, words: Uint32Array, around: number): void {
+    const { high, low } = this.#flowWords.thingAt(words, around * 2)
+    words[around * 2] = high
+    words[around * 2 + 1] = low
+    this.#paths.set(path, words, around + 1)
   }
 
   #more(path: number, words: Uint32Array, count: number): void {

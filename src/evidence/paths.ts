@@ -15,12 +15,13 @@ import { PLAIN_IP_HEADER_LENGTH } from '../dissect/plain-data.ts'
 import { Trail } from '../dissect/trail.ts'
 import { Marks, type Trackers } from '../track/trackers.ts'
 import type { IpView } from '../wire/ip.ts'
+import { FlowWords } from './flow-words.ts'
 import { isSame, type Thing, thingOf, thingOfSpi } from './things.ts'
 
 /** Who keeps what paths stand for. Paths are numbered in turn, modulo 2^32. */
 export interface PathKeeper {
-  /** False if there is no room for another path now. */
-  begin(path: number, things: readonly Thing[], own: Thing | null): boolean
+  /** `flow` is the flow within the things, in words; null without one. False if there is no room for another path now. */
+  begin(path: number, things: readonly Thing[], flow: Uint32Array | null): boolean
   /** What was found out later. */
   extend(path: number, things: readonly Thing[]): void
 }
@@ -99,6 +100,7 @@ const AROUND_MAX = 65_536
 /** What the flows of a carrier are inside of. */
 class Around {
   readonly things: readonly Thing[]
+  readonly carrier: Thing | null
   readonly #tunnel: string
   readonly #tunnelV3: string
   readonly #association: string
@@ -106,8 +108,10 @@ class Around {
   readonly #protection: object | null
   readonly #spi: number
 
-  constructor({ tunnel, tunnelV3, association, connection, protection }: Marks, spi: number, things: readonly Thing[]) {
+  constructor(marks: Marks, spi: number, things: readonly Thing[]) {
+    const { carrier, tunnel, tunnelV3, association, connection, protection } = marks
     this.things = things
+    this.carrier = thingOf(carrier)
     this.#tunnel = tunnel
     this.#tunnelV3 = tunnelV3
     this.#association = association
@@ -138,6 +142,7 @@ export class Paths {
   readonly #capacity: number
   readonly #keeper: PathKeeper
   readonly #marks = new Marks()
+  readonly #flow = new FlowWords()
   #next: number
   #flows = new Int32Array(1024 * FLOW_WORDS)
   #slots: (Path | null)[]
@@ -189,11 +194,12 @@ export class Paths {
 
   #beginFlow(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null): number {
     trackers.mark(frame, this.#marks)
-    const { things } = this.#aroundOf(frame, trackers)
-    const flow = thingOf(trackers.flowUidOf(frame.trail.flow))
-    const path = this.#begin(things, flow)
-    if (path !== NO_PATH && this.#waiting.size > 0)
-      this.#join(frame, kind, outer, flow === null ? things : [...things, flow])
+    const { things, carrier } = this.#aroundOf(frame, trackers)
+    const flow = trackers.flowOf(frame.trail.flow)
+    if (flow !== null && carrier !== null) this.#flow.set(carrier, flow)
+    const path = this.#begin(things, flow === null || carrier === null ? null : this.#flow.words)
+    const waiting = path === NO_PATH ? null : this.#waitingFor(frame, kind, outer)
+    if (waiting !== null) this.#join(waiting, [...things, ...thingsOf([trackers.flowUidOf(frame.trail.flow)], 0)])
     return path
   }
 
@@ -210,8 +216,8 @@ export class Paths {
     return around
   }
 
-  #begin(things: readonly Thing[], own: Thing | null): number {
-    if (!this.#keeper.begin(this.#next, things, own)) return NO_PATH
+  #begin(things: readonly Thing[], flow: Uint32Array | null): number {
+    if (!this.#keeper.begin(this.#next, things, flow)) return NO_PATH
     const path = this.#next
     this.#next = (path + 1) >>> 0
     return path
@@ -237,7 +243,7 @@ export class Paths {
       const path = this.#slots[slot]
       if (path === null) break
       if (!path.isOf(hash, marks, trail)) continue
-      if (isPiece) this.#join(frame, kind, outer, path.things, path)
+      if (isPiece) this.#joinAll(frame, kind, outer, path)
       this.#last = path
       return this.#numberOf(path)
     }
@@ -251,7 +257,7 @@ export class Paths {
     this.#insert(path)
     this.#size++
     this.#last = path
-    if (path.isNamed) this.#join(frame, kind, outer, path.things, path)
+    if (path.isNamed) this.#joinAll(frame, kind, outer, path)
     // An association that nobody believes in yet: only its SPI is known.
     else this.#wait(keyOf(frame, kind, outer), path)
     return path
@@ -283,12 +289,24 @@ export class Paths {
     this.#waiting.set(key, path)
   }
 
-  /** What waits for this packet to be understood is part of these things; `path` is that of the packet itself. */
-  #join(frame: Frame, kind: Kind, outer: IpView | null, known: readonly Thing[], path: Path | null = null): void {
+  /** What waits for this packet, which is on `path`, to be understood. */
+  #joinAll(frame: Frame, kind: Kind, outer: IpView | null, path: Path): void {
+    const waiting = this.#waitingFor(frame, kind, outer, path)
+    if (waiting !== null) this.#join(waiting, path.things)
+  }
+
+  /** What has waited for this packet to be understood, and waits no more; null if nothing has but the packet's own `path`. */
+  #waitingFor(frame: Frame, kind: Kind, outer: IpView | null, path: Path | null = null): Path | null {
+    if (this.#waiting.size === 0) return null
     const key = keyOf(frame, kind, outer)
     const waiting = this.#waiting.get(key)
-    if (waiting === undefined || waiting === path) return
+    if (waiting === undefined || waiting === path) return null
     this.#waiting.delete(key)
+    return waiting
+  }
+
+  /** What waited is part of these things. */
+  #join(waiting: Path, known: readonly Thing[]): void {
     const things = known.filter((thing) => !waiting.things.some((other) => isSame(thing, other)))
     waiting.things = [...waiting.things, ...things]
     if (waiting.number !== NO_PATH && things.length > 0) this.#keeper.extend(waiting.number, things)

@@ -266,14 +266,14 @@ export class EvidenceRecorder implements PathKeeper {
     while (this.#held.held > 0) this.#publishHeld(false)
   }
 
-  begin(path: number, things: readonly Thing[], own: Thing | null): boolean {
+  begin(path: number, things: readonly Thing[], flow: Uint32Array | null): boolean {
     // A later path takes the number of an earlier one: no packet that waits may mean that by then.
     if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) {
       this.#letGoEarly(this.#pathsWaitingMax / 2)
       this.#filler.wake()
       if (this.#pathsWaiting(path) >= this.#pathsWaitingMax) return false
     }
-    return this.#filler.tellings.tell(TELLING.PATH, path, things, own)
+    return this.#filler.tellings.tell(flow === null ? TELLING.PATH : TELLING.FLOW, path, things, flow)
   }
 
   /** How many paths were numbered since the oldest packet that waits. */

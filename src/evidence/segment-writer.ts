@@ -79,7 +79,7 @@ interface OpenSegment {
   fileBytes: number
   /** How much of it was forced onto the disk. */
   forcedBytes: number
-  /** The disk refused some of what had been written, or was not heard of. */
+  /** The disk refused some of what had been written. */
   isDoubtful: boolean
 }
 
@@ -155,17 +155,17 @@ export class SegmentWriter {
     return true
   }
 
-  /** Closes the open segment, if there is one: its last chunk, its index, its name. */
+  /** Closes the open segment, if there is one: its last chunk, its index, its name. While the disk is `forcing`, only the first. */
   seal(): void {
     this.#closeUp()
     this.#end()
     this.#closeUp()
   }
 
-  /** Does a part of what closing a segment takes; false if there is nothing to do. */
+  /** Does a part of what closing a segment takes; false if there is nothing to do, or nothing before the disk has answered. */
   proceed(): boolean {
     const steps = this.#closing
-    if (steps === null) return false
+    if (steps === null || this.#forcing !== null) return false
     // While it runs the disk may be found full: then it is not there to be finished.
     this.#closing = null
     if (steps.next().done) this.#closingBytes = 0
@@ -225,7 +225,7 @@ export class SegmentWriter {
     return false
   }
 
-  /** Resolves when the disk has answered, by the event loop; null if it was not asked. What is closed before is not taken as written. */
+  /** Resolves when the disk has answered, by the event loop; null if it was not asked. Until then no segment is closed. */
   get forcing(): Promise<void> | null {
     return this.#forcing
   }
@@ -233,13 +233,13 @@ export class SegmentWriter {
   /** Another thread waits for the disk: packets come meanwhile. */
   #force(segment: OpenSegment): Promise<void> {
     segment.forcedBytes = segment.fileBytes
-    const wasDoubtful = segment.isDoubtful
-    segment.isDoubtful = true
     return new Promise((resolve) => {
       fdatasync(segment.file, (error) => {
-        segment.isDoubtful = wasDoubtful || error !== null
-        if (error !== null) this.#note(error)
         this.#forcing = null
+        if (error !== null) {
+          segment.isDoubtful = true
+          this.#note(error)
+        }
         resolve()
       })
     })

@@ -4,8 +4,10 @@
  *
  *     kind and count · a number · two words for each of so many things
  *
- * The number is that of a path or of an origin; of an alert how many chunks had been let go of when it came.
+ * The number is that of a path or of an origin; of an alert how many chunks had been let go of when it came. The last things of the path of
+ * a flow are the flow in words (`flow-words.ts`).
  */
+import { FLOW_PAIRS } from './flow-words.ts'
 import type { Thing } from './things.ts'
 
 /** `SIGNAL` changes whenever the writer has something to look at, `DONE` whenever it has written; two words from `FILLED` and `WRITTEN` on. */
@@ -19,7 +21,7 @@ const HEAD_WORDS = 2
 /** So many at most in one telling: more than a packet is part of, and than the description of an origin takes. */
 export const THINGS_MAX = 64
 
-export const TELLING = { PATH: 1, MORE: 2, ORIGIN: 3, ALERT: 4, CALM: 5 } as const
+export const TELLING = { PATH: 1, MORE: 2, ORIGIN: 3, ALERT: 4, CALM: 5, FLOW: 6 } as const
 type Kind = (typeof TELLING)[keyof typeof TELLING]
 
 /** Who is told. `words` from `at` on are `count` things; they hold until the call returns. */
@@ -53,11 +55,11 @@ export class TellingWriter {
     return (this.#told - Atomics.load(this.#control, CONTROL.READ)) | 0
   }
 
-  /** What `things` are, `own` the last of them; false if there is no room now. */
-  tell(kind: Kind, number: number, things: readonly Thing[], own: Thing | null = null): boolean {
+  /** What `things` are, and behind them the words of a flow, if it is one; false if there is no room now. */
+  tell(kind: Kind, number: number, things: readonly Thing[], flow: Uint32Array | null = null): boolean {
     if (this.#isAbandoned) return true
-    const given = Math.min(things.length, own === null ? THINGS_MAX : THINGS_MAX - 1)
-    const count = own === null ? given : given + 1
+    const given = Math.min(things.length, flow === null ? THINGS_MAX : THINGS_MAX - 1)
+    const count = flow === null ? given : given + FLOW_PAIRS
     const used = this.#used
     const isReserved = kind === TELLING.ALERT || kind === TELLING.CALM
     const free = TELLING_WORDS - used - (isReserved ? 0 : RESERVED_WORDS)
@@ -69,10 +71,7 @@ export class TellingWriter {
       this.#put(things[i].high)
       this.#put(things[i].low)
     }
-    if (own !== null) {
-      this.#put(own.high)
-      this.#put(own.low)
-    }
+    if (flow !== null) for (let i = 0; i < FLOW_PAIRS * 2; i++) this.#put(flow[i])
     Atomics.store(this.#control, CONTROL.TOLD, this.#told)
     // Whoever sleeps for want of packets reads before the ring is full.
     if (used > TELLING_WORDS / 2) {
@@ -93,7 +92,7 @@ export class TellingReader {
   readonly #words: Uint32Array
   readonly #control: Int32Array
   readonly #told: Told
-  readonly #things = new Uint32Array(THINGS_MAX * 2)
+  readonly #things = new Uint32Array((THINGS_MAX + FLOW_PAIRS) * 2)
   #read = 0
 
   constructor(memory: SharedArrayBuffer, at: number, control: Int32Array, told: Told) {

@@ -78,8 +78,8 @@ async function run({ queue, options, segments, problems }: WriterThreadData): Pr
     publish()
     drainer.release()
     if (++chunks % CHUNKS_PER_STEP === 0) writer.proceed()
-    // The event loop is told what the disk answered.
-    if (writer.forcing !== null) await setImmediate()
+    // The event loop is told what the disk answered; what a refused chunk has ended is closed then.
+    if (writer.forcing !== null) await (isWritten ? setImmediate() : writer.forcing)
   }
   await writer.forcing
   writer.seal()

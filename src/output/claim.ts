@@ -2,8 +2,9 @@
  * One process at a time owns a folder: a file `lock` in it names the process. The lock of a process that has died is taken
  * over; so is that of one whose number another process bears now.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../base/folder.ts'
 
 export interface Owner {
   readonly pid: number
@@ -35,7 +36,7 @@ export class Claim {
  * @throws the system's error if the folder cannot be made or written to
  */
 export function claimFolder(folder: string, command: string): Claim | Owner {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   const path = join(folder, 'lock')
   const owner: Owner = { pid: process.pid, born: birthOf(process.pid), since: new Date().toISOString(), command }
   const content = JSON.stringify(owner)

@@ -3,10 +3,11 @@
  * (the youngest) and so on. A file that somebody else renames, as logrotate does, is opened anew under its name.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { makeFolder } from '../base/folder.ts'
 import { InTurn } from '../base/in-turn.ts'
 import type { EventDocument } from '../events/fields.ts'
 import { AppendedFile } from './appended-file.ts'
@@ -74,7 +75,7 @@ export class RotatingFileSink implements Sink {
 
   /** Another file, if this one cannot take so many bytes more. */
   async #makeRoom(length: number): Promise<void> {
-    await mkdir(dirname(this.#options.path), { recursive: true })
+    makeFolder(dirname(this.#options.path))
     const { size } = await (await this.#file.open()).stat()
     const { maxBytes, maxAgeMs } = this.#options
     const isFull = size > 0 && (size + length > maxBytes || this.#now() - this.#bornMs >= maxAgeMs)

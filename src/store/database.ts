@@ -1,7 +1,8 @@
 /** Opening the file of the embedded store: who may read it, whether it is ours, and what to do if it is not. */
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { makeFolder } from '../base/folder.ts'
 import { registerFunctions } from './kql-sql.ts'
 import { APPLICATION_ID, createIndexes, createSchema, numberFields, SCHEMA_VERSION } from './layout.ts'
 import { StoreError } from './search.ts'
@@ -16,7 +17,7 @@ const MALFORMED_JSON = 'malformed JSON'
 /** Opens the file for writing; creates it, readable by its owner only, if there is none. */
 export function openForWriting(path: string): DatabaseSync {
   return explained(path, () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path), 0o700)
     closeSync(openSync(path, 'a', 0o600))
     refuseOtherFormats(path)
     const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })

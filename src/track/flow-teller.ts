@@ -2,7 +2,6 @@
  * What is told of inner flows: their ends, and what their applications say and do wrong. It hears of flows in the order in
  * which things happened and knows the names of what carries them, whichever thread follows the packets.
  */
-import { hash } from 'node:crypto'
 import { addressText } from '../base/address.ts'
 import { communityId } from '../base/community-id.ts'
 import { isoMicroseconds, SECOND_US } from '../base/time.ts'
@@ -13,7 +12,7 @@ import type { INNER_FLOW, INNER_FLOW_MAY } from '../events/flow.ts'
 import { IP_PROTOCOL, IP_PROTOCOL_NAMES } from '../wire/ip.ts'
 import { Allowances } from './allowances.ts'
 import type { CarrierNames } from './carrier-flows.ts'
-import { FlowDigests } from './flow-digests.ts'
+import { flowDigest, flowUid } from './flow-name.ts'
 import {
   ANSWERED,
   BY_INITIATOR,
@@ -76,8 +75,6 @@ export class FlowTeller implements FlowListener {
   readonly #sent: SlidingSums
   /** Events told of the flows that live, by their numbers. */
   readonly #told = new Map<number, number>()
-  /** Digests of flows that live, by their numbers: of those whose id was asked for before they were told. */
-  readonly #digests = new FlowDigests()
   /** Events that were one too many for their flow. */
   #beyondFlow = 0
 
@@ -108,26 +105,6 @@ export class FlowTeller implements FlowListener {
     if (told > 0) this.#told.set(flow, told)
   }
 
-  /** What events call a flow. */
-  uidOf({ number, kind, state, ports, carrier, low, high, firstUs }: FlowRecord): string {
-    const known = this.#digests.get(number)
-    if (known !== '') return flowUid(known)
-    const firstIsLow = (state & FIRST_IS_LOW) !== 0
-    const [first, second] = firstIsLow ? [low, high] : [high, low]
-    const [lowPort, highPort] = [ports >>> 16, ports & 0xffff]
-    const digest = digestOf(
-      this.#namesOf(carrier).uid,
-      kind & PROTOCOL_BITS,
-      addressText(first, 0, first.length),
-      firstIsLow ? lowPort : highPort,
-      addressText(second, 0, second.length),
-      firstIsLow ? highPort : lowPort,
-      firstUs,
-    )
-    this.#digests.set(number, digest)
-    return flowUid(digest)
-  }
-
   raise(event: RaisedEvent): void {
     this.#emit(event)
   }
@@ -135,7 +112,6 @@ export class FlowTeller implements FlowListener {
   /** The flow with that number has ended, and nothing is told of it: the next flow may have the number. */
   forget(flow: number): void {
     this.#told.delete(flow)
-    this.#digests.delete(flow)
   }
 
   flowClosed(flow: FlowRecord, end: number, timeUs: number): void {
@@ -143,7 +119,6 @@ export class FlowTeller implements FlowListener {
     const { state, kind, firstUs, lastUs } = flow
     const isTcp = (kind & PROTOCOL_BITS) === IP_PROTOCOL.TCP
     const ends = this.#endsOf(flow, 0)
-    this.#digests.delete(flow.number)
     const { source, destination, sourcePort, destinationPort, hasPorts, isIcmp, transport, uid } = ends
     const { names } = ends
     const { identity } = names
@@ -305,9 +280,7 @@ export class FlowTeller implements FlowListener {
     const icmpCode = (state >>> ICMP_SHIFT) & 255
     const firstText = addressText(first, 0, first.length)
     const secondText = addressText(second, 0, second.length)
-    const digest =
-      this.#digests.get(flow.number) ||
-      digestOf(names.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
+    const digest = flowDigest(names.uid, protocol, firstText, firstPort, secondText, secondPort, firstUs)
     const isByInitiator = ((state & BY_INITIATOR) !== 0) === (side === 0)
     return {
       names,
@@ -330,23 +303,6 @@ export class FlowTeller implements FlowListener {
         : communityId(first, second, protocol, firstPort, secondPort, hasPorts),
     }
   }
-}
-
-/** What names a flow: what carries it, its ends, and when it began. */
-function digestOf(
-  carrier: string,
-  protocol: number,
-  first: string,
-  firstPort: number,
-  second: string,
-  secondPort: number,
-  firstUs: number,
-): string {
-  return hash('sha1', `${carrier} ${protocol} ${first} ${firstPort} ${second} ${secondPort} ${firstUs}`)
-}
-
-function flowUid(digest: string): string {
-  return `f-${digest.slice(0, 12)}`
 }
 
 function tcpStateName(state: number): string {

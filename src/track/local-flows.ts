@@ -5,6 +5,7 @@ import type { Emit } from '../events/catalogue.ts'
 import type { Carrier, Carriers } from './carrier.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { type CarrierNames, type FlowSink, namesOf } from './carrier-flows.ts'
+import type { FlowRecord } from './flow-record.ts'
 import { FlowTeller, type TellerLimits } from './flow-teller.ts'
 import { type FlowLimits, InnerFlowTracker } from './inner-flow.ts'
 import type { Pause, SavedEntry, Saves, Uptake } from './saved.ts'
@@ -50,9 +51,9 @@ export class LocalFlows implements FlowSink, Saves {
     return this.#tracker.serialOf(flow)
   }
 
-  /** What events call the flow with this number in the trail of a frame. */
-  uidOf(flow: number): string {
-    return this.#teller.uidOf(this.#tracker.recordOf(flow))
+  /** The flow with this number in the trail of a frame. Overwritten by the next. */
+  recordOf(flow: number): FlowRecord {
+    return this.#tracker.recordOf(flow)
   }
 
   carrierNamed(carrier: number, names: CarrierNames): void {

@@ -15,6 +15,8 @@ import { Version2 } from './dialect.ts'
 import { type EspLimits, EspTracker } from './esp-tracker.ts'
 import { type IkeStreamLimits, IkeStreams } from './ike-tcp.ts'
 import { type IkeLimits, IkeTracker } from './ike-tracker.ts'
+import { flowUidIn } from './flow-name.ts'
+import type { FlowRecord } from './flow-record.ts'
 import type { TellerLimits } from './flow-teller.ts'
 import type { FlowLimits } from './inner-flow.ts'
 import { Inside } from './inside.ts'
@@ -179,9 +181,15 @@ export class Trackers {
     return this.#ownFlows?.serialOf(flow) ?? 0
   }
 
+  /** The flow of a trail, overwritten by the next; null if another thread follows the flows. */
+  flowOf(flow: number): FlowRecord | null {
+    return this.#ownFlows?.recordOf(flow) ?? null
+  }
+
   /** What events call the flow of a trail; empty if another thread follows the flows. */
   flowUidOf(flow: number): string {
-    return this.#ownFlows?.uidOf(flow) ?? ''
+    const record = this.flowOf(flow)
+    return record === null ? '' : flowUidIn(this.#carriers.at(record.carrier).uid, record)
   }
 
   /** The ids of everything that the packet in the frame is part of, as events have them: outermost first, each once. The flow is asked for only if wanted. */

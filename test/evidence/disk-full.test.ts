@@ -1,11 +1,13 @@
 /** A disk that is full: the sensor goes on, older evidence makes room, and what cannot be kept is counted and told. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EvidenceReader } from '../../src/evidence/reader.ts'
+import { Random } from '../support/random.ts'
 import { countsOf, eventsOfFile } from '../support/sensor.ts'
+import { ModelStore } from './model.ts'
 import { keep, take } from './support.ts'
 
 const CAPTURE = join(import.meta.dirname, '../../pcaps/l2tp-inner-attack.pcap')
@@ -44,6 +46,34 @@ test('the oldest segments go when the disk is full, and the newest packets are t
     const { packets: left, reader } = await take(kept, null, join(folder, 'out.pcapng'))
     expect(reader.problems).toEqual([])
     expect(left).toBeGreaterThan(500)
+  } finally {
+    unmount()
+  }
+})
+
+test('what was written before the disk refused more is closed when the disk has answered', async ({ skip }) => {
+  const disk = join(folder, 'disk')
+  const unmount = tinyDisk(disk, 8_500_000)
+  if (unmount === null) return skip('no permission to mount a tmpfs')
+  try {
+    const options = { folder: disk, form: 'plain', key: null, bytesMax: 1e9, ageMsMax: 1e9 } as const
+    const model = new ModelStore(options)
+    const random = new Random(17)
+    model.begin()
+    let hasAsked = false
+    while (model.chunk(random, 10_000, 3)) {
+      model.writer.rest()
+      hasAsked ||= model.writer.forcing !== null
+    }
+    expect(hasAsked).toBe(true)
+    expect(readdirSync(disk)).toEqual(['00000001.pcapng.open'])
+    await model.writer.forcing
+    model.writer.seal()
+    expect(readdirSync(disk).sort()).toEqual(['00000001.index', '00000001.pcapng'])
+    const reader = new EvidenceReader(disk, null)
+    expect(reader.segments.map(({ directory }) => directory.packets)).toEqual([model.packets.length])
+    expect(reader.problems).toEqual([])
+    reader.close()
   } finally {
     unmount()
   }
