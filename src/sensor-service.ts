@@ -16,6 +16,7 @@ import { keysForRestart } from './reload.ts'
 import { SavedState } from './saved-state.ts'
 import { SensorReport } from './sensor-report.ts'
 import { Endpoints } from './service/endpoints.ts'
+import { HeapTrim } from './service/heap-trim.ts'
 import type { ServiceLog } from './service/log.ts'
 import { sensorMetrics } from './service/metrics.ts'
 import type { Notifier } from './service/notify.ts'
@@ -54,6 +55,7 @@ export class SensorService {
   readonly #config: Config
   readonly #report: SensorReport
   readonly #shedding: Shedding
+  readonly #heap: HeapTrim
   readonly #wallUs: () => number
   readonly #monotonicMs: () => number
   /** Null if nothing is kept. */
@@ -81,6 +83,7 @@ export class SensorService {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
     this.#tickedMs = this.#monotonicMs()
     this.#maintainedMs = this.#tickedMs
+    this.#heap = new HeapTrim(this.#tickedMs)
     this.#report = new SensorReport(named.name, sensor, pipeline, sources)
     this.#shedding = new Shedding(sensor.bus.emit)
     const parts = () =>
@@ -136,7 +139,7 @@ export class SensorService {
     this.#options.notifier.ready(this.#line())
   }
 
-  /** About ten times a second, between packets; `nowUs` is the time that events have. */
+  /** About ten times a second, between packets, and twice where none come; `nowUs` is the time that events have. */
   tick(nowUs: number): void {
     const { pipeline, sensor, log, notifier } = this.#options
     const nowMs = this.#monotonicMs()
@@ -147,6 +150,7 @@ export class SensorService {
     if (nowMs - this.#lookedMs < SECOND_MS) return
     this.#lookedMs = nowMs
     this.#report.tick(nowMs)
+    this.#heap.tick(nowMs)
     if (nowMs - this.#evidenceToldMs >= EVIDENCE_MS) {
       this.#evidenceToldMs = nowMs
       this.#evidenceLosses = pipeline.reportEvidence(nowUs)
@@ -173,6 +177,7 @@ export class SensorService {
   async end(): Promise<void> {
     const { sensor, pipeline, notifier, log } = this.#options
     this.#phase = 'stopping'
+    this.#heap.end()
     this.#ending.abort()
     notifier.stopping()
     log.info('stopping: packets that came in are taken, events are delivered')
