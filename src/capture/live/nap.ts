@@ -4,7 +4,7 @@ export class Nap {
   #milliseconds = 0
   #wake: () => void = () => {}
 
-  /** One at a time. */
+  /** Takes the place of one that is not over yet, which never ends then: whoever waits for several things at once waits anew. */
   take(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve

@@ -22,3 +22,15 @@ test('naps of one length and of others end in time, one after the other', async 
     expect(await lasts(nap.take(milliseconds), milliseconds)).toBe(true)
   expect(vi.getTimerCount()).toBe(0)
 })
+
+test('one takes the place of another that is not over', async () => {
+  const nap = new Nap()
+  let isFirstOver = false
+  void nap.take(33).then(() => {
+    isFirstOver = true
+  })
+  await vi.advanceTimersByTimeAsync(20)
+  expect(await lasts(nap.take(33), 33)).toBe(true)
+  expect(isFirstOver).toBe(false)
+  expect(vi.getTimerCount()).toBe(0)
+})
