@@ -15,8 +15,8 @@ import type { Sensor } from './sensor.ts'
 
 export interface LiveHooks {
   /**
-   * Called about ten times a second, between packets, also when nothing comes; `nowUs` is the time that events have (packet
-   * time, moved on by the wall clock when it is quiet).
+   * Called about ten times a second, between packets; when nothing comes for a while, twice. `nowUs` is the time that events have
+   * (packet time, moved on by the wall clock when it is quiet).
    */
   tick?(nowUs: number): void
   /** Awaited between slices of packets: there the slow side may hold the packet path back. */
@@ -31,6 +31,9 @@ export interface LiveHooks {
 const SLICE_MS = 4
 const SLICE_LOOK_PACKETS = 64
 const TICK_MS = 100
+/** Where nothing has come for so many ticks, the next ones are so far apart: each wakes the sensor. */
+const IDLE_TICKS = 20
+const IDLE_TICK_MS = 500
 const LOSS_MS = 10_000
 /** What had come in by the time of `stop` is waited for no longer than this. */
 const DRAIN_MS = 5000
@@ -74,6 +77,8 @@ export class LiveLoop {
   /** Whether the packet in the frame waits for that. */
   #isHeld = false
   #tickedMs = Number.NEGATIVE_INFINITY
+  /** Ticks since the last packet. */
+  #quietTicks = 0
   #lossesToldMs = 0
   #portsLearned = 0
 
@@ -126,11 +131,17 @@ export class LiveLoop {
 
   /** Until any interface has packets, but not beyond the next tick; a packet that is held back has its time, too. */
   async #wait(): Promise<void> {
-    const untilTickMs = Math.max(1, Math.ceil(this.#tickedMs + TICK_MS - this.#clock.monotonicMs()))
+    const tickMs = this.#isIdle ? IDLE_TICK_MS : TICK_MS
+    const untilTickMs = Math.max(1, Math.ceil(this.#tickedMs + tickMs - this.#clock.monotonicMs()))
     // Waiting would let go of the packet that is held.
     if (this.#lanes.some(({ isFull }) => isFull)) await this.#clock.sleep(Math.min(untilTickMs, HOLD_MS))
     else if (this.#lanes.length === 1) await this.#lanes[0].source.wait(untilTickMs)
     else await Promise.race(this.#lanes.map(({ source }) => source.wait(untilTickMs)))
+  }
+
+  /** An interface that is down is to be taken up again soon when it comes back. */
+  get #isIdle(): boolean {
+    return this.#quietTicks >= IDLE_TICKS && this.#interfaces.every(({ wasUp }) => wasUp)
   }
 
   /** Some packets, for as long as a slice may take. True if it ended before they did. */
@@ -155,6 +166,7 @@ export class LiveLoop {
     if (counts.packets > before) {
       this.#lastUs = this.#sensor.frame.timeUs
       this.#lastMs = this.#clock.monotonicMs()
+      this.#quietTicks = 0
     }
     return isCutShort
   }
@@ -237,6 +249,7 @@ export class LiveLoop {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.#tickedMs = nowMs
+    this.#quietTicks++
     const nowUs = this.#nowUs()
     this.#ending ??= this.#sensor.advance(nowUs)
     this.#end(nowMs + SLICE_MS)

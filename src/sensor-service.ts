@@ -19,6 +19,7 @@ import { keysForRestart } from './reload.ts'
 import { SavedState } from './saved-state.ts'
 import { SensorReport } from './sensor-report.ts'
 import { Endpoints } from './service/endpoints.ts'
+import { HeapTrim } from './service/heap-trim.ts'
 import type { ServiceLog } from './service/log.ts'
 import { sensorMetrics } from './service/metrics.ts'
 import type { Notifier } from './service/notify.ts'
@@ -57,6 +58,7 @@ export class SensorService {
   readonly #config: Config
   readonly #report: SensorReport
   readonly #shedding: Shedding
+  readonly #heap: HeapTrim
   readonly #wallUs: () => number
   readonly #monotonicMs: () => number
   /** Null if nothing is kept. */
@@ -86,6 +88,7 @@ export class SensorService {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
     this.#tickedMs = this.#monotonicMs()
     this.#maintainedMs = this.#tickedMs
+    this.#heap = new HeapTrim(this.#tickedMs)
     this.#report = new SensorReport(named.name, sensor, pipeline, sources)
     this.#shedding = new Shedding(sensor.bus.emit)
     const parts = () =>
@@ -148,7 +151,7 @@ export class SensorService {
     this.#options.notifier.ready(this.#line())
   }
 
-  /** About ten times a second, between packets; `nowUs` is the time that events have. */
+  /** About ten times a second, between packets, and twice where none come; `nowUs` is the time that events have. */
   tick(nowUs: number): void {
     const { pipeline, sensor, log, notifier } = this.#options
     const nowMs = this.#monotonicMs()
@@ -159,6 +162,7 @@ export class SensorService {
     if (nowMs - this.#lookedMs < SECOND_MS) return
     this.#lookedMs = nowMs
     this.#report.tick(nowMs)
+    this.#heap.tick(nowMs)
     if (nowMs - this.#evidenceToldMs >= EVIDENCE_MS) {
       this.#evidenceToldMs = nowMs
       this.#evidenceLosses = pipeline.reportEvidence(nowUs)
@@ -185,6 +189,7 @@ export class SensorService {
   async end(): Promise<void> {
     const { sensor, pipeline, notifier, log } = this.#options
     this.#phase = 'stopping'
+    this.#heap.end()
     this.#ending.abort()
     notifier.stopping()
     log.info('stopping: packets that came in are taken, events are delivered')

@@ -213,6 +213,36 @@ describe('time', () => {
     expect(named('l2tp.tunnel.failed')[0]['@timestamp'] < '2025-11-26T00:00:38').toBe(true)
   })
 
+  test('ticks twice a second where nothing has come for a while, and more often from the next packet on', async () => {
+    const ticks: number[] = []
+    const { clock, sources, loop } = watch(['eth1'], { tick: () => ticks.push(clock.monotonicMs()) })
+    let isDelivered = false
+    sources[0].onWait = () => {
+      const ms = clock.monotonicMs()
+      if (ms >= 8000 && !isDelivered) {
+        sources[0].deliver(atMs(8000, REQUEST))
+        isDelivered = true
+      }
+      if (ms >= 10_000) loop.stop()
+    }
+    await loop.run()
+    const between = (fromMs: number, toMs: number) => ticks.filter((ms) => ms >= fromMs && ms < toMs).length
+    expect(between(0, 1000)).toBe(10)
+    expect(between(4000, 8000)).toBe(8)
+    expect(between(8500, 9500)).toBe(10)
+  })
+
+  test('ticks ten times a second while an interface is down, so that it is taken up when it comes back', async () => {
+    let ticks = 0
+    const { clock, sources, loop } = watch(['eth1'], { tick: () => ticks++ })
+    sources[0].state = 'down'
+    sources[0].onWait = () => {
+      if (clock.monotonicMs() >= 8000) loop.stop()
+    }
+    await loop.run()
+    expect(ticks).toBeGreaterThanOrEqual(80)
+  })
+
   test('ticks ten times a second, with the time that events have', async () => {
     const ticks: number[] = []
     const { clock, sources, loop } = watch(['eth1'], { tick: (nowUs) => ticks.push(nowUs) })
@@ -460,7 +490,7 @@ describe('losses', () => {
         'sensor.ring.freezes': 0,
       },
     ])
-    expect(named('sensor.loss')[0]['@timestamp'].slice(0, 22)).toBe('2025-11-26T00:00:10.00')
+    expect(named('sensor.loss')[0]['@timestamp'].slice(0, 19)).toBe('2025-11-26T00:00:10')
   })
 
   test('are told that happened before the loop began: while rules were loaded, say', async () => {

@@ -360,7 +360,7 @@ export class EvidenceRecorder implements PathKeeper {
     if (this.#holdUs === 0 && this.#heldChunk !== null && nowMs - this.#heldMs >= flushMs) this.#closeHeld()
   }
 
-  /** Between packets, also when none come: about ten times a second. `nowUs` is the time that packets have. */
+  /** Between packets, also when none come: some times a second. `nowUs` is the time that packets have. */
   tick(nowUs: number): void {
     this.#letGo({ timeUs: nowUs })
     this.#lookAtClock()

@@ -1,7 +1,7 @@
 /**
  * The packet thread of `watch`: it takes packets from the rings of the interfaces, in the order of their time stamps, and does with
- * them what the packet thread of `replay` does. Whoever puts the threads' results together is told ten times a second, also when
- * there is nothing to tell.
+ * them what the packet thread of `replay` does. Whoever puts the threads' results together is told with every tick of the loop, also
+ * when there is nothing to tell.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type LiveErrorCode, LiveError, type LiveSource } from '../capture/live.ts'

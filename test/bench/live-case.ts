@@ -69,7 +69,7 @@ async function loop(name: string): Promise<void> {
 }
 
 async function watch(name: string, options: readonly string[]): Promise<void> {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const delay = monitorEventLoopDelay({ resolution: 50 })
   process.argv = [process.argv[0], 'borescope', 'watch', name, '--no-store', '--json', '--filter', '', ...options]
   process.once('SIGTERM', () => delay.disable())
   process.stdout.write('')

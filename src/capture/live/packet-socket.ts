@@ -5,13 +5,13 @@
  * and never again: an interface that was gone is bound anew without. An interface may have several, a ring each, among which the
  * kernel spreads its packets (PACKET_FANOUT).
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Upcoming } from '../../base/upcoming.ts'
 import { type LearnedPorts, type LiveCounters, LiveError, type LiveOptions, type LiveSource } from '../live.ts'
 import type { Packet } from '../packet.ts'
 import { Assembler, INSTRUCTION_BYTES } from './bpf.ts'
 import { ARPHRD, InterfaceQuery, isLittleEndian, missedByInterface, noInterface } from './interfaces.ts'
 import { FILTER_PROGRAM_BYTES, type Libc, type Pointer } from './libc.ts'
+import { Nap } from './nap.ts'
 import type { Poller } from './poller.ts'
 import { type RenewableRing, RenewedRing, type SocketSupply } from './renewed-ring.ts'
 import { Ring } from './ring.ts'
@@ -55,10 +55,10 @@ const LINKTYPE_RAW = 101
 
 const NO_PORTS: LearnedPorts = { udp: [], tcp: [] }
 
-/** The fastest that a ring is filled: 10 Gbit/s. A nap is over before a quarter of it is. */
+/** The fastest that a ring is filled: 10 Gbit/s. A nap is over before a third of it is. */
 const BYTES_PER_MS = 1_250_000
-/** To wake up costs as much as some hundred packets: caches are cold by then. A packet is seen so much later. */
-const NAP_MS_MAX = 20
+/** To wake up costs as much as some thousand packets: caches are cold by then. A packet is seen so much later. */
+const NAP_MS_MAX = 33
 /** A block may be handed over one tick of the kernel late. */
 const LATENESS_MS = 15
 
@@ -247,6 +247,7 @@ class PacketSocket implements RenewableRing {
   /** Naps until the next block is there, whether it is full or not. */
   readonly #napsMax: number
   #naps = 0
+  readonly #nap = new Nap()
   readonly #address: Pointer
   readonly #ring: Ring
   #memory: ArrayBuffer
@@ -293,7 +294,7 @@ class PacketSocket implements RenewableRing {
     const { blockBytes } = options
     const blocks = Math.max(2, Math.floor(options.bufferBytes / blockBytes))
     this.#ringBytes = blocks * blockBytes
-    this.#napMs = Math.min(NAP_MS_MAX, Math.floor(this.#ringBytes / 4 / BYTES_PER_MS))
+    this.#napMs = Math.min(NAP_MS_MAX, Math.floor(this.#ringBytes / 3 / BYTES_PER_MS))
     this.#napsMax = this.#napMs === 0 ? 0 : Math.ceil(options.blockTimeoutMs / this.#napMs)
     this.#makeRing(blocks)
     const mapped = libc.map(socket, this.#ringBytes)
@@ -333,7 +334,7 @@ class PacketSocket implements RenewableRing {
     this.#ring.wasFull = false
     if (this.#naps > 0) {
       this.#naps--
-      await delay(Math.min(this.#napMs, timeoutMs))
+      await this.#nap.take(Math.min(this.#napMs, timeoutMs))
     } else await this.#poller.wait(timeoutMs)
   }
 

@@ -194,7 +194,7 @@ describe('waiting', () => {
 
   test('takes naps after a full block, until a block is handed over whatever is in it', async () => {
     fill(STATUS.user)
-    // One of 20 ms lasts for longer than the 10 ms of a block.
+    // One of 33 ms lasts for longer than the 10 ms of a block.
     await source.wait(1)
     expect(kernel.polls).toBe(0)
     await source.wait(1)
@@ -205,7 +205,7 @@ describe('waiting', () => {
   })
 
   test('takes as many as a block takes where the ring allows for short ones only', async () => {
-    source = open({ bufferBytes: 20 * 1024 * 1024 })
+    source = open({ bufferBytes: 16 * 1024 * 1024 })
     fill(STATUS.user)
     // Three of 4 ms.
     for (let nap = 0; nap < 3; nap++) await source.wait(1)
