@@ -31,8 +31,9 @@ export type DestinationKind = 'local' | 'remote'
 const STATUS_MS = 1000
 /** A local destination that is busy is tried again for so long. */
 const LOCAL_GIVE_UP_MS = 5000
-const LOCAL_BATCH_EVENTS = 1024
-const LOCAL_REQUESTS_MAX = 2
+/** As the embedded store takes them, and as much under way as it commits at once, twice: what is sent early is forgotten early. */
+const LOCAL_BATCH_EVENTS = 256
+const LOCAL_REQUESTS_MAX = 8
 
 export class Deliveries {
   readonly #config: Config['delivery']

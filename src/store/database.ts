@@ -24,7 +24,9 @@ export function openForWriting(path: string): DatabaseSync {
     try {
       if (statSync(path).size === 0) database.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
-      database.exec('PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2000')
+      // A checkpoint waits for the disk twice, and meanwhile nothing is written: every 64 MiB, as a page that was changed often is moved
+      // once then. At 16 MiB it took a quarter of the time at 10,000 events a second.
+      database.exec('PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 8000')
       database.exec('BEGIN IMMEDIATE')
       if (pragma(database, 'user_version') === 0 && tableCount(database) === 0) createSchema(database)
       else refuseOtherSchemas(database, path)
