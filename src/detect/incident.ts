@@ -143,6 +143,13 @@ export class Incident {
     for (const name of SETS) this.name(this[name], other[name], NAMED_MAX)
   }
 
+  /** It is over and was told: whoever still holds it holds nothing large. */
+  close(): void {
+    this.isOpen = false
+    this.tallies.clear()
+    for (const name of [...SETS, 'keys', 'parts'] as const) this[name].clear()
+  }
+
   /** A rule that it had no finding of. */
   enter(tally: Tally): void {
     this.tallies.set(tally.rule.id, tally)

@@ -226,12 +226,13 @@ export class Incidents {
   }
 
   #finish(incident: Incident, timeUs: number, reason: string): void {
-    incident.isOpen = false
     this.#bytes -= incident.bytes
     this.#open.delete(incident.id)
     for (const key of incident.keys) if (this.#byKey.get(key) === incident) this.#byKey.delete(key)
     this.counters.closed++
-    this.#emit(incident.event('incident.closed', timeUs, reason))
+    const event = incident.event('incident.closed', timeUs, reason)
+    incident.close()
+    this.#emit(event)
   }
 
   #makeRoom(nowUs: number): void {

@@ -277,6 +277,17 @@ describe('the life of an incident', () => {
     expect(incidents.bytes).toBe(0)
   })
 
+  it('holds nothing large once it is closed, whoever still holds it', () => {
+    const { raise, incidents, closed, end } = start()
+    const strand = raise(0, rule('a'), { ...FROM('192.0.2.1'), lineage: ['t-1'] })
+    end()
+    expect(closed()[0]['alert.evidence']).toEqual(['event-0'])
+    const { evidence, lineage, addresses, keys, tallies } = strand.incident
+    expect([evidence, lineage, addresses, keys, tallies].map(({ size }) => size)).toEqual([0, 0, 0, 0, 0])
+    expect(incidents.isOver(strand)).toBe(true)
+    expect(incidents.count(strand, START_US, 1)).toBe(false)
+  })
+
   it('names no more parts than its bounds', () => {
     const { raise, closed, end } = start()
     for (let i = 0; i < 500; i++) {
