@@ -1,4 +1,5 @@
 /** One incident: what its alerts have in common, what happened in which order, how grave it is, and the event that tells it. */
+import { textBytes } from '../base/memory.ts'
 import { isoMicroseconds } from '../base/time.ts'
 import type { RaisedEvent } from '../events/catalogue.ts'
 import { tacticRank, tacticShortName, tactic, techniqueName } from './attack.ts'
@@ -8,10 +9,10 @@ import { framesOf, lineageOf, type Summary, sharedOf } from './documents.ts'
 const NAMED_MAX = 50
 /** Keys by which further alerts find the incident. */
 const KEYS_MAX = 200
-/** What an incident takes in memory, what each of its rules takes, and what each of its texts takes beside its characters. */
+/** What an incident takes in memory, what each of its rules takes, and a place in one of its sets. */
 const INCIDENT_BYTES = 2000
 const TALLY_BYTES = 500
-const TEXT_BYTES = 80
+const PLACE_BYTES = 56
 
 /** What of a rule an incident tells; it outlives the rule. */
 export interface AlertRule {
@@ -310,7 +311,7 @@ function line({ rule, entities, alerts, events, firstUs }: Tally): string {
 }
 
 function bytesOf(text: string): number {
-  return TEXT_BYTES + text.length
+  return PLACE_BYTES + textBytes(text)
 }
 
 function nonEmpty(value: string | undefined): string[] {
