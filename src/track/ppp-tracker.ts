@@ -65,6 +65,7 @@ export class PppLinkTracker {
       return this.#observeFrame(frame, carrier, link, sender) ? carrier.key : NO_CARRIER
     link.noteProtocol(PPP.MULTILINK)
     const first = this.#bundles.carrierOf(carrier, link)
+    frame.trail.isSpread = first !== carrier.key
     return this.#join(frame, carrier, link, sender) && this.#observeFrame(frame, carrier, link, sender)
       ? first
       : NO_CARRIER
