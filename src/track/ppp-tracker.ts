@@ -61,14 +61,15 @@ export class PppLinkTracker {
   observe(frame: Frame, carrier: Carrier, sender: Role): number {
     if (this.#isKeepAlive(frame, carrier)) return NO_CARRIER
     const link = this.#links.of(carrier)
-    if (frame.ppp.protocol !== PPP.MULTILINK)
-      return this.#observeFrame(frame, carrier, link, sender) ? carrier.key : NO_CARRIER
-    link.noteProtocol(PPP.MULTILINK)
-    const first = this.#bundles.carrierOf(carrier, link)
-    frame.trail.isSpread = first !== carrier.key
-    return this.#join(frame, carrier, link, sender) && this.#observeFrame(frame, carrier, link, sender)
-      ? first
-      : NO_CARRIER
+    let key = carrier.key
+    if (frame.ppp.protocol === PPP.MULTILINK) {
+      link.noteProtocol(PPP.MULTILINK)
+      key = this.#bundles.carrierOf(carrier, link)
+      frame.trail.isSpread = key !== carrier.key
+      if (!this.#join(frame, carrier, link, sender)) return NO_CARRIER
+    }
+    frame.hasInner = this.#observeFrame(frame, carrier, link, sender)
+    return frame.hasInner ? key : NO_CARRIER
   }
 
   #observeFrame(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {

@@ -70,6 +70,7 @@ test('a packet that came over another link of the bundle is part of that session
   const [{ 'flow.uid': flow }] = named(told, 'flow.closed')
   const uids = named(told, 'l2tp.session.opened').map((event) => event['l2tp.session.uid'])
   expect(uids).toHaveLength(2)
+  expect(peers.run.sensor.frame.hasInner).toBe(true)
   for (const [at, things] of kept.entries()) {
     expect(things).toContain(flow)
     expect(things).toContain(uids[(at + 1) % 2])
