@@ -140,12 +140,13 @@ export class Dissector {
   }
 
   /**
-   * A frame that was copied to the sensor inside an IP packet is read as if it had come alone. What a tunnel carries is nobody's copy,
-   * and one that came in fragments is left alone: the link header that is kept must be one of the frame's own bytes.
+   * A frame that was copied to the sensor inside an IP packet is read as if it had come alone. What a tunnel or a PPPoE session carries
+   * is nobody's copy, and one that came in fragments is left alone: the link header that is kept must be one of the frame's own bytes.
    */
   #mirrored(frame: Frame): Verdict {
     const { bytes, linkType, payloadStart, payloadEnd } = this.#mirror
-    if (frame.depth > 0 || bytes !== frame.bytes || ++this.#mirrors > MIRRORS_MAX) return 'foreign'
+    if (frame.depth > 0 || frame.link.pppoeAt !== -1) return 'foreign'
+    if (bytes !== frame.bytes || ++this.#mirrors > MIRRORS_MAX) return 'foreign'
     if (frame.link.decode(bytes, payloadStart, payloadEnd, linkType) !== null) return 'foreign'
     frame.hasUdp = false
     frame.sourcePort = 0

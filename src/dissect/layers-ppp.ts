@@ -11,7 +11,7 @@ import { describeMppe, MppeView } from '../wire/mppe.ts'
 import { describeLqr, describePpp, MultilinkView, PPP, PppView, pppProtocolName } from '../wire/ppp.ts'
 import { CHAP_CODE, describeChap, describePap } from '../wire/ppp-auth.ts'
 import { describePppControl, PPP_CODE, PppControlView, pppCodeName } from '../wire/ppp-control.ts'
-import { CCP, LCP, PppOptionCursor } from '../wire/ppp-options.ts'
+import { CCP, endpointName, LCP, PppOptionCursor } from '../wire/ppp-options.ts'
 import { describeVjCompressed } from '../wire/vj-describe.ts'
 import type { Layer, Window } from './layer.ts'
 import { MultilinkFragments } from './multilink-fragments.ts'
@@ -32,8 +32,8 @@ interface Agreement {
   asking?: number
   isShortSequence?: boolean
   /** How its sender, and its receiver, name themselves to multilink, in hexadecimal digits. */
-  sender?: string
-  receiver?: string
+  sender?: string | undefined
+  receiver?: string | undefined
   isMppe?: boolean
 }
 
@@ -101,7 +101,7 @@ export class PppContext {
       if (type === LCP.SHORT_SEQUENCE_NUMBER) own.isShortSequence = true
       else if (type === LCP.MULTILINK_HEADER_FORMAT && valueEnd > at) own.isShortSequence = bytes[at] === 6
       else if (type === LCP.ENDPOINT_DISCRIMINATOR) {
-        own.receiver = hex(bytes, at, valueEnd)
+        own.receiver = endpointName(bytes, at, valueEnd)
         other.sender = own.receiver
       } else if (type === LCP.AUTHENTICATION_PROTOCOL && valueEnd - at >= 3 && u16(bytes, at) === PPP.CHAP) {
         own.answering = bytes[at + 2]
@@ -290,7 +290,8 @@ export class PppLayers {
       layers.push({ layer: 'reassembled', length })
       frame = { bytes: this.#fragments.bytes, start: 0, end: length, wireEnd: length }
     }
-    if (frame.end - frame.start >= 2 && u16(frame.bytes, frame.start) === PPP.MULTILINK) {
+    const inner = new PppView()
+    if (inner.decode(frame.bytes, frame.start, frame.end) === null && inner.protocol === PPP.MULTILINK) {
       layers.push({ layer: 'fragment', length: frame.end - frame.start })
       return null
     }

@@ -15,6 +15,8 @@ export class Trail {
   /** The key of what carries PPP or flows. */
   carrier = -1
   flow = -1
+  /** The flow is that of another carrier: multilink spreads packets over the links of a bundle. */
+  isSpread = false
   /** The uid of a PPPoE discovery that has no session yet; empty without one. */
   discovery = ''
 
@@ -27,6 +29,7 @@ export class Trail {
     this.connection = -1
     this.carrier = -1
     this.flow = -1
+    this.isSpread = false
     this.discovery = ''
   }
 }

@@ -169,9 +169,9 @@ export class Paths {
 
   /** The path of the packet in the frame. `outer` is its outermost IP header; null without one. */
   of(frame: Frame, kind: Kind, trackers: Trackers, outer: IpView | null): number {
-    const { flow, association, exchange, connection, tunnel, tunnelV3 } = frame.trail
+    const { flow, isSpread, association, exchange, connection, tunnel, tunnelV3 } = frame.trail
     const isPlain = association === -1 && exchange === -1 && connection === -1 && frame.protection === null
-    if (flow === -1 || !isPlain || outer?.isFragment) return this.#ofMarks(frame, kind, trackers, outer)
+    if (flow === -1 || isSpread || !isPlain || outer?.isFragment) return this.#ofMarks(frame, kind, trackers, outer)
     const at = flow * FLOW_WORDS
     while (at >= this.#flows.length) this.#flows = doubled(this.#flows)
     const flows = this.#flows

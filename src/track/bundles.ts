@@ -1,27 +1,37 @@
 /** The bundles of links over which PPP multilink spreads frames (RFC 1990). */
 import type { Carrier } from './carrier.ts'
-import type { PppLink } from './ppp-link.ts'
+import type { Bundle, PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
+
+const NO_CARRIER = -1
 
 /** Links of one bundle carry the packets of one network link: what they carry is told of the first of them that is still there. */
 export class Bundles {
-  /** By name, the key of that carrier. */
-  readonly #first = new Map<string, number>()
+  readonly #byName = new Map<string, Bundle>()
+  #made = 0
 
-  /** The carrier that the packets of a multilink frame belong to: the one that came in, unless another one of the bundle was first. */
-  carrierOf(carrier: Carrier, link: PppLink): number {
-    link.bundle ??= nameOf(carrier, link)
-    const first = this.#first.get(link.bundle)
-    if (first !== undefined) return first
-    this.#first.set(link.bundle, carrier.key)
-    return carrier.key
+  /** The bundle of a link on which a multilink frame came in. */
+  of(carrier: Carrier, link: PppLink): Bundle {
+    link.bundle ??= this.#join(nameOf(carrier, link))
+    if (link.bundle.first === NO_CARRIER) link.bundle.first = carrier.key
+    return link.bundle
   }
 
   /** The link has ended, or negotiates anew. */
   leave(carrier: Carrier, link: PppLink): void {
-    if (link.bundle === undefined) return
-    if (this.#first.get(link.bundle) === carrier.key) this.#first.delete(link.bundle)
+    const { bundle } = link
+    if (bundle === undefined) return
     link.bundle = undefined
+    if (bundle.first === carrier.key) bundle.first = NO_CARRIER
+    if (--bundle.links === 0) this.#byName.delete(bundle.name)
+  }
+
+  #join(name: string): Bundle {
+    const known = this.#byName.get(name)
+    const bundle = known ?? { number: this.#made++, name, first: NO_CARRIER, links: 0 }
+    if (known === undefined) this.#byName.set(name, bundle)
+    bundle.links++
+    return bundle
   }
 }
 

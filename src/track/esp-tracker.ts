@@ -152,8 +152,10 @@ export class EspTracker implements CarrierOwner {
 
   /** The packet in `inside` is none of the protocols of tunnels: it belongs to a flow. `frame.inner` has been read. */
   observeInner(frame: Frame): void {
-    if (this.#tunnel !== null && frame.hasInner)
-      this.#flows.observe(frame, keyOf(this.#number, this.#tunnel.index), this.#sender)
+    if (this.#tunnel === null || !frame.hasInner) return
+    const carrier = keyOf(this.#number, this.#tunnel.index)
+    this.#flows.observe(frame, carrier, this.#sender)
+    if (frame.trail.flow !== -1) frame.trail.carrier = carrier
   }
 
   *expire(nowUs: number): Generator<void> {

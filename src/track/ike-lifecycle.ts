@@ -124,6 +124,17 @@ export class IkeLifecycle {
     this.schedule(exchange)
   }
 
+  /** A message where the SA was before it moved: it has come back. */
+  comeBack(exchange: Exchange): void {
+    const other = this.#peers.sameElsewhere(exchange)
+    exchange.successor = undefined
+    this.#peers.add(exchange)
+    this.schedule(exchange)
+    if (other === null) return
+    other.successor = { uid: exchange.uid, relation: 'move' }
+    this.schedule(other)
+  }
+
   /** IKE_AUTH is over: what it came to is judged by the length of the last response. */
   settle(exchange: Exchange, timeUs: number): void {
     if (isAccepted(exchange)) {

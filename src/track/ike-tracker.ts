@@ -259,6 +259,7 @@ export class IkeTracker implements Saves {
     }
     if (!isBegun && exchange.state === 'opening') this.#teller.started(exchange, frame.timeUs)
     if (exchange.state === 'candidate') this.#life.consider(exchange, view)
+    else if (exchange.state === 'established' && exchange.successor?.relation === 'move') this.#life.comeBack(exchange)
     if (view.version === 2) this.#number(arrival, view, exchange, role, description)
     this.#progress.advance(arrival, view, exchange, role, description)
     if (!isBegun) this.#life.schedule(exchange)

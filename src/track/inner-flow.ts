@@ -157,7 +157,6 @@ export class InnerFlowTracker {
     }
     const flow = this.#flowOf(frame, carrier, sender, protocol, sourcePort, destinationPort, tcpFlags, 0)
     if (flow === NONE) return
-    frame.trail.carrier = carrier
     frame.trail.flow = flow
     this.#count(flow, frame, tcpFlags)
   }
@@ -286,7 +285,6 @@ export class InnerFlowTracker {
     const port = isEcho && captured >= 6 ? this.#view.getUint16(at + 4) : (type << 8) | code
     const flow = this.#flowOf(frame, carrier, sender, inner.protocol, port, port, 0, (type << 8) | code)
     if (flow === NONE) return
-    frame.trail.carrier = carrier
     frame.trail.flow = flow
     this.#count(flow, frame, 0)
   }

@@ -3,9 +3,9 @@
  * (RFC 1661 section 5.2).
  */
 import { addressText } from '../base/address.ts'
-import { hex, u16, u32 } from '../base/bytes.ts'
+import { u16, u32 } from '../base/bytes.ts'
 import { PPP } from '../wire/ppp.ts'
-import { CCP, IPCP, IPV6CP, LCP, MPPE, type PppOptionCursor } from '../wire/ppp-options.ts'
+import { CCP, endpointName, IPCP, IPV6CP, LCP, MPPE, type PppOptionCursor } from '../wire/ppp-options.ts'
 import { NONE, type PppLink } from './ppp-link.ts'
 import type { Role } from './role.ts'
 
@@ -32,7 +32,7 @@ export function agreeLcp(link: PppLink, asker: Role, options: PppOptionCursor): 
     } else if (type === LCP.SHORT_SEQUENCE_NUMBER) agreed.isShortSequence = true
     else if (type === LCP.MULTILINK_HEADER_FORMAT && length === 2)
       agreed.isShortSequence = bytes[at] === MULTILINK_SHORT_WITH_CLASSES
-    else if (type === LCP.ENDPOINT_DISCRIMINATOR) agreed.endpoint = hex(bytes, at, valueEnd)
+    else if (type === LCP.ENDPOINT_DISCRIMINATOR) agreed.endpoint = endpointName(bytes, at, valueEnd)
     else if (type === LCP.PROTOCOL_FIELD_COMPRESSION) link.noteCompression('pfc')
     else if (type === LCP.ADDRESS_AND_CONTROL_FIELD_COMPRESSION) link.noteCompression('acfc')
   }

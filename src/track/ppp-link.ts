@@ -49,6 +49,16 @@ export interface Login {
   serverAnswer: string | undefined
 }
 
+/** Links over which multilink spreads frames. */
+export interface Bundle {
+  /** Stands for it where a name would be long: the peers choose parts of it. */
+  readonly number: number
+  readonly name: string
+  /** The key of the carrier that its packets are told of, -1 until the next one comes. */
+  first: number
+  links: number
+}
+
 /** An empty list, the same one everywhere. */
 export const NONE: readonly never[] = []
 
@@ -82,7 +92,7 @@ export class PppLink {
   /** Of each sender, when one compresses TCP headers. */
   vj: [VjDecompressor | undefined, VjDecompressor | undefined] | null = null
   /** The bundle that its multilink frames belong to, once there is one. */
-  bundle: string | undefined
+  bundle: Bundle | undefined
 
   /** What is known of the login of an end; empty, and not to be written to, if there is none. */
   loginOf(role: Role): Readonly<Login> {

@@ -23,7 +23,7 @@ import { beganWithLcp, unpackLink } from './packed-ppp.ts'
 import { agreeCcp, agreeIpcp, agreeIpv6cp, agreeLcp } from './ppp-agreement.ts'
 import { demandedMethod, PppAuthentication } from './ppp-authentication.ts'
 import { PppFindings } from './ppp-findings.ts'
-import type { PppLink } from './ppp-link.ts'
+import type { Bundle, PppLink } from './ppp-link.ts'
 import type { PppSecrets } from './ppp-secrets.ts'
 import type { Role } from './role.ts'
 import { SameLinks } from './same-links.ts'
@@ -61,13 +61,16 @@ export class PppLinkTracker {
   observe(frame: Frame, carrier: Carrier, sender: Role): number {
     if (this.#isKeepAlive(frame, carrier)) return NO_CARRIER
     const link = this.#links.of(carrier)
-    if (frame.ppp.protocol !== PPP.MULTILINK)
-      return this.#observeFrame(frame, carrier, link, sender) ? carrier.key : NO_CARRIER
-    link.noteProtocol(PPP.MULTILINK)
-    const first = this.#bundles.carrierOf(carrier, link)
-    return this.#join(frame, carrier, link, sender) && this.#observeFrame(frame, carrier, link, sender)
-      ? first
-      : NO_CARRIER
+    let key = carrier.key
+    if (frame.ppp.protocol === PPP.MULTILINK) {
+      link.noteProtocol(PPP.MULTILINK)
+      const bundle = this.#bundles.of(carrier, link)
+      key = bundle.first
+      frame.trail.isSpread = key !== carrier.key
+      if (!this.#join(frame, carrier, link, sender, bundle)) return NO_CARRIER
+    }
+    frame.hasInner = this.#observeFrame(frame, carrier, link, sender)
+    return frame.hasInner ? key : NO_CARRIER
   }
 
   #observeFrame(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
@@ -83,7 +86,7 @@ export class PppLinkTracker {
   }
 
   /** The frame of which multilink has the last fragment takes the place of the fragment. */
-  #join(frame: Frame, carrier: Carrier, link: PppLink, sender: Role): boolean {
+  #join(frame: Frame, carrier: Carrier, link: PppLink, sender: Role, bundle: Bundle): boolean {
     const { ppp } = frame
     const { bytes, payloadStart, payloadEnd, wireEnd } = ppp
     const view = this.#multilink
@@ -97,7 +100,7 @@ export class PppLinkTracker {
     if (view.isFirst && view.isLast) return this.#isInside(frame, bytes, view.payloadStart, view.payloadEnd, wireEnd)
     if (ppp.isSnapped) return false
     const fragments = this.#fragments
-    const stream = `${link.bundle}/${sender}`
+    const stream = `${bundle.number}/${sender}`
     if (!fragments.join(stream, view, isShort, bytes, frame.timeUs)) return false
     return this.#isInside(frame, fragments.bytes, 0, fragments.length, fragments.length)
   }

@@ -66,6 +66,14 @@ export const LCP = {
   MULTILINK_HEADER_FORMAT: 27,
 } as const
 
+/**
+ * What an Endpoint-Discriminator of LCP names, class and address in hexadecimal digits; undefined for the null class, which is as good
+ * as no option (RFC 1990 section 5.1.3).
+ */
+export function endpointName(bytes: Uint8Array, start: number, end: number): string | undefined {
+  return start === end || bytes[start] === 0 ? undefined : hex(bytes, start, end)
+}
+
 /** IPCP option types that code acts on. */
 export const IPCP = {
   IP_ADDRESSES: 1,

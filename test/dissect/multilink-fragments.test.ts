@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { MultilinkFragments } from '../../src/dissect/multilink-fragments.ts'
 import { MultilinkView } from '../../src/wire/ppp.ts'
-import { utf8 as words } from '../support/craft.ts'
+import { Describer } from '../../src/dissect/layers.ts'
+import { concat, datagram, fromHex, l2tpData, utf8 as words } from '../support/craft.ts'
 import { cut } from '../support/multilink.ts'
 import { Random } from '../support/random.ts'
 
@@ -72,4 +73,16 @@ describe('the fragments of a frame', () => {
     expect(receiver.take([early[1]], 'flood')).toEqual([])
     expect(receiver.take([late[1]], 'flood')).toHaveLength(1)
   })
+})
+
+test('multilink within multilink is not looked into, however deep it goes and however it is written', () => {
+  for (const protocol of ['003d', '3d', 'ff03003d']) {
+    const levels = Array.from({ length: 6000 }, () => fromHex(`${protocol} c0000001`))
+    const bytes = datagram(l2tpData(concat(...levels), { tunnelId: 1, sessionId: 2 }))
+    const packet = { bytes, start: 0, end: bytes.length, timeUs: 0, originalLength: bytes.length, number: 1 }
+    const fragments = { datagramsMax: 8, piecesMax: 16, timeoutSeconds: 30 }
+    const describer = new Describer({ l2tpPorts: [1701], secrets: [], linksMax: 8, fragments })
+    const { layers } = describer.describe({ ...packet, linkType: 1, interfaceId: 0 })
+    expect(layers.slice(-3).map(({ layer }) => layer)).toEqual(['ppp', 'mp', 'fragment'])
+  }
 })

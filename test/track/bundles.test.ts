@@ -115,6 +115,26 @@ describe('a link with multilink', () => {
     expect(named(peers.finish(), 'flow.closed')).toEqual([])
   })
 
+  test('whose ends name themselves by the null class alone, which is no name, is alone', () => {
+    const names = [craft.pppOption(19, craft.be8(0))]
+    const peers = new Peers().open()
+    const [head, tail] = new Sender().pieces('client', ping(1000), 700)
+    for (const [ids, piece] of [
+      [{ client: 11, server: 22 }, head],
+      [{ client: 12, server: 23 }, tail],
+    ] as const) {
+      Object.assign(peers.sessionIds, ids)
+      peers
+        .call()
+        .data('server', craft.lcp(REQUEST, 1, names))
+        .data('client', craft.lcp(ACK, 1, names))
+        .data('client', craft.lcp(REQUEST, 1, names))
+        .data('server', craft.lcp(ACK, 1, names))
+        .data('client', piece)
+    }
+    expect(named(peers.finish(), 'flow.closed')).toEqual([])
+  })
+
   test('cut short is a finding, and multilink in multilink is nothing', () => {
     const peers = link()
       .data('client', mp(craft.fromHex('c000')))

@@ -114,6 +114,28 @@ describe('a line of SAs', () => {
     expect(closed['event.reason']).toContain('silent')
   })
 
+  test('of version 2 comes back to where it was: it ends there, and not at the address that it has left again', () => {
+    const tap = new Tap()
+    version2(tap, FIRST)
+    const elsewhere = '192.0.2.12'
+    for (let id = 2; id < 8; id++) {
+      const host = id < 5 ? elsewhere : CLIENT
+      tap.send(exchange2(FIRST, 37, id, 80, false), host, SERVER)
+      tap.send(exchange2(FIRST, 37, id, 80, true), SERVER, host)
+      tap.wait(1)
+    }
+    const [first, second] = told(tap, 'established')
+    tap.wait(90_000)
+    const closed = told(tap, 'closed')
+    expect(closed.find((event) => event['ike.uid'] === second['ike.uid'])).toMatchObject({
+      'ike.end': 'replaced',
+      'ike.successor.uid': first['ike.uid'],
+    })
+    const last = closed.find((event) => event['ike.uid'] === first['ike.uid'])
+    expect(last?.['ike.end']).not.toBe('replaced')
+    expect(last?.['ike.successor.uid']).toBeUndefined()
+  })
+
   test('is none at another address with another SPI of the responder', () => {
     const tap = new Tap()
     version2(tap, FIRST)

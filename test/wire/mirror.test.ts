@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Describer } from '../../src/dissect/layers.ts'
 import * as craft from '../support/craft.ts'
-import { discoveryFrame, pppoeTag } from '../support/pppoe.ts'
+import { discoveryFrame, pppoeTag, sessionFrame } from '../support/pppoe.ts'
 import { Bench } from '../dissect/support.ts'
 
 const GRE = 47
@@ -113,6 +113,13 @@ test('what is inside a tunnel is a flow of it, whatever it carries', () => {
   const bench = new Bench()
   bench.see(craft.datagram(craft.sccrq()))
   expect(bench.dissector.inside(bench.frame, inner, 0, inner.length)).toBe('inner')
+})
+
+test.each(['VXLAN', 'GRE with a key and IP'])('%s inside a PPPoE session is a flow of it', (name) => {
+  const [around, mirrored] = CARRIERS[name]
+  const bench = new Bench()
+  expect(bench.see(sessionFrame(0x17, craft.ppp(craft.PPP.ipv4, around(mirrored).subarray(14))))).toBe('pppoe')
+  expect(bench.frame.hasInner).toBe(true)
 })
 
 test('mirrored PPPoE is PPPoE', () => {
