@@ -43,6 +43,8 @@ export interface SensorServiceOptions {
 }
 
 const SECOND_MS = 1000
+/** Of the folder of the state, which may be that of the spools. */
+const STATE_LOCK = 'state.lock'
 /** The loop ticks ten times a second. */
 const STUCK_MS = 10_000
 const MAINTAIN_MS = 600_000
@@ -223,7 +225,7 @@ export class SensorService {
   #claimState(folder: string): void {
     let claim: Claim | Owner
     try {
-      claim = claimFolder(folder, 'borescope watch')
+      claim = claimFolder(folder, 'borescope watch', STATE_LOCK)
     } catch {
       // Nothing can be written there: saving says so.
       return

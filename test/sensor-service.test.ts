@@ -474,6 +474,9 @@ test('two sensors do not keep their state in one folder, nor answer at one addre
   await first.service.end()
   await first.service.finish()
   await Service.open({ service, ...apart('third') })
+  // One sensor may have both in one folder.
+  const both = join(folder, 'both')
+  await Service.open({ service: { statePath: both }, delivery: { path: both, ...QUICK } })
 
   const server = createServer()
   await new Promise<void>((listens) => server.listen(0, '127.0.0.1', listens))
