@@ -155,7 +155,11 @@ export class Pipeline {
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
     if (isHere) this.#recording?.attach(sensor)
-    for (const event of this.#early.splice(0)) bus.emit(event)
+  }
+
+  /** Everything is in its place that listens to the first timeline, with what it remembers: what came up before that is told. */
+  tellEarly(): void {
+    for (const event of this.#early.splice(0)) this.#emit(event)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */

@@ -133,6 +133,7 @@ export class SensorService {
       this.#claimState(service.statePath)
       await this.#restore(this.#state)
     }
+    this.#options.pipeline.tellEarly()
     if (service.port !== 0) {
       const opening = Endpoints.open({
         host: service.host,
