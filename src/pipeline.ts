@@ -250,9 +250,12 @@ export class Pipeline {
       await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
       await this.#tellingPast
-      this.saveBaselines()
       await this.maintain()
-      for (const sink of this.sinks) await sink.finish()
+      try {
+        for (const sink of this.sinks) await sink.finish()
+      } finally {
+        this.saveBaselines()
+      }
     } catch (error) {
       await this.abort()
       throw error

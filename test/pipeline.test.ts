@@ -1,5 +1,5 @@
 /** Everything right of the waist: what is told before the first packet. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -33,4 +33,20 @@ test('more habits than there is room for, in the file of an earlier run, are an 
   expect(told.filter(({ event }) => event.action === 'sensor.table.filled')).toMatchObject([
     { '@timestamp': '2001-09-09T01:46:40.001000Z', sensor: { table: 'baselines', capacity: 1000 } },
   ])
+})
+
+test('events that were written stay, although habits cannot be', async () => {
+  const config = join(folder, 'borescope.json')
+  const out = join(folder, 'events.ndjson')
+  const habits = join(folder, 'habits')
+  writeFileSync(
+    config,
+    JSON.stringify({ baseline: { path: join(habits, 'baselines.ndjson') }, delivery: { path: join(folder, 'spool') } }),
+  )
+  const pipeline = await Pipeline.open(new Context(config), { command: 'test', store: false, baseline: true, out })
+  await pipeline.sensor().end(() => {})
+  await pipeline.endTimeline()
+  writeFileSync(habits, 'a file')
+  await expect(pipeline.finish()).rejects.toThrow('EEXIST')
+  expect(existsSync(out)).toBe(true)
 })
