@@ -44,6 +44,8 @@ const SYSTEM_CODES = new Set([
   'EPERM',
   'EROFS',
   'ENOSPC',
+  'EDQUOT',
+  'EFBIG',
   'EMFILE',
   'ELOOP',
 ])

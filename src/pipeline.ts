@@ -155,7 +155,11 @@ export class Pipeline {
     this.#router = this.#alerting?.router() ?? null
     if (this.#router !== null) bus.subscribe((document) => this.#router?.observe(document))
     if (isHere) this.#recording?.attach(sensor)
-    for (const event of this.#early.splice(0)) bus.emit(event)
+  }
+
+  /** Everything is in its place that listens to the first timeline, with what it remembers: what came up before that is told. */
+  tellEarly(): void {
+    for (const event of this.#early.splice(0)) this.#emit(event)
   }
 
   /** Null if nobody is told of alerts, or no timeline is under way. */
@@ -246,9 +250,12 @@ export class Pipeline {
       await this.deliveries.flush(deadlineMs)
       await this.deliveries.close()
       await this.#tellingPast
-      this.saveBaselines()
       await this.maintain()
-      for (const sink of this.sinks) await sink.finish()
+      try {
+        for (const sink of this.sinks) await sink.finish()
+      } finally {
+        this.saveBaselines()
+      }
     } catch (error) {
       await this.abort()
       throw error

@@ -43,6 +43,8 @@ export interface SensorServiceOptions {
 }
 
 const SECOND_MS = 1000
+/** Of the folder of the state, which may be that of the spools. */
+const STATE_LOCK = 'state.lock'
 /** The loop ticks ten times a second. */
 const STUCK_MS = 10_000
 const MAINTAIN_MS = 600_000
@@ -131,6 +133,7 @@ export class SensorService {
       this.#claimState(service.statePath)
       await this.#restore(this.#state)
     }
+    this.#options.pipeline.tellEarly()
     if (service.port !== 0) {
       const opening = Endpoints.open({
         host: service.host,
@@ -223,7 +226,7 @@ export class SensorService {
   #claimState(folder: string): void {
     let claim: Claim | Owner
     try {
-      claim = claimFolder(folder, 'borescope watch')
+      claim = claimFolder(folder, 'borescope watch', STATE_LOCK)
     } catch {
       // Nothing can be written there: saving says so.
       return

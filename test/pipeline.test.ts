@@ -1,10 +1,11 @@
 /** Everything right of the waist: what is told before the first packet. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Context } from '../src/commands/context.ts'
 import { Pipeline } from '../src/pipeline.ts'
+import { habitsOf } from './support/habits.ts'
 
 let folder: string
 beforeEach(() => {
@@ -15,23 +16,16 @@ afterEach(() => rmSync(folder, { recursive: true }))
 test('more habits than there is room for, in the file of an earlier run, are an event', async () => {
   const habits = join(folder, 'baselines.ndjson')
   const out = join(folder, 'events.ndjson')
-  const header = { format: 'borescope.baselines', version: 1, entities: 1001 }
-  const entities = Array.from({ length: 1001 }, (_, number) => ({
-    kind: 'user',
-    id: `user-${number}`,
-    firstUs: 1e15,
-    lastUs: 1e15 + number,
-    observations: 1,
-    models: {},
-  }))
-  writeFileSync(habits, [header, ...entities].map((line) => `${JSON.stringify(line)}\n`).join(''))
+  writeFileSync(habits, habitsOf(1001))
   const config = join(folder, 'borescope.json')
   writeFileSync(
     config,
     JSON.stringify({ baseline: { path: habits, entitiesMax: 1000 }, delivery: { path: join(folder, 'spool') } }),
   )
   const pipeline = await Pipeline.open(new Context(config), { command: 'test', store: false, baseline: true, out })
-  await pipeline.sensor().end(() => {})
+  const sensor = pipeline.sensor()
+  pipeline.tellEarly()
+  await sensor.end(() => {})
   await pipeline.endTimeline()
   await pipeline.finish()
   const lines = readFileSync(out, 'utf8').split('\n').slice(0, -1)
@@ -39,4 +33,20 @@ test('more habits than there is room for, in the file of an earlier run, are an 
   expect(told.filter(({ event }) => event.action === 'sensor.table.filled')).toMatchObject([
     { '@timestamp': '2001-09-09T01:46:40.001000Z', sensor: { table: 'baselines', capacity: 1000 } },
   ])
+})
+
+test('events that were written stay, although habits cannot be', async () => {
+  const config = join(folder, 'borescope.json')
+  const out = join(folder, 'events.ndjson')
+  const habits = join(folder, 'habits')
+  writeFileSync(
+    config,
+    JSON.stringify({ baseline: { path: join(habits, 'baselines.ndjson') }, delivery: { path: join(folder, 'spool') } }),
+  )
+  const pipeline = await Pipeline.open(new Context(config), { command: 'test', store: false, baseline: true, out })
+  await pipeline.sensor().end(() => {})
+  await pipeline.endTimeline()
+  writeFileSync(habits, 'a file')
+  await expect(pipeline.finish()).rejects.toThrow('EEXIST')
+  expect(existsSync(out)).toBe(true)
 })

@@ -18,6 +18,7 @@ import type { EventStore } from '../src/store/stores.ts'
 import { ScriptedDestination, unavailable } from './output/support.ts'
 import { document } from './store/documents.ts'
 import { TestClock, TestSource } from './support/live-source.ts'
+import { habitsOf } from './support/habits.ts'
 import { simulate } from './support/traffic.ts'
 
 let folder: string
@@ -93,6 +94,7 @@ class Service {
       command: 'test',
       store: true,
       notify: 'alerts' in config,
+      baseline: 'baseline' in config,
       warn: (message) => warnings.push(message),
       isLive: true,
     })
@@ -474,6 +476,9 @@ test('two sensors do not keep their state in one folder, nor answer at one addre
   await first.service.end()
   await first.service.finish()
   await Service.open({ service, ...apart('third') })
+  // One sensor may have both in one folder.
+  const both = join(folder, 'both')
+  await Service.open({ service: { statePath: both }, delivery: { path: both, ...QUICK } })
 
   const server = createServer()
   await new Promise<void>((listens) => server.listen(0, '127.0.0.1', listens))
@@ -482,4 +487,21 @@ test('two sensors do not keep their state in one folder, nor answer at one addre
     `(service.host, service.port): listen EADDRINUSE: address already in use 127.0.0.1:${port}`,
   )
   server.close()
+})
+
+test('what its habits tell at the start comes behind what it remembers: an alert of before stands for it', async () => {
+  const path = join(folder, 'baselines.ndjson')
+  const run = async () => {
+    writeFileSync(path, habitsOf(1001))
+    const one = await Service.open({
+      service: { statePath: join(folder, 'state') },
+      baseline: { path, entitiesMax: 1000 },
+    })
+    expect(one.named('sensor.table.filled')).toMatchObject([{ 'sensor.table': 'baselines' }])
+    await one.service.end()
+    await one.service.finish()
+    return one.named('alert.raised').length
+  }
+  expect(await run()).toBe(1)
+  expect(await run()).toBe(0)
 })

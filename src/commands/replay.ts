@@ -157,6 +157,7 @@ export async function analyse(
       const timeline = await timelines.open(group, damaged)
       if (timeline === null) continue
       pipeline.attach(timeline.bus, timeline.sensor)
+      pipeline.tellEarly()
       await runTimeline(timeline, pipeline, progress)
       await pipeline.endTimeline()
       totals.packets += timeline.counts.packets

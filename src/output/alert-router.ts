@@ -229,7 +229,9 @@ class RouteState {
 
   constructor(route: Route, index: number, counters: RouterCounters, agenda: Agenda<Due>, notify: Notify) {
     this.route = route
-    this.key = JSON.stringify([index, route.sinks, route.calm])
+    // What it may take in memory makes it no other route.
+    const { groupsBytesMax: _, ...calm } = route.calm
+    this.key = JSON.stringify([index, route.sinks, calm])
     this.#index = index
     this.#counters = counters
     this.#agenda = agenda

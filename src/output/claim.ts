@@ -30,14 +30,15 @@ export class Claim {
 }
 
 /**
- * Makes the folder this process's own, until it ends or releases it.
+ * Makes the folder this process's own, until it ends or releases it. Of the name of the lock it follows for what it is claimed: for other
+ * things others may have it.
  *
  * @returns the owner, if it is another process that lives
  * @throws the system's error if the folder cannot be made or written to
  */
-export function claimFolder(folder: string, command: string): Claim | Owner {
+export function claimFolder(folder: string, command: string, lock = 'lock'): Claim | Owner {
   makeFolder(folder, 0o700)
-  const path = join(folder, 'lock')
+  const path = join(folder, lock)
   const owner: Owner = { pid: process.pid, born: birthOf(process.pid), since: new Date().toISOString(), command }
   const content = JSON.stringify(owner)
   const own = `${path}.${process.pid}`

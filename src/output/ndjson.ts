@@ -87,7 +87,8 @@ class PipeWriter implements NdjsonWriter {
 
   async close(): Promise<void> {
     if (this.#stream === process.stdout) this.#leaveStdout()
-    else if (this.#isRead) {
+    // Why a stream has ended before was told by the write that it befell.
+    else if (this.#isRead && !this.#stream.destroyed) {
       this.#stream.end()
       await finished(this.#stream)
     }

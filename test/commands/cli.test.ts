@@ -672,6 +672,12 @@ describe('the rest', () => {
     expect(readFileSync(join(scratch, 'out'), 'utf8')).toBe(stdout)
   })
 
+  test('a file that may not be as large is no error of our own', () => {
+    const replay = `exec '${join(ROOT, 'bin/borescope')}' replay --no-store --quiet --out events.ndjson '${BRUTE_FORCE}'`
+    const { status, stderr } = spawnSync('sh', ['-c', `ulimit -S -f 8; ${replay}`], { cwd: scratch, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([2, 'borescope: EFBIG: file too large, write\n'])
+  })
+
   test('dissect gives one line a packet', async () => {
     const { code, stdout } = await borescope(['dissect', CLEAN])
     expect(code).toBe(0)

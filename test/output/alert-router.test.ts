@@ -412,6 +412,15 @@ describe('other routes', () => {
     expect(told.splice(0)).toEqual(['kept 3'])
   })
 
+  test('are none for another bound of memory: what an older version saved knew of none', () => {
+    const before = new AlertRouter([kept], note)
+    before.observe(alert({ at: 0 }))
+    const wider = { ...kept, calm: { ...calm, groupsBytesMax: calm.groupsBytesMax * 2 } }
+    new AlertRouter([wider], note).inherit(before)
+    expect(told.splice(0)).toEqual([])
+    expect(JSON.stringify([...before.save()])).not.toContain('groupsBytesMax')
+  })
+
   test('that are not there any more are counted when a state is taken up', () => {
     const before = new AlertRouter([kept], note)
     before.observe(alert({ at: 0 }))

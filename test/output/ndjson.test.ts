@@ -142,6 +142,6 @@ describe('a pipe or a device', () => {
     const writer = await growing('/dev/full')
     for (const number of [1, 2])
       await expect(writer.write([sessionEvent(number)])).rejects.toMatchObject({ code: 'ENOSPC' })
-    await writer.abort()
+    await writer.close()
   })
 })

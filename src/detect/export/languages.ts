@@ -62,7 +62,9 @@ function kqlPattern(pattern: string): string {
     const plain = text.replace(/[\\():<>"*{}]/g, '\\$&').replace(/(?<=^|\s)(?:and|or)(?=\s)/gi, '\\$&')
     return plain.replace(/[\t\r\n]/g, escaped)
   })
-  return written.join('')
+  // What follows stands behind a space, too.
+  const whole = written.join('').replace(/(?<=\s)(?:and|or)$/i, '\\$&')
+  return /not$/i.test(pattern) ? `(${whole})` : whole
 }
 
 function kqlText(text: string): string {

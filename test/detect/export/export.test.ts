@@ -242,6 +242,23 @@ describe('values', () => {
     }
   })
 
+  it.each(['cannot', 'this or', 'this and'])(
+    'at the end of a text are no words that join what follows: %j',
+    (value) => {
+      const rule = ruleOf(`  s: { url.original|endswith: '${value}', event.action: http.requested }\n  condition: s`)
+      const kql = kqlOf(expressionOf(rule))
+      expect(kibanaClause(kql, 0), kql).not.toBeNull()
+      const matches = compilePredicate(parseQuery(kql))
+      const event = {
+        'event.dataset': 'borescope.http',
+        'event.action': 'http.requested',
+        'url.original': `I ${value}`,
+      }
+      expect(matches(event as unknown as EventDocument), kql).toBe(true)
+      expect(matches({ ...event, 'event.action': 'other' } as unknown as EventDocument), kql).toBe(false)
+    },
+  )
+
   it('that an event lacks do not keep it from being found by a rule that leaves others out', () => {
     const rule = ruleOf(
       '  s: { event.action: http.requested }\n  filter: { user_agent.original|contains: ours }\n  condition: s and not filter',
