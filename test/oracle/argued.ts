@@ -1,5 +1,6 @@
 /** Where Borescope and tshark disagree, and why tshark is wrong, silent, or looks at something else. */
 import type { Layer } from '../../src/dissect/layer.ts'
+import { PPP } from '../../src/wire/ppp.ts'
 import { NEIGHBOURS_ARGUED } from './argued-ppp.ts'
 import type { OraclePacket } from './tshark.ts'
 
@@ -58,6 +59,13 @@ export const ARGUED: readonly Argument[] = [
     fields: /^eap\.desired_type$/,
     reason: 'a Nak may name several types (RFC 3748 section 5.3.1); tshark shows the first',
     holds: ({ ours, theirs }) => theirs.length === 1 && ours[0] === theirs[0],
+  },
+  {
+    fields: /^(ppp|mp|ipcp|ipv6cp)\./,
+    reason:
+      'a multilink packet that a Protocol-Reject gives back goes no further: Borescope names its protocol, tshark puts it among the fragments of the end that refuses it',
+    holds: ({ layers, ours, theirs }) =>
+      layers.at(-1)?.['rejectedProtocol'] === PPP.MULTILINK && ours.every((value, index) => value === theirs[index]),
   },
   {
     fields: /^ppp\./,

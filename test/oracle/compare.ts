@@ -1,6 +1,7 @@
 /** What the comparisons with tshark have in common: where captures are, whether there is anything to compare, our own reading. */
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
+import { capturePaths } from '../../src/capture/paths.ts'
 import { openCapture } from '../../src/capture/sources.ts'
 import { Frame } from '../../src/dissect/frame.ts'
 import { Describer, type DescriberOptions, type PacketDescription } from '../../src/dissect/layers.ts'
@@ -11,6 +12,7 @@ import { TSHARK_VERSION } from './tshark.ts'
 export const CAPTURES = resolve(
   process.env['BORESCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures'),
 )
+const OWN = join(import.meta.dirname, '../../pcaps')
 /** Compared packets of one capture, from its beginning. */
 export const PACKETS_MAX = 20_000
 
@@ -25,6 +27,14 @@ export const MISSING =
 /** A comparison that is skipped says so. */
 export function warnIfMissing(comparison: string): void {
   if (MISSING !== null) process.stderr.write(`\n*** ${comparison} does not run: ${MISSING}.\n\n`)
+}
+
+/** Captures in folders below CAPTURES, and those in `pcaps/` that lie there under no such name. */
+export async function capturesIn(folders: readonly string[]): Promise<string[]> {
+  const { captures } = await capturePaths(folders.map((folder) => join(CAPTURES, folder)).filter(existsSync))
+  const known = new Set(captures.map((path) => basename(path)))
+  const own = await capturePaths([OWN])
+  return [...captures, ...own.captures.filter((path) => !known.has(basename(path)))]
 }
 
 /** Describes the packets of a capture, one after the other. Gives how many there were. */

@@ -8,7 +8,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { capturePaths } from '../../src/capture/paths.ts'
 import { EspKeyring } from '../../src/dissect/esp-keyring.ts'
 import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { NO_ESP_KEYS } from '../../src/dissect/layers-esp.ts'
@@ -19,7 +18,7 @@ import { ARGUED_ESP } from './argued-esp.ts'
 import { entriesOf, entriesOfOracle, FIELDS, PASSED_OVER } from './fields.ts'
 import { everyAlgorithm, openingOptions, recordedRows } from './fields-esp.ts'
 import { askTshark, type OraclePacket } from './tshark.ts'
-import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
+import { capturesIn, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
 const FUZZED = /-mut\d*\b|-fuzz\b/
 const COMPARED = [
@@ -31,11 +30,6 @@ const COMPARED = [
 const OTHERS = ['l2tpv2', 'l2tpv3', 'malformed', 'robustness', 'container', 'ppp', 'pppoe', 'pptp'].map(
   (name) => `public/${name}`,
 )
-
-async function capturesIn(folders: readonly string[]): Promise<string[]> {
-  const { captures } = await capturePaths(folders.map((folder) => join(CAPTURES, folder)).filter(existsSync))
-  return captures
-}
 
 warnIfMissing('The comparison of ESP with tshark')
 

@@ -400,6 +400,10 @@ export const PASSED_OVER: readonly { readonly names: RegExp; readonly reason: st
   { names: /^eap\.(mitm_attacks|dictionary_attacks|retransmission|ms_chap_v2\.length\.invalid)$/, reason: 'opinions' },
   ...NEIGHBOURS_PASSED_OVER,
   { names: /^mp\.(frag|payload|fragments|sequence_num_reserved)$/, reason: 'a heading, or octets of the payload' },
+  {
+    names: /^mp\.(fragment|fragment\.count|reassembled\.length)$/,
+    reason: 'how tshark put a frame together; what is in the frame is compared',
+  },
 ]
 
 /** A field of either side, in the common spelling. */

@@ -3,11 +3,10 @@
  *
  * BORESCOPE_CAPTURES names the folder of captures. Every disagreement is mended in the source or argued here.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { capturePaths } from '../../src/capture/paths.ts'
 import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { pcapFile } from '../support/pcap.ts'
 import { everyIkeField } from './every-ike-field.ts'
@@ -15,7 +14,7 @@ import type { Argument, Disagreement } from './argued.ts'
 import { ARGUED_IKE } from './argued-ike.ts'
 import { entriesOfIke, entriesOfIkeOracle, IKE_PASSED_OVER, isComparedIke } from './fields-ike.ts'
 import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
-import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
+import { capturesIn, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
 const FUZZED = /-mut\d*\b|-fuzz\b/
 const FOLDERS = [
@@ -161,9 +160,8 @@ describe('of IKE, the oracle', () => {
       timeout: 600_000,
     },
     async () => {
-      const { captures } = await capturePaths(FOLDERS.map((folder) => join(CAPTURES, folder)).filter(existsSync))
       const comparison = new Comparison()
-      const queue = captures.filter((path) => !FUZZED.test(path))
+      const queue = (await capturesIn(FOLDERS)).filter((path) => !FUZZED.test(path))
       const worker = async (): Promise<void> => {
         for (let path = queue.pop(); path !== undefined; path = queue.pop()) await comparison.capture(path)
       }

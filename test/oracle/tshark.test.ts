@@ -7,7 +7,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { capturePaths } from '../../src/capture/paths.ts'
 import type { Layer } from '../../src/dissect/layer.ts'
 import type { PacketDescription } from '../../src/dissect/layers.ts'
 import { pcapFile } from '../support/pcap.ts'
@@ -16,7 +15,7 @@ import { entriesOf, entriesOfOracle, FIELDS, PASSED_OVER } from './fields.ts'
 import { everyField } from './every-field.ts'
 import { v3Options } from './fields-l2tpv3.ts'
 import { askTshark, type OraclePacket, TSHARK_VERSION } from './tshark.ts'
-import { CAPTURES, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
+import { CAPTURES, capturesIn, describeCapture, grouped, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
 const IS_CI = process.env['CI'] === 'true'
 const FUZZED = /-mut\d*\b|-fuzz\b/
@@ -43,11 +42,6 @@ const UNHARMED = [
   'public/ikev2',
   'public/scan',
 ]
-
-async function capturesIn(folders: readonly string[]): Promise<string[]> {
-  const { captures } = await capturePaths(folders.map((folder) => join(CAPTURES, folder)).filter(existsSync))
-  return captures
-}
 
 class Tally {
   agreed = 0
