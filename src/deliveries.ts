@@ -34,6 +34,9 @@ const LOCAL_GIVE_UP_MS = 5000
 /** As the embedded store takes them, and as much under way as it commits at once, twice: what is sent early is forgotten early. */
 const LOCAL_BATCH_EVENTS = 256
 const LOCAL_REQUESTS_MAX = 8
+/** Of a file one batch at a time: one that failed comes before those after it. */
+const FILE_BATCH_EVENTS = 1024
+const FILE_REQUESTS_MAX = 1
 
 export class Deliveries {
   readonly #config: Config['delivery']
@@ -99,6 +102,8 @@ export class Deliveries {
       ...localOptions(this.#config),
       ...(this.#isLive ? LIVE_OPTIONS : {}),
       order: 'arrival',
+      batchEvents: FILE_BATCH_EVENTS,
+      requestsMax: FILE_REQUESTS_MAX,
       spool: null,
       quarantine: null,
       warn: this.#warn,
