@@ -142,6 +142,7 @@ describe('with the password of the user', () => {
     const sender = new MppeSender({ startKey: key, strength, isStateless })
     // Far enough that the key changes in stateful mode too.
     for (let i = 0; i < 300; i++) peers.data('client', craft.ppp(0xfd, sender.send(INSIDE)))
+    expect(peers.run.sensor.frame.hasInner).toBe(true)
     peers.finish()
     expect(peers.told('ppp.authentication.succeeded')[0]).toMatchObject({
       'ppp.authentication.method': 'MS-CHAP',
