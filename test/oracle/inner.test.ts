@@ -1,10 +1,9 @@
 import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { capturePaths } from '../../src/capture/paths.ts'
 import type { Layer } from '../../src/dissect/layer.ts'
 import { askInner, type InnerPacket, innerValues } from './fields-inner.ts'
 import { TSHARK_VERSION } from './tshark.ts'
-import { CAPTURES, describeCapture, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
+import { capturesIn, describeCapture, MISSING, PACKETS_MAX, warnIfMissing } from './compare.ts'
 
 /** Where tshark's reading is one opinion among several: what was made to be wrong. */
 const FUZZED = /-mut\d*\b|-fuzz\b|\/(?:malformed|robustness)\/|Malformed/
@@ -167,8 +166,7 @@ warnIfMissing('The comparison of inner protocols')
 
 describe.skipIf(MISSING !== null)('application protocols', () => {
   it('read as tshark reads them, or are argued with', { timeout: 900_000 }, async () => {
-    const { captures } = await capturePaths([CAPTURES])
-    const queue = captures.filter((path) => !FUZZED.test(path))
+    const queue = (await capturesIn(['.'])).filter((path) => !FUZZED.test(path))
     expect(queue.length).toBeGreaterThan(0)
     const comparison = new Comparison()
     const worker = async (): Promise<void> => {
