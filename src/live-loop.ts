@@ -107,6 +107,8 @@ export class LiveLoop {
   async run(): Promise<void> {
     this.#lossesToldMs = this.#clock.monotonicMs()
     while (!this.#isStopping) await this.#turn()
+    // How full the rings were must be known before they are emptied: a signal may come before the next tick.
+    for (const one of this.#interfaces) this.#lookAt(one, this.#nowUs())
     await this.#drain()
     this.#finishHeld()
     this.#tick()

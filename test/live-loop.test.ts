@@ -138,6 +138,20 @@ describe('one interface', () => {
     expect(named('l2tp.tunnel.opened').length).toBe(1)
   })
 
+  test('is looked at between the signal to stop and the packets that came before it: how full its ring is', async () => {
+    const { sources, loop, taken } = watch(['eth1'])
+    const takenAtLooks: number[] = []
+    sources[0].onLook = () => takenAtLooks.push(taken.length)
+    sources[0].onWait = () => {
+      takenAtLooks.length = 0
+      sources[0].deliver(atMs(0, REQUEST))
+      loop.stop()
+    }
+    await loop.run()
+    expect(taken).toEqual([0])
+    expect(takenAtLooks[0]).toBe(0)
+  })
+
   test('what the kernel has not handed over by then is waited for', async () => {
     const { clock, sources, loop, taken } = watch(['eth1'])
     const { sleep } = clock
