@@ -137,15 +137,20 @@ describe('a choice of version 2', () => {
   })
 })
 
-test('a cookie is asked for, and brought', () => {
-  const tap = new Tap()
+/** An IKE_SA_INIT request, and a COOKIE with which a responder may answer it. */
+function cookieExchange() {
   const cookie = notify2(16_390, fromHex('00112233445566778899aabbccddeeff'))
   const init = init2([
     [1, 20, 256],
     [2, 7],
     [4, 31],
   ])
-  const request = { version: 0x20, exchange: 34, flags: 8 }
+  return { cookie, init, request: { version: 0x20, exchange: 34, flags: 8 } }
+}
+
+test('a cookie is asked for, and brought', () => {
+  const tap = new Tap()
+  const { cookie, init, request } = cookieExchange()
   tap.up(message(request, init))
   tap.down(message({ ...request, flags: 0x20 }, [[41, cookie]]))
   const half = new Tap()
@@ -175,13 +180,7 @@ test('pre-shared keys against quantum computers count when both ends announce th
 })
 
 test('a cookie may be asked for when the request is repeated, although it was answered before: then another answer counts', () => {
-  const cookie = notify2(16_390, fromHex('00112233445566778899aabbccddeeff'))
-  const init = init2([
-    [1, 20, 256],
-    [2, 7],
-    [4, 31],
-  ])
-  const request = { version: 0x20, exchange: 34, flags: 8 }
+  const { cookie, init, request } = cookieExchange()
   const answer = { ...request, ...PAIR, flags: 0x20 }
   const again = { ...answer, responder: 'd66231857ebf3028' }
   const tap = new Tap()
